@@ -1,0 +1,103 @@
+//! What became of one request.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Nanoseconds of the machine's monotonic clock: comparable between processes of one machine, not between machines.
+pub type Nanos = u64;
+
+/// One request from the moment it was due to its last byte.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RequestRecord {
+    /// Sent along as `X-Request-Id`, so that a server's own log of the request can be found.
+    pub id: String,
+    /// When the load wanted it sent.
+    pub due_ns: Nanos,
+    /// When it was handed to the connection.
+    pub sent_ns: Nanos,
+    /// When each chunk with content arrived; several tokens may share one.
+    pub content_ns: Vec<Nanos>,
+    /// When the last byte of the answer arrived, or the request failed.
+    pub end_ns: Nanos,
+    pub input_tokens: Option<u32>,
+    pub output_tokens: u32,
+    pub tokens_counted_by: TokenCount,
+    pub finish: Option<Finish>,
+    pub outcome: Result<(), Failure>,
+}
+
+/// Where the number of output tokens comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenCount {
+    /// The server said so.
+    Usage,
+    /// The server said nothing: one per chunk with content, which may undercount.
+    Chunks,
+}
+
+/// Why the engine stopped producing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Finish {
+    /// The asked-for output length was reached.
+    Length,
+    /// The model ended the answer.
+    Stop,
+    Other,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Failure {
+    pub class: FailureClass,
+    /// The error in words, with the HTTP status or the engine's message where there is one.
+    pub detail: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureClass {
+    /// No byte of the request reached the engine.
+    Connect,
+    /// Not answered in full within the scenario's `request_timeout`.
+    Timeout,
+    /// An HTTP status other than 200.
+    HttpStatus,
+    /// The answer broke off.
+    BrokenStream,
+    /// The engine reported an error inside a 200 answer.
+    InStreamError,
+    /// The answer was not of the engine's wire format.
+    BadPayload,
+}
+
+impl RequestRecord {
+    pub fn first_content_ns(&self) -> Option<Nanos> {
+        self.content_ns.first().copied()
+    }
+
+    pub fn last_content_ns(&self) -> Option<Nanos> {
+        self.content_ns.last().copied()
+    }
+}
+
+impl FailureClass {
+    pub fn name(self) -> &'static str {
+        match self {
+            FailureClass::Connect => "connect",
+            FailureClass::Timeout => "timeout",
+            FailureClass::HttpStatus => "http_status",
+            FailureClass::BrokenStream => "broken_stream",
+            FailureClass::InStreamError => "in_stream_error",
+            FailureClass::BadPayload => "bad_payload",
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.class.name(), self.detail)
+    }
+}

@@ -1,0 +1,71 @@
+//! A scenario: workload × load × target, with gates. One scenario is one test, `file::load::target`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::load::Load;
+use crate::metric::Metric;
+use crate::target::TargetSpec;
+use crate::workload::Workload;
+
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    pub id: ScenarioId,
+    pub workload: Workload,
+    pub load: Load,
+    pub run: RunPlan,
+    pub gates: Vec<Gate>,
+    pub target: TargetSpec,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct ScenarioId {
+    /// The scenario file's name without `.toml`.
+    pub file: String,
+    pub load: String,
+    pub target: String,
+}
+
+/// How a scenario is run within a session, and how many sessions make a baseline.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunPlan {
+    /// Load before the first measured round of a session, with prompts of its own.
+    pub warmup: Duration,
+    /// Measured rounds in a session.
+    pub rounds: u32,
+    /// Sessions that make a baseline, and that a suspicion is judged on.
+    pub sessions: u32,
+    pub request_timeout: Duration,
+}
+
+/// A metric with a tolerance, absolute limits, or both.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Gate {
+    pub metric: Metric,
+    /// How much worse the metric may become, relative to the baseline: 0.03 is 3 %.
+    pub tolerance: Option<f64>,
+    pub min: Option<f64>,
+    pub max: Option<f64>,
+}
+
+/// Everything the perf suite consists of, validated.
+#[derive(Clone, Debug)]
+pub struct Suite {
+    pub targets: BTreeMap<String, TargetSpec>,
+    pub scenarios: Vec<Scenario>,
+}
+
+impl std::fmt::Display for ScenarioId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}::{}::{}", self.file, self.load, self.target)
+    }
+}
+
+impl ScenarioId {
+    /// The name of everything that is stored about it: `chat__users-32__vllm`.
+    pub fn file_stem(&self) -> String {
+        format!("{}__{}__{}", self.file, self.load, self.target)
+    }
+}

@@ -1,0 +1,67 @@
+//! What an engine is asked: prompts, output length, sampling, and the seed everything is drawn from.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Workload {
+    pub api: Api,
+    pub stream: bool,
+    pub prompts: Prompts,
+    /// How many tokens every answer is asked to have.
+    pub output_tokens: u32,
+    /// Ask the engine to go on past the end-of-sequence token, so that every answer has the asked-for length.
+    pub ignore_eos: bool,
+    pub seed: u64,
+    pub sampling: Sampling,
+}
+
+/// Which of the OpenAI routes is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Api {
+    #[default]
+    Chat,
+    Completions,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Prompts {
+    List(Vec<Prompt>),
+    Synthetic(Synthetic),
+}
+
+/// Generated prompts of a fixed length, in common words that nearly every tokenizer makes one token of.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Synthetic {
+    pub input_tokens: u32,
+    /// The share of every prompt, from its start, that is the same in all of them.
+    pub shared_prefix: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Prompt {
+    Text(String),
+    Messages(Vec<Message>),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Message {
+    pub role: String,
+    pub content: String,
+}
+
+/// Passed to the engine as it stands; what is not named is the engine's default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sampling {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_k: Option<u32>,
+}
