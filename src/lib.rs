@@ -2,6 +2,8 @@
 
 pub mod cli;
 pub mod clock;
+pub mod distribution;
+pub mod health;
 pub mod load;
 pub mod metric;
 pub mod record;
