@@ -4,6 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::distribution::Distribution;
+use crate::metric::{Latency, Metric, Rate, Stat};
+use crate::summary::Summary;
 
 /// The client's own lateness over a round, or merged over a session.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -30,5 +32,28 @@ impl ClientHealth {
         self.watched_s = watched_s;
         self.timer_lag_ms.merge(&other.timer_lag_ms);
         self.loop_lag_ms.merge(&other.loop_lag_ms);
+    }
+
+    /// How far the client's own lateness may have shifted a metric, relative to it.
+    ///
+    /// A latency is late by as much as the event loop was, taken at the same point of the distribution: in the worst
+    /// case the late moments fell on the slow requests. A rate in a closed loop loses the mean lateness of every
+    /// request, since the user's next one starts that much later. TPOT is a mean over an answer's gaps, which share
+    /// the lateness of its two ends.
+    pub fn timing_error(&self, metric: Metric, summary: &Summary) -> Option<f64> {
+        let mean_lag_ms = self.loop_lag_ms.stat_ms(Stat::Mean)?;
+        match metric {
+            Metric::Rate(Rate::SuccessRate) => None,
+            Metric::Rate(_) => Some(mean_lag_ms / summary.e2e_ms.stat_ms(Stat::Mean)?),
+            Metric::Latency(Latency::Tpot, stat) => {
+                let gaps = (summary.output_tokens as f64 / summary.requests.succeeded as f64 - 1.0).max(1.0);
+                Some(self.loop_lag_ms.stat_ms(stat)? / gaps / summary.tpot_ms.stat_ms(stat)?)
+            }
+            // The client's own queue is what this metric measures.
+            Metric::Latency(Latency::QueueLag, _) => None,
+            Metric::Latency(latency, stat) => {
+                Some(self.loop_lag_ms.stat_ms(stat)? / summary.distribution(latency).stat_ms(stat)?)
+            }
+        }
     }
 }

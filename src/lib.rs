@@ -3,10 +3,14 @@
 pub mod cli;
 pub mod clock;
 pub mod distribution;
+pub mod figures;
 pub mod health;
 pub mod load;
 pub mod metric;
 pub mod record;
 pub mod scenario;
+pub mod stats;
+pub mod summary;
 pub mod target;
+pub mod verdict;
 pub mod workload;

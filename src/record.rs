@@ -25,6 +25,8 @@ pub struct RequestRecord {
     pub output_tokens: u32,
     pub tokens_counted_by: TokenCount,
     pub finish: Option<Finish>,
+    /// How often it was sent once more, because the server had closed the idle connection it was first sent on.
+    pub reconnects: u32,
     pub outcome: Result<(), Failure>,
 }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::load::Load;
 use crate::metric::Metric;
@@ -41,7 +42,8 @@ pub struct RunPlan {
 }
 
 /// A metric with a tolerance, absolute limits, or both.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Gate {
     pub metric: Metric,
     /// How much worse the metric may become, relative to the baseline: 0.03 is 3 %.

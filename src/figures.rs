@@ -1,0 +1,61 @@
+//! How figures are written for people: the same everywhere.
+
+use crate::metric::{Metric, Rate};
+
+/// A metric's value: `2412`, `38.2`, `99.5 %`.
+pub fn value(metric: Metric, value: f64) -> String {
+    match metric {
+        Metric::Rate(Rate::SuccessRate) => percent(value),
+        _ => number(value),
+    }
+}
+
+/// Three to four significant digits.
+pub fn number(value: f64) -> String {
+    match value.abs() {
+        magnitude if magnitude >= 100.0 => format!("{value:.0}"),
+        magnitude if magnitude >= 10.0 => format!("{value:.1}"),
+        magnitude if magnitude >= 1.0 => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
+    }
+}
+
+/// A share: `3 %`, `0.7 %`.
+pub fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    let whole = percent.round();
+    if (percent - whole).abs() < 1e-9 && (whole.abs() >= 10.0 || whole == 0.0) {
+        format!("{whole:.0} %")
+    } else if percent > 99.0 && percent < 100.0 {
+        // Not even by rounding may a loss read as none.
+        format!("{:.2} %", (percent * 100.0).floor() / 100.0)
+    } else {
+        format!("{percent:.1} %")
+    }
+}
+
+/// A change: `+3.1 %`, `−0.7 %`.
+pub fn signed_percent(change: f64) -> String {
+    let sign = if change < 0.0 { '−' } else { '+' };
+    format!("{sign}{:.1} %", change.abs() * 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_keep_the_digit_that_matters() {
+        assert_eq!(percent(1.0), "100 %");
+        assert_eq!(percent(0.9999), "99.99 %");
+        assert_eq!(percent(0.99999), "99.99 %");
+        assert_eq!(percent(0.03), "3.0 %");
+        assert_eq!(percent(0.0), "0 %");
+    }
+
+    #[test]
+    fn changes_carry_their_sign() {
+        assert_eq!(signed_percent(-0.073), "−7.3 %");
+        assert_eq!(signed_percent(0.1), "+10.0 %");
+    }
+}

@@ -1,0 +1,339 @@
+//! A round, a session or several of them, reduced to totals and mergeable distributions.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::distribution::Distribution;
+use crate::load::{Arrival, Load};
+use crate::metric::{Latency, Metric, Rate};
+use crate::record::{FailureClass, Finish, Nanos, RequestRecord, TokenCount};
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(into = "SummaryForm", from = "SummaryForm")]
+#[schemars(with = "SummaryForm")]
+pub struct Summary {
+    /// From the first request's sending to the last one's end, added up over rounds.
+    pub window_s: f64,
+    pub requests: RequestCounts,
+    /// Of successful requests, as all that follows.
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    pub tokens_counted_by: Option<TokenCount>,
+    pub ttft_ms: Distribution,
+    pub tpot_ms: Distribution,
+    pub itl_ms: Distribution,
+    pub e2e_ms: Distribution,
+    pub queue_lag_ms: Distribution,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RequestCounts {
+    pub sent: u64,
+    pub succeeded: u64,
+    pub failed: BTreeMap<FailureClass, u64>,
+    /// Successful ones whose answer reached the asked-for length.
+    pub ended_by_length: u64,
+    /// Sent once more because the server had closed the idle connection they were first sent on.
+    pub reconnects: u64,
+}
+
+impl Summary {
+    /// `streamed`: whether answers came as streams; otherwise there is no first token to speak of.
+    pub fn of(records: &[RequestRecord], load: &Load, streamed: bool) -> Summary {
+        let mut summary = Summary { window_s: window_s(records), ..Summary::default() };
+        for record in records {
+            summary.add(record, load, streamed);
+        }
+        summary
+    }
+
+    fn add(&mut self, record: &RequestRecord, load: &Load, streamed: bool) {
+        self.requests.sent += 1;
+        self.requests.reconnects += u64::from(record.reconnects);
+        self.queue_lag_ms.record_ns(record.sent_ns.saturating_sub(record.due_ns));
+        if let Err(failure) = &record.outcome {
+            *self.requests.failed.entry(failure.class).or_default() += 1;
+            return;
+        }
+        self.requests.succeeded += 1;
+        self.requests.ended_by_length += u64::from(record.finish == Some(Finish::Length));
+        self.input_tokens += u64::from(record.input_tokens.unwrap_or(0));
+        self.output_tokens += u64::from(record.output_tokens);
+        self.tokens_counted_by = self.tokens_counted_by.max(Some(record.tokens_counted_by));
+        self.add_latencies(record, load, streamed);
+    }
+
+    fn add_latencies(&mut self, record: &RequestRecord, load: &Load, streamed: bool) {
+        let Some(last_ns) = record.last_content_ns() else { return };
+        let origin_ns = match load.arrival {
+            Arrival::Closed { .. } => record.sent_ns,
+        };
+        self.e2e_ms.record_ns(last_ns - origin_ns);
+        let Some(first_ns) = record.first_content_ns().filter(|_| streamed) else { return };
+        self.ttft_ms.record_ns(first_ns - origin_ns);
+        if record.output_tokens > 1 {
+            let gaps = f64::from(record.output_tokens - 1);
+            self.tpot_ms.record_ms((last_ns - first_ns) as f64 / 1e6 / gaps);
+        }
+        for gap in record.content_ns.windows(2) {
+            self.itl_ms.record_ns(gap[1] - gap[0]);
+        }
+    }
+
+    /// Several rounds or sessions as one. Distributions merge; percentiles are never averaged.
+    pub fn merge<'a>(parts: impl IntoIterator<Item = &'a Summary>) -> Summary {
+        let mut whole = Summary::default();
+        for part in parts {
+            whole.window_s += part.window_s;
+            whole.requests.merge(&part.requests);
+            whole.input_tokens += part.input_tokens;
+            whole.output_tokens += part.output_tokens;
+            whole.tokens_counted_by = whole.tokens_counted_by.max(part.tokens_counted_by);
+            for latency in Latency::ALL {
+                whole.distribution_mut(latency).merge(part.distribution(latency));
+            }
+        }
+        whole
+    }
+
+    /// `None` where nothing was measured that could yield it.
+    pub fn value(&self, metric: Metric) -> Option<f64> {
+        match metric {
+            Metric::Rate(rate) => self.rate(rate),
+            Metric::Latency(latency, stat) => self.distribution(latency).stat_ms(stat),
+        }
+    }
+
+    pub fn distribution(&self, latency: Latency) -> &Distribution {
+        match latency {
+            Latency::Ttft => &self.ttft_ms,
+            Latency::Tpot => &self.tpot_ms,
+            Latency::Itl => &self.itl_ms,
+            Latency::E2e => &self.e2e_ms,
+            Latency::QueueLag => &self.queue_lag_ms,
+        }
+    }
+
+    /// The share of answers that had the asked-for length; `None` without any.
+    pub fn share_ended_by_length(&self) -> Option<f64> {
+        let succeeded = self.requests.succeeded;
+        (succeeded > 0).then(|| self.requests.ended_by_length as f64 / succeeded as f64)
+    }
+
+    fn rate(&self, rate: Rate) -> Option<f64> {
+        let per_s = |count: u64| (self.window_s > 0.0).then(|| count as f64 / self.window_s);
+        match rate {
+            Rate::OutputTokensPerS => per_s(self.output_tokens),
+            Rate::TotalTokensPerS => per_s(self.input_tokens + self.output_tokens),
+            Rate::RequestsPerS => per_s(self.requests.succeeded),
+            Rate::SuccessRate => {
+                let sent = self.requests.sent;
+                (sent > 0).then(|| self.requests.succeeded as f64 / sent as f64)
+            }
+        }
+    }
+
+    fn distribution_mut(&mut self, latency: Latency) -> &mut Distribution {
+        match latency {
+            Latency::Ttft => &mut self.ttft_ms,
+            Latency::Tpot => &mut self.tpot_ms,
+            Latency::Itl => &mut self.itl_ms,
+            Latency::E2e => &mut self.e2e_ms,
+            Latency::QueueLag => &mut self.queue_lag_ms,
+        }
+    }
+}
+
+impl RequestCounts {
+    pub fn failures(&self) -> u64 {
+        self.failed.values().sum()
+    }
+
+    fn merge(&mut self, other: &RequestCounts) {
+        self.sent += other.sent;
+        self.succeeded += other.succeeded;
+        self.ended_by_length += other.ended_by_length;
+        self.reconnects += other.reconnects;
+        for (class, count) in &other.failed {
+            *self.failed.entry(*class).or_default() += count;
+        }
+    }
+}
+
+fn window_s(records: &[RequestRecord]) -> f64 {
+    let begin: Option<Nanos> = records.iter().map(|record| record.sent_ns).min();
+    let end: Option<Nanos> = records.iter().map(|record| record.end_ns).max();
+    match (begin, end) {
+        (Some(begin), Some(end)) => end.saturating_sub(begin) as f64 / 1e9,
+        _ => 0.0,
+    }
+}
+
+/// How a summary is written: totals, then every metric by its name. Rates follow from the totals and are not read back.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Summary")]
+struct SummaryForm {
+    /// From the first request's sending to the last one's end, added up over rounds.
+    window_s: f64,
+    requests: RequestCounts,
+    input_tokens: u64,
+    output_tokens: u64,
+    tokens_counted_by: Option<TokenCount>,
+    metrics: MetricsForm,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Metrics")]
+struct MetricsForm {
+    output_tokens_per_s: Option<f64>,
+    total_tokens_per_s: Option<f64>,
+    requests_per_s: Option<f64>,
+    success_rate: Option<f64>,
+    /// Time to first token: from sending to the first content.
+    ttft_ms: Distribution,
+    /// Time per output token after the first, one value per request.
+    tpot_ms: Distribution,
+    /// Gaps between chunks with content, one value per gap.
+    itl_ms: Distribution,
+    /// From sending to the last content.
+    e2e_ms: Distribution,
+    /// From when a request was due to its sending.
+    queue_lag_ms: Distribution,
+}
+
+impl From<Summary> for SummaryForm {
+    fn from(summary: Summary) -> SummaryForm {
+        SummaryForm {
+            metrics: MetricsForm {
+                output_tokens_per_s: summary.rate(Rate::OutputTokensPerS),
+                total_tokens_per_s: summary.rate(Rate::TotalTokensPerS),
+                requests_per_s: summary.rate(Rate::RequestsPerS),
+                success_rate: summary.rate(Rate::SuccessRate),
+                ttft_ms: summary.ttft_ms,
+                tpot_ms: summary.tpot_ms,
+                itl_ms: summary.itl_ms,
+                e2e_ms: summary.e2e_ms,
+                queue_lag_ms: summary.queue_lag_ms,
+            },
+            window_s: summary.window_s,
+            requests: summary.requests,
+            input_tokens: summary.input_tokens,
+            output_tokens: summary.output_tokens,
+            tokens_counted_by: summary.tokens_counted_by,
+        }
+    }
+}
+
+impl From<SummaryForm> for Summary {
+    fn from(form: SummaryForm) -> Summary {
+        Summary {
+            window_s: form.window_s,
+            requests: form.requests,
+            input_tokens: form.input_tokens,
+            output_tokens: form.output_tokens,
+            tokens_counted_by: form.tokens_counted_by,
+            ttft_ms: form.metrics.ttft_ms,
+            tpot_ms: form.metrics.tpot_ms,
+            itl_ms: form.metrics.itl_ms,
+            e2e_ms: form.metrics.e2e_ms,
+            queue_lag_ms: form.metrics.queue_lag_ms,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::Stop;
+    use crate::record::Failure;
+
+    const LOAD: Load = Load { arrival: Arrival::Closed { concurrency: 2 }, stop: Stop::Requests(2) };
+
+    fn answered(sent_ms: u64, content_ms: &[u64], output_tokens: u32) -> RequestRecord {
+        let ns = |ms: &u64| ms * 1_000_000;
+        RequestRecord {
+            id: String::new(),
+            due_ns: ns(&sent_ms),
+            sent_ns: ns(&sent_ms),
+            content_ns: content_ms.iter().map(ns).collect(),
+            end_ns: ns(content_ms.last().unwrap()),
+            input_tokens: Some(10),
+            output_tokens,
+            tokens_counted_by: TokenCount::Usage,
+            finish: Some(Finish::Length),
+            reconnects: 0,
+            outcome: Ok(()),
+        }
+    }
+
+    fn failed(sent_ms: u64, end_ms: u64) -> RequestRecord {
+        let failure = Failure { class: FailureClass::Timeout, detail: "after 1 s".into() };
+        RequestRecord { outcome: Err(failure), ..answered(sent_ms, &[end_ms], 5) }
+    }
+
+    fn value(summary: &Summary, name: &str) -> f64 {
+        summary.value(name.parse().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn metrics_follow_their_definitions() {
+        let summary = Summary::of(&[answered(1000, &[1100, 1120, 1160], 3)], &LOAD, true);
+        assert_eq!(value(&summary, "ttft_ms_mean"), 100.0);
+        assert_eq!(value(&summary, "e2e_ms_mean"), 160.0);
+        assert_eq!(value(&summary, "tpot_ms_mean"), 30.0);
+        assert_eq!((value(&summary, "itl_ms_min"), value(&summary, "itl_ms_max")), (20.0, 40.0));
+        assert!((value(&summary, "output_tokens_per_s") - 3.0 / 0.16).abs() < 1e-9);
+    }
+
+    #[test]
+    fn several_tokens_in_one_chunk_count_for_tpot() {
+        let summary = Summary::of(&[answered(0, &[100, 200], 11)], &LOAD, true);
+        assert_eq!(value(&summary, "tpot_ms_mean"), 10.0);
+        assert_eq!(value(&summary, "itl_ms_mean"), 100.0);
+    }
+
+    #[test]
+    fn a_failed_request_counts_as_failed_and_nowhere_else() {
+        let summary = Summary::of(&[answered(0, &[100, 200], 2), failed(0, 1000)], &LOAD, true);
+        assert_eq!(value(&summary, "success_rate"), 0.5);
+        assert_eq!(summary.ttft_ms.count(), 1);
+        assert_eq!(summary.output_tokens, 2);
+        assert_eq!(summary.requests.failed[&FailureClass::Timeout], 1);
+    }
+
+    #[test]
+    fn an_answer_in_one_piece_has_no_first_token() {
+        let summary = Summary::of(&[answered(0, &[500], 20)], &LOAD, false);
+        assert!(summary.ttft_ms.is_empty() && summary.tpot_ms.is_empty());
+        assert_eq!(value(&summary, "e2e_ms_mean"), 500.0);
+    }
+
+    #[test]
+    fn merging_rounds_adds_windows_and_leaves_pauses_out() {
+        let (a, b) = (answered(0, &[100, 1000], 10), answered(9000, &[9100, 10_000], 10));
+        let rounds = [Summary::of(&[a], &LOAD, true), Summary::of(&[b], &LOAD, true)];
+        let session = Summary::merge(&rounds);
+        assert_eq!(session.window_s, 2.0);
+        assert_eq!(value(&session, "output_tokens_per_s"), 10.0);
+    }
+
+    #[test]
+    fn without_a_single_success_there_are_no_latencies() {
+        let summary = Summary::of(&[failed(0, 1000)], &LOAD, true);
+        assert_eq!(summary.value("ttft_ms_p95".parse().unwrap()), None);
+        assert_eq!(value(&summary, "success_rate"), 0.0);
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let summary = Summary::of(&[answered(0, &[100, 220], 2), failed(0, 1000)], &LOAD, true);
+        let json = serde_json::to_value(&summary).unwrap();
+        assert_eq!(json["metrics"]["ttft_ms"]["p95"], 100.0);
+        assert_eq!(serde_json::from_value::<Summary>(json).unwrap(), summary);
+    }
+}

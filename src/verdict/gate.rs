@@ -1,0 +1,309 @@
+//! One gate against the figures of today and of the baseline.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::figures;
+use crate::metric::Metric;
+use crate::scenario::Gate;
+use crate::stats::{self, Difference};
+use crate::verdict::{Evidence, Verdict};
+
+/// The baseline's values, one per stored session.
+pub type OldValues = BTreeMap<Metric, Vec<f64>>;
+
+/// Below this share of answers with the asked-for length, throughput follows what the model chose to say.
+const LEAST_SHARE_ENDED_BY_LENGTH: f64 = 0.99;
+/// A client whose thread computes more than this share of the time is the bottleneck itself.
+const MOST_CLIENT_CPU_SHARE: f64 = 0.9;
+/// With fewer sessions of today there is a suspicion at most.
+const LEAST_SESSIONS_TO_CONVICT: usize = 3;
+
+/// One row of the verdict table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GateOutcome {
+    pub gate: Gate,
+    /// Geometric mean over the baseline's sessions.
+    pub old: Option<f64>,
+    /// Geometric mean over today's sessions.
+    pub new: Option<f64>,
+    pub change: Option<Change>,
+    pub verdict: Verdict,
+    /// Why, in words; empty where the figures say it all.
+    pub reason: String,
+}
+
+/// A relative change of the metric: −0.07 is 7 % less.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    pub relative: f64,
+    /// The 99.8 % interval; absent after a single session, which has none.
+    pub interval: Option<(f64, f64)>,
+}
+
+/// Judges a gate by DESIGN's rule for stored sessions: one session of today screens, at least three convict.
+pub fn judge(gate: &Gate, old: &[f64], sessions: &[Evidence]) -> GateOutcome {
+    let new: Vec<f64> = sessions.iter().filter_map(|session| session.summary.value(gate.metric)).collect();
+    let mut outcome = GateOutcome {
+        gate: *gate,
+        old: typical(gate.metric, old),
+        new: typical(gate.metric, &new),
+        change: None,
+        verdict: Verdict::Ok,
+        reason: String::new(),
+    };
+    if new.is_empty() || new.len() < sessions.len() {
+        return outcome.concluded(Verdict::Invalid, "no request succeeded, so nothing was measured");
+    }
+    if let Some(reason) = outcome.limit_broken() {
+        return outcome.concluded(Verdict::Regressed, reason);
+    }
+    let Some(tolerance) = gate.tolerance else { return outcome };
+    if let Some(reason) = output_length_not_fixed(gate.metric, sessions) {
+        return outcome.concluded(Verdict::NotComparable, reason);
+    }
+    if let Some(reason) = client_sick(gate.metric, tolerance, sessions) {
+        return outcome.concluded(Verdict::Invalid, reason);
+    }
+    if old.is_empty() {
+        return outcome.concluded(Verdict::NoBaseline, "the baseline has no such metric");
+    }
+    let scale = |values: &[f64]| -> Option<Vec<f64>> {
+        values.iter().map(|value| stats::slowness(gate.metric, *value)).collect()
+    };
+    let (Some(old), Some(new)) = (scale(old), scale(&new)) else {
+        return outcome.concluded(Verdict::NotComparable, "a value of 0 has no relative change");
+    };
+    outcome.compare(tolerance, &old, &new);
+    outcome
+}
+
+impl GateOutcome {
+    fn concluded(mut self, verdict: Verdict, reason: impl Into<String>) -> GateOutcome {
+        self.verdict = verdict;
+        self.reason = reason.into();
+        self
+    }
+
+    fn limit_broken(&self) -> Option<String> {
+        let value = self.new?;
+        let shown = |value| figures::value(self.gate.metric, value);
+        match (self.gate.min, self.gate.max) {
+            (Some(min), _) if value < min => Some(format!("{} is below {}", shown(value), shown(min))),
+            (_, Some(max)) if value > max => Some(format!("{} is above {}", shown(value), shown(max))),
+            _ => None,
+        }
+    }
+
+    fn compare(&mut self, tolerance: f64, old: &[f64], new: &[f64]) {
+        let relative = |difference| stats::relative_change(self.gate.metric, difference);
+        let tau = tolerance.ln_1p();
+        if new.len() < LEAST_SESSIONS_TO_CONVICT {
+            let d = stats::mean(new) - stats::mean(old);
+            self.change = Some(Change { relative: relative(d), interval: None });
+            self.verdict = screened(d, tau);
+            return;
+        }
+        let Some(difference) = Difference::to_stored(old, new) else {
+            self.verdict = Verdict::NotComparable;
+            self.reason = "a single stored session has no scatter to judge by".into();
+            return;
+        };
+        let ends = (relative(difference.low), relative(difference.high));
+        self.change = Some(Change {
+            relative: relative(difference.estimate),
+            interval: Some((ends.0.min(ends.1), ends.0.max(ends.1))),
+        });
+        self.verdict = convicted(&difference, tau);
+        if self.verdict == Verdict::Ok && difference.high > tau {
+            self.reason = format!("could hide up to {}", figures::signed_percent(relative(difference.high)));
+        }
+    }
+}
+
+/// One session against the baseline's. What is not clearly well goes on to more sessions.
+fn screened(d: f64, tau: f64) -> Verdict {
+    if d > tau / 2.0 {
+        Verdict::Suspected
+    } else if d < -tau {
+        Verdict::Improved
+    } else {
+        Verdict::Ok
+    }
+}
+
+/// Relevant by the tolerance and real by the interval; relevant alone is a suspicion.
+fn convicted(difference: &Difference, tau: f64) -> Verdict {
+    let Difference { estimate, low, high } = *difference;
+    if estimate > tau {
+        if low > 0.0 { Verdict::Regressed } else { Verdict::Suspected }
+    } else if estimate < -tau && high < 0.0 {
+        Verdict::Improved
+    } else {
+        Verdict::Ok
+    }
+}
+
+fn typical(metric: Metric, values: &[f64]) -> Option<f64> {
+    if values.is_empty() {
+        return None;
+    }
+    let logs: Option<Vec<f64>> = values.iter().map(|value| stats::slowness(metric, *value)).collect();
+    let origin = stats::slowness(metric, 1.0).expect("1 has a logarithm");
+    Some(match logs {
+        Some(logs) => 1.0 + stats::relative_change(metric, stats::mean(&logs) - origin),
+        None => stats::mean(values),
+    })
+}
+
+fn output_length_not_fixed(metric: Metric, sessions: &[Evidence]) -> Option<String> {
+    let share =
+        sessions.iter().filter_map(|session| session.summary.share_ended_by_length()).fold(1.0, f64::min);
+    (metric.needs_fixed_output_length() && share < LEAST_SHARE_ENDED_BY_LENGTH).then(|| {
+        format!(
+            "only {} of the answers had the asked-for length: gate TTFT and TPOT instead, or set ignore_eos",
+            figures::percent(share)
+        )
+    })
+}
+
+/// A third of the tolerance at stake is the most that the client's own error may be.
+fn client_sick(metric: Metric, tolerance: f64, sessions: &[Evidence]) -> Option<String> {
+    sessions.iter().find_map(|Evidence { summary, health }| {
+        if health.cpu_share > MOST_CLIENT_CPU_SHARE {
+            let share = figures::percent(health.cpu_share);
+            return Some(format!(
+                "the load client computed {share} of the time and was the bottleneck itself; give it a core of its own"
+            ));
+        }
+        let error = health.timing_error(metric, summary)?;
+        (error > tolerance / 3.0).then(|| {
+            format!(
+                "the load client's own timing error of {} is more than a third of the tolerance of {} \
+                 (event loop late by {}); is the machine busy with something else?",
+                figures::percent(error),
+                figures::percent(tolerance),
+                health.loop_lag_ms,
+            )
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::distribution::Distribution;
+    use crate::health::ClientHealth;
+    use crate::summary::{RequestCounts, Summary};
+
+    const OLD: [f64; 4] = [1000.0, 1004.0, 998.0, 1002.0];
+
+    fn throughput(tolerance: f64) -> Gate {
+        let metric = "output_tokens_per_s".parse().unwrap();
+        Gate { metric, tolerance: Some(tolerance), min: None, max: None }
+    }
+
+    fn session(tokens_per_s: u64) -> Summary {
+        let mut e2e_ms = Distribution::new();
+        e2e_ms.record_ms(1000.0);
+        Summary {
+            window_s: 1.0,
+            output_tokens: tokens_per_s,
+            requests: RequestCounts { sent: 10, succeeded: 10, ended_by_length: 10, ..Default::default() },
+            e2e_ms,
+            ..Summary::default()
+        }
+    }
+
+    fn judged(gate: Gate, summaries: &[Summary], health: &ClientHealth) -> GateOutcome {
+        let sessions: Vec<Evidence> = summaries.iter().map(|summary| Evidence { summary, health }).collect();
+        judge(&gate, &OLD, &sessions)
+    }
+
+    fn verdict(tokens_per_s: &[u64]) -> Verdict {
+        let summaries: Vec<Summary> = tokens_per_s.iter().map(|value| session(*value)).collect();
+        judged(throughput(0.03), &summaries, &ClientHealth::default()).verdict
+    }
+
+    #[test]
+    fn one_session_within_half_the_tolerance_is_ok() {
+        assert_eq!(verdict(&[990]), Verdict::Ok);
+    }
+
+    #[test]
+    fn one_session_beyond_half_the_tolerance_is_only_suspected() {
+        assert_eq!(verdict(&[980]), Verdict::Suspected);
+        assert_eq!(verdict(&[500]), Verdict::Suspected);
+    }
+
+    #[test]
+    fn four_sessions_that_agree_convict() {
+        assert_eq!(verdict(&[930, 928, 932, 931]), Verdict::Regressed);
+    }
+
+    #[test]
+    fn four_sessions_that_scatter_stay_a_suspicion() {
+        assert_eq!(verdict(&[1000, 850, 990, 840]), Verdict::Suspected);
+    }
+
+    #[test]
+    fn a_real_loss_within_the_tolerance_is_ok() {
+        assert_eq!(verdict(&[980, 981, 979, 980]), Verdict::Ok);
+    }
+
+    #[test]
+    fn a_gain_beyond_the_tolerance_is_an_improvement() {
+        assert_eq!(verdict(&[1080, 1078, 1081, 1079]), Verdict::Improved);
+    }
+
+    #[test]
+    fn a_sick_client_is_invalid_and_never_regressed() {
+        let mut health = ClientHealth::default();
+        health.loop_lag_ms.record_ms(50.0);
+        let slow = [session(500), session(500), session(500), session(500)];
+        let outcome = judged(throughput(0.03), &slow, &health);
+        assert_eq!(outcome.verdict, Verdict::Invalid);
+        assert!(outcome.reason.contains("5.0 %"), "{}", outcome.reason);
+        let saturated = ClientHealth { cpu_share: 0.97, ..ClientHealth::default() };
+        assert_eq!(judged(throughput(0.03), &slow, &saturated).verdict, Verdict::Invalid);
+    }
+
+    #[test]
+    fn an_absolute_limit_needs_no_baseline() {
+        let metric = "success_rate".parse().unwrap();
+        let gate = Gate { metric, tolerance: None, min: Some(1.0), max: None };
+        let mut lossy = session(1000);
+        lossy.requests.succeeded = 9;
+        let health = ClientHealth::default();
+        let outcome = judge(&gate, &[], &[Evidence { summary: &lossy, health: &health }]);
+        assert_eq!(outcome.verdict, Verdict::Regressed);
+        assert_eq!(outcome.reason, "90 % is below 100 %");
+    }
+
+    #[test]
+    fn answers_of_free_length_cannot_be_gated_on_throughput() {
+        let mut free = session(1000);
+        free.requests.ended_by_length = 9;
+        let outcome = judged(throughput(0.03), &[free], &ClientHealth::default());
+        assert_eq!(outcome.verdict, Verdict::NotComparable);
+    }
+
+    #[test]
+    fn the_verdict_does_not_depend_on_the_unit() {
+        let scaled: Vec<f64> = OLD.iter().map(|value| value * 1000.0).collect();
+        let (health, gate) = (ClientHealth::default(), throughput(0.03));
+        let outcome = |old: &[f64], factor: u64| {
+            let summaries: Vec<Summary> = [930, 955, 932, 931].map(|v| session(v * factor)).to_vec();
+            let sessions: Vec<Evidence> =
+                summaries.iter().map(|summary| Evidence { summary, health: &health }).collect();
+            judge(&gate, old, &sessions)
+        };
+        let (a, b) = (outcome(&OLD, 1), outcome(&scaled, 1000));
+        assert_eq!(a.verdict, b.verdict);
+        assert!((a.change.unwrap().relative - b.change.unwrap().relative).abs() < 1e-12);
+    }
+}

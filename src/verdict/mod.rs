@@ -1,0 +1,74 @@
+//! What a scenario's measurements say about its gates.
+
+mod gate;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::health::ClientHealth;
+use crate::summary::Summary;
+
+pub use gate::{Change, GateOutcome, OldValues, judge};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    Ok,
+    Improved,
+    /// Probably slower, and not provable here.
+    Suspected,
+    /// The budget ended before the measurements could tell.
+    Inconclusive,
+    /// There is nothing to compare with.
+    NoBaseline,
+    /// There is a baseline, but of something else.
+    NotComparable,
+    /// The client or the engine was sick: the figures say nothing.
+    Invalid,
+    Regressed,
+    /// The target is not to be had here.
+    Ignored,
+}
+
+impl Verdict {
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Ok => "ok",
+            Verdict::Improved => "improved",
+            Verdict::Suspected => "suspected",
+            Verdict::Inconclusive => "inconclusive",
+            Verdict::NoBaseline => "no baseline",
+            Verdict::NotComparable => "not comparable",
+            Verdict::Invalid => "invalid",
+            Verdict::Regressed => "regressed",
+            Verdict::Ignored => "ignored",
+        }
+    }
+
+    /// The verdict of a scenario from those of its gates: the worst. A regression that was found by a sound gate is
+    /// not undone by another gate that can't tell.
+    pub fn worst(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
+        verdicts.into_iter().max().unwrap_or(Verdict::Ok)
+    }
+}
+
+/// One session of a scenario, as the verdict needs it.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    pub summary: &'a Summary,
+    pub health: &'a ClientHealth,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_gate_decides() {
+        use Verdict::*;
+        assert_eq!(Verdict::worst([Ok, Improved]), Improved);
+        assert_eq!(Verdict::worst([Ok, Suspected, NoBaseline]), NoBaseline);
+        assert_eq!(Verdict::worst([Invalid, Regressed, Ok]), Regressed);
+        assert_eq!(Verdict::worst([]), Ok);
+    }
+}
