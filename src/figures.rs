@@ -23,15 +23,13 @@ pub fn number(value: f64) -> String {
 /// A share: `3 %`, `0.7 %`.
 pub fn percent(share: f64) -> String {
     let percent = share * 100.0;
-    let whole = percent.round();
-    if (percent - whole).abs() < 1e-9 && (whole.abs() >= 10.0 || whole == 0.0) {
-        format!("{whole:.0} %")
-    } else if percent > 99.0 && percent < 100.0 {
-        // Not even by rounding may a loss read as none.
-        format!("{:.2} %", (percent * 100.0).floor() / 100.0)
+    // Not even by rounding may a loss read as none.
+    let shown = if (99.9..100.0).contains(&percent) {
+        format!("{:.2}", (percent * 100.0).floor() / 100.0)
     } else {
-        format!("{percent:.1} %")
-    }
+        format!("{percent:.1}")
+    };
+    format!("{} %", shown.strip_suffix(".0").unwrap_or(&shown))
 }
 
 /// A change: `+3.1 %`, `−0.7 %`.
@@ -49,7 +47,8 @@ mod tests {
         assert_eq!(percent(1.0), "100 %");
         assert_eq!(percent(0.9999), "99.99 %");
         assert_eq!(percent(0.99999), "99.99 %");
-        assert_eq!(percent(0.03), "3.0 %");
+        assert_eq!(percent(0.03), "3 %");
+        assert_eq!(percent(0.007), "0.7 %");
         assert_eq!(percent(0.0), "0 %");
     }
 

@@ -1,5 +1,6 @@
 //! Performance regression tests for LLM serving engines.
 
+pub mod baseline;
 pub mod cli;
 pub mod clock;
 pub mod distribution;
@@ -8,6 +9,7 @@ pub mod health;
 pub mod load;
 pub mod metric;
 pub mod record;
+pub mod report;
 pub mod scenario;
 pub mod stats;
 pub mod summary;

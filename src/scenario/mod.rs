@@ -1,5 +1,7 @@
 //! A scenario: workload × load × target, with gates. One scenario is one test, `file::load::target`.
 
+mod error;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -11,6 +13,8 @@ use crate::metric::Metric;
 use crate::target::TargetSpec;
 use crate::workload::Workload;
 
+pub use error::{ConfigError, SuiteErrors};
+
 #[derive(Clone, Debug)]
 pub struct Scenario {
     pub id: ScenarioId,
@@ -21,7 +25,8 @@ pub struct Scenario {
     pub target: TargetSpec,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ScenarioId {
     /// The scenario file's name without `.toml`.
     pub file: String,
