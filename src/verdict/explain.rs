@@ -27,8 +27,11 @@ pub fn explain(verdict: Verdict, gates: &[GateOutcome], sides: &Sides) -> String
     let mut those = gates.iter().filter(|gate| gate.verdict == verdict);
     let Some(first) = those.next() else { return "no gate has anything to say".into() };
     let others: Vec<String> = those.map(|gate| gate.gate.metric.to_string()).collect();
-    let also =
-        if others.is_empty() { String::new() } else { format!(" Likewise {verdict}: {}.", others.join(", "), verdict = verdict.name()) };
+    let also = if others.is_empty() {
+        String::new()
+    } else {
+        format!(" Likewise {verdict}: {}.", others.join(", "), verdict = verdict.name())
+    };
     match verdict {
         Verdict::Ok => "within every tolerance.".into(),
         Verdict::Regressed | Verdict::Improved => format!("{}{also}", changed(first, "is", sides)),

@@ -1,10 +1,11 @@
-//! The one place that writes files: reports of runs, and what is rendered from them.
+//! The reports of one run, and what is rendered from them.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::report::Report;
+use crate::store::{StoreError, write, write_report};
 
 /// Where the reports of one run go: `target/tollgate/<run>/`.
 #[derive(Clone, Debug)]
@@ -13,20 +14,12 @@ pub struct RunFolder {
     run: String,
 }
 
-#[derive(Debug, thiserror::Error)]
-#[error("can't {action} {}: {source}", path.display())]
-pub struct StoreError {
-    action: &'static str,
-    path: PathBuf,
-    source: io::Error,
-}
-
 impl RunFolder {
     /// Makes the folder, below a build's target folder, and points `latest` to it.
     pub fn create(target_dir: &Path, run: &str) -> Result<RunFolder, StoreError> {
         let folder = RunFolder { root: target_dir.join("tollgate"), run: run.to_owned() };
         let path = folder.path();
-        fs::create_dir_all(&path).map_err(|source| StoreError { action: "make folder", path, source })?;
+        fs::create_dir_all(&path).map_err(|source| StoreError::new("make folder", &path, source))?;
         folder.point_latest()?;
         Ok(folder)
     }
@@ -42,7 +35,7 @@ impl RunFolder {
 
     pub fn save(&self, report: &Report) -> Result<PathBuf, StoreError> {
         let path = self.path().join(file_name(report));
-        write_json(&path, report)?;
+        write_report(&path, report)?;
         Ok(path)
     }
 
@@ -59,7 +52,7 @@ impl RunFolder {
         let list = || -> io::Result<Vec<PathBuf>> {
             fs::read_dir(&folder)?.map(|entry| entry.map(|entry| entry.path())).collect()
         };
-        let mut paths = list().map_err(|source| StoreError { action: "list", path: folder.clone(), source })?;
+        let mut paths = list().map_err(|source| StoreError::new("list", &folder, source))?;
         paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
         paths.sort();
         paths.iter().map(|path| read_report(path)).collect()
@@ -74,29 +67,13 @@ impl RunFolder {
             std::os::unix::fs::symlink(&self.run, &fresh)?;
             fs::rename(&fresh, &latest)
         };
-        point().map_err(|source| StoreError { action: "point", path: latest.clone(), source })
+        point().map_err(|source| StoreError::new("point", &latest, source))
     }
-}
-
-/// Writes one report to a path of the user's choice.
-pub fn write_json(path: &Path, report: &Report) -> Result<(), StoreError> {
-    let mut json = serde_json::to_string_pretty(report).expect("reports are plain data");
-    json.push('\n');
-    write(path, &json)
 }
 
 fn read_report(path: &Path) -> Result<Report, StoreError> {
     let read = || Ok(serde_json::from_str(&fs::read_to_string(path)?)?);
-    read().map_err(|source| StoreError { action: "read report", path: path.to_owned(), source })
-}
-
-/// Whole or not at all, also when the process is killed half way.
-fn write(path: &Path, text: &str) -> Result<(), StoreError> {
-    let mut part = path.as_os_str().to_owned();
-    part.push(format!(".part-{}", std::process::id()));
-    fs::write(&part, text)
-        .and_then(|()| fs::rename(&part, path))
-        .map_err(|source| StoreError { action: "write", path: path.to_owned(), source })
+    read().map_err(|source| StoreError::new("read report", path, source))
 }
 
 fn file_name(report: &Report) -> String {
