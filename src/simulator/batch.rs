@@ -364,8 +364,10 @@ mod tests {
     fn jitter_has_the_asked_for_spread() {
         let mut batch = batch(SimulatorSettings { jitter: 0.1, ..settings() });
         batch.arrive(arrival(1, 0, 10, 10_001));
-        let due: Vec<_> = batch.advance(Nanos::MAX / 2).into_iter().map(|token| token.due_ns as f64).collect();
-        let steps: Vec<_> = due.windows(2).map(|pair| (pair[1] - pair[0]) / (10.0 * MS as f64) - 1.0).collect();
+        let due: Vec<_> =
+            batch.advance(Nanos::MAX / 2).into_iter().map(|token| token.due_ns as f64).collect();
+        let steps: Vec<_> =
+            due.windows(2).map(|pair| (pair[1] - pair[0]) / (10.0 * MS as f64) - 1.0).collect();
         let sd = (steps.iter().map(|step| step * step).sum::<f64>() / steps.len() as f64).sqrt();
         assert!((0.095..0.105).contains(&sd), "standard deviation {sd}");
         assert!(steps.iter().all(|step| step.abs() <= 0.3 + 1e-6));
