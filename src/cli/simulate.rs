@@ -39,8 +39,8 @@ enum SettingError {
     NoValue,
     #[error("there is no simulator setting `{key}`; did you mean `{nearest}`?")]
     UnknownKey { key: String, nearest: String },
-    #[error("`{key}` cannot be `{value}`: {reason}")]
-    BadValue { key: String, value: String, reason: String },
+    #[error("`{key}` cannot be `{value}`: expected {expected}, as in `{key}={default}`")]
+    BadValue { key: String, value: String, expected: &'static str, default: Value },
 }
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
@@ -75,18 +75,17 @@ fn parse_setting(argument: &str) -> Result<Setting, SettingError> {
     let Some(default) = known.get(key) else {
         return Err(SettingError::UnknownKey { key: key.into(), nearest: nearest(key, &known) });
     };
-    let bad_value = |reason: &str| SettingError::BadValue {
-        key: key.into(),
-        value: value.into(),
-        reason: reason.trim().into(),
+    let bad_value = || {
+        let expected = if default.is_integer() { "a whole number" } else { "a number" };
+        SettingError::BadValue { key: key.into(), value: value.into(), expected, default: default.clone() }
     };
     let parsed = match default {
         // `version=1.1` is a version, not a number.
         Value::String(_) => Value::String(value.trim_matches('"').into()),
-        _ => value.parse::<Value>().map_err(|error| bad_value(error.message()))?,
+        _ => value.parse::<Value>().map_err(|_| bad_value())?,
     };
     let single = Table::from_iter([(key.to_owned(), parsed.clone())]);
-    SimulatorSettings::deserialize(single).map_err(|error| bad_value(error.message()))?;
+    SimulatorSettings::deserialize(single).map_err(|_| bad_value())?;
     Ok(Setting { key: key.into(), value: parsed })
 }
 
