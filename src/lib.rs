@@ -12,9 +12,11 @@ pub mod metric;
 pub mod record;
 pub mod report;
 pub mod scenario;
+pub mod simulator;
 pub mod stats;
 pub mod store;
 pub mod summary;
+
 pub mod target;
 pub mod verdict;
 pub mod workload;
