@@ -1,8 +1,11 @@
 //! What happens while a suite runs, for whoever shows it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64};
+
 use crate::scenario::ScenarioId;
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Event<'a> {
     EngineStarts {
         target: &'a str,
@@ -11,6 +14,7 @@ pub enum Event<'a> {
     WarmUp {
         scenario: &'a ScenarioId,
         session: u32,
+        progress: Arc<Progress>,
     },
     RoundStarts {
         scenario: &'a ScenarioId,
@@ -19,8 +23,17 @@ pub enum Event<'a> {
         rounds: u32,
         /// How many there will be, where that is fixed.
         requests: Option<u32>,
+        progress: Arc<Progress>,
     },
-    RequestEnds,
     /// Nothing more comes for now.
     Pause,
+}
+
+/// How far a round is, for whoever watches from another thread.
+#[derive(Debug, Default)]
+pub struct Progress {
+    pub sent: AtomicU32,
+    pub ended: AtomicU32,
+    pub failed: AtomicU32,
+    pub output_tokens: AtomicU64,
 }

@@ -76,13 +76,14 @@ impl Campaign<'_> {
         course.on(&launched.environment, self.baselines);
         let scenario = course.scenario;
         let asked = Asked {
+            scenario: &scenario.id,
             workload: &scenario.workload,
             load: &scenario.load,
             run: &scenario.run,
             // An endpoint remembers yesterday's prompts; an engine that starts anew does not.
             salt: if self.target.restarts() { "" } else { &self.run.id },
         };
-        let Held { session, trouble } = hold(&launched.client, &scenario.id, &asked, number, self.listen, self.cancel);
+        let Held { session, trouble } = hold(&asked, launched, number, self.listen, self.cancel);
         course.add(session);
         if let Some(trouble) = trouble {
             course.fail(trouble);

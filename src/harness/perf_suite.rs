@@ -9,7 +9,7 @@ use libtest_mimic::{Completion, Failed};
 
 use crate::campaign::Campaign;
 use crate::harness::Crate;
-use crate::harness::progress::Progress;
+use crate::harness::progress::ProgressLine;
 use crate::measure::Cancel;
 use crate::report::{Report, Run, junit, markdown, table};
 use crate::scenario::{Scenario, ScenarioId, Suite};
@@ -92,7 +92,7 @@ impl PerfSuite {
             .iter()
             .filter(|scenario| scenario.id.target == target && self.selected.contains(&scenario.id))
             .collect();
-        let progress = Progress::new();
+        let progress = ProgressLine::default();
         let campaign = Campaign {
             run: &self.run,
             target: &self.suite.targets[target],
