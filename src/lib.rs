@@ -6,5 +6,6 @@ pub mod load;
 pub mod metric;
 pub mod record;
 pub mod scenario;
+pub mod suite;
 pub mod target;
 pub mod workload;
