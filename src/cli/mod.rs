@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub mod schema;
+
 /// Performance regression tests for LLM serving engines.
 #[derive(Debug, Parser)]
 #[command(name = "tollgate", version)]
@@ -13,9 +15,13 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Schema(schema::Args),
+}
 
 /// The binary's `main`.
 pub fn run() -> ExitCode {
-    match Cli::parse().command {}
+    match Cli::parse().command {
+        Command::Schema(args) => schema::run(&args),
+    }
 }
