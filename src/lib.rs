@@ -1,13 +1,20 @@
 //! Performance regression tests for LLM serving engines.
 
 pub mod baseline;
+pub mod campaign;
 pub mod cli;
 pub mod clock;
+pub mod deck;
 pub mod distribution;
+pub mod engine;
 pub mod event;
 pub mod figures;
+pub mod harness;
 pub mod health;
+pub mod launch;
 pub mod load;
+pub mod machine;
+pub mod measure;
 pub mod metric;
 pub mod record;
 pub mod report;
@@ -15,8 +22,9 @@ pub mod scenario;
 pub mod simulator;
 pub mod stats;
 pub mod store;
+pub mod suite;
 pub mod summary;
-
 pub mod target;
+pub mod telemetry;
 pub mod verdict;
 pub mod workload;

@@ -12,6 +12,8 @@ pub struct TargetSpec {
     /// The model's name in requests; asked of the endpoint where it is not given.
     pub model: Option<String>,
     pub place: Place,
+    /// Why it is not to be had here, if a variable it needs is not set; its tests are ignored then.
+    pub unavailable: Option<String>,
 }
 
 /// A kind of server.

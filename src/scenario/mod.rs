@@ -1,6 +1,20 @@
 //! A scenario: workload × load × target, with gates. One scenario is one test, `file::load::target`.
 
+mod complaint;
+mod document;
 mod error;
+mod expand;
+mod file;
+mod gates;
+mod hash;
+mod loads;
+mod names;
+mod nearest;
+mod overrides;
+mod parse;
+mod prompts;
+mod targets_file;
+mod units;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,12 +22,19 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use crate::scenario::document::TextFile;
+pub use crate::scenario::error::{ConfigError, SuiteErrors};
+pub use crate::scenario::expand::Environment;
+pub use crate::scenario::file::ScenarioFile;
+pub use crate::scenario::overrides::TOLLGATE_SET;
+pub use crate::scenario::parse::{SuiteText, parse};
+pub use crate::scenario::prompts::{PromptLoader, SUITE_FOLDER};
+pub use crate::scenario::targets_file::TargetsFile;
+
 use crate::load::Load;
 use crate::metric::Metric;
 use crate::target::TargetSpec;
 use crate::workload::Workload;
-
-pub use error::{ConfigError, SuiteErrors};
 
 #[derive(Clone, Debug)]
 pub struct Scenario {
