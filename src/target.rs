@@ -44,6 +44,24 @@ pub struct Endpoint {
     pub hardware: Option<String>,
 }
 
+impl TargetSpec {
+    /// Whether every session has an engine that was started for it.
+    pub fn restarts(&self) -> bool {
+        matches!(self.place, Place::Simulator(_))
+    }
+}
+
+impl EngineKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            EngineKind::Simulator => "simulator",
+            EngineKind::Openai => "openai",
+            EngineKind::Vllm => "vllm",
+            EngineKind::Llamacpp => "llamacpp",
+        }
+    }
+}
+
 /// What the simulated engine is like. The default is slow on purpose: a busy two-core laptop serves it truly.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

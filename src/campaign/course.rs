@@ -154,6 +154,10 @@ impl<'a> Course<'a> {
         }
     }
 
+    pub fn passed(&self) -> bool {
+        self.passes(self.judgement().verdict)
+    }
+
     fn passes(&self, verdict: Verdict) -> bool {
         match verdict {
             Verdict::Ok | Verdict::Improved | Verdict::Ignored => true,

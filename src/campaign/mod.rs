@@ -36,9 +36,9 @@ pub struct Campaign<'a> {
 /// How long an endpoint rests between two sessions, since it can't be started anew.
 const ENDPOINT_PAUSE: Duration = Duration::from_secs(3);
 
-impl Campaign<'_> {
+impl<'a> Campaign<'a> {
     /// Runs sessions until every scenario is decided. What is measured is on disk after each scenario.
-    pub fn run(&self, scenarios: &[&Scenario]) -> Result<Vec<Report>, StoreError> {
+    pub fn run(&self, scenarios: &[&'a Scenario]) -> Result<Vec<Report>, StoreError> {
         let mut courses: Vec<Course> = scenarios.iter().map(|scenario| Course::new(scenario)).collect();
         for number in 1.. {
             let mut open: Vec<&mut Course> =
@@ -56,7 +56,7 @@ impl Campaign<'_> {
         courses.iter_mut().map(|course| self.conclude(course)).collect()
     }
 
-    fn session(&self, number: u32, open: &mut [&mut Course]) -> Result<(), StoreError> {
+    fn session(&self, number: u32, open: &mut [&mut Course<'a>]) -> Result<(), StoreError> {
         (self.listen)(Event::EngineStarts { target: &self.target.name, session: number });
         let launched = launch::launch(self.target, number, self.cancel);
         for course in open {
@@ -72,7 +72,7 @@ impl Campaign<'_> {
         Ok(())
     }
 
-    fn measure<'b>(&'b self, launched: &Launched, number: u32, course: &mut Course<'b>) {
+    fn measure(&self, launched: &Launched, number: u32, course: &mut Course<'a>) {
         course.on(&launched.environment, self.baselines);
         let scenario = course.scenario;
         let asked = Asked {

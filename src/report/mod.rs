@@ -26,6 +26,8 @@ pub struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scenario_hash: Option<String>,
     pub verdict: Verdict,
+    /// Whether the test is green: a suspicion is, unless the scenario says otherwise.
+    pub passed: bool,
     /// What a person needs to know first, in a sentence.
     pub reason: String,
     pub gates: Vec<GateOutcome>,

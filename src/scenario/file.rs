@@ -12,10 +12,10 @@ use crate::scenario::document::Document;
 use crate::scenario::error::ConfigError;
 use crate::scenario::gates::{GateTable, GateTables, gates};
 use crate::scenario::loads::{LoadTables, loads};
-use crate::scenario::nearest::did_you_mean;
+use crate::nearest::did_you_mean;
 use crate::scenario::prompts::{PromptLoader, PromptsValue};
 use crate::scenario::units::HumanDuration;
-use crate::scenario::{Gate, RunPlan};
+use crate::scenario::{Gate, OnSuspected, RunPlan};
 use crate::workload::{Api, Sampling, Workload};
 
 /// A scenario file of tollgate: every load, on every target, is one test.
@@ -78,6 +78,8 @@ struct RunTable {
     sessions: u32,
     /// A request that takes longer has failed; "2m" if not given.
     request_timeout: HumanDuration,
+    /// Whether a suspicion that can't be proven passes with a warning, or fails.
+    on_suspected: OnSuspected,
 }
 
 impl Default for RunTable {
@@ -87,6 +89,7 @@ impl Default for RunTable {
             rounds: 3,
             sessions: 4,
             request_timeout: HumanDuration(Duration::from_secs(120)),
+            on_suspected: OnSuspected::default(),
         }
     }
 }
@@ -205,6 +208,7 @@ impl RunTable {
             rounds: self.rounds,
             sessions: self.sessions,
             request_timeout: self.request_timeout.0,
+            on_suspected: self.on_suspected,
         })
     }
 }

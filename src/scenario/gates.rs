@@ -9,7 +9,7 @@ use crate::metric::{Better, Latency, Metric, Rate};
 use crate::scenario::Gate;
 use crate::scenario::document::Document;
 use crate::scenario::error::ConfigError;
-use crate::scenario::nearest::did_you_mean;
+use crate::nearest::did_you_mean;
 use crate::scenario::units::Percent;
 
 /// A metric's limits: relative to the baseline, absolute, or both.
@@ -27,7 +27,7 @@ pub struct GateTable {
 
 pub type GateTables = BTreeMap<String, GateTable>;
 
-/// Gates in the order of the file.
+/// Gates in the order of the file; one on the success rate is always among them.
 pub fn gates(
     tables: &GateTables,
     streamed: bool,
@@ -47,8 +47,17 @@ pub fn gates(
             Err(error) => errors.push(error),
         }
     }
+    if !gates.iter().any(|gate| gate.metric == SUCCESS_RATE) {
+        gates.push(EVERY_REQUEST_SUCCEEDS);
+    }
     if errors.is_empty() { Ok(gates) } else { Err(errors) }
 }
+
+const SUCCESS_RATE: Metric = Metric::Rate(Rate::SuccessRate);
+
+/// Holds unless a scenario says otherwise: an engine that fails fast must not pass for a fast one.
+const EVERY_REQUEST_SUCCEEDS: Gate =
+    Gate { metric: SUCCESS_RATE, tolerance: None, min: Some(1.0), max: None };
 
 fn gate(name: &str, table: &GateTable, streamed: bool, document: &Document) -> Result<Gate, ConfigError> {
     let Ok(metric) = name.parse::<Metric>() else {
@@ -116,7 +125,7 @@ fn check_limits(name: &str, gate: &Gate, document: &Document) -> Result<(), Conf
     if !limit.is_finite() || limit <= 0.0 {
         return Err(document.error_at(&at, format!("`{right}` has to be a number greater than 0")));
     }
-    if gate.metric == Metric::Rate(Rate::SuccessRate) && limit > 1.0 {
+    if gate.metric == SUCCESS_RATE && limit > 1.0 {
         let message = format!("{spoken} is a share from 0 to 1, so `min = {limit}` can't be reached");
         return Err(document.error_at(&at, message).help("write 1.0 for 100 %, 0.99 for 99 %"));
     }

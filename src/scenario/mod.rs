@@ -9,7 +9,6 @@ mod gates;
 mod hash;
 mod loads;
 mod names;
-mod nearest;
 mod overrides;
 mod parse;
 mod prompts;
@@ -65,6 +64,18 @@ pub struct RunPlan {
     /// Sessions that make a baseline, and that a suspicion is judged on.
     pub sessions: u32,
     pub request_timeout: Duration,
+    pub on_suspected: OnSuspected,
+}
+
+/// What a suspicion that can't be proven does to the test.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnSuspected {
+    /// It passes, with a warning.
+    #[default]
+    Warn,
+    /// It fails.
+    Fail,
 }
 
 /// A metric with a tolerance, absolute limits, or both.

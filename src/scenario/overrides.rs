@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::scenario::error::ConfigError;
-use crate::scenario::nearest::did_you_mean;
+use crate::nearest::did_you_mean;
 
 /// The environment variable, and the name its text has in errors.
 pub const TOLLGATE_SET: &str = "TOLLGATE_SET";
