@@ -1,5 +1,13 @@
 //! The report of one scenario: everything that a run found out, versioned. Every other output is rendered from it.
 
+mod columns;
+#[cfg(test)]
+mod example;
+mod junit;
+mod markdown;
+mod printable;
+mod table;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -11,6 +19,10 @@ use crate::scenario::ScenarioId;
 use crate::summary::Summary;
 use crate::target::SimulatorSettings;
 use crate::verdict::{GateOutcome, Verdict};
+
+pub use junit::junit;
+pub use markdown::markdown;
+pub use table::{overview, table};
 
 /// Goes up whenever a reader of an older report would misread a newer one.
 pub const VERSION: u32 = 1;
