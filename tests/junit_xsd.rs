@@ -1,6 +1,7 @@
 //! What the suite writes for Jenkins and GitLab is what they read.
 
-use tollgate::report::{Report, Run, VERSION, junit};
+use tollgate::report::junit::junit;
+use tollgate::report::{Report, Run, VERSION};
 use tollgate::scenario::{Gate, ScenarioId};
 use tollgate::summary::Summary;
 use tollgate::verdict::{GateOutcome, Verdict};
@@ -37,6 +38,7 @@ fn report(verdict: Verdict, text: &str) -> Report {
         run: Run { id: text.into(), started: "2026-11-21T10:00:00.123Z".into(), tollgate: text.into() },
         scenario: ScenarioId { file: format!("f{text}"), load: format!("l{text}"), target: text.into() },
         scenario_hash: None,
+        passed: true,
         verdict,
         reason: text.into(),
         gates: vec![GateOutcome {

@@ -131,6 +131,7 @@ fn measured(file: &str, load: &str, verdict: Verdict, reason: &str, sessions: u3
         },
         scenario: ScenarioId { file: file.into(), load: load.into(), target: "vllm".into() },
         scenario_hash: Some("sha256:77ab".into()),
+        passed: matches!(verdict, Verdict::Ok | Verdict::Suspected | Verdict::Ignored),
         verdict,
         reason: reason.into(),
         gates: Vec::new(),

@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use junit_report::{Duration, OffsetDateTime, ReportBuilder, TestCase, TestCaseBuilder, TestSuiteBuilder};
 
+use crate::report::Report;
 use crate::report::printable::{one_line, printable};
-use crate::report::{Report, table};
+use crate::report::table::table;
 use crate::verdict::Verdict;
 
 /// One test case per scenario. GitLab shows a failure's body and its class name, so the verdict table is the body.
@@ -27,6 +28,9 @@ fn test_case(report: &Report) -> TestCase {
     };
     let body = character_data(&table(report));
     let mut case = match report.verdict {
+        Verdict::Suspected if !report.passed => {
+            TestCaseBuilder::failure(&name, duration(report), verdict, &message)
+        }
         Verdict::Ok | Verdict::Improved | Verdict::Suspected => {
             TestCaseBuilder::success(&name, duration(report))
         }
@@ -81,7 +85,7 @@ mod tests {
     }
 
     fn verdict_element(verdict: Verdict) -> &'static str {
-        let xml = junit(&[Report { verdict, ..example::regressed() }]);
+        let xml = junit(&[Report { verdict, ..example::suspected() }]);
         let found = ["failure", "error", "skipped"].map(|element| (element, text(&xml, element)));
         let mut found = found.into_iter().filter_map(|(element, text)| text.map(|_| element));
         let first = found.next().unwrap_or("passed");
@@ -115,6 +119,12 @@ mod tests {
     fn a_suspicion_passes_with_its_warning() {
         let xml = junit(&[example::suspected()]);
         assert!(text(&xml, "system-out").unwrap().contains("SUSPECTED: p95 time to first token"), "{xml}");
+    }
+
+    #[test]
+    fn a_suspicion_that_shall_fail_is_a_failure() {
+        let xml = junit(&[Report { passed: false, ..example::suspected() }]);
+        assert_eq!(attribute(&xml, "failure", "type").unwrap(), "suspected");
     }
 
     #[test]

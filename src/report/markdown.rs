@@ -1,9 +1,9 @@
 //! A run as Markdown, for a GitHub job summary.
 
 use crate::figures;
+use crate::report::Report;
 use crate::report::printable::one_line;
-use crate::report::table::{allowed, by_verdict, change, old_and_new};
-use crate::report::{Report, table};
+use crate::report::table::{allowed, by_verdict, change, old_and_new, table};
 use crate::verdict::{GateOutcome, Verdict};
 
 /// What isn't well with its full table, what is in a table of one line per gate, then ignored scenarios and warnings.
@@ -49,7 +49,7 @@ fn headline(reports: &[Report]) -> String {
 fn full_table(report: &Report) -> String {
     let text = table(report);
     let fence = "`".repeat(longest_run_of_backticks(&text).max(2) + 1);
-    format!("### {}\n\n{fence}text\n{text}{fence}", code(&report.scenario.to_string()))
+    format!("### {}\n\n{fence}text\n{text}\n{fence}", code(&report.scenario.to_string()))
 }
 
 fn gate_table(reports: &[&Report]) -> String {

@@ -3,10 +3,10 @@
 mod columns;
 #[cfg(test)]
 mod example;
-mod junit;
-mod markdown;
+pub mod junit;
+pub mod markdown;
 mod printable;
-mod table;
+pub mod table;
 
 use std::collections::BTreeMap;
 
@@ -19,10 +19,6 @@ use crate::scenario::ScenarioId;
 use crate::summary::Summary;
 use crate::target::SimulatorSettings;
 use crate::verdict::{GateOutcome, Verdict};
-
-pub use junit::junit;
-pub use markdown::markdown;
-pub use table::{overview, table};
 
 /// Goes up whenever a reader of an older report would misread a newer one.
 pub const VERSION: u32 = 1;
@@ -37,6 +33,8 @@ pub struct Report {
     /// The scenario's hash; absent where no scenario file was behind it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scenario_hash: Option<String>,
+    /// Whether the test is green: it also depends on what the scenario wants to happen on a suspicion.
+    pub passed: bool,
     pub verdict: Verdict,
     /// What a person needs to know first, in a sentence.
     pub reason: String,

@@ -26,7 +26,7 @@ pub fn table(report: &Report) -> String {
     lines.extend(requests(report));
     lines.extend(failures(&report.sessions));
     lines.extend(report.warnings.iter().map(|warning| format!("Warning: {}", printable(warning))));
-    lines.join("\n") + "\n"
+    lines.join("\n")
 }
 
 /// All scenarios of a run: a line per gate, what is not well in a sentence, the count per verdict, the warnings.
@@ -45,7 +45,7 @@ pub fn overview(reports: &[Report]) -> String {
     }));
     lines.push(counts(reports));
     lines.extend(warnings(reports));
-    lines.join("\n") + "\n"
+    lines.join("\n")
 }
 
 fn sentence(report: &Report) -> String {
@@ -304,10 +304,7 @@ mod tests {
 
     #[test]
     fn an_ignored_scenario_is_a_sentence() {
-        assert_eq!(
-            table(&example::ignored()),
-            "IGNORED: no Docker daemon answers at /var/run/docker.sock.\n"
-        );
+        assert_eq!(table(&example::ignored()), "IGNORED: no Docker daemon answers at /var/run/docker.sock.");
     }
 
     #[test]
@@ -345,7 +342,7 @@ mod tests {
 
     #[test]
     fn an_overview_of_nothing_says_so() {
-        assert_eq!(overview(&[]), "0 scenarios.\n");
+        assert_eq!(overview(&[]), "0 scenarios.");
     }
 
     #[test]
@@ -355,6 +352,6 @@ mod tests {
             report.warnings = vec!["another driver than the baseline's".into()];
         }
         let shown = overview(&reports);
-        assert!(shown.ends_with("Warning: 2 scenarios: another driver than the baseline's\n"), "{shown}");
+        assert!(shown.ends_with("Warning: 2 scenarios: another driver than the baseline's"), "{shown}");
     }
 }
