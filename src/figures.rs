@@ -38,6 +38,17 @@ pub fn signed_percent(change: f64) -> String {
     format!("{sign}{:.1} %", change.abs() * 100.0)
 }
 
+/// The ends of an interval of changes, in per cent: `−8.1 … −6.5`.
+pub fn interval((low, high): (f64, f64)) -> String {
+    let end = |change| signed_percent(change).replace(" %", "");
+    format!("{} … {}", end(low), end(high))
+}
+
+/// A count with its noun: `1 session`, `4 sessions`.
+pub fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,5 +67,9 @@ mod tests {
     fn changes_carry_their_sign() {
         assert_eq!(signed_percent(-0.073), "−7.3 %");
         assert_eq!(signed_percent(0.1), "+10.0 %");
+    }
+    #[test]
+    fn an_interval_is_read_from_its_lower_end() {
+        assert_eq!(interval((-0.081, 0.016)), "−8.1 … +1.6");
     }
 }

@@ -77,7 +77,9 @@ fn endpoint(target: &TargetSpec, endpoint: &Endpoint, cancel: &Cancel) -> Result
     let identity = Client::new(address.clone()).map_err(failed)?.identity().map_err(failed)?;
     let model = target.model.clone().or(identity.model).ok_or_else(|| {
         let (url, name) = (&endpoint.url, &target.name);
-        LaunchError::Failed(format!("{url} doesn't say which model it serves; give `model` in [targets.{name}]"))
+        LaunchError::Failed(format!(
+            "{url} doesn't say which model it serves; give `model` in [targets.{name}]"
+        ))
     })?;
     address.model = Some(model.clone());
     let hardware = endpoint.hardware.as_deref().unwrap_or("endpoint");
@@ -133,8 +135,11 @@ fn is_local(url: &str) -> bool {
 
 /// `cpu-Qwen/Qwen3-8B` as a folder's name: `cpu-qwen-qwen3-8b`.
 fn slug(text: &str) -> String {
-    let plain = text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c.to_ascii_lowercase() } else { '-' });
-    let words: Vec<String> = plain.collect::<String>().split('-').filter(|word| !word.is_empty()).map(str::to_owned).collect();
+    let plain = text
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || c == '.' { c.to_ascii_lowercase() } else { '-' });
+    let words: Vec<String> =
+        plain.collect::<String>().split('-').filter(|word| !word.is_empty()).map(str::to_owned).collect();
     words.join("-")
 }
 

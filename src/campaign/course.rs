@@ -129,13 +129,14 @@ impl<'a> Course<'a> {
 
     pub fn report(&self, run: &Run) -> Report {
         let Judgement { verdict, reason, gates } = self.judgement();
-        let baseline = self.baseline.zip(self.environment.as_ref()).map(|(baseline, environment)| BaselineUsed {
-            file: Baselines::file(&environment.name, &self.scenario.id),
-            engine: baseline.facts.engine.clone(),
-            recorded: baseline.facts.recorded.clone(),
-            machine: baseline.facts.machine.clone(),
-            values: baseline.values.clone(),
-        });
+        let baseline =
+            self.baseline.zip(self.environment.as_ref()).map(|(baseline, environment)| BaselineUsed {
+                file: Baselines::file(&environment.name, &self.scenario.id),
+                engine: baseline.facts.engine.clone(),
+                recorded: baseline.facts.recorded.clone(),
+                machine: baseline.facts.machine.clone(),
+                values: baseline.values.clone(),
+            });
         Report {
             version: report::VERSION,
             run: run.clone(),

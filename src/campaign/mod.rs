@@ -101,7 +101,8 @@ impl<'a> Campaign<'a> {
             match self.pending.leave(self.baselines, scenario, &next) {
                 Some(file) => course.left_pending(file),
                 None => course.warn(
-                    "the new baseline was not written, because CI is set: set INSTA_UPDATE=new to have it".into(),
+                    "the new baseline was not written, because CI is set: set INSTA_UPDATE=new to have it"
+                        .into(),
                 ),
             }
         } else if let Some(accepted) = course.accepted_baseline().filter(|_| course.passed()) {

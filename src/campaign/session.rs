@@ -36,7 +36,13 @@ pub struct Held {
 const FAILURES_IN_WORDS: usize = 5;
 
 /// Holds the part of session `number` that is about one scenario.
-pub fn hold(asked: &Asked, launched: &Launched, number: u32, listen: &dyn Fn(Event), cancel: &Cancel) -> Held {
+pub fn hold(
+    asked: &Asked,
+    launched: &Launched,
+    number: u32,
+    listen: &dyn Fn(Event),
+    cancel: &Cancel,
+) -> Held {
     let mut sitting = Sitting { asked, number, listen, cancel, session: empty_session(number) };
     let outcome = launched
         .client(asked.run.request_timeout)

@@ -113,7 +113,10 @@ mod tests {
     fn an_unknown_key_is_answered_with_the_nearest_word() {
         let error = parse_setting("decode_scal=1.08").unwrap_err();
         let text = error.to_string();
-        assert!(text.starts_with("there is no simulator setting `decode_scal`: did you mean `decode_scale`?"), "{text}");
+        assert!(
+            text.starts_with("there is no simulator setting `decode_scal`: did you mean `decode_scale`?"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -124,7 +124,11 @@ fn this_run() -> Run {
     let now = Timestamp::now();
     let id = std::env::var("NEXTEST_RUN_ID")
         .unwrap_or_else(|_| format!("{}-{}", now.strftime("%Y%m%dT%H%M%SZ"), std::process::id()));
-    Run { id, started: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), tollgate: env!("CARGO_PKG_VERSION").into() }
+    Run {
+        id,
+        started: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        tollgate: env!("CARGO_PKG_VERSION").into(),
+    }
 }
 
 fn target_dir(of: &Crate) -> PathBuf {

@@ -48,7 +48,8 @@ impl ProgressLine {
 fn line(text: String, unit: String, progress: Option<Arc<Progress>>) -> ProgressBar {
     let ended = move |_: &ProgressState, out: &mut dyn Write| {
         let Some(progress) = &progress else { return };
-        let (ended, failed) = (progress.ended.load(Ordering::Relaxed), progress.failed.load(Ordering::Relaxed));
+        let (ended, failed) =
+            (progress.ended.load(Ordering::Relaxed), progress.failed.load(Ordering::Relaxed));
         let failures = if failed > 0 { format!(", {failed} failed") } else { String::new() };
         // A line that can't be written is not worth ending a measurement for.
         let _ = write!(out, "{ended}{unit}{failures}");

@@ -1,5 +1,13 @@
 //! The report of one scenario: everything that a run found out, versioned. Every other output is rendered from it.
 
+mod columns;
+#[cfg(test)]
+mod example;
+pub mod junit;
+pub mod markdown;
+mod printable;
+pub mod table;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -25,9 +33,9 @@ pub struct Report {
     /// The scenario's hash; absent where no scenario file was behind it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scenario_hash: Option<String>,
-    pub verdict: Verdict,
-    /// Whether the test is green: a suspicion is, unless the scenario says otherwise.
+    /// Whether the test is green: it also depends on what the scenario wants to happen on a suspicion.
     pub passed: bool,
+    pub verdict: Verdict,
     /// What a person needs to know first, in a sentence.
     pub reason: String,
     pub gates: Vec<GateOutcome>,

@@ -1,7 +1,7 @@
 //! What a deserializer complains of, put into the words of someone who writes a file.
 
-use crate::scenario::error::ConfigError;
 use crate::nearest::did_you_mean;
+use crate::scenario::error::ConfigError;
 
 #[derive(Debug, PartialEq)]
 pub struct Complaint {

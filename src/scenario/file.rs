@@ -8,11 +8,11 @@ use serde::Deserialize;
 
 use crate::load::Load;
 use crate::metric::Metric;
+use crate::nearest::did_you_mean;
 use crate::scenario::document::Document;
 use crate::scenario::error::ConfigError;
 use crate::scenario::gates::{GateTable, GateTables, gates};
 use crate::scenario::loads::{LoadTables, loads};
-use crate::nearest::did_you_mean;
 use crate::scenario::prompts::{PromptLoader, PromptsValue};
 use crate::scenario::units::HumanDuration;
 use crate::scenario::{Gate, OnSuspected, RunPlan};

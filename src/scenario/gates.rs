@@ -6,10 +6,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::metric::{Better, Latency, Metric, Rate};
+use crate::nearest::did_you_mean;
 use crate::scenario::Gate;
 use crate::scenario::document::Document;
 use crate::scenario::error::ConfigError;
-use crate::nearest::did_you_mean;
 use crate::scenario::units::Percent;
 
 /// A metric's limits: relative to the baseline, absolute, or both.

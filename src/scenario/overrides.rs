@@ -6,8 +6,8 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::scenario::error::ConfigError;
 use crate::nearest::did_you_mean;
+use crate::scenario::error::ConfigError;
 
 /// The environment variable, and the name its text has in errors.
 pub const TOLLGATE_SET: &str = "TOLLGATE_SET";
