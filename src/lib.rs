@@ -45,7 +45,7 @@ pub use insta as __insta;
 macro_rules! main {
     () => {
         $crate::harness::run(&$crate::harness::Crate {
-            root: env!("CARGO_MANIFEST_DIR"),
+            manifest_dir: env!("CARGO_MANIFEST_DIR"),
             target_tmpdir: option_env!("CARGO_TARGET_TMPDIR"),
             assert_snapshot: |name, body| $crate::__insta::assert_snapshot!(name, body),
         })

@@ -1,6 +1,7 @@
 //! The `tollgate` command line: one file per subcommand.
 
 mod accept;
+mod bench;
 mod schema;
 mod simulate;
 
@@ -19,6 +20,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Accept(accept::Args),
+    Bench(bench::Args),
     Schema(schema::Args),
     Simulate(simulate::Args),
 }
@@ -27,6 +29,7 @@ enum Command {
 pub fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Accept(args) => accept::run(args),
+        Command::Bench(args) => bench::run(args),
         Command::Schema(args) => Ok(schema::run(&args)),
         Command::Simulate(args) => simulate::run(args),
     };

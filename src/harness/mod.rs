@@ -4,7 +4,8 @@ mod perf_suite;
 mod progress;
 mod signals;
 
-use std::path::Path;
+use std::env;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -16,6 +17,8 @@ use crate::store::{AssertSnapshot, Baselines};
 use crate::suite;
 
 use perf_suite::PerfSuite;
+pub use progress::ProgressLine;
+pub use signals::cancel_on_interrupt;
 
 /// Exit code of a suite whose files are wrong, the same as of a wrong flag.
 const USAGE: u8 = 2;
@@ -24,11 +27,24 @@ const INTERRUPTED: u8 = 130;
 
 /// What [`main!`](crate::main) knows about the crate it stands in.
 pub struct Crate {
-    /// The folder of `perf-tests/` and `baselines/`.
-    pub root: &'static str,
+    /// Where it was compiled: the folder of `perf-tests/` and `baselines/`.
+    pub manifest_dir: &'static str,
     /// Cargo's folder for the files of integration tests, a child of the target folder.
     pub target_tmpdir: Option<&'static str>,
     pub assert_snapshot: AssertSnapshot,
+}
+
+impl Crate {
+    /// Test runners say where the crate is now, which need not be where it was compiled (`nextest --archive-file`).
+    fn root(&self) -> PathBuf {
+        env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| self.manifest_dir.into(), PathBuf::from)
+    }
+
+    fn target_dir(&self) -> PathBuf {
+        let told = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
+        let compiled = || Some(Path::new(self.target_tmpdir?).parent()?.to_owned());
+        told.or_else(compiled).unwrap_or_else(|| self.root().join("target"))
+    }
 }
 
 /// The whole of a perf suite's `main`.
@@ -37,8 +53,7 @@ pub fn run(of: &Crate) -> ExitCode {
     // One measurement at a time: two would measure each other.
     arguments.test_threads = Some(1);
     quieten_insta();
-    let root = Path::new(of.root);
-    let (suite, baselines) = match load(root) {
+    let (suite, baselines) = match load(&of.root()) {
         Ok(loaded) => loaded,
         Err(errors) => return refuse(&errors),
     };
@@ -50,7 +65,7 @@ pub fn run(of: &Crate) -> ExitCode {
     let selected: Vec<ScenarioId> =
         ids.iter().filter(|id| is_selected(&arguments, &id.to_string())).cloned().collect();
     let cancel = Cancel::new();
-    signals::cancel_on_interrupt(&cancel);
+    cancel_on_interrupt(&cancel);
     let perf_suite = match PerfSuite::new(of, suite, baselines, selected, cancel.clone()) {
         Ok(perf_suite) => Arc::new(perf_suite),
         Err(error) => {
@@ -92,8 +107,8 @@ fn is_selected(arguments: &Arguments, name: &str) -> bool {
 /// A pending baseline is told in the verdict's words; insta's own diff of it would only bury them.
 #[allow(unsafe_code)]
 fn quieten_insta() {
-    if std::env::var_os("INSTA_OUTPUT").is_none() {
+    if env::var_os("INSTA_OUTPUT").is_none() {
         // SAFETY: no other thread has been started yet.
-        unsafe { std::env::set_var("INSTA_OUTPUT", "none") };
+        unsafe { env::set_var("INSTA_OUTPUT", "none") };
     }
 }

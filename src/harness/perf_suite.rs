@@ -1,7 +1,7 @@
 //! The running suite: campaigns by target, each run when the first of its scenarios is asked for.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -42,7 +42,7 @@ impl PerfSuite {
             baselines,
             selected,
             pending: Pending { assert: of.assert_snapshot },
-            folder: RunFolder::create(&target_dir(of), &run.id)?,
+            folder: RunFolder::create(&of.target_dir(), &run.id)?,
             run,
             cancel,
             required: required(),
@@ -128,13 +128,6 @@ fn this_run() -> Run {
         id,
         started: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         tollgate: env!("CARGO_PKG_VERSION").into(),
-    }
-}
-
-fn target_dir(of: &Crate) -> PathBuf {
-    match of.target_tmpdir.and_then(|tmpdir| Path::new(tmpdir).parent()) {
-        Some(target_dir) => target_dir.to_owned(),
-        None => Path::new(of.root).join("target"),
     }
 }
 

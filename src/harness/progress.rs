@@ -38,7 +38,7 @@ impl ProgressLine {
         self.bar.replace(Some(bar));
     }
 
-    fn clear(&self) {
+    pub fn clear(&self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }

@@ -5,6 +5,7 @@ mod columns;
 mod example;
 pub mod junit;
 pub mod markdown;
+pub mod metrics;
 mod printable;
 pub mod table;
 

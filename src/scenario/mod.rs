@@ -29,6 +29,7 @@ pub use crate::scenario::overrides::TOLLGATE_SET;
 pub use crate::scenario::parse::{SuiteText, parse};
 pub use crate::scenario::prompts::{PromptLoader, SUITE_FOLDER};
 pub use crate::scenario::targets_file::TargetsFile;
+pub use crate::scenario::units::HumanDuration;
 
 use crate::load::Load;
 use crate::metric::Metric;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -14,6 +15,14 @@ pub struct Percent(pub f64);
 /// `"500ms"`, `"30s"`, `"2m"`, `"1h"`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HumanDuration(pub Duration);
+
+impl FromStr for HumanDuration {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<HumanDuration, String> {
+        HumanDuration::from_text(text).map_err(|error| error.replace('\n', "; "))
+    }
+}
 
 /// Longer than anything a scenario waits for; beyond it arithmetic on deadlines could overflow.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);

@@ -70,7 +70,7 @@ pub fn judge(gate: &Gate, old: &[f64], sessions: &[Evidence]) -> GateOutcome {
         return outcome.concluded(Verdict::Invalid, reason);
     }
     if old.is_empty() {
-        return outcome.concluded(Verdict::NoBaseline, "the baseline has no such metric");
+        return outcome.concluded(Verdict::NoBaseline, "");
     }
     let scale = |values: &[f64]| -> Option<Vec<f64>> {
         values.iter().map(|value| stats::slowness(gate.metric, *value)).collect()
