@@ -2,7 +2,9 @@
 
 pub mod cli;
 pub mod clock;
+pub mod deck;
 pub mod distribution;
+pub mod engine;
 pub mod figures;
 pub mod health;
 pub mod load;
