@@ -57,9 +57,11 @@ impl Deck {
         let mut rng = rng_of(&[purpose, &workload.seed.to_string(), salt, &session.to_string()]);
         let source = match &workload.prompts {
             Prompts::Synthetic(synthetic) => Source::synthetic(*synthetic, workload.seed, salt),
-            Prompts::List(prompts) => {
-                Source::List { prompts: prompts.clone(), order: shuffled(prompts.len(), &mut rng), repeats: false }
-            }
+            Prompts::List(prompts) => Source::List {
+                prompts: prompts.clone(),
+                order: shuffled(prompts.len(), &mut rng),
+                repeats: false,
+            },
         };
         Deck { tag: rng.random(), rng, source, drawn: 0 }
     }
@@ -171,7 +173,10 @@ mod tests {
     #[test]
     fn a_seed_stands_for_these_prompts_for_ever() {
         let mut deck = Deck::measured(&synthetic(6, 0.5), "salt", 0);
-        assert_eq!(draw(&mut deck, 2), ["question might floor bed form hot", "question might floor rate men high"]);
+        assert_eq!(
+            draw(&mut deck, 2),
+            ["question might floor bed form hot", "question might floor rate men high"]
+        );
     }
 
     #[test]
@@ -185,7 +190,8 @@ mod tests {
             Deck::measured(&other_seed, "a", 0),
             Deck::warmup(&synthetic(16, 0.0), "a", 0),
         ];
-        let firsts: HashSet<String> = decks.into_iter().map(|mut deck| draw(&mut deck, 1).remove(0)).collect();
+        let firsts: HashSet<String> =
+            decks.into_iter().map(|mut deck| draw(&mut deck, 1).remove(0)).collect();
         assert_eq!(firsts.len(), 5);
     }
 

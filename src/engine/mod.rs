@@ -15,6 +15,7 @@ use crate::record::{Failure, Nanos};
 use crate::target::EngineKind;
 use crate::workload::{Api, Prompt, Sampling, Workload};
 
+pub use openai::refusal;
 pub use reply::Reply;
 
 /// One kind of server, as the client sees it.

@@ -40,8 +40,7 @@ pub const VLLM: Openai = Openai {
 
 pub const SIMULATOR: Openai = Openai { kind: EngineKind::Simulator, ..VLLM };
 
-pub const LLAMACPP: Openai =
-    Openai { kind: EngineKind::Llamacpp, identity_paths: &[MODELS, PROPS], ..VLLM };
+pub const LLAMACPP: Openai = Openai { kind: EngineKind::Llamacpp, identity_paths: &[MODELS, PROPS], ..VLLM };
 
 impl Engine for Openai {
     fn kind(&self) -> EngineKind {
@@ -155,7 +154,9 @@ impl<'a> BodyPrompt<'a> {
     fn new(api: Api, prompt: &'a Prompt) -> BodyPrompt<'a> {
         match (api, prompt) {
             (Api::Chat, Prompt::Messages(messages)) => BodyPrompt::Given { messages },
-            (Api::Chat, Prompt::Text(content)) => BodyPrompt::Said { messages: [Said { role: "user", content }] },
+            (Api::Chat, Prompt::Text(content)) => {
+                BodyPrompt::Said { messages: [Said { role: "user", content }] }
+            }
             (Api::Completions, Prompt::Text(prompt)) => BodyPrompt::Text { prompt },
             (Api::Completions, Prompt::Messages(messages)) => {
                 let contents: Vec<&str> = messages.iter().map(|message| message.content.as_str()).collect();
@@ -185,8 +186,8 @@ fn read_line(line: &[u8], at_ns: Nanos, reply: &mut Reply) -> Result<(), Failure
 }
 
 fn read_payload(json: &[u8], at_ns: Nanos, reply: &mut Reply) -> Result<(), Failure> {
-    let payload: Payload = serde_json::from_slice(json)
-        .map_err(|error| bad_payload(&format!("OpenAI JSON ({error})"), json))?;
+    let payload: Payload =
+        serde_json::from_slice(json).map_err(|error| bad_payload(&format!("OpenAI JSON ({error})"), json))?;
     if payload.error.0 {
         return Err(error_in(json).unwrap_or_else(|| bad_payload("an error object", json)));
     }

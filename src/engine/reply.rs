@@ -28,7 +28,8 @@ impl Reply {
             return Err(Failure { class: FailureClass::BrokenStream, detail });
         }
         if self.content_ns.is_empty() {
-            let detail = "expected output tokens, found an answer that finished without any content".to_owned();
+            let detail =
+                "expected output tokens, found an answer that finished without any content".to_owned();
             return Err(Failure { class: FailureClass::BadPayload, detail });
         }
         Ok(())

@@ -73,7 +73,8 @@ fn an_event_is_dated_by_the_piece_that_completes_it() {
 
 #[test]
 fn carriage_returns_comments_and_a_missing_space_are_fine() {
-    let stream = CHAT.replace("data: ", "data:").replace('\n', "\r\n").replace("data:[DONE]", ": ping\r\ndata:[DONE]");
+    let stream =
+        CHAT.replace("data: ", "data:").replace('\n', "\r\n").replace("data:[DONE]", ": ping\r\ndata:[DONE]");
     let (reply, outcome) = read_str(&stream);
     assert_eq!(outcome, Ok(()));
     assert_eq!((reply.content_ns.len(), reply.output_tokens), (2, Some(3)));
@@ -128,13 +129,15 @@ fn a_stream_without_its_end_is_broken() {
 
 #[test]
 fn a_finish_reason_ends_a_stream_as_well_as_done() {
-    let (_, outcome) = read_str("data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}");
+    let (_, outcome) =
+        read_str("data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}");
     assert_eq!(outcome, Ok(()));
 }
 
 #[test]
 fn an_answer_without_content_is_no_success() {
-    let failure = failure("data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n");
+    let failure =
+        failure("data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n");
     assert_eq!(failure.class, FailureClass::BadPayload);
 }
 
