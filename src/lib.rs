@@ -12,6 +12,7 @@ pub mod measure;
 pub mod metric;
 pub mod record;
 pub mod scenario;
+pub mod simulator;
 pub mod stats;
 pub mod summary;
 pub mod target;
