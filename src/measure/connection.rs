@@ -8,6 +8,7 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
@@ -52,6 +53,7 @@ impl Connection {
         }
         // A closing that has arrived shows only once the event loop has looked at the socket.
         tokio::task::yield_now().await;
+        self.driver.turn().await;
         self.driver.drive(pin!(self.sender.ready())).await.is_ok()
     }
 
@@ -83,17 +85,34 @@ impl Connection {
 }
 
 impl Driver {
-    /// Awaits something that needs the connection to make progress.
+    /// Does what can be done at once.
+    async fn turn(&mut self) {
+        poll_fn(|cx| {
+            self.poll(cx);
+            Poll::Ready(())
+        })
+        .await
+    }
+
+    /// Awaits something that needs the connection to make progress. It is polled before and after: so a request is
+    /// written in the same turn in which it is handed over, and an answer is taken in the turn in which it is read.
     async fn drive<F: Future>(&mut self, mut awaited: Pin<&mut F>) -> F::Output {
         poll_fn(|cx| {
-            if let Some(connection) = &mut self.0
-                && Pin::new(connection).poll(cx).is_ready()
-            {
-                self.0 = None;
+            if let Poll::Ready(output) = awaited.as_mut().poll(cx) {
+                return Poll::Ready(output);
             }
+            self.poll(cx);
             awaited.as_mut().poll(cx)
         })
         .await
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) {
+        if let Some(connection) = &mut self.0
+            && Pin::new(connection).poll(cx).is_ready()
+        {
+            self.0 = None;
+        }
     }
 }
 

@@ -323,7 +323,7 @@ fn a_reset_in_the_middle_of_a_stream_tells_how_far_it_got() {
     let failure = failure(PATIENCE, |stream| {
         write(stream, HEAD);
         chunk(stream, TOKEN);
-        std::thread::sleep(Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(300));
         reset(stream)
     });
     assert_eq!(failure.class, FailureClass::BrokenStream);
@@ -385,8 +385,10 @@ fn malformed_events_and_answers_that_are_no_http_are_bad_payload() {
 
 #[test]
 fn an_answer_that_is_done_counts_although_its_connection_breaks() {
+    // Without the last chunk, which would end the HTTP body.
     let server = Server::start(|_, stream| {
-        write(stream, HEAD) && chunk(stream, TOKEN) && chunk(stream, END) && reset(stream)
+        let _ = write(stream, HEAD) && chunk(stream, TOKEN) && chunk(stream, END);
+        false
     });
     let round = round(&mut server.client(PATIENCE), 1, Stop::Requests(2));
     assert!(round.records.iter().all(|record| record.outcome.is_ok()), "{:?}", round.records);

@@ -1,0 +1,105 @@
+//! The client's time stamps against the simulated engine's own.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use serde_json::Value;
+use tollgate::deck::Deck;
+use tollgate::distribution::Distribution;
+use tollgate::event::Progress;
+use tollgate::load::{Load, Stop};
+use tollgate::measure::{Cancel, Client, ClientSettings, Round, Watch};
+use tollgate::record::RequestRecord;
+use tollgate::simulator::{RequestTruth, Simulator, Truth};
+use tollgate::target::{EngineKind, SimulatorSettings};
+use tollgate::workload::{Api, Prompts, Sampling, Synthetic, Workload};
+
+const USERS: u32 = 16;
+const OUTPUT_TOKENS: u32 = 24;
+const TTFT_MS: f64 = 100.0;
+const STEP_MS: f64 = 20.0;
+
+fn simulator() -> Simulator {
+    let settings = SimulatorSettings {
+        prefill_base_ms: TTFT_MS,
+        decode_step_ms: STEP_MS,
+        cold_start_ms: 0.0,
+        ..SimulatorSettings::default()
+    };
+    Simulator::start(settings, 0, "127.0.0.1:0".parse().unwrap()).unwrap()
+}
+
+fn round(simulator: &Simulator) -> Round {
+    let workload = Workload {
+        api: Api::Chat,
+        stream: true,
+        prompts: Prompts::Synthetic(Synthetic { input_tokens: 64, shared_prefix: 0.0 }),
+        output_tokens: OUTPUT_TOKENS,
+        ignore_eos: true,
+        seed: 1,
+        sampling: Sampling::default(),
+    };
+    let settings = ClientSettings {
+        url: format!("http://{}", simulator.addr()),
+        api_key: None,
+        engine: EngineKind::Simulator,
+        model: None,
+        request_timeout: Duration::from_secs(60),
+    };
+    let mut client = Client::new(settings).unwrap();
+    assert!(client.is_healthy());
+    let identity = client.identity().unwrap();
+    assert_eq!(identity.version, Some(SimulatorSettings::default().version));
+    let mut deck = Deck::measured(&workload, "accuracy", 0);
+    let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
+    client.run_round(&workload, &Load::closed(USERS, Stop::Requests(4 * USERS)), &mut deck, watch).unwrap()
+}
+
+fn truth(simulator: &Simulator) -> HashMap<String, RequestTruth> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let url = format!("http://{}/truth", simulator.addr());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let body = runtime.block_on(async {
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        http.get(url).send().await.unwrap().text().await.unwrap()
+    });
+    let truth: Truth = serde_json::from_str(&body).unwrap_or_else(|_| {
+        let found: Value = serde_json::from_str(&body).unwrap();
+        panic!("expected the truth, found {found}")
+    });
+    truth.requests.into_iter().map(|request| (request.id.clone(), request)).collect()
+}
+
+fn ms(from_ns: u64, to_ns: u64) -> f64 {
+    (to_ns as f64 - from_ns as f64) / 1e6
+}
+
+/// How far the client's times are from the server's, in either direction.
+fn errors(records: &[RequestRecord], truths: &HashMap<String, RequestTruth>) -> (Distribution, Distribution) {
+    let (mut ttft, mut itl) = (Distribution::new(), Distribution::new());
+    for record in records {
+        let (seen, truth) = (&record.content_ns, &truths[&record.id]);
+        let written = &truth.token_written_ns;
+        assert_eq!(seen.len(), written.len());
+        assert!(record.sent_ns <= truth.received_ns);
+        assert!(seen.iter().zip(written).all(|(seen_ns, written_ns)| seen_ns >= written_ns));
+        ttft.record_ms((ms(record.sent_ns, seen[0]) - ms(truth.received_ns, written[0])).abs());
+        for (seen, written) in seen.windows(2).zip(written.windows(2)) {
+            itl.record_ms((ms(seen[0], seen[1]) - ms(written[0], written[1])).abs());
+        }
+    }
+    (ttft, itl)
+}
+
+#[test]
+fn the_clients_times_are_the_servers() {
+    let simulator = simulator();
+    let round = round(&simulator);
+    assert!(round.records.iter().all(|record| record.outcome.is_ok()), "{:?}", round.records);
+    assert!(round.records.iter().all(|record| record.output_tokens == OUTPUT_TOKENS));
+    let (ttft, itl) = errors(&round.records, &truth(&simulator));
+    println!("TTFT error: {ttft}; ITL error: {itl}");
+    // Medians, so that a busy machine's stalls don't decide; far below what is measured all the same.
+    assert!(ttft.quantile_ms(0.5) < TTFT_MS / 20.0, "TTFT error: {ttft}");
+    assert!(itl.quantile_ms(0.5) < STEP_MS / 20.0, "ITL error: {itl}");
+}
