@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 /// One `[targets.NAME]` table of `targets.toml`, validated.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -11,6 +12,8 @@ pub struct TargetSpec {
     /// The model's name in requests; asked of the endpoint where it is not given.
     pub model: Option<String>,
     pub place: Place,
+    /// Why it is not to be had here, if a variable it needs is not set; its tests are ignored then.
+    pub unavailable: Option<String>,
 }
 
 /// A kind of server.
@@ -41,14 +44,32 @@ pub struct Endpoint {
     pub hardware: Option<String>,
 }
 
+impl TargetSpec {
+    /// Whether every session has an engine that was started for it.
+    pub fn restarts(&self) -> bool {
+        matches!(self.place, Place::Simulator(_))
+    }
+}
+
+impl EngineKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            EngineKind::Simulator => "simulator",
+            EngineKind::Openai => "openai",
+            EngineKind::Vllm => "vllm",
+            EngineKind::Llamacpp => "llamacpp",
+        }
+    }
+}
+
 /// What the simulated engine is like. The default is slow on purpose: a busy two-core laptop serves it truly.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SimulatorSettings {
     /// Shown as the engine's version.
     pub version: String,
-    /// Prefill time of a request apart from its tokens (tokenise, schedule, transfer). It passes outside the batch
-    /// and holds no other request up.
+    /// Prefill time of a request apart from its tokens (tokenise, schedule, transfer), before it is ready for the
+    /// batch. It passes outside the batch and holds no other request up.
     pub prefill_base_ms: f64,
     /// Prompt tokens the batch takes in per second. They share the batch's steps with decoding.
     pub prefill_tokens_per_s: f64,
@@ -56,13 +77,13 @@ pub struct SimulatorSettings {
     pub max_step_tokens: u32,
     /// A decoding step's time for one sequence.
     pub decode_step_ms: f64,
-    /// What every further sequence in the batch adds to the step.
+    /// What every further sequence that decodes adds to the step.
     pub decode_step_ms_per_seq: f64,
     /// Sequences in the batch; further requests queue.
     pub max_seqs: u32,
     /// After a start, how long requests find no engine yet (503 from `/health`, and they queue).
     pub cold_start_ms: f64,
-    /// Standard deviation of a step's time, relative to it.
+    /// Standard deviation of a step's time, relative to it. No step strays further than three of them.
     pub jitter: f64,
     /// Where the jitter is drawn from, together with the count of starts.
     pub seed: u64,
@@ -88,5 +109,66 @@ impl Default for SimulatorSettings {
             decode_scale: 1.0,
             prefill_scale: 1.0,
         }
+    }
+}
+
+/// A number that no engine could have.
+#[derive(Clone, Debug, PartialEq, Error)]
+#[error("simulator setting `{key}` is {found}: expected {expected}")]
+pub struct InvalidSetting {
+    pub key: &'static str,
+    pub found: f64,
+    pub expected: &'static str,
+}
+
+impl SimulatorSettings {
+    /// Whether an engine like this can be simulated.
+    pub fn validate(&self) -> Result<(), InvalidSetting> {
+        let check = |ok: bool, key, found, expected| {
+            if ok { Ok(()) } else { Err(InvalidSetting { key, found, expected }) }
+        };
+        for (key, found) in [
+            ("prefill_tokens_per_s", self.prefill_tokens_per_s),
+            ("decode_step_ms", self.decode_step_ms),
+            ("decode_scale", self.decode_scale),
+            ("prefill_scale", self.prefill_scale),
+        ] {
+            check(found.is_finite() && found > 0.0, key, found, "a number above 0")?;
+        }
+        for (key, found) in [
+            ("prefill_base_ms", self.prefill_base_ms),
+            ("decode_step_ms_per_seq", self.decode_step_ms_per_seq),
+            ("cold_start_ms", self.cold_start_ms),
+        ] {
+            check(found.is_finite() && found >= 0.0, key, found, "0 or a number above it")?;
+        }
+        for (key, found) in [("max_step_tokens", self.max_step_tokens), ("max_seqs", self.max_seqs)] {
+            check(found >= 1, key, f64::from(found), "1 or more")?;
+        }
+        let expected = "0 to 0.3, so that three standard deviations leave a step some time";
+        check((0.0..=0.3).contains(&self.jitter), "jitter", self.jitter, expected)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_engine_is_valid() {
+        assert_eq!(SimulatorSettings::default().validate(), Ok(()));
+    }
+
+    #[test]
+    fn an_impossible_number_is_named() {
+        let expect_rejected = |settings: SimulatorSettings, key: &str| {
+            assert_eq!(settings.validate().unwrap_err().key, key);
+        };
+        let usual = SimulatorSettings::default;
+        expect_rejected(SimulatorSettings { decode_step_ms: 0.0, ..usual() }, "decode_step_ms");
+        expect_rejected(SimulatorSettings { decode_scale: f64::NAN, ..usual() }, "decode_scale");
+        expect_rejected(SimulatorSettings { cold_start_ms: -1.0, ..usual() }, "cold_start_ms");
+        expect_rejected(SimulatorSettings { max_seqs: 0, ..usual() }, "max_seqs");
+        expect_rejected(SimulatorSettings { jitter: 0.5, ..usual() }, "jitter");
     }
 }

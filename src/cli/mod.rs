@@ -1,5 +1,9 @@
 //! The `tollgate` command line: one file per subcommand.
 
+mod accept;
+mod schema;
+mod simulate;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -13,9 +17,21 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Accept(accept::Args),
+    Schema(schema::Args),
+    Simulate(simulate::Args),
+}
 
 /// The binary's `main`.
 pub fn run() -> ExitCode {
-    match Cli::parse().command {}
+    let outcome = match Cli::parse().command {
+        Command::Accept(args) => accept::run(args),
+        Command::Schema(args) => Ok(schema::run(&args)),
+        Command::Simulate(args) => simulate::run(args),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
 }

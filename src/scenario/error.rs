@@ -91,18 +91,14 @@ impl SuiteErrors {
         for error in &self.0 {
             let whole: &dyn Diagnostic = match error.place {
                 Some(_) => error,
-                None => &ConfigError { message: error.headline(), ..error.clone() },
+                None => {
+                    &ConfigError { message: format!("{}: {}", error.file, error.message), ..error.clone() }
+                }
             };
             handler.render_report(&mut out, whole).expect("writing to a string succeeds");
             out.push('\n');
         }
         out
-    }
-}
-
-impl ConfigError {
-    fn headline(&self) -> String {
-        format!("{}: {}", self.file, self.message)
     }
 }
 

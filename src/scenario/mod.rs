@@ -1,6 +1,19 @@
 //! A scenario: workload × load × target, with gates. One scenario is one test, `file::load::target`.
 
+mod complaint;
+mod document;
 mod error;
+mod expand;
+mod file;
+mod gates;
+mod hash;
+mod loads;
+mod names;
+mod overrides;
+mod parse;
+mod prompts;
+mod targets_file;
+mod units;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,12 +21,19 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use crate::scenario::document::TextFile;
+pub use crate::scenario::error::{ConfigError, SuiteErrors};
+pub use crate::scenario::expand::Environment;
+pub use crate::scenario::file::ScenarioFile;
+pub use crate::scenario::overrides::TOLLGATE_SET;
+pub use crate::scenario::parse::{SuiteText, parse};
+pub use crate::scenario::prompts::{PromptLoader, SUITE_FOLDER};
+pub use crate::scenario::targets_file::TargetsFile;
+
 use crate::load::Load;
 use crate::metric::Metric;
 use crate::target::TargetSpec;
 use crate::workload::Workload;
-
-pub use error::{ConfigError, SuiteErrors};
 
 #[derive(Clone, Debug)]
 pub struct Scenario {
@@ -44,6 +64,18 @@ pub struct RunPlan {
     /// Sessions that make a baseline, and that a suspicion is judged on.
     pub sessions: u32,
     pub request_timeout: Duration,
+    pub on_suspected: OnSuspected,
+}
+
+/// What a suspicion that can't be proven does to the test.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnSuspected {
+    /// It passes, with a warning.
+    #[default]
+    Warn,
+    /// It fails.
+    Fail,
 }
 
 /// A metric with a tolerance, absolute limits, or both.

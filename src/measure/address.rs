@@ -1,0 +1,138 @@
+//! Where requests go: a base URL, taken apart.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::Uri;
+use hyper::http::uri::{PathAndQuery, Scheme};
+use rustls::pki_types::ServerName;
+use rustls_platform_verifier::ConfigVerifierExt;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::measure::socket::Socket;
+
+/// A server and the path below which its routes are. Proxies of the environment are not used: they would be measured.
+#[derive(Clone)]
+pub struct Address {
+    host: String,
+    port: u16,
+    /// The path before `/v1`, usually empty.
+    prefix: String,
+    /// As in a request's `Host` header.
+    authority: String,
+    tls: Option<Tls>,
+}
+
+#[derive(Clone)]
+struct Tls {
+    connector: TlsConnector,
+    server: ServerName<'static>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AddressError {
+    #[error("expected a URL such as `http://127.0.0.1:8000/v1`, found `{found}`: {why}")]
+    Url { found: String, why: String },
+    #[error("TLS for `{host}` can't be set up: {why}")]
+    Tls { host: String, why: String },
+}
+
+impl Address {
+    /// Takes a base URL with or without a trailing `/v1`.
+    pub fn parse(url: &str) -> Result<Address, AddressError> {
+        let wrong = |why: String| AddressError::Url { found: url.to_owned(), why };
+        let uri: Uri = url.trim().parse().map_err(|error| wrong(format!("{error}")))?;
+        let authority = uri.authority().ok_or_else(|| wrong("it names no host".into()))?;
+        if authority.as_str().contains('@') {
+            return Err(wrong("credentials belong into `api_key_env`".into()));
+        }
+        let secure = match uri.scheme() {
+            Some(scheme) if *scheme == Scheme::HTTP => false,
+            Some(scheme) if *scheme == Scheme::HTTPS => true,
+            _ => return Err(wrong("it has to begin with http:// or https://".into())),
+        };
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        let path = uri.path().trim_end_matches('/');
+        Ok(Address {
+            prefix: path.strip_suffix("/v1").unwrap_or(path).to_owned(),
+            authority: authority.to_string(),
+            tls: secure.then(|| Tls::new(&host)).transpose()?,
+            host,
+            port,
+        })
+    }
+
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// The request target of one of the engine's routes.
+    pub fn target(&self, route: &str) -> Uri {
+        let path = format!("{}{route}", self.prefix);
+        PathAndQuery::try_from(path).map(Uri::from).expect("a parsed path and a route make a path")
+    }
+
+    /// Opens a connection, TLS included.
+    pub async fn connect(&self, timeout: Duration) -> Result<Socket, String> {
+        match tokio::time::timeout(timeout, self.connect_unbounded()).await {
+            Ok(Ok(socket)) => Ok(socket),
+            Ok(Err(error)) => Err(format!("no connection to {}: {error}", self.authority)),
+            Err(_) => Err(format!("no connection to {} within {timeout:?}", self.authority)),
+        }
+    }
+
+    async fn connect_unbounded(&self) -> std::io::Result<Socket> {
+        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        stream.set_nodelay(true)?;
+        Ok(match &self.tls {
+            None => Socket::plain(stream),
+            Some(tls) => Socket::tls(tls.connector.connect(tls.server.clone(), stream).await?),
+        })
+    }
+}
+
+impl Tls {
+    fn new(host: &str) -> Result<Tls, AddressError> {
+        // Another part of the process may have installed a provider already; any one will do.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let failed = |why: String| AddressError::Tls { host: host.to_owned(), why };
+        let mut config =
+            rustls::ClientConfig::with_platform_verifier().map_err(|error| failed(error.to_string()))?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let server = ServerName::try_from(host.to_owned()).map_err(|error| failed(error.to_string()))?;
+        Ok(Tls { connector: TlsConnector::from(Arc::new(config)), server })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(url: &str) -> (String, u16, String) {
+        let address = Address::parse(url).unwrap();
+        (address.host.clone(), address.port, address.target("/v1/models").to_string())
+    }
+
+    #[test]
+    fn a_trailing_v1_or_slash_makes_no_difference() {
+        for url in ["http://h:8000", "http://h:8000/", "http://h:8000/v1", "http://h:8000/v1/"] {
+            assert_eq!(parsed(url), ("h".into(), 8000, "/v1/models".into()), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_gateways_path_is_kept_and_ports_have_defaults() {
+        assert_eq!(parsed("https://h/llm/v1"), ("h".into(), 443, "/llm/v1/models".into()));
+        assert_eq!(parsed("http://[::1]/"), ("::1".into(), 80, "/v1/models".into()));
+    }
+
+    #[test]
+    fn what_is_no_url_is_refused_in_words() {
+        for url in ["", "localhost:8000", "ftp://h", "http://", "http://user:secret@h/", "h"] {
+            let error = Address::parse(url).err().map(|error| error.to_string());
+            assert!(error.is_some_and(|error| error.starts_with("expected a URL such as")), "{url}");
+        }
+    }
+}

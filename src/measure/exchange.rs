@@ -1,0 +1,294 @@
+//! One request and its answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::{Method, Response, StatusCode};
+
+use crate::clock;
+use crate::engine::{Engine, Reply, Request, refusal};
+use crate::measure::address::Address;
+use crate::measure::connection::{Connection, chain, short_body};
+use crate::record::{Failure, FailureClass, Nanos, RequestRecord, TokenCount};
+
+/// What all requests of a client share.
+pub struct Peer {
+    pub address: Address,
+    pub authorization: Option<HeaderValue>,
+    pub engine: Arc<dyn Engine>,
+    pub request_timeout: Duration,
+}
+
+/// A request that is ready to go: nothing of it remains to be computed once its time has come.
+pub struct Prepared {
+    pub path: &'static str,
+    pub body: Bytes,
+    pub stream: bool,
+}
+
+/// Where a request stands; kept outside of the exchange, so that a timeout finds how far it got.
+struct Standing {
+    sent_ns: Option<Nanos>,
+    reconnects: u32,
+    reply: Reply,
+}
+
+/// More than any engine has to say about an error.
+const REFUSAL_MAX_BYTES: usize = 64 << 10;
+
+/// How long a server may take to close an answer that it has declared finished.
+const CLOSING_GRACE: Duration = Duration::from_secs(1);
+
+impl Prepared {
+    pub fn new(request: Request, stream: bool) -> Prepared {
+        Prepared { path: request.path, body: Bytes::from(request.body), stream }
+    }
+}
+
+impl Peer {
+    /// Sends a request on the user's connection, opening one where there is none, and reads its answer to the end.
+    /// The connection is left in `slot` when it can carry another request.
+    pub async fn exchange(
+        &self,
+        slot: &mut Option<Connection>,
+        prepared: &Prepared,
+        id: String,
+        due_ns: Nanos,
+    ) -> RequestRecord {
+        let mut standing = Standing { sent_ns: None, reconnects: 0, reply: Reply::default() };
+        // Taken out, so that a connection with half an answer on it is dropped when time runs out.
+        let held = slot.take();
+        let answered = self.attempt(held, prepared, &id, &mut standing);
+        let outcome = match tokio::time::timeout(self.request_timeout, answered).await {
+            Ok(Ok(connection)) => {
+                *slot = connection;
+                Ok(())
+            }
+            Ok(Err(failure)) => Err(failure),
+            Err(_) => Err(self.timed_out(&standing)),
+        };
+        standing.into_record(id, due_ns, outcome)
+    }
+
+    /// Returns the connection if it can be used again.
+    async fn attempt(
+        &self,
+        held: Option<Connection>,
+        prepared: &Prepared,
+        id: &str,
+        standing: &mut Standing,
+    ) -> Result<Option<Connection>, Failure> {
+        let (mut connection, mut fresh) = self.connection(held).await?;
+        loop {
+            let request = self.http_request(Method::POST, prepared.path, prepared.body.clone(), Some(id));
+            let received = connection.received();
+            standing.sent_ns.get_or_insert_with(clock::now);
+            let error = match connection.send(request).await {
+                Ok(response) => return self.read(connection, response, prepared, standing).await,
+                Err(error) => error,
+            };
+            // RFC 9112, 9.3.1: a server may close an idle connection at any time, also at the very moment in which a
+            // request is on its way. Without a byte of an answer, that request was not taken.
+            let stale = !fresh && connection.received() == received && is_closed(&error);
+            if !stale {
+                return Err(send_failure(&error, connection.received() > received));
+            }
+            standing.reconnects += 1;
+            connection = self.open().await?;
+            fresh = true;
+        }
+    }
+
+    /// The user's connection, and whether it was opened just now.
+    pub async fn connection(&self, held: Option<Connection>) -> Result<(Connection, bool), Failure> {
+        if let Some(mut connection) = held
+            && connection.is_usable().await
+        {
+            return Ok((connection, false));
+        }
+        Ok((self.open().await?, true))
+    }
+
+    async fn open(&self) -> Result<Connection, Failure> {
+        let opened = Connection::open(&self.address, self.request_timeout).await;
+        opened.map_err(|detail| Failure { class: FailureClass::Connect, detail })
+    }
+
+    /// Asks one of the engine's own routes, on a connection of its own.
+    pub async fn get(&self, path: &str, timeout: Duration) -> Result<(StatusCode, Vec<u8>), String> {
+        const MAX_BYTES: usize = 16 << 20;
+        let answered = async {
+            let mut connection = Connection::open(&self.address, timeout).await?;
+            let request = self.http_request(Method::GET, path, Bytes::new(), None);
+            let response = connection.send(request).await.map_err(|error| chain(&error))?;
+            let status = response.status();
+            Ok((status, short_body(&mut connection, response.into_body(), MAX_BYTES).await))
+        };
+        tokio::time::timeout(timeout, answered)
+            .await
+            .unwrap_or_else(|_| Err(format!("no answer within {timeout:?}")))
+    }
+
+    fn http_request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        id: Option<&str>,
+    ) -> hyper::Request<Full<Bytes>> {
+        let mut request = hyper::Request::builder()
+            .method(method)
+            .uri(self.address.target(path))
+            .header(HOST, self.address.authority())
+            .header(ACCEPT, "*/*")
+            .header(CONTENT_TYPE, "application/json");
+        if let Some(id) = id {
+            request = request.header("x-request-id", id);
+        }
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        request.body(Full::new(body)).expect("address and key were checked when the client was made")
+    }
+
+    async fn read(
+        &self,
+        mut connection: Connection,
+        response: Response<Incoming>,
+        prepared: &Prepared,
+        standing: &mut Standing,
+    ) -> Result<Option<Connection>, Failure> {
+        let status = response.status();
+        let mut body = response.into_body();
+        if status != StatusCode::OK {
+            let said = refusal(&short_body(&mut connection, body, REFUSAL_MAX_BYTES).await);
+            let detail = format!("HTTP {}: {said}", status.as_u16());
+            return Err(Failure { class: FailureClass::HttpStatus, detail });
+        }
+        let reply = &mut standing.reply;
+        match prepared.stream {
+            true => self.read_stream(&mut connection, &mut body, reply).await?,
+            false => self.read_whole(&mut connection, &mut body, reply).await?,
+        }
+        if reply.done && !drain(&mut connection, &mut body).await {
+            return Ok(None);
+        }
+        connection.rest();
+        Ok(Some(connection))
+    }
+
+    /// Returns when the answer is over: at the body's end, or when the engine says that it is done.
+    async fn read_stream(
+        &self,
+        connection: &mut Connection,
+        body: &mut Incoming,
+        reply: &mut Reply,
+    ) -> Result<(), Failure> {
+        while !reply.done {
+            let Some(piece) = connection.piece(body).await else { break };
+            let at_ns = clock::now();
+            let piece = piece.map_err(|error| broken(&error, reply))?;
+            self.engine.read_piece(&piece, at_ns, reply)?;
+        }
+        self.engine.read_end(clock::now(), reply)
+    }
+
+    async fn read_whole(
+        &self,
+        connection: &mut Connection,
+        body: &mut Incoming,
+        reply: &mut Reply,
+    ) -> Result<(), Failure> {
+        let mut whole = Vec::new();
+        let mut last_ns = clock::now();
+        while let Some(piece) = connection.piece(body).await {
+            last_ns = clock::now();
+            whole.extend_from_slice(&piece.map_err(|error| broken(&error, reply))?);
+        }
+        self.engine.read_whole(&whole, last_ns, reply)
+    }
+
+    fn timed_out(&self, standing: &Standing) -> Failure {
+        let within = self.request_timeout;
+        let detail = match (standing.sent_ns, standing.reply.content_ns.len()) {
+            (None, _) => format!("not sent within {within:?}"),
+            (Some(_), 0) => format!("no content within {within:?}"),
+            (Some(_), chunks) => format!("unfinished after {within:?}, with {chunks} content chunks"),
+        };
+        Failure { class: FailureClass::Timeout, detail }
+    }
+}
+
+impl Standing {
+    fn into_record(self, id: String, due_ns: Nanos, outcome: Result<(), Failure>) -> RequestRecord {
+        let end_ns = clock::now();
+        let reply = self.reply;
+        let (output_tokens, tokens_counted_by) = match reply.output_tokens {
+            Some(tokens) => (tokens, TokenCount::Usage),
+            None => (reply.content_ns.len() as u32, TokenCount::Chunks),
+        };
+        RequestRecord {
+            id,
+            due_ns,
+            sent_ns: self.sent_ns.unwrap_or(end_ns),
+            content_ns: reply.content_ns,
+            end_ns,
+            input_tokens: reply.input_tokens,
+            output_tokens,
+            tokens_counted_by,
+            finish: reply.finish,
+            reconnects: self.reconnects,
+            outcome,
+        }
+    }
+}
+
+/// Reads what follows a finished answer, without which its connection can't be used again. Whatever goes wrong here
+/// costs the connection, not the answer.
+async fn drain(connection: &mut Connection, body: &mut Incoming) -> bool {
+    let rest = async {
+        while let Some(piece) = connection.piece(body).await {
+            if piece.is_err() {
+                return false;
+            }
+        }
+        true
+    };
+    tokio::time::timeout(CLOSING_GRACE, rest).await.unwrap_or(false)
+}
+
+/// Whether the server has closed the connection, in any of the ways in which that shows.
+fn is_closed(error: &hyper::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
+    if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
+        return true;
+    }
+    let causes = std::iter::successors(std::error::Error::source(error), |error| error.source());
+    causes.filter_map(|cause| cause.downcast_ref::<std::io::Error>()).any(|error| {
+        matches!(
+            error.kind(),
+            BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof
+        )
+    })
+}
+
+fn send_failure(error: &hyper::Error, answered: bool) -> Failure {
+    if error.is_parse() {
+        let detail = format!("expected an HTTP/1.1 answer: {}", chain(error));
+        return Failure { class: FailureClass::BadPayload, detail };
+    }
+    let when = if answered { "in the middle of its headers" } else { "before it began" };
+    Failure {
+        class: FailureClass::BrokenStream,
+        detail: format!("the answer broke off {when}: {}", chain(error)),
+    }
+}
+
+fn broken(error: &hyper::Error, reply: &Reply) -> Failure {
+    let chunks = reply.content_ns.len();
+    let detail = format!("the answer broke off after {chunks} content chunks: {}", chain(error));
+    Failure { class: FailureClass::BrokenStream, detail }
+}

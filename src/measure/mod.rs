@@ -1,0 +1,255 @@
+//! The load client: drives a load against one target and tells what became of every request.
+
+mod address;
+mod cancel;
+mod connection;
+mod exchange;
+mod files;
+mod schedule;
+mod socket;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use hyper::header::HeaderValue;
+use serde_json::Value;
+
+use crate::clock;
+use crate::deck::Deck;
+use crate::engine::{Engine, Identity, engine, refusal};
+use crate::event::Progress;
+use crate::health::ClientHealth;
+use crate::load::Load;
+use crate::record::{Failure, Nanos, RequestRecord};
+use crate::target::EngineKind;
+use crate::telemetry::Telemetry;
+use crate::workload::Workload;
+
+use connection::Connection;
+use exchange::Peer;
+use files::allow_connections;
+use schedule::{Asking, ClosedLoop, Quota};
+
+pub use address::AddressError;
+pub use cancel::Cancel;
+pub use files::TooManyConnections;
+
+/// A client of one target, with its connections.
+///
+/// Its calls block, and the thread that calls them does all of the client's work: cheapest, and its processor time can
+/// be told from everything else's. From within an async runtime, call them on a thread of their own.
+pub struct Client {
+    runtime: tokio::runtime::Runtime,
+    peer: Peer,
+    model: Option<String>,
+    /// One per user, kept from round to round.
+    connections: Vec<Option<Connection>>,
+    rounds: u32,
+}
+
+#[derive(Clone, Debug)]
+pub struct ClientSettings {
+    /// With or without a trailing `/v1`.
+    pub url: String,
+    pub api_key: Option<String>,
+    pub engine: EngineKind,
+    /// Where it is `None`, [`Client::identity`] takes the first model that the target serves.
+    pub model: Option<String>,
+    pub request_timeout: Duration,
+}
+
+/// What connects a running round with other threads.
+#[derive(Clone, Copy, Debug)]
+pub struct Watch<'a> {
+    pub progress: &'a Progress,
+    pub cancel: &'a Cancel,
+}
+
+/// A block of requests, and how the client was while it ran.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Round {
+    /// In the order in which they ended. Those in flight when the round was cancelled are not among them.
+    pub records: Vec<RequestRecord>,
+    pub started_ns: Nanos,
+    pub ended_ns: Nanos,
+    pub health: ClientHealth,
+    pub cancelled: bool,
+}
+
+/// What came of a warm-up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WarmUp {
+    pub requests: u32,
+    pub failures: Vec<Failure>,
+    pub cancelled: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    #[error("the API key holds characters that no HTTP header may have")]
+    ApiKey,
+    #[error(transparent)]
+    Connections(#[from] TooManyConnections),
+    #[error("the client can't be started: {0}")]
+    System(#[from] std::io::Error),
+    #[error("{path} of {authority}: {why}")]
+    Identity { path: &'static str, authority: String, why: String },
+}
+
+const SMALL_TALK_TIMEOUT: Duration = Duration::from_secs(10);
+
+impl Client {
+    pub fn new(settings: ClientSettings) -> Result<Client, ClientError> {
+        let authorization = match settings.api_key {
+            Some(key) => Some(bearer(&key).ok_or(ClientError::ApiKey)?),
+            None => None,
+        };
+        Ok(Client {
+            runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
+            peer: Peer {
+                address: address::Address::parse(&settings.url)?,
+                authorization,
+                engine: engine(settings.engine),
+                request_timeout: settings.request_timeout,
+            },
+            model: settings.model,
+            connections: Vec::new(),
+            rounds: 0,
+        })
+    }
+
+    pub fn engine(&self) -> &Arc<dyn Engine> {
+        &self.peer.engine
+    }
+
+    /// The model's name in requests.
+    pub fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
+    /// Whether the engine says that it takes requests.
+    pub fn is_healthy(&self) -> bool {
+        let path = self.peer.engine.health_path();
+        let answered = self.runtime.block_on(self.peer.get(path, SMALL_TALK_TIMEOUT));
+        answered.is_ok_and(|(status, _)| status.is_success())
+    }
+
+    /// Asks the engine who it is. What it has no route for stays `None`; that it can't be reached or refuses the key is
+    /// an error.
+    pub fn identity(&mut self) -> Result<Identity, ClientError> {
+        let mut identity = Identity::default();
+        for path in self.peer.engine.identity_paths().iter().copied() {
+            let failed = |why| {
+                let authority = self.peer.address.authority().to_owned();
+                ClientError::Identity { path, authority, why }
+            };
+            let answered = self.runtime.block_on(self.peer.get(path, SMALL_TALK_TIMEOUT));
+            let (status, body) = answered.map_err(failed)?;
+            if matches!(status.as_u16(), 401 | 403) {
+                return Err(failed(format!("HTTP {}: {}", status.as_u16(), refusal(&body))));
+            }
+            if let Ok(answer) = serde_json::from_slice::<Value>(&body)
+                && status.is_success()
+            {
+                self.peer.engine.read_identity(path, &answer, &mut identity);
+            }
+        }
+        if self.model.is_none() {
+            self.model = identity.model.clone();
+        }
+        Ok(identity)
+    }
+
+    /// Sends fresh prompts until the load's stop. Connections are opened and the first requests written before the
+    /// clock starts. A request that fails is a record like any other; an error means that nothing was sent.
+    pub fn run_round(
+        &mut self,
+        workload: &Workload,
+        load: &Load,
+        deck: &mut Deck,
+        watch: Watch,
+    ) -> Result<Round, ClientError> {
+        let quota = Quota { requests: load.stop.requests(), at_least: 0, duration: load.stop.duration() };
+        self.run(workload, load.connections(), deck, quota, watch)
+    }
+
+    /// Drives the load for a while with prompts that are not measured, and with one request per user at least.
+    pub fn warm_up(
+        &mut self,
+        workload: &Workload,
+        load: &Load,
+        deck: &mut Deck,
+        duration: Duration,
+        watch: Watch,
+    ) -> Result<WarmUp, ClientError> {
+        let quota = Quota { requests: None, at_least: load.connections(), duration: Some(duration) };
+        let round = self.run(workload, load.connections(), deck, quota, watch)?;
+        let requests = round.records.len() as u32;
+        let failures = round.records.into_iter().filter_map(|record| record.outcome.err()).collect();
+        Ok(WarmUp { requests, failures, cancelled: round.cancelled })
+    }
+
+    fn run(
+        &mut self,
+        workload: &Workload,
+        users: u32,
+        deck: &mut Deck,
+        quota: Quota,
+        watch: Watch,
+    ) -> Result<Round, ClientError> {
+        allow_connections(users)?;
+        self.rounds += 1;
+        let ask = Asking { workload, model: self.model.as_deref() };
+        let id_prefix = format!("tollgate-{:x}-{:x}-{}", std::process::id(), clock::now(), self.rounds);
+        let users = users as usize;
+        self.connections.resize_with(users.max(self.connections.len()), || None);
+        let spare = self.connections.split_off(users);
+        let held = std::mem::replace(&mut self.connections, spare);
+
+        let closed = ClosedLoop::new(&self.peer, ask, deck, quota, watch.progress, id_prefix);
+        closed.prepare(users);
+        let ran = self.runtime.block_on(async {
+            let held = tokio::select! {
+                held = open_all(&self.peer, held) => held,
+                () = watch.cancel.cancelled() => return Ok(None),
+            };
+            let mut telemetry = Telemetry::start()?;
+            let started_ns = clock::now();
+            let held = tokio::select! {
+                held = tokio::task::unconstrained(closed.run(held, started_ns, &mut telemetry)) => held,
+                () = watch.cancel.cancelled() => Vec::new(),
+            };
+            Ok::<_, ClientError>(Some((held, started_ns, clock::now(), telemetry.finish())))
+        })?;
+        let cancelled = watch.cancel.is_cancelled();
+        let records = closed.into_records();
+        let (mut held, started_ns, ended_ns, health) =
+            ran.unwrap_or_else(|| (Vec::new(), clock::now(), clock::now(), ClientHealth::default()));
+        held.append(&mut self.connections);
+        self.connections = held;
+        Ok(Round { records, started_ns, ended_ns, health, cancelled })
+    }
+}
+
+/// Every user gets a connection that can be used at once. Where that fails the user goes without; its request will
+/// say why.
+async fn open_all(peer: &Peer, held: Vec<Option<Connection>>) -> Vec<Option<Connection>> {
+    let connections = held.into_iter().map(|held| peer.connection(held));
+    join_all(connections)
+        .await
+        .into_iter()
+        .map(|opened| opened.ok().map(|(connection, _)| connection))
+        .collect()
+}
+
+fn bearer(key: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {key}")).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,446 @@
+//! The client against servers that misbehave.
+
+use std::collections::HashSet;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Mutex;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use rustix::net::sockopt::set_socket_linger;
+
+use super::*;
+use crate::load::Stop;
+use crate::record::{FailureClass, Finish, TokenCount};
+use crate::workload::{Api, Prompts, Sampling, Synthetic};
+
+/// What a server has seen of a request.
+struct Seen {
+    /// Connections are counted from 0 in the order in which they are accepted.
+    connection: u32,
+    /// Requests on this connection before this one.
+    before: u32,
+    request_id: String,
+    body: String,
+}
+
+/// A server of raw bytes: a thread per connection, which ends when `answer` returns false.
+struct Server {
+    url: String,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl Server {
+    fn start(answer: impl Fn(&Seen, &mut TcpStream) -> bool + Send + Sync + 'static) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/v1", listener.local_addr().unwrap());
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (answer, log) = (Arc::new(answer), seen.clone());
+        std::thread::spawn(move || {
+            for (connection, stream) in listener.incoming().enumerate() {
+                let (answer, log) = (answer.clone(), log.clone());
+                std::thread::spawn(move || {
+                    let mut stream = stream.unwrap();
+                    stream.set_nodelay(true).unwrap();
+                    let mut reader = BufReader::new(stream.try_clone().unwrap());
+                    for before in 0.. {
+                        let Some(seen) = read_request(&mut reader, connection as u32, before) else { return };
+                        let goes_on = answer(&seen, &mut stream);
+                        log.lock().unwrap().push(seen);
+                        if !goes_on {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        Server { url, seen }
+    }
+
+    fn client(&self, request_timeout: Duration) -> Client {
+        client(&self.url, request_timeout)
+    }
+
+    fn bodies(&self) -> Vec<String> {
+        self.seen.lock().unwrap().iter().map(|seen| seen.body.clone()).collect()
+    }
+}
+
+fn read_request(reader: &mut impl BufRead, connection: u32, before: u32) -> Option<Seen> {
+    let (mut length, mut request_id) = (0, String::new());
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        let line = line.trim_end().to_ascii_lowercase();
+        if let Some(value) = line.strip_prefix("content-length: ") {
+            length = value.parse().unwrap();
+        } else if let Some(value) = line.strip_prefix("x-request-id: ") {
+            request_id = value.to_owned();
+        } else if line.is_empty() {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    Some(Seen { connection, before, request_id, body: String::from_utf8(body).unwrap() })
+}
+
+const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+const TOKEN: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":null}]}\n\n";
+const END: &str = concat!(
+    "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"length\"}]}\n\n",
+    "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":4,\"completion_tokens\":3}}\n\n",
+    "data: [DONE]\n\n",
+);
+
+/// Clients hang up in some tests, so that a write may fail.
+fn write(stream: &mut TcpStream, text: &str) -> bool {
+    stream.write_all(text.as_bytes()).is_ok()
+}
+
+fn chunk(stream: &mut TcpStream, text: &str) -> bool {
+    write(stream, &format!("{:x}\r\n{text}\r\n", text.len()))
+}
+
+fn answer_well(stream: &mut TcpStream) -> bool {
+    write(stream, HEAD)
+        && chunk(stream, TOKEN)
+        && chunk(stream, TOKEN)
+        && chunk(stream, END)
+        && write(stream, "0\r\n\r\n")
+}
+
+/// Closes with a reset in place of a proper end.
+fn reset(stream: &TcpStream) -> bool {
+    set_socket_linger(stream, Some(Duration::ZERO)).unwrap();
+    false
+}
+
+fn client(url: &str, request_timeout: Duration) -> Client {
+    let (engine, model) = (EngineKind::Openai, Some("m".to_owned()));
+    Client::new(ClientSettings { url: url.to_owned(), api_key: None, engine, model, request_timeout })
+        .unwrap()
+}
+
+fn workload(stream: bool) -> Workload {
+    Workload {
+        api: Api::Chat,
+        stream,
+        prompts: Prompts::Synthetic(Synthetic { input_tokens: 12, shared_prefix: 0.0 }),
+        output_tokens: 3,
+        ignore_eos: false,
+        seed: 1,
+        sampling: Sampling::default(),
+    }
+}
+
+fn round(client: &mut Client, users: u32, stop: Stop) -> Round {
+    let workload = workload(true);
+    let mut deck = Deck::measured(&workload, "", 0);
+    let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
+    client.run_round(&workload, &Load::closed(users, stop), &mut deck, watch).unwrap()
+}
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The failure of a single request against a server.
+fn failure(
+    request_timeout: Duration,
+    answer: impl Fn(&mut TcpStream) -> bool + Send + Sync + 'static,
+) -> Failure {
+    let server = Server::start(move |_, stream| answer(stream));
+    let mut round = round(&mut server.client(request_timeout), 1, Stop::Requests(1));
+    assert_eq!(round.records.len(), 1);
+    round.records.remove(0).outcome.unwrap_err()
+}
+
+#[test]
+fn a_closed_load_sends_exactly_as_many_requests_as_asked_for() {
+    let server = Server::start(|_, stream| answer_well(stream));
+    let round = round(&mut server.client(PATIENCE), 7, Stop::Requests(100));
+    assert_eq!(round.records.len(), 100);
+    assert_eq!(server.bodies().len(), 100);
+    for record in &round.records {
+        assert_eq!(record.outcome, Ok(()));
+        assert_eq!((record.content_ns.len(), record.output_tokens), (2, 3));
+        assert_eq!((record.input_tokens, record.finish), (Some(4), Some(Finish::Length)));
+        assert_eq!(record.tokens_counted_by, TokenCount::Usage);
+        assert!(record.due_ns <= record.sent_ns && record.sent_ns < record.content_ns[0]);
+        assert!(record.content_ns[1] <= record.end_ns && record.end_ns <= round.ended_ns);
+    }
+}
+
+#[test]
+fn every_user_keeps_one_connection_and_every_request_has_its_id() {
+    let server = Server::start(|_, stream| answer_well(stream));
+    let round = round(&mut server.client(PATIENCE), 3, Stop::Requests(60));
+    let seen = server.seen.lock().unwrap();
+    assert_eq!(seen.iter().map(|seen| seen.connection).collect::<HashSet<_>>().len(), 3);
+    let sent: HashSet<&str> = seen.iter().map(|seen| seen.request_id.as_str()).collect();
+    assert_eq!(sent, round.records.iter().map(|record| record.id.as_str()).collect());
+    assert_eq!(sent.len(), 60);
+}
+
+#[test]
+fn a_request_is_due_when_the_users_last_one_ended() {
+    let server = Server::start(|_, stream| answer_well(stream));
+    let round = round(&mut server.client(PATIENCE), 1, Stop::Requests(5));
+    assert_eq!(round.records[0].due_ns, round.started_ns);
+    for pair in round.records.windows(2) {
+        assert_eq!(pair[1].due_ns, pair[0].end_ns);
+    }
+}
+
+#[test]
+fn a_duration_starts_nothing_late_and_awaits_what_is_in_flight() {
+    let server = Server::start(|_, stream| {
+        std::thread::sleep(Duration::from_millis(70));
+        answer_well(stream)
+    });
+    let round = round(&mut server.client(PATIENCE), 4, Stop::DurationMs(300));
+    assert!(round.records.len() >= 4 && round.records.len() <= 20, "{}", round.records.len());
+    assert!(round.records.iter().all(|record| record.outcome.is_ok()));
+    assert!(round.records.iter().all(|record| record.due_ns <= round.started_ns + 300_000_000));
+    assert_eq!(server.bodies().len(), round.records.len());
+}
+
+#[test]
+fn no_prompt_is_ever_sent_twice_in_a_session() {
+    let server = Server::start(|_, stream| answer_well(stream));
+    let mut client = server.client(PATIENCE);
+    let workload = workload(true);
+    let (mut warm, mut measured) = (Deck::warmup(&workload, "", 0), Deck::measured(&workload, "", 0));
+    let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
+    let load = Load::closed(3, Stop::Requests(20));
+    let warm_up = client.warm_up(&workload, &load, &mut warm, Duration::from_millis(50), watch).unwrap();
+    for _ in 0..3 {
+        client.run_round(&workload, &load, &mut measured, watch).unwrap();
+    }
+    let bodies = server.bodies();
+    assert_eq!(bodies.len() as u32, warm_up.requests + 60);
+    assert_eq!(bodies.iter().collect::<HashSet<_>>().len(), bodies.len());
+}
+
+#[test]
+fn a_round_uses_the_decks_next_prompts_and_no_more() {
+    let server = Server::start(|_, stream| answer_well(stream));
+    let workload = workload(true);
+    let mut deck = Deck::measured(&workload, "", 0);
+    let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
+    let load = Load::closed(4, Stop::Requests(10));
+    server.client(PATIENCE).run_round(&workload, &load, &mut deck, watch).unwrap();
+    let mut expected = Deck::measured(&workload, "", 0);
+    (0..10).for_each(|_| drop(expected.draw()));
+    assert_eq!(deck.draw(), expected.draw());
+}
+
+#[test]
+fn a_warm_up_without_time_still_reaches_every_user_and_tells_of_failures() {
+    let server = Server::start(|_, stream| write(stream, "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"));
+    let workload = workload(true);
+    let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
+    let load = Load::closed(5, Stop::Requests(500));
+    let mut deck = Deck::warmup(&workload, "", 0);
+    let warm_up =
+        server.client(PATIENCE).warm_up(&workload, &load, &mut deck, Duration::ZERO, watch).unwrap();
+    assert_eq!((warm_up.requests, warm_up.failures.len()), (5, 5));
+}
+
+#[test]
+fn cancelling_keeps_what_has_ended() {
+    let server = Server::start(|seen, stream| {
+        if seen.before > 0 {
+            std::thread::sleep(PATIENCE);
+        }
+        answer_well(stream)
+    });
+    let mut client = server.client(PATIENCE);
+    let (progress, cancel) = (Progress::default(), Cancel::new());
+    let workload = workload(true);
+    let mut deck = Deck::measured(&workload, "", 0);
+    let watch = Watch { progress: &progress, cancel: &cancel };
+    let started = Instant::now();
+    let round = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while progress.ended.load(Ordering::Relaxed) < 3 {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            cancel.cancel();
+        });
+        client.run_round(&workload, &Load::closed(3, Stop::Requests(50)), &mut deck, watch).unwrap()
+    });
+    assert!(round.cancelled && started.elapsed() < PATIENCE);
+    assert_eq!(round.records.len(), 3);
+    assert!(round.records.iter().all(|record| record.outcome.is_ok()));
+}
+
+#[test]
+fn a_connection_closed_after_every_second_answer_loses_no_request() {
+    // What llama.cpp does: no `Connection: close`, and the closing races with the user's next request.
+    let server = Server::start(|seen, stream| answer_well(stream) && seen.before < 1);
+    let round = round(&mut server.client(PATIENCE), 8, Stop::Requests(400));
+    assert_eq!(round.records.iter().filter(|record| record.outcome.is_err()).count(), 0);
+    assert_eq!(server.bodies().len(), 400);
+    assert!(round.records.iter().all(|record| record.reconnects <= 1));
+}
+
+#[test]
+fn a_reused_connection_that_swallows_the_request_is_replaced_once() {
+    let server = Server::start(|seen, stream| match (seen.connection, seen.before) {
+        (_, 0) => answer_well(stream),
+        _ => reset(stream),
+    });
+    let round = round(&mut server.client(PATIENCE), 1, Stop::Requests(3));
+    assert!(round.records.iter().all(|record| record.outcome.is_ok()));
+    let reconnects: Vec<u32> = round.records.iter().map(|record| record.reconnects).collect();
+    assert_eq!(reconnects, [0, 1, 1]);
+    assert!(round.records.windows(2).all(|pair| pair[1].due_ns == pair[0].end_ns));
+}
+
+#[test]
+fn a_fresh_connection_that_closes_unanswered_is_the_engines_failure() {
+    let failure = failure(PATIENCE, |_| false);
+    assert_eq!(failure.class, FailureClass::BrokenStream);
+    assert!(failure.detail.starts_with("the answer broke off before it began"), "{failure}");
+}
+
+#[test]
+fn nobody_listening_is_a_connection_failure() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let round = round(&mut client(&format!("http://{free}"), PATIENCE), 2, Stop::Requests(4));
+    assert_eq!(round.records.len(), 4);
+    for record in round.records {
+        let failure = record.outcome.unwrap_err();
+        assert_eq!(failure.class, FailureClass::Connect);
+        assert!(failure.detail.contains("refused"), "{failure}");
+    }
+}
+
+#[test]
+fn a_reset_in_the_middle_of_a_stream_tells_how_far_it_got() {
+    let failure = failure(PATIENCE, |stream| {
+        write(stream, HEAD);
+        chunk(stream, TOKEN);
+        std::thread::sleep(Duration::from_millis(100));
+        reset(stream)
+    });
+    assert_eq!(failure.class, FailureClass::BrokenStream);
+    assert!(failure.detail.starts_with("the answer broke off after 1 content chunks"), "{failure}");
+}
+
+#[test]
+fn a_stream_that_stops_before_its_end_is_broken_even_if_closed_properly() {
+    let failure =
+        failure(PATIENCE, |stream| write(stream, HEAD) && chunk(stream, TOKEN) && write(stream, "0\r\n\r\n"));
+    assert_eq!(failure.class, FailureClass::BrokenStream);
+    assert_eq!(failure.detail, "the answer ended after 1 content chunks, unfinished");
+}
+
+#[test]
+fn a_stall_is_a_timeout_that_tells_how_far_it_got() {
+    let failure = failure(Duration::from_millis(300), |stream| {
+        write(stream, HEAD);
+        chunk(stream, TOKEN);
+        std::thread::sleep(PATIENCE);
+        false
+    });
+    assert_eq!(failure.class, FailureClass::Timeout);
+    assert_eq!(failure.detail, "unfinished after 300ms, with 1 content chunks");
+}
+
+#[test]
+fn another_status_fails_with_the_engines_words() {
+    for (status, reason) in [(500, "out of memory"), (429, "slow down")] {
+        let failure = failure(PATIENCE, move |stream| {
+            let body = format!("{{\"error\":{{\"message\":\"{reason}\"}}}}");
+            let length = body.len();
+            write(stream, &format!("HTTP/1.1 {status} No\r\nContent-Length: {length}\r\n\r\n{body}"))
+        });
+        assert_eq!(failure.class, FailureClass::HttpStatus);
+        assert_eq!(failure.detail, format!("HTTP {status}: {reason}"));
+    }
+}
+
+#[test]
+fn an_error_inside_a_stream_is_a_failure_and_the_next_request_goes_on() {
+    let server = Server::start(|seen, stream| match seen.connection {
+        0 => write(stream, HEAD) && chunk(stream, "data: {\"error\":{\"message\":\"gone\"}}\n\n"),
+        _ => answer_well(stream),
+    });
+    let round = round(&mut server.client(PATIENCE), 1, Stop::Requests(2));
+    let failure = round.records[0].outcome.as_ref().unwrap_err();
+    assert_eq!((failure.class, failure.detail.as_str()), (FailureClass::InStreamError, "gone"));
+    assert_eq!(round.records[1].outcome, Ok(()));
+}
+
+#[test]
+fn malformed_events_and_answers_that_are_no_http_are_bad_payload() {
+    let event = failure(PATIENCE, |stream| write(stream, HEAD) && chunk(stream, "data: {\"choices\": [\n\n"));
+    assert_eq!(event.class, FailureClass::BadPayload);
+    let http = failure(PATIENCE, |stream| write(stream, "220 smtp ready\r\n\r\n"));
+    assert_eq!(http.class, FailureClass::BadPayload);
+}
+
+#[test]
+fn an_answer_that_is_done_counts_although_its_connection_breaks() {
+    let server = Server::start(|_, stream| {
+        write(stream, HEAD) && chunk(stream, TOKEN) && chunk(stream, END) && reset(stream)
+    });
+    let round = round(&mut server.client(PATIENCE), 1, Stop::Requests(2));
+    assert!(round.records.iter().all(|record| record.outcome.is_ok()), "{:?}", round.records);
+}
+
+#[test]
+fn an_answer_as_a_whole_is_one_chunk_at_its_end() {
+    let server = Server::start(|_, stream| {
+        let body = "{\"choices\":[{\"message\":{\"content\":\"a b\"},\"finish_reason\":\"length\"}]}";
+        write(stream, &format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
+    });
+    let workload = workload(false);
+    let mut deck = Deck::measured(&workload, "", 0);
+    let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
+    let load = Load::closed(2, Stop::Requests(6));
+    let round = server.client(PATIENCE).run_round(&workload, &load, &mut deck, watch).unwrap();
+    assert!(round.records.iter().all(|record| record.outcome.is_ok() && record.content_ns.len() == 1));
+    assert_eq!(round.records[0].tokens_counted_by, TokenCount::Chunks);
+}
+
+#[test]
+fn tokens_are_dated_when_they_arrive() {
+    let server = Server::start(|_, stream| {
+        write(stream, HEAD);
+        for _ in 0..3 {
+            std::thread::sleep(Duration::from_millis(100));
+            chunk(stream, TOKEN);
+        }
+        chunk(stream, END) && write(stream, "0\r\n\r\n")
+    });
+    let round = round(&mut server.client(PATIENCE), 1, Stop::Requests(1));
+    let record = &round.records[0];
+    let gaps = [record.content_ns[0] - record.sent_ns, record.content_ns[2] - record.content_ns[0]];
+    assert!(gaps[0] >= 100_000_000 && gaps[1] >= 190_000_000, "{gaps:?}");
+    assert!(gaps[1] < 10 * gaps[0], "{gaps:?}");
+}
+
+#[test]
+fn an_engine_says_who_it_is_and_the_model_is_taken_from_it() {
+    let server = Server::start(|_, stream| {
+        let body = "{\"data\":[{\"id\":\"tiny\"}]}";
+        write(stream, &format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
+    });
+    let settings = ClientSettings {
+        url: server.url.clone(),
+        api_key: Some("secret".into()),
+        engine: EngineKind::Openai,
+        model: None,
+        request_timeout: PATIENCE,
+    };
+    let mut client = Client::new(settings.clone()).unwrap();
+    assert!(client.is_healthy());
+    assert_eq!(client.identity().unwrap(), Identity { version: None, model: Some("tiny".into()) });
+    assert_eq!(client.model(), Some("tiny"));
+    let bad = Client::new(ClientSettings { api_key: Some("a\nb".into()), ..settings });
+    assert!(matches!(bad.err(), Some(ClientError::ApiKey)));
+}

@@ -1,0 +1,96 @@
+//! One answer on its way out.
+
+use std::pin::Pin;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_util::Stream;
+use thiserror::Error;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::clock;
+use crate::record::Nanos;
+use crate::simulator::batch::{SequenceId, Token};
+use crate::simulator::pacer::Command;
+use crate::simulator::reply::Reply;
+use crate::simulator::truth::{RequestTruth, TruthLog};
+
+/// Turns tokens into bytes the moment the connection asks for them, and stamps them then. Dropping it before its end,
+/// which is what becomes of it when the client goes away, frees the place in the batch.
+pub struct Answer {
+    pub id: SequenceId,
+    pub reply: Reply,
+    pub tokens: UnboundedReceiver<Token>,
+    pub commands: Sender<Command>,
+    pub log: Arc<Mutex<TruthLog>>,
+    /// Taken out when the answer ends.
+    pub truth: Option<RequestTruth>,
+}
+
+/// The pacer is gone in the middle of an answer.
+#[derive(Debug, Error)]
+#[error("the engine stopped before the answer's end")]
+pub struct EngineStopped;
+
+impl Answer {
+    /// The body of an answer that is not streamed.
+    pub async fn whole(mut self) -> Result<String, EngineStopped> {
+        let mut due_ns = Vec::new();
+        loop {
+            let token = self.tokens.recv().await.ok_or(EngineStopped)?;
+            due_ns.push(token.due_ns);
+            if token.last {
+                break;
+            }
+        }
+        let body = self.reply.whole(due_ns.len() as u32);
+        let written_ns = clock::now();
+        if let Some(truth) = &mut self.truth {
+            truth.token_written_ns = vec![written_ns; due_ns.len()];
+            truth.token_due_ns = due_ns;
+        }
+        self.end(written_ns);
+        Ok(body)
+    }
+
+    fn end(&mut self, end_ns: Nanos) {
+        if let Some(truth) = self.truth.take() {
+            self.log.lock().expect("no holder of the log panics").push(RequestTruth { end_ns, ..truth });
+        }
+    }
+}
+
+impl Stream for Answer {
+    type Item = Result<Bytes, EngineStopped>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.truth.is_none() {
+            return Poll::Ready(None);
+        }
+        let Some(token) = ready!(self.tokens.poll_recv(cx)) else {
+            return Poll::Ready(Some(Err(EngineStopped)));
+        };
+        let events = self.reply.events(&token);
+        let written_ns = clock::now();
+        if let Some(truth) = &mut self.truth {
+            truth.token_due_ns.push(token.due_ns);
+            truth.token_written_ns.push(written_ns);
+        }
+        if token.last {
+            self.end(written_ns);
+        }
+        Poll::Ready(Some(Ok(events.into())))
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        if self.truth.is_some() {
+            // Without a pacer there is no place to free.
+            let _ = self.commands.send(Command::Cancel(self.id));
+            self.end(clock::now());
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The server's own time stamps, served at `/truth`, against which a client on the same machine measures its error.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::Nanos;
+
+/// What `/truth` answers: the requests that have ended, in the order in which they did.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Truth {
+    pub requests: VecDeque<RequestTruth>,
+}
+
+/// One request as the server saw it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestTruth {
+    /// The request's `X-Request-Id`, or one that was made up for it.
+    pub id: String,
+    /// When the whole request was in.
+    pub received_ns: Nanos,
+    /// When the model wanted each token out.
+    pub token_due_ns: Vec<Nanos>,
+    /// When each token was handed over to be written.
+    pub token_written_ns: Vec<Nanos>,
+    /// When the last byte was handed over, or the client was found to be gone.
+    pub end_ns: Nanos,
+}
+
+/// Keeps the newest requests, within bounds.
+#[derive(Debug, Default)]
+pub struct TruthLog {
+    truth: Truth,
+    tokens: usize,
+}
+
+const MAX_REQUESTS: usize = 100_000;
+/// Together with their due times, 64 MB.
+const MAX_TOKENS: usize = 4_000_000;
+
+impl TruthLog {
+    pub fn push(&mut self, request: RequestTruth) {
+        self.tokens += request.token_written_ns.len();
+        self.truth.requests.push_back(request);
+        while self.truth.requests.len() > MAX_REQUESTS || self.tokens > MAX_TOKENS {
+            let Some(oldest) = self.truth.requests.pop_front() else { break };
+            self.tokens -= oldest.token_written_ns.len();
+        }
+    }
+
+    pub fn truth(&self) -> &Truth {
+        &self.truth
+    }
+
+    pub fn take(&mut self) -> Truth {
+        std::mem::take(self).truth
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(id: usize, tokens: usize) -> RequestTruth {
+        RequestTruth { id: id.to_string(), token_written_ns: vec![1; tokens], ..RequestTruth::default() }
+    }
+
+    #[test]
+    fn the_oldest_request_gives_way_when_there_are_too_many() {
+        let mut log = TruthLog::default();
+        (0..=MAX_REQUESTS).for_each(|id| log.push(request(id, 1)));
+        assert_eq!(log.truth().requests.len(), MAX_REQUESTS);
+        assert_eq!(log.truth().requests[0].id, "1");
+    }
+
+    #[test]
+    fn the_oldest_requests_give_way_when_there_are_too_many_tokens() {
+        let mut log = TruthLog::default();
+        (0..5).for_each(|id| log.push(request(id, MAX_TOKENS / 4)));
+        let kept: Vec<_> = log.truth().requests.iter().map(|request| request.id.as_str()).collect();
+        assert_eq!(kept, ["1", "2", "3", "4"]);
+    }
+
+    #[test]
+    fn taking_the_truth_empties_the_log() {
+        let mut log = TruthLog::default();
+        log.push(request(1, 3));
+        assert_eq!(log.take().requests.len(), 1);
+        assert!(log.take().requests.is_empty());
+    }
+}
