@@ -16,6 +16,7 @@ const CORE: &[&str] = &[
     "summary",
     "health",
     "stats",
+    "nearest",
     "baseline",
     "verdict",
     "event",
@@ -119,7 +120,8 @@ fn mentions<'a>(line: &'a str, needle: &'a str) -> impl Iterator<Item = usize> +
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     line.match_indices(needle).filter_map(move |(at, _)| {
         let behind = at + needle.len();
-        let joined_before = line[..at].ends_with(is_word);
+        // What a macro writes as `$crate` is code of the crate that uses it.
+        let joined_before = line[..at].ends_with(|c| is_word(c) || c == '$');
         let joined_behind = needle.ends_with(is_word) && line[behind..].starts_with(is_word);
         (!joined_before && !joined_behind).then_some(behind)
     })

@@ -150,13 +150,13 @@ pub(super) fn allowed(gate: &Gate) -> String {
 fn measured(report: &Report) -> Vec<String> {
     let Some(environment) = &report.environment else { return Vec::new() };
     let place = environment.url.as_ref().map(|url| format!(" at {url}")).unwrap_or_default();
-    let line = format!(
-        "Measured: {}{place} with {} on {}: {}.",
-        environment.engine,
-        environment.model,
-        environment.machine,
-        sessions_and_rounds(&report.sessions),
-    );
+    // A simulated engine has neither model nor machine to speak of.
+    let what = match environment.simulator {
+        Some(_) => String::new(),
+        None => format!(" with {} on {}", environment.model, environment.machine),
+    };
+    let sessions = sessions_and_rounds(&report.sessions);
+    let line = format!("Measured: {}{place}{what}: {sessions}.", environment.engine);
     let mut lines = vec![one_line(&line)];
     if environment.url.is_some() {
         lines.push("An endpoint is not restarted: its sessions are blocks after a pause.".to_owned());
@@ -178,11 +178,12 @@ fn sessions_and_rounds(sessions: &[Session]) -> String {
 fn compared_with(report: &Report) -> Option<String> {
     let baseline = report.baseline.as_ref()?;
     let sessions = baseline.values.values().map(Vec::len).max().unwrap_or(0);
+    let same_machine = report.environment.as_ref().is_some_and(|now| now.machine == baseline.machine);
+    let elsewhere = if same_machine { String::new() } else { format!(" on {}", baseline.machine) };
     let line = format!(
-        "Baseline: {}, recorded {} on {}: {} ({}).",
+        "Baseline: {}, recorded {}{elsewhere}: {} ({}).",
         baseline.engine,
         baseline.recorded,
-        baseline.machine,
         figures::counted(sessions as u64, "session"),
         baseline.file,
     );
@@ -279,6 +280,7 @@ fn warnings(reports: &[Report]) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::report::example;
+    use crate::target::SimulatorSettings;
 
     #[test]
     fn a_regression_shows_every_gate() {
@@ -312,6 +314,21 @@ mod tests {
         let shown = table(&example::ok());
         assert!(shown.contains("baseline"), "{shown}");
         assert!(shown.lines().nth(1).unwrap().contains(" now"), "{shown}");
+    }
+
+    #[test]
+    fn a_baseline_of_another_machine_names_it() {
+        let mut report = example::ok();
+        report.baseline.as_mut().unwrap().machine = "2 x NVIDIA A10".into();
+        assert!(table(&report).contains("recorded 2026-10-02 on 2 x NVIDIA A10:"), "{}", table(&report));
+        assert!(!table(&example::ok()).contains("recorded 2026-10-02 on"));
+    }
+
+    #[test]
+    fn a_simulated_engine_has_no_machine() {
+        let mut report = example::ok();
+        report.environment.as_mut().unwrap().simulator = Some(SimulatorSettings::default());
+        assert!(table(&report).contains("Measured: vllm 0.32.0: 1 session"), "{}", table(&report));
     }
 
     #[test]
