@@ -27,6 +27,15 @@ pub fn relative_change(metric: Metric, difference: f64) -> f64 {
     }
 }
 
+/// A tolerance as a difference in slowness. It is met exactly: 3 % of throughput are lost at 97 % of it, and 3 % of
+/// latency are added at 103 %.
+pub fn tau(metric: Metric, tolerance: f64) -> f64 {
+    match metric.better() {
+        Better::Lower => tolerance.ln_1p(),
+        Better::Higher => -(-tolerance).ln_1p(),
+    }
+}
+
 pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
@@ -93,6 +102,13 @@ mod tests {
     fn a_change_reads_back_from_the_scale() {
         let d = slowness(throughput(), 93.0).unwrap() - slowness(throughput(), 100.0).unwrap();
         assert!((relative_change(throughput(), d) + 0.07).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_tolerance_is_met_exactly_in_both_directions() {
+        let (rate, latency) = (throughput(), "ttft_ms_p95".parse().unwrap());
+        assert!((relative_change(rate, tau(rate, 0.1)) + 0.1).abs() < 1e-12);
+        assert!((relative_change(latency, tau(latency, 0.1)) - 0.1).abs() < 1e-12);
     }
 
     #[test]

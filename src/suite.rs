@@ -95,6 +95,6 @@ mod tests {
     fn the_shipped_suite_loads() {
         let suite = load_with(Path::new(env!("CARGO_MANIFEST_DIR")), &|_| None).unwrap();
         let ids: Vec<String> = suite.scenarios.iter().map(|scenario| scenario.id.to_string()).collect();
-        assert!(ids.contains(&"chat::users-2::sim".to_owned()), "{ids:?}");
+        assert!(ids.contains(&"chat::users-4::sim".to_owned()), "{ids:?}");
     }
 }

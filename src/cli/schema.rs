@@ -1,10 +1,11 @@
-//! `tollgate schema`: the JSON Schemas of the files people write, as checked in under `schemas/`.
+//! `tollgate schema`: the JSON Schemas of the files people write and of reports, as checked in under `schemas/`.
 
 use std::process::ExitCode;
 
 use clap::ValueEnum;
 use schemars::{Schema, schema_for};
 
+use crate::report::Report;
 use crate::scenario::{ScenarioFile, TargetsFile};
 
 /// Prints the JSON Schema of a file format.
@@ -19,6 +20,8 @@ pub enum Format {
     Targets,
     /// perf-tests/scenarios/*.toml
     Scenario,
+    /// target/tollgate/<run>/<scenario>.json
+    Report,
 }
 
 pub fn run(args: &Args) -> ExitCode {
@@ -31,6 +34,7 @@ impl Format {
         match self {
             Format::Targets => schema_for!(TargetsFile),
             Format::Scenario => schema_for!(ScenarioFile),
+            Format::Report => schema_for!(Report),
         }
     }
 

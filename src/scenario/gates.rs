@@ -103,6 +103,10 @@ fn check_tolerance(name: &str, gate: &Gate, document: &Document) -> Result<(), C
             .error_at(&at, "a tolerance has to be greater than 0")
             .help("no two measurements are equal; for throughput 3% is usual, for a p95 latency 10%"));
     }
+    if tolerance >= 1.0 && gate.metric.better() == Better::Higher {
+        let message = format!("a tolerance of 100% or more on `{name}` could never be exceeded");
+        return Err(document.error_at(&at, message).help("for throughput 3% is usual"));
+    }
     Ok(())
 }
 

@@ -223,7 +223,8 @@ itl_ms_p99 = { max = 50 }
         let suite = suite(CHAT, "").unwrap();
         let metrics: Vec<String> =
             suite.scenarios[0].gates.iter().map(|gate| gate.metric.to_string()).collect();
-        assert_eq!(metrics, ["ttft_ms_p95", "itl_ms_p99"]);
+        // The gate on the success rate is in every scenario.
+        assert_eq!(metrics, ["ttft_ms_p95", "itl_ms_p99", "success_rate"]);
     }
 
     #[test]

@@ -101,7 +101,7 @@ impl GateOutcome {
 
     fn compare(&mut self, tolerance: f64, old: &[f64], new: &[f64]) {
         let relative = |difference| stats::relative_change(self.gate.metric, difference);
-        let tau = tolerance.ln_1p();
+        let tau = stats::tau(self.gate.metric, tolerance);
         if new.len() < LEAST_SESSIONS_TO_CONVICT {
             let d = stats::mean(new) - stats::mean(old);
             self.change = Some(Change { relative: relative(d), interval: None });
