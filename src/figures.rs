@@ -23,21 +23,30 @@ pub fn number(value: f64) -> String {
 /// A share: `3 %`, `0.7 %`.
 pub fn percent(share: f64) -> String {
     let percent = share * 100.0;
-    let whole = percent.round();
-    if (percent - whole).abs() < 1e-9 && (whole.abs() >= 10.0 || whole == 0.0) {
-        format!("{whole:.0} %")
-    } else if percent > 99.0 && percent < 100.0 {
-        // Not even by rounding may a loss read as none.
-        format!("{:.2} %", (percent * 100.0).floor() / 100.0)
+    // Not even by rounding may a loss read as none.
+    let shown = if (99.9..100.0).contains(&percent) {
+        format!("{:.2}", (percent * 100.0).floor() / 100.0)
     } else {
-        format!("{percent:.1} %")
-    }
+        format!("{percent:.1}")
+    };
+    format!("{} %", shown.strip_suffix(".0").unwrap_or(&shown))
 }
 
 /// A change: `+3.1 %`, `−0.7 %`.
 pub fn signed_percent(change: f64) -> String {
     let sign = if change < 0.0 { '−' } else { '+' };
     format!("{sign}{:.1} %", change.abs() * 100.0)
+}
+
+/// The ends of an interval of changes, in per cent: `−8.1 … −6.5`.
+pub fn interval((low, high): (f64, f64)) -> String {
+    let end = |change| signed_percent(change).replace(" %", "");
+    format!("{} … {}", end(low), end(high))
+}
+
+/// A count with its noun: `1 session`, `4 sessions`.
+pub fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]
@@ -49,7 +58,8 @@ mod tests {
         assert_eq!(percent(1.0), "100 %");
         assert_eq!(percent(0.9999), "99.99 %");
         assert_eq!(percent(0.99999), "99.99 %");
-        assert_eq!(percent(0.03), "3.0 %");
+        assert_eq!(percent(0.03), "3 %");
+        assert_eq!(percent(0.007), "0.7 %");
         assert_eq!(percent(0.0), "0 %");
     }
 
@@ -57,5 +67,9 @@ mod tests {
     fn changes_carry_their_sign() {
         assert_eq!(signed_percent(-0.073), "−7.3 %");
         assert_eq!(signed_percent(0.1), "+10.0 %");
+    }
+    #[test]
+    fn an_interval_is_read_from_its_lower_end() {
+        assert_eq!(interval((-0.081, 0.016)), "−8.1 … +1.6");
     }
 }

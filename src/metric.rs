@@ -6,6 +6,8 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::nearest::did_you_mean;
+
 /// A number a scenario yields and a gate can be put on, such as `ttft_ms_p95` or `output_tokens_per_s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Metric {
@@ -169,14 +171,9 @@ pub struct UnknownMetric(pub String);
 
 impl fmt::Display for UnknownMetric {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "unknown metric `{}`", self.0)?;
-        let known = Metric::all().map(|metric| metric.to_string());
-        let nearest = known
-            .max_by(|a, b| strsim::jaro_winkler(a, &self.0).total_cmp(&strsim::jaro_winkler(b, &self.0)));
-        match nearest {
-            Some(nearest) => write!(f, "; the nearest is `{nearest}`"),
-            None => Ok(()),
-        }
+        let known: Vec<String> = Metric::all().map(|metric| metric.to_string()).collect();
+        let help = did_you_mean(&self.0, known.iter().map(String::as_str));
+        write!(f, "unknown metric `{}`: {help}", self.0)
     }
 }
 
@@ -220,6 +217,6 @@ mod tests {
     #[test]
     fn an_unknown_name_is_answered_with_the_nearest() {
         let error = "ttft_p95_ms".parse::<Metric>().unwrap_err();
-        assert_eq!(error.to_string(), "unknown metric `ttft_p95_ms`; the nearest is `ttft_ms_p95`");
+        assert_eq!(error.to_string(), "unknown metric `ttft_p95_ms`: did you mean `ttft_ms_p95`?");
     }
 }

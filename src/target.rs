@@ -1,5 +1,6 @@
 //! Where an engine is to be had.
 
+use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -12,10 +13,12 @@ pub struct TargetSpec {
     /// The model's name in requests; asked of the endpoint where it is not given.
     pub model: Option<String>,
     pub place: Place,
+    /// Why it is not to be had here, if a variable it needs is not set; its tests are ignored then.
+    pub unavailable: Option<String>,
 }
 
 /// A kind of server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum EngineKind {
     Simulator,
@@ -40,6 +43,24 @@ pub struct Endpoint {
     pub api_key_env: Option<String>,
     /// What the endpoint runs on, as a slug for its baselines' folder: `l40s`.
     pub hardware: Option<String>,
+}
+
+impl TargetSpec {
+    /// Whether every session has an engine that was started for it.
+    pub fn restarts(&self) -> bool {
+        matches!(self.place, Place::Simulator(_))
+    }
+}
+
+impl EngineKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            EngineKind::Simulator => "simulator",
+            EngineKind::Openai => "openai",
+            EngineKind::Vllm => "vllm",
+            EngineKind::Llamacpp => "llamacpp",
+        }
+    }
 }
 
 /// What the simulated engine is like. The default is slow on purpose: a busy two-core laptop serves it truly.

@@ -1,5 +1,8 @@
 //! The `tollgate` command line: one file per subcommand.
 
+mod accept;
+mod bench;
+mod schema;
 mod simulate;
 
 use std::process::ExitCode;
@@ -16,12 +19,18 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Accept(accept::Args),
+    Bench(bench::Args),
+    Schema(schema::Args),
     Simulate(simulate::Args),
 }
 
 /// The binary's `main`.
 pub fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Accept(args) => accept::run(args),
+        Command::Bench(args) => bench::run(args),
+        Command::Schema(args) => Ok(schema::run(&args)),
         Command::Simulate(args) => simulate::run(args),
     };
     outcome.unwrap_or_else(|error| {

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use thiserror::Error;
 use toml::{Table, Value};
 
+use crate::nearest::did_you_mean;
 use crate::simulator::{DEFAULT_MODEL, Simulator, StartError};
 use crate::target::SimulatorSettings;
 
@@ -37,8 +38,8 @@ struct Setting {
 enum SettingError {
     #[error("expected KEY=VALUE, as in `decode_scale=1.08`")]
     NoValue,
-    #[error("there is no simulator setting `{key}`; did you mean `{nearest}`?")]
-    UnknownKey { key: String, nearest: String },
+    #[error("there is no simulator setting `{key}`: {help}")]
+    UnknownKey { key: String, help: String },
     #[error("`{key}` cannot be `{value}`: expected {expected}, as in `{key}={default}`")]
     BadValue { key: String, value: String, expected: &'static str, default: Value },
 }
@@ -73,7 +74,8 @@ fn parse_setting(argument: &str) -> Result<Setting, SettingError> {
     let (key, value) = argument.split_once('=').ok_or(SettingError::NoValue)?;
     let known = Table::try_from(SimulatorSettings::default()).expect("the default settings are a TOML table");
     let Some(default) = known.get(key) else {
-        return Err(SettingError::UnknownKey { key: key.into(), nearest: nearest(key, &known) });
+        let help = did_you_mean(key, known.keys().map(String::as_str));
+        return Err(SettingError::UnknownKey { key: key.into(), help });
     };
     let bad_value = || {
         let expected = if default.is_integer() { "a whole number" } else { "a number" };
@@ -87,11 +89,6 @@ fn parse_setting(argument: &str) -> Result<Setting, SettingError> {
     let single = Table::from_iter([(key.to_owned(), parsed.clone())]);
     SimulatorSettings::deserialize(single).map_err(|_| bad_value())?;
     Ok(Setting { key: key.into(), value: parsed })
-}
-
-fn nearest(key: &str, known: &Table) -> String {
-    let distance = |candidate: &&String| strsim::damerau_levenshtein(key, candidate);
-    known.keys().min_by_key(distance).cloned().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -115,9 +112,10 @@ mod tests {
     #[test]
     fn an_unknown_key_is_answered_with_the_nearest_word() {
         let error = parse_setting("decode_scal=1.08").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "there is no simulator setting `decode_scal`; did you mean `decode_scale`?"
+        let text = error.to_string();
+        assert!(
+            text.starts_with("there is no simulator setting `decode_scal`: did you mean `decode_scale`?"),
+            "{text}"
         );
     }
 

@@ -9,7 +9,6 @@ mod schedule;
 mod socket;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -19,6 +18,7 @@ use serde_json::Value;
 use crate::clock;
 use crate::deck::Deck;
 use crate::engine::{Engine, Identity, engine, refusal};
+use crate::event::Progress;
 use crate::health::ClientHealth;
 use crate::load::Load;
 use crate::record::{Failure, Nanos, RequestRecord};
@@ -57,15 +57,6 @@ pub struct ClientSettings {
     /// Where it is `None`, [`Client::identity`] takes the first model that the target serves.
     pub model: Option<String>,
     pub request_timeout: Duration,
-}
-
-/// How far a round is, for whoever watches from another thread.
-#[derive(Debug, Default)]
-pub struct Progress {
-    pub sent: AtomicU32,
-    pub ended: AtomicU32,
-    pub failed: AtomicU32,
-    pub output_tokens: AtomicU64,
 }
 
 /// What connects a running round with other threads.

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use crate::clock;
 use crate::deck::Deck;
 use crate::engine::Ask;
-use crate::measure::Progress;
+use crate::event::Progress;
 use crate::measure::connection::Connection;
 use crate::measure::exchange::{Peer, Prepared};
 use crate::record::{Nanos, RequestRecord};

@@ -1,10 +1,35 @@
 //! A scenario: workload × load × target, with gates. One scenario is one test, `file::load::target`.
 
+mod complaint;
+mod document;
+mod error;
+mod expand;
+mod file;
+mod gates;
+mod hash;
+mod loads;
+mod names;
+mod overrides;
+mod parse;
+mod prompts;
+mod targets_file;
+mod units;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use crate::scenario::document::TextFile;
+pub use crate::scenario::error::{ConfigError, SuiteErrors};
+pub use crate::scenario::expand::Environment;
+pub use crate::scenario::file::ScenarioFile;
+pub use crate::scenario::overrides::TOLLGATE_SET;
+pub use crate::scenario::parse::{SuiteText, parse};
+pub use crate::scenario::prompts::{PromptLoader, SUITE_FOLDER};
+pub use crate::scenario::targets_file::TargetsFile;
+pub use crate::scenario::units::HumanDuration;
 
 use crate::load::Load;
 use crate::metric::Metric;
@@ -21,7 +46,8 @@ pub struct Scenario {
     pub target: TargetSpec,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ScenarioId {
     /// The scenario file's name without `.toml`.
     pub file: String,
@@ -39,6 +65,18 @@ pub struct RunPlan {
     /// Sessions that make a baseline, and that a suspicion is judged on.
     pub sessions: u32,
     pub request_timeout: Duration,
+    pub on_suspected: OnSuspected,
+}
+
+/// What a suspicion that can't be proven does to the test.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnSuspected {
+    /// It passes, with a warning.
+    #[default]
+    Warn,
+    /// It fails.
+    Fail,
 }
 
 /// A metric with a tolerance, absolute limits, or both.

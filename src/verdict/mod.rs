@@ -1,5 +1,6 @@
 //! What a scenario's measurements say about its gates.
 
+pub mod explain;
 mod gate;
 
 use schemars::JsonSchema;

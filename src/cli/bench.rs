@@ -1,0 +1,188 @@
+//! `tollgate bench`: one load against one URL, without any file.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use jiff::Timestamp;
+
+use crate::campaign::{Asked, Held, hold};
+use crate::harness::{ProgressLine, cancel_on_interrupt};
+use crate::launch::{Launched, launch};
+use crate::load::{Load, Stop};
+use crate::measure::Cancel;
+use crate::report::{self, Report, Run, metrics};
+use crate::scenario::{HumanDuration, OnSuspected, RunPlan, ScenarioId};
+use crate::store;
+use crate::target::{Endpoint, EngineKind, Place, TargetSpec};
+use crate::verdict::Verdict;
+use crate::workload::{Api, Prompt, Prompts, Sampling, Synthetic, Workload};
+
+/// Drive one load against a server and show every metric.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The server's base URL, with or without `/v1`.
+    #[arg(long)]
+    url: String,
+    /// The model's name in requests; the first that the server lists, if not given.
+    #[arg(long)]
+    model: Option<String>,
+    /// What the server is, for its version and its own ways.
+    #[arg(long, value_enum, default_value_t = EngineKind::Openai)]
+    engine: EngineKind,
+    /// Users, each sending its next request when the last one is answered.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    concurrency: u32,
+    /// Requests over all users; 4 per user, if no --duration is given either.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "duration")]
+    requests: Option<u32>,
+    /// No request starts later than this, such as `30s`.
+    #[arg(long)]
+    duration: Option<HumanDuration>,
+    /// Output tokens of every answer.
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
+    max_tokens: u32,
+    /// Ask the engine to go on past its end-of-sequence token, so that every answer has the same length.
+    #[arg(long)]
+    ignore_eos: bool,
+    /// Tokens of every generated prompt.
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
+    input_tokens: u32,
+    /// This prompt instead of generated ones; a line that makes it unique is put before every repetition.
+    #[arg(long)]
+    prompt: Option<String>,
+    #[arg(long, value_enum, default_value_t = Api::Chat)]
+    api: Api,
+    /// Ask for answers in one piece; then there is no TTFT, TPOT or ITL.
+    #[arg(long)]
+    no_stream: bool,
+    #[arg(long)]
+    temperature: Option<f64>,
+    /// What prompts are drawn from.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Load before the measured one, with prompts of its own and one request per user at least.
+    #[arg(long, default_value = "0s")]
+    warmup: HumanDuration,
+    #[arg(long, default_value = "2m")]
+    request_timeout: HumanDuration,
+    /// The environment variable that holds the bearer key.
+    #[arg(long)]
+    api_key_env: Option<String>,
+    /// Write the report to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// Exit code of an engine or client failure.
+const FAILED: u8 = 4;
+
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let cancel = Cancel::new();
+    cancel_on_interrupt(&cancel);
+    let launched = match launch(&args.target(), 1, &cancel) {
+        Ok(launched) => launched,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return Ok(ExitCode::from(FAILED));
+        }
+    };
+    let report = bench(&args, &launched, &cancel);
+    println!("{}", metrics::metrics(&report));
+    if let Some(path) = &args.json {
+        store::write_report(path, &report).context("the report was not written")?;
+        println!("Report: {}", path.display());
+    }
+    if report.passed {
+        return Ok(ExitCode::SUCCESS);
+    }
+    eprintln!("error: {}", report.reason);
+    Ok(ExitCode::from(FAILED))
+}
+
+fn bench(args: &Args, launched: &Launched, cancel: &Cancel) -> Report {
+    let (workload, load, plan, scenario) = (args.workload(), args.load(), args.plan(), args.scenario());
+    let now = Timestamp::now();
+    let run = Run {
+        id: now.strftime("%Y%m%dT%H%M%SZ").to_string(),
+        started: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        tollgate: env!("CARGO_PKG_VERSION").into(),
+    };
+    let asked = Asked { scenario: &scenario, workload: &workload, load: &load, run: &plan, salt: &run.id };
+    let progress = ProgressLine::default();
+    let Held { session, trouble } = hold(&asked, launched, 1, &|event| progress.show(event), cancel);
+    progress.clear();
+    let nothing = session.summary.requests.succeeded == 0;
+    let trouble = trouble.or_else(|| nothing.then(|| "no request succeeded".to_owned()));
+    Report {
+        version: report::VERSION,
+        run,
+        scenario,
+        scenario_hash: None,
+        passed: trouble.is_none(),
+        verdict: if trouble.is_none() { Verdict::Ok } else { Verdict::Invalid },
+        reason: trouble.unwrap_or_else(|| "figures only: no gate was given.".into()),
+        gates: Vec::new(),
+        warnings: Vec::new(),
+        environment: Some(launched.environment.clone()),
+        baseline: None,
+        pending: None,
+        summary: session.summary.clone(),
+        sessions: vec![session],
+    }
+}
+
+impl Args {
+    fn target(&self) -> TargetSpec {
+        TargetSpec {
+            name: "endpoint".into(),
+            engine: self.engine,
+            model: self.model.clone(),
+            place: Place::Endpoint(Endpoint {
+                url: self.url.clone(),
+                api_key_env: self.api_key_env.clone(),
+                hardware: None,
+            }),
+            unavailable: None,
+        }
+    }
+
+    fn workload(&self) -> Workload {
+        Workload {
+            api: self.api,
+            stream: !self.no_stream,
+            prompts: match &self.prompt {
+                Some(prompt) => Prompts::List(vec![Prompt::Text(prompt.clone())]),
+                None => Prompts::Synthetic(Synthetic { input_tokens: self.input_tokens, shared_prefix: 0.0 }),
+            },
+            output_tokens: self.max_tokens,
+            ignore_eos: self.ignore_eos,
+            seed: self.seed,
+            sampling: Sampling { temperature: self.temperature, ..Sampling::default() },
+        }
+    }
+
+    fn load(&self) -> Load {
+        let stop = match &self.duration {
+            Some(duration) => Stop::DurationMs(duration.0.as_millis() as u64),
+            None => Stop::Requests(self.requests.unwrap_or(4 * self.concurrency)),
+        };
+        Load::closed(self.concurrency, stop)
+    }
+
+    fn plan(&self) -> RunPlan {
+        RunPlan {
+            warmup: self.warmup.0,
+            rounds: 1,
+            sessions: 1,
+            request_timeout: self.request_timeout.0.max(Duration::from_millis(1)),
+            on_suspected: OnSuspected::Warn,
+        }
+    }
+
+    fn scenario(&self) -> ScenarioId {
+        let load = format!("users-{}", self.concurrency);
+        ScenarioId { file: "bench".into(), load, target: "endpoint".into() }
+    }
+}

@@ -1,0 +1,61 @@
+//! `tollgate schema`: the JSON Schemas of the files people write, as checked in under `schemas/`.
+
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+use schemars::{Schema, schema_for};
+
+use crate::scenario::{ScenarioFile, TargetsFile};
+
+/// Prints the JSON Schema of a file format.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// perf-tests/targets.toml
+    Targets,
+    /// perf-tests/scenarios/*.toml
+    Scenario,
+}
+
+pub fn run(args: &Args) -> ExitCode {
+    print!("{}", args.format.text());
+    ExitCode::SUCCESS
+}
+
+impl Format {
+    fn schema(self) -> Schema {
+        match self {
+            Format::Targets => schema_for!(TargetsFile),
+            Format::Scenario => schema_for!(ScenarioFile),
+        }
+    }
+
+    fn text(self) -> String {
+        let mut text = serde_json::to_string_pretty(&self.schema()).expect("a schema is plain JSON");
+        text.push('\n');
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_checked_in_schemas_are_what_the_program_reads() {
+        for format in Format::value_variants() {
+            let name = format.to_possible_value().unwrap().get_name().to_owned();
+            let path = format!("{}/schemas/{name}.schema.json", env!("CARGO_MANIFEST_DIR"));
+            let checked_in = std::fs::read_to_string(&path).unwrap_or_default();
+            let renew = format!("cargo run -- schema {name} > schemas/{name}.schema.json");
+            assert!(
+                checked_in == format.text(),
+                "schemas/{name}.schema.json is out of date; renew it by\n{renew}"
+            );
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! What happens while a suite runs, for whoever shows it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64};
+
+use crate::scenario::ScenarioId;
+
+#[derive(Clone, Debug)]
+pub enum Event<'a> {
+    EngineStarts {
+        target: &'a str,
+        session: u32,
+    },
+    WarmUp {
+        scenario: &'a ScenarioId,
+        session: u32,
+        progress: Arc<Progress>,
+    },
+    RoundStarts {
+        scenario: &'a ScenarioId,
+        session: u32,
+        round: u32,
+        rounds: u32,
+        /// How many there will be, where that is fixed.
+        requests: Option<u32>,
+        progress: Arc<Progress>,
+    },
+    /// Nothing more comes for now.
+    Pause,
+}
+
+/// How far a round is, for whoever watches from another thread.
+#[derive(Debug, Default)]
+pub struct Progress {
+    pub sent: AtomicU32,
+    pub ended: AtomicU32,
+    pub failed: AtomicU32,
+    pub output_tokens: AtomicU64,
+}

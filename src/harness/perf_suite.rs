@@ -1,0 +1,144 @@
+//! The running suite: campaigns by target, each run when the first of its scenarios is asked for.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+use libtest_mimic::{Completion, Failed};
+
+use crate::campaign::Campaign;
+use crate::harness::Crate;
+use crate::harness::progress::ProgressLine;
+use crate::measure::Cancel;
+use crate::report::{Report, Run, junit, markdown, table};
+use crate::scenario::{Scenario, ScenarioId, Suite};
+use crate::store::{Baselines, Pending, RunFolder, StoreError};
+use crate::verdict::Verdict;
+
+pub struct PerfSuite {
+    suite: Suite,
+    baselines: Baselines,
+    selected: Vec<ScenarioId>,
+    pending: Pending,
+    run: Run,
+    folder: RunFolder,
+    cancel: Cancel,
+    required: Vec<String>,
+    reports: Mutex<BTreeMap<ScenarioId, Report>>,
+}
+
+impl PerfSuite {
+    pub fn new(
+        of: &Crate,
+        suite: Suite,
+        baselines: Baselines,
+        selected: Vec<ScenarioId>,
+        cancel: Cancel,
+    ) -> Result<PerfSuite, StoreError> {
+        let run = this_run();
+        Ok(PerfSuite {
+            suite,
+            baselines,
+            selected,
+            pending: Pending { assert: of.assert_snapshot },
+            folder: RunFolder::create(&of.target_dir(), &run.id)?,
+            run,
+            cancel,
+            required: required(),
+            reports: Mutex::default(),
+        })
+    }
+
+    /// What one trial answers.
+    pub fn outcome(&self, id: &ScenarioId) -> Result<Completion, Failed> {
+        let report = self.report(id)?;
+        match report.verdict {
+            Verdict::Ignored => Ok(Completion::ignored_with(&report.reason)),
+            _ if report.passed => Ok(Completion::Completed),
+            _ => Err(self.failure(&report).into()),
+        }
+    }
+
+    /// Renders what all of the run's reports say, also those of other processes of the same run.
+    pub fn finish(&self) -> Result<(), StoreError> {
+        let reports = self.folder.reports()?;
+        if reports.is_empty() {
+            return Ok(());
+        }
+        let junit = self.folder.save_rendered("junit.xml", &junit::junit(&reports))?;
+        let summary = self.folder.save_rendered("summary.md", &markdown::markdown(&reports))?;
+        println!("{}", table::overview(&reports));
+        println!("JUnit: {}\nSummary: {}", shown(&junit), shown(&summary));
+        Ok(())
+    }
+
+    /// The first scenario of a target has the target's whole campaign run; the others find their reports there.
+    fn report(&self, id: &ScenarioId) -> Result<Report, StoreError> {
+        let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(report) = reports.get(id) {
+            return Ok(report.clone());
+        }
+        for report in self.campaign(&id.target)? {
+            reports.insert(report.scenario.clone(), report);
+        }
+        Ok(reports[id].clone())
+    }
+
+    fn campaign(&self, target: &str) -> Result<Vec<Report>, StoreError> {
+        let scenarios: Vec<&Scenario> = self
+            .suite
+            .scenarios
+            .iter()
+            .filter(|scenario| scenario.id.target == target && self.selected.contains(&scenario.id))
+            .collect();
+        let progress = ProgressLine::default();
+        let campaign = Campaign {
+            run: &self.run,
+            target: &self.suite.targets[target],
+            baselines: &self.baselines,
+            folder: &self.folder,
+            pending: self.pending,
+            cancel: &self.cancel,
+            listen: &|event| progress.show(event),
+            required: &self.required,
+        };
+        campaign.run(&scenarios)
+    }
+
+    fn failure(&self, report: &Report) -> String {
+        let mut text = table::table(report);
+        text.push_str(&format!("\nReport: {}", shown(&self.folder.latest_report(report))));
+        if let Some(pending) = &report.pending {
+            text.push_str(&format!(
+                "\nTo accept what was measured as the baseline: tollgate accept {} (or cargo insta review); it waits in {pending}",
+                report.scenario
+            ));
+        }
+        text
+    }
+}
+
+/// Under nextest every test is a process of its own; its run's name makes their reports one run.
+fn this_run() -> Run {
+    let now = Timestamp::now();
+    let id = std::env::var("NEXTEST_RUN_ID")
+        .unwrap_or_else(|_| format!("{}-{}", now.strftime("%Y%m%dT%H%M%SZ"), std::process::id()));
+    Run {
+        id,
+        started: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        tollgate: env!("CARGO_PKG_VERSION").into(),
+    }
+}
+
+/// `TOLLGATE_REQUIRE=vllm,docker`: what must be there.
+fn required() -> Vec<String> {
+    let names = std::env::var("TOLLGATE_REQUIRE").unwrap_or_default();
+    names.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+}
+
+/// As seen from where the user stands.
+fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path).display().to_string()
+}

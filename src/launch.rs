@@ -1,0 +1,161 @@
+//! Makes a target's engine available for one session.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::machine;
+use crate::measure::{Cancel, Client, ClientError, ClientSettings};
+use crate::report::Environment;
+use crate::simulator::{DEFAULT_MODEL, Simulator};
+use crate::target::{Endpoint, Place, SimulatorSettings, TargetSpec};
+
+/// An engine that answers. One that was started for it ends with this value.
+pub struct Launched {
+    pub environment: Environment,
+    address: ClientSettings,
+    _simulator: Option<Simulator>,
+}
+
+impl Launched {
+    /// A client of this engine, with connections of its own.
+    pub fn client(&self, request_timeout: Duration) -> Result<Client, ClientError> {
+        Client::new(ClientSettings { request_timeout, ..self.address.clone() })
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// This machine lacks what the target needs, which says nothing about the engine.
+    #[error("{0}")]
+    NotToBeHad(String),
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// How long an engine may take until it says that it is well.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(50);
+
+/// `session` counts the starts of this engine: two starts of a simulated one differ as two starts of a real one do.
+pub fn launch(target: &TargetSpec, session: u32, cancel: &Cancel) -> Result<Launched, LaunchError> {
+    if let Some(reason) = &target.unavailable {
+        return Err(LaunchError::NotToBeHad(reason.clone()));
+    }
+    match &target.place {
+        Place::Simulator(settings) => simulator(target, settings, session, cancel),
+        Place::Endpoint(endpoint) => self::endpoint(target, endpoint, cancel),
+    }
+}
+
+fn simulator(
+    target: &TargetSpec,
+    settings: &SimulatorSettings,
+    session: u32,
+    cancel: &Cancel,
+) -> Result<Launched, LaunchError> {
+    let any_port = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+    let simulator = Simulator::start(settings.clone(), session.into(), any_port).map_err(failed)?;
+    let address = address(target, format!("http://{}", simulator.addr()), None);
+    await_health(&address, cancel)?;
+    let environment = Environment {
+        name: "simulator".into(),
+        engine: format!("simulator {}", settings.version),
+        model: DEFAULT_MODEL.into(),
+        // Its times come from its settings and not from what it runs on.
+        machine: "simulated".into(),
+        url: None,
+        simulator: Some(settings.clone()),
+    };
+    Ok(Launched { environment, address, _simulator: Some(simulator) })
+}
+
+fn endpoint(target: &TargetSpec, endpoint: &Endpoint, cancel: &Cancel) -> Result<Launched, LaunchError> {
+    let api_key = endpoint.api_key_env.as_deref().map(api_key).transpose()?;
+    let mut address = address(target, endpoint.url.clone(), api_key);
+    await_health(&address, cancel)?;
+    let identity = Client::new(address.clone()).map_err(failed)?.identity().map_err(failed)?;
+    let model = target.model.clone().or(identity.model).ok_or_else(|| {
+        let (url, name) = (&endpoint.url, &target.name);
+        LaunchError::Failed(format!(
+            "{url} doesn't say which model it serves; give `model` in [targets.{name}]"
+        ))
+    })?;
+    address.model = Some(model.clone());
+    let hardware = endpoint.hardware.as_deref().unwrap_or("endpoint");
+    let version = identity.version.as_deref().unwrap_or("of unknown version");
+    let environment = Environment {
+        name: slug(&format!("{hardware}-{model}")),
+        engine: format!("{} {version}", target.engine.name()),
+        model,
+        machine: if is_local(&endpoint.url) { machine::describe() } else { hardware.to_owned() },
+        url: Some(endpoint.url.clone()),
+        simulator: None,
+    };
+    Ok(Launched { environment, address, _simulator: None })
+}
+
+fn address(target: &TargetSpec, url: String, api_key: Option<String>) -> ClientSettings {
+    ClientSettings { url, api_key, engine: target.engine, model: target.model.clone(), request_timeout: POLL }
+}
+
+fn api_key(variable: &str) -> Result<String, LaunchError> {
+    std::env::var(variable).map_err(|_| {
+        LaunchError::NotToBeHad(format!("environment variable {variable} (api_key_env) is not set"))
+    })
+}
+
+fn await_health(address: &ClientSettings, cancel: &Cancel) -> Result<(), LaunchError> {
+    let client = Client::new(address.clone()).map_err(failed)?;
+    let deadline = Instant::now() + START_TIMEOUT;
+    while !client.is_healthy() {
+        if cancel.is_cancelled() {
+            return Err(LaunchError::Failed("interrupted while the engine was starting".into()));
+        }
+        if Instant::now() > deadline {
+            return Err(LaunchError::Failed(format!(
+                "{} took no requests within {} s: is the engine running, and the URL right?",
+                address.url,
+                START_TIMEOUT.as_secs()
+            )));
+        }
+        thread::sleep(POLL);
+    }
+    Ok(())
+}
+
+fn failed(error: impl std::error::Error) -> LaunchError {
+    LaunchError::Failed(error.to_string())
+}
+
+fn is_local(url: &str) -> bool {
+    let host = url.split("://").nth(1).unwrap_or(url);
+    ["127.", "localhost", "[::1]"].iter().any(|loopback| host.starts_with(loopback))
+}
+
+/// `cpu-Qwen/Qwen3-8B` as a folder's name: `cpu-qwen-qwen3-8b`.
+fn slug(text: &str) -> String {
+    let plain = text
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || c == '.' { c.to_ascii_lowercase() } else { '-' });
+    let words: Vec<String> =
+        plain.collect::<String>().split('-').filter(|word| !word.is_empty()).map(str::to_owned).collect();
+    words.join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_environment_is_a_folder_name_whatever_the_model_is_called() {
+        assert_eq!(slug("l40s-Qwen/Qwen3-8B"), "l40s-qwen-qwen3-8b");
+        assert_eq!(slug("cpu-../../etc"), "cpu-..-..-etc");
+    }
+
+    #[test]
+    fn loopback_is_this_machine() {
+        assert!(is_local("http://127.0.0.1:8000/v1") && is_local("http://localhost:80"));
+        assert!(!is_local("https://llm.example.com/v1"));
+    }
+}

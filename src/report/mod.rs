@@ -1,0 +1,112 @@
+//! The report of one scenario: everything that a run found out, versioned. Every other output is rendered from it.
+
+mod columns;
+#[cfg(test)]
+mod example;
+pub mod junit;
+pub mod markdown;
+pub mod metrics;
+mod printable;
+pub mod table;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::health::ClientHealth;
+use crate::metric::Metric;
+use crate::scenario::ScenarioId;
+use crate::summary::Summary;
+use crate::target::SimulatorSettings;
+use crate::verdict::{GateOutcome, Verdict};
+
+/// Goes up whenever a reader of an older report would misread a newer one.
+pub const VERSION: u32 = 1;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// Of this format.
+    pub version: u32,
+    pub run: Run,
+    pub scenario: ScenarioId,
+    /// The scenario's hash; absent where no scenario file was behind it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scenario_hash: Option<String>,
+    /// Whether the test is green: it also depends on what the scenario wants to happen on a suspicion.
+    pub passed: bool,
+    pub verdict: Verdict,
+    /// What a person needs to know first, in a sentence.
+    pub reason: String,
+    pub gates: Vec<GateOutcome>,
+    pub warnings: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Environment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<BaselineUsed>,
+    /// The baseline that waits for being accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pending: Option<String>,
+    /// All sessions as one.
+    pub summary: Summary,
+    pub sessions: Vec<Session>,
+}
+
+/// One `cargo test --test perf`, or one `tollgate bench`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    pub id: String,
+    /// RFC 3339.
+    pub started: String,
+    pub tollgate: String,
+}
+
+/// What was measured, and on what.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Environment {
+    /// What a baseline holds for: `l40s-qwen3-8b`, `simulator`.
+    pub name: String,
+    /// Name and version.
+    pub engine: String,
+    pub model: String,
+    pub machine: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub simulator: Option<SimulatorSettings>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BaselineUsed {
+    pub file: String,
+    pub engine: String,
+    pub recorded: String,
+    pub machine: String,
+    /// One value per stored session.
+    pub values: BTreeMap<Metric, Vec<f64>>,
+}
+
+/// One start of an engine (for an endpoint: one block after a pause), a warm-up, and this scenario's rounds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Session {
+    pub number: u32,
+    /// RFC 3339.
+    pub started: String,
+    pub summary: Summary,
+    pub health: ClientHealth,
+    pub rounds: Vec<Round>,
+    /// The first few failures, in words.
+    pub failures: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Round {
+    pub summary: Summary,
+    pub health: ClientHealth,
+}

@@ -1,0 +1,46 @@
+//! Text of foreign origin (an engine's version, a server's error message) made harmless for a terminal and for XML.
+
+/// Keeps line breaks. Other control characters become their visible pictures (ESC is `␛`), so that what was sent can
+/// still be read; what can't be shown, isn't allowed in XML, or turns the direction of text becomes `�`.
+pub fn printable(text: &str) -> String {
+    text.chars().map(shown).collect()
+}
+
+/// As [`printable`], in a single line.
+pub fn one_line(text: &str) -> String {
+    let words: Vec<String> = text.split_whitespace().map(printable).collect();
+    words.join(" ")
+}
+
+fn shown(c: char) -> char {
+    match c {
+        '\n' => c,
+        '\t' => ' ',
+        '\0'..='\x1f' => char::from_u32(0x2400 + c as u32).expect("every C0 control has a picture"),
+        '\x7f' => '␡',
+        '\u{80}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}' => char::REPLACEMENT_CHARACTER,
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => char::REPLACEMENT_CHARACTER,
+        _ => c,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminal_codes_become_visible_and_harmless() {
+        assert_eq!(printable("vllm \x1b[31m0.31\0\x7f"), "vllm ␛[31m0.31␀␡");
+        assert_eq!(printable("\u{9b}2J \u{202e}abc \u{ffff}"), "�2J �abc �");
+    }
+
+    #[test]
+    fn ordinary_text_stays_as_it_is() {
+        assert_eq!(printable("−7.3 %\n「東京」 🚀 <b>"), "−7.3 %\n「東京」 🚀 <b>");
+    }
+
+    #[test]
+    fn one_line_is_one_line() {
+        assert_eq!(one_line(" a\r\n\tb\u{2028}c \x1b "), "a b c ␛");
+    }
+}

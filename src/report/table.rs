@@ -1,0 +1,374 @@
+//! The verdict table of one scenario, and the overview of a run, as plain text.
+
+use std::collections::BTreeMap;
+
+use unicode_width::UnicodeWidthStr;
+
+use crate::figures;
+use crate::metric::Better;
+use crate::report::columns::{Align, Columns};
+use crate::report::printable::{one_line, printable};
+use crate::report::{Report, Session};
+use crate::scenario::Gate;
+use crate::verdict::{GateOutcome, Verdict};
+
+/// A longer line than this gives its gate's reason a line of its own.
+const MOST_COLUMNS: usize = 110;
+/// Of failures in words; the report has more.
+const MOST_FAILURES: usize = 3;
+
+/// What was found in a sentence, every gate in a row, then what was measured and how it went.
+pub fn table(report: &Report) -> String {
+    let mut lines = vec![sentence(report)];
+    lines.extend(gate_lines(report));
+    lines.extend(measured(report));
+    lines.extend(compared_with(report));
+    lines.extend(requests(report));
+    lines.extend(failures(&report.sessions));
+    lines.extend(report.warnings.iter().map(|warning| format!("Warning: {}", printable(warning))));
+    lines.join("\n")
+}
+
+/// All scenarios of a run: a line per gate, what is not well in a sentence, the count per verdict, the warnings.
+pub fn overview(reports: &[Report]) -> String {
+    use Align::{Left, Right};
+    let head = ["scenario", "metric", "verdict", "baseline → now", "change"];
+    let mut columns = Columns::new(head, [Left, Left, Left, Right, Right]);
+    for report in reports {
+        overview_rows(report).into_iter().for_each(|row| columns.row(row));
+    }
+    let mut lines = if reports.is_empty() { Vec::new() } else { columns.lines() };
+    let notable = |report: &&Report| !matches!(report.verdict, Verdict::Ok);
+    lines.extend(reports.iter().filter(notable).map(|report| {
+        let id = one_line(&report.scenario.to_string());
+        format!("{} {id}: {}", report.verdict.name().to_uppercase(), one_line(&report.reason))
+    }));
+    lines.push(counts(reports));
+    lines.extend(warnings(reports));
+    lines.join("\n")
+}
+
+fn sentence(report: &Report) -> String {
+    let verdict = report.verdict.name().to_uppercase();
+    if report.reason.is_empty() {
+        return format!("{verdict}.");
+    }
+    format!("{verdict}: {}", printable(&report.reason))
+}
+
+fn gate_lines(report: &Report) -> Vec<String> {
+    use Align::{Left, Right};
+    if report.gates.is_empty() {
+        return Vec::new();
+    }
+    let (old, new) = sides(report);
+    let head = ["metric", &old, &new, "change", "99.8 % interval", "allowed", "verdict"];
+    let mut columns = Columns::new(head, [Left, Right, Right, Right, Left, Left, Left]);
+    for outcome in &report.gates {
+        columns.row([
+            outcome.gate.metric.to_string(),
+            value(outcome, outcome.old),
+            value(outcome, outcome.new),
+            change(outcome),
+            outcome.change.and_then(|change| change.interval).map(figures::interval).unwrap_or_default(),
+            allowed(&outcome.gate),
+            outcome.verdict.name().to_owned(),
+        ]);
+    }
+    let mut rows = columns.lines().into_iter();
+    let mut lines: Vec<String> = rows.next().into_iter().collect();
+    for (row, outcome) in rows.zip(&report.gates) {
+        lines.extend(with_reason(row, &outcome.reason));
+    }
+    lines
+}
+
+fn with_reason(row: String, reason: &str) -> Vec<String> {
+    let reason = one_line(reason);
+    if reason.is_empty() {
+        return vec![row];
+    }
+    let joined = format!("{row} ({reason})");
+    if joined.width() <= MOST_COLUMNS { vec![joined] } else { vec![row, format!("  {reason}")] }
+}
+
+/// How the two columns of values are headed: by version where the engine's changed.
+fn sides(report: &Report) -> (String, String) {
+    let old = report.baseline.as_ref().map(|baseline| one_line(&baseline.engine));
+    let new = report.environment.as_ref().map(|environment| one_line(&environment.engine));
+    match (old, new) {
+        (Some(old), Some(new)) if old != new => match (old.split_once(' '), new.split_once(' ')) {
+            (Some((a, old)), Some((b, new))) if a == b => (version(old), version(new)),
+            _ => (old, new),
+        },
+        _ => ("baseline".to_owned(), "now".to_owned()),
+    }
+}
+
+fn version(version: &str) -> String {
+    if version.starts_with(|c: char| c.is_ascii_digit()) {
+        return format!("v{version}");
+    }
+    version.to_owned()
+}
+
+fn value(outcome: &GateOutcome, value: Option<f64>) -> String {
+    value.map(|value| figures::value(outcome.gate.metric, value)).unwrap_or_default()
+}
+
+pub(super) fn change(outcome: &GateOutcome) -> String {
+    outcome.change.map(|change| figures::signed_percent(change.relative)).unwrap_or_default()
+}
+
+/// `2412 → 2236`; a side that wasn't measured is a dash.
+pub(super) fn old_and_new(outcome: &GateOutcome) -> String {
+    if outcome.old.is_none() && outcome.new.is_none() {
+        return String::new();
+    }
+    let side = |side: Option<f64>| match side {
+        Some(_) => value(outcome, side),
+        None => "–".to_owned(),
+    };
+    format!("{} → {}", side(outcome.old), side(outcome.new))
+}
+
+/// `−3 %`, `+10 %, ≤800`, `≥100 %`.
+pub(super) fn allowed(gate: &Gate) -> String {
+    let sign = match gate.metric.better() {
+        Better::Higher => '−',
+        Better::Lower => '+',
+    };
+    let shown = |value| figures::value(gate.metric, value);
+    let limits = [
+        gate.tolerance.map(|tolerance| format!("{sign}{}", figures::percent(tolerance))),
+        gate.min.map(|min| format!("≥{}", shown(min))),
+        gate.max.map(|max| format!("≤{}", shown(max))),
+    ];
+    limits.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn measured(report: &Report) -> Vec<String> {
+    let Some(environment) = &report.environment else { return Vec::new() };
+    let place = environment.url.as_ref().map(|url| format!(" at {url}")).unwrap_or_default();
+    // A simulated engine has neither model nor machine to speak of.
+    let what = match environment.simulator {
+        Some(_) => String::new(),
+        None => format!(" with {} on {}", environment.model, environment.machine),
+    };
+    let sessions = sessions_and_rounds(&report.sessions);
+    let line = format!("Measured: {}{place}{what}: {sessions}.", environment.engine);
+    let mut lines = vec![one_line(&line)];
+    if environment.url.is_some() {
+        lines.push("An endpoint is not restarted: its sessions are blocks after a pause.".to_owned());
+    }
+    lines
+}
+
+fn sessions_and_rounds(sessions: &[Session]) -> String {
+    let shown = figures::counted(sessions.len() as u64, "session");
+    let rounds: Vec<u64> = sessions.iter().map(|session| session.rounds.len() as u64).collect();
+    match rounds.first() {
+        Some(first) if rounds.iter().all(|count| count == first) => {
+            format!("{shown} × {}", figures::counted(*first, "round"))
+        }
+        _ => format!("{shown}, {}", figures::counted(rounds.iter().sum(), "round")),
+    }
+}
+
+fn compared_with(report: &Report) -> Option<String> {
+    let baseline = report.baseline.as_ref()?;
+    let sessions = baseline.values.values().map(Vec::len).max().unwrap_or(0);
+    let same_machine = report.environment.as_ref().is_some_and(|now| now.machine == baseline.machine);
+    let elsewhere = if same_machine { String::new() } else { format!(" on {}", baseline.machine) };
+    let line = format!(
+        "Baseline: {}, recorded {}{elsewhere}: {} ({}).",
+        baseline.engine,
+        baseline.recorded,
+        figures::counted(sessions as u64, "session"),
+        baseline.file,
+    );
+    Some(one_line(&line))
+}
+
+fn requests(report: &Report) -> Option<String> {
+    let requests = &report.summary.requests;
+    if requests.sent == 0 {
+        return None;
+    }
+    let mut line = format!("Requests: {} sent, {} succeeded", requests.sent, requests.succeeded);
+    if requests.failures() > 0 {
+        let classes = requests.failed.iter().filter(|(_, count)| **count > 0);
+        let classes: Vec<String> =
+            classes.map(|(class, count)| format!("{} {count}", class.name())).collect();
+        line += &format!(", {} failed ({})", requests.failures(), classes.join(", "));
+    }
+    if requests.reconnects > 0 {
+        line += &format!(", {} sent again on a new connection", requests.reconnects);
+    }
+    Some(line + ".")
+}
+
+/// The same failure in every session is told once.
+fn failures(sessions: &[Session]) -> Vec<String> {
+    let mut told: Vec<String> = Vec::new();
+    for failure in sessions.iter().flat_map(|session| &session.failures) {
+        let line = format!("Failure: {}", one_line(failure));
+        if told.len() < MOST_FAILURES && !told.contains(&line) {
+            told.push(line);
+        }
+    }
+    told
+}
+
+fn overview_rows(report: &Report) -> Vec<[String; 5]> {
+    let id = one_line(&report.scenario.to_string());
+    if report.gates.is_empty() {
+        return vec![[id, String::new(), report.verdict.name().to_owned(), String::new(), String::new()]];
+    }
+    let rows = report.gates.iter().enumerate().map(|(index, outcome)| {
+        [
+            if index == 0 { id.clone() } else { String::new() },
+            outcome.gate.metric.to_string(),
+            outcome.verdict.name().to_owned(),
+            old_and_new(outcome),
+            change(outcome),
+        ]
+    });
+    rows.collect()
+}
+
+/// `4 scenarios: 1 regressed, 3 ok.`
+fn counts(reports: &[Report]) -> String {
+    let scenarios = figures::counted(reports.len() as u64, "scenario");
+    let parts: Vec<String> = by_verdict(reports)
+        .into_iter()
+        .map(|(verdict, reports)| format!("{} {}", reports.len(), verdict.name()))
+        .collect();
+    if parts.is_empty() { format!("{scenarios}.") } else { format!("{scenarios}: {}.", parts.join(", ")) }
+}
+
+/// What needs a person comes first; what wasn't run, last.
+pub(super) fn by_verdict(reports: &[Report]) -> Vec<(Verdict, Vec<&Report>)> {
+    let mut groups: BTreeMap<Verdict, Vec<&Report>> = BTreeMap::new();
+    for report in reports {
+        groups.entry(report.verdict).or_default().push(report);
+    }
+    let ignored = groups.remove_entry(&Verdict::Ignored);
+    groups.into_iter().rev().chain(ignored).collect()
+}
+
+/// A warning that several scenarios share is told once.
+fn warnings(reports: &[Report]) -> Vec<String> {
+    let mut scenarios: Vec<(String, Vec<String>)> = Vec::new();
+    for report in reports {
+        let id = one_line(&report.scenario.to_string());
+        for warning in report.warnings.iter().map(|warning| one_line(warning)) {
+            match scenarios.iter_mut().find(|(told, _)| *told == warning) {
+                Some((_, ids)) => ids.push(id.clone()),
+                None => scenarios.push((warning, vec![id.clone()])),
+            }
+        }
+    }
+    let lines = scenarios.into_iter().map(|(warning, ids)| match ids.as_slice() {
+        [id] => format!("Warning: {id}: {warning}"),
+        _ => format!("Warning: {} scenarios: {warning}", ids.len()),
+    });
+    lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::example;
+    use crate::target::SimulatorSettings;
+
+    #[test]
+    fn a_regression_shows_every_gate() {
+        insta::assert_snapshot!(table(&example::regressed()));
+    }
+
+    #[test]
+    fn a_suspicion_after_one_session_has_no_interval_column() {
+        let shown = table(&example::suspected());
+        insta::assert_snapshot!(shown);
+        assert!(!shown.contains("interval"));
+    }
+
+    #[test]
+    fn an_invalid_run_shows_what_failed() {
+        insta::assert_snapshot!(table(&example::invalid()));
+    }
+
+    #[test]
+    fn without_a_baseline_there_is_no_old_column() {
+        insta::assert_snapshot!(table(&example::no_baseline()));
+    }
+
+    #[test]
+    fn an_ignored_scenario_is_a_sentence() {
+        assert_eq!(table(&example::ignored()), "IGNORED: no Docker daemon answers at /var/run/docker.sock.");
+    }
+
+    #[test]
+    fn the_same_version_on_both_sides_is_headed_baseline_and_now() {
+        let shown = table(&example::ok());
+        assert!(shown.contains("baseline"), "{shown}");
+        assert!(shown.lines().nth(1).unwrap().contains(" now"), "{shown}");
+    }
+
+    #[test]
+    fn a_baseline_of_another_machine_names_it() {
+        let mut report = example::ok();
+        report.baseline.as_mut().unwrap().machine = "2 x NVIDIA A10".into();
+        assert!(table(&report).contains("recorded 2026-10-02 on 2 x NVIDIA A10:"), "{}", table(&report));
+        assert!(!table(&example::ok()).contains("recorded 2026-10-02 on"));
+    }
+
+    #[test]
+    fn a_simulated_engine_has_no_machine() {
+        let mut report = example::ok();
+        report.environment.as_mut().unwrap().simulator = Some(SimulatorSettings::default());
+        assert!(table(&report).contains("Measured: vllm 0.32.0: 1 session"), "{}", table(&report));
+    }
+
+    #[test]
+    fn another_engine_is_headed_by_its_name() {
+        let mut report = example::regressed();
+        report.environment.as_mut().unwrap().engine = "sglang 0.5".into();
+        assert!(table(&report).contains("vllm 0.31.0  sglang 0.5"), "{}", table(&report));
+    }
+
+    #[test]
+    fn terminal_codes_in_an_engine_s_name_do_nothing() {
+        let shown = table(&example::nasty()) + &overview(&[example::nasty()]);
+        assert!(shown.contains("␛[31m"), "{shown}");
+        assert!(shown.chars().all(|c| c == '\n' || !c.is_control()), "{shown:?}");
+    }
+
+    #[test]
+    fn the_overview_has_a_line_per_gate() {
+        insta::assert_snapshot!(overview(&example::all()));
+    }
+
+    #[test]
+    fn the_overview_fits_in_100_columns_but_for_sentences() {
+        let shown = overview(&example::all());
+        let sentences = |line: &&str| !line.contains(": ");
+        assert!(shown.lines().filter(sentences).all(|line| line.width() <= 100), "{shown}");
+    }
+
+    #[test]
+    fn an_overview_of_nothing_says_so() {
+        assert_eq!(overview(&[]), "0 scenarios.");
+    }
+
+    #[test]
+    fn a_shared_warning_is_told_once() {
+        let mut reports = [example::ok(), example::regressed()];
+        for report in &mut reports {
+            report.warnings = vec!["another driver than the baseline's".into()];
+        }
+        let shown = overview(&reports);
+        assert!(shown.ends_with("Warning: 2 scenarios: another driver than the baseline's"), "{shown}");
+    }
+}

@@ -1,0 +1,54 @@
+//! What a scenario asks, as a short fingerprint: a baseline holds for one.
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::scenario::Scenario;
+
+impl Scenario {
+    /// `sha256:` and 16 hex digits over workload, load and run. Gates, names and the target are not part of it, nor is
+    /// the number of sessions: more of the same is still the same.
+    pub fn hash(&self) -> String {
+        let asked = json!({
+            "workload": self.workload,
+            "load": self.load,
+            "run": {
+                "warmup": self.run.warmup,
+                "rounds": self.run.rounds,
+                "request_timeout": self.run.request_timeout,
+            },
+        });
+        let mut text = String::new();
+        write_canonical(&asked, &mut text);
+        let digest = Sha256::digest(text.as_bytes());
+        let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        format!("sha256:{hex}")
+    }
+}
+
+/// Sorts keys itself: whether serde_json does depends on features that any other crate in a build may switch on.
+fn write_canonical(value: &Value, out: &mut String) {
+    match value {
+        Value::Object(entries) => {
+            let mut entries: Vec<_> = entries.iter().collect();
+            entries.sort_by_key(|(key, _)| key.as_str());
+            out.push('{');
+            for (key, value) in entries {
+                out.push_str(&Value::from(key.as_str()).to_string());
+                out.push(':');
+                write_canonical(value, out);
+                out.push(',');
+            }
+            out.push('}');
+        }
+        Value::Array(items) => {
+            out.push('[');
+            for item in items {
+                write_canonical(item, out);
+                out.push(',');
+            }
+            out.push(']');
+        }
+        scalar => out.push_str(&scalar.to_string()),
+    }
+}

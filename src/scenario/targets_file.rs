@@ -1,0 +1,227 @@
+//! `targets.toml`: where engines are to be had.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use url::Url;
+
+use crate::scenario::document::Document;
+use crate::scenario::error::ConfigError;
+use crate::scenario::expand::{Environment, is_variable_name};
+use crate::scenario::names;
+use crate::target::{Endpoint, EngineKind, Place, SimulatorSettings, TargetSpec};
+
+/// The targets of tollgate: the one file a version bump touches.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "tollgate targets", extend("required" = ["targets"]))]
+pub struct TargetsFile {
+    /// Where an engine is to be had, by a name of your choice.
+    #[serde(default)]
+    targets: BTreeMap<String, TargetTable>,
+}
+
+/// Where an engine is to be had.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a table such as { engine = \"simulator\" }")]
+struct TargetTable {
+    /// The kind of server.
+    engine: EngineKind,
+    /// The model's name in requests; asked of the endpoint where it is not given.
+    model: Option<String>,
+    /// Where the engine listens, with or without a trailing /v1. Every engine but the simulator needs one.
+    url: Option<String>,
+    /// The name of the environment variable that holds the bearer key.
+    api_key_env: Option<String>,
+    /// What the endpoint runs on, as a short word for its baselines' folder: "l40s".
+    hardware: Option<String>,
+    /// What the simulated engine is like; only with engine = "simulator".
+    simulator: Option<SimulatorSettings>,
+}
+
+impl TargetsFile {
+    pub fn validate(
+        self,
+        document: &Document,
+        environment: Environment,
+    ) -> Result<BTreeMap<String, TargetSpec>, Vec<ConfigError>> {
+        if self.targets.is_empty() {
+            let error = document.error_at(&["targets"], "no target: nothing could be measured");
+            return Err(vec![error.help("add [targets.sim] with engine = \"simulator\"")]);
+        }
+        let mut specs = BTreeMap::new();
+        let mut errors = Vec::new();
+        for (name, table) in self.targets {
+            let check = Check { name: &name, document, environment };
+            match check.target(table) {
+                Ok(spec) => {
+                    specs.insert(name, spec);
+                }
+                Err(error) => errors.push(error),
+            }
+        }
+        if errors.is_empty() { Ok(specs) } else { Err(errors) }
+    }
+}
+
+/// One target under validation.
+struct Check<'c, 't> {
+    name: &'c str,
+    document: &'c Document<'t>,
+    environment: Environment<'c>,
+}
+
+impl Check<'_, '_> {
+    fn target(&self, table: TargetTable) -> Result<TargetSpec, ConfigError> {
+        if let Some(objection) = names::objection(self.name, names::NAME) {
+            let message = format!("not a target's name: {objection}");
+            return Err(self.document.error_at_key(&["targets", self.name], message));
+        }
+        for (key, value) in [("model", &table.model), ("hardware", &table.hardware)] {
+            if value.as_ref().is_some_and(|value| value.trim().is_empty()) {
+                return Err(self
+                    .error(key, format!("`{key}` is empty"))
+                    .help("leave it out if it is unknown"));
+            }
+        }
+        let unavailable = self.unset_variable().or_else(|| self.unset_key(&table));
+        let (engine, model) = (table.engine, table.model.clone());
+        let place = match engine {
+            EngineKind::Simulator => Place::Simulator(self.simulator(table)?),
+            EngineKind::Openai | EngineKind::Vllm | EngineKind::Llamacpp => {
+                Place::Endpoint(self.endpoint(table)?)
+            }
+        };
+        Ok(TargetSpec { name: self.name.to_owned(), engine, model, place, unavailable })
+    }
+
+    fn simulator(&self, table: TargetTable) -> Result<SimulatorSettings, ConfigError> {
+        let foreign = [
+            ("url", table.url.is_some()),
+            ("api_key_env", table.api_key_env.is_some()),
+            ("hardware", table.hardware.is_some()),
+        ];
+        if let Some((key, _)) = foreign.iter().find(|(_, given)| *given) {
+            let message = format!("the simulator takes no `{key}`: it runs inside this process");
+            return Err(self.key_error(key, message).help("remove it, or choose another engine"));
+        }
+        let settings = table.simulator.unwrap_or_default();
+        self.check_settings(&settings)?;
+        Ok(settings)
+    }
+
+    fn check_settings(&self, settings: &SimulatorSettings) -> Result<(), ConfigError> {
+        let refuse = |key: &str, rule: &str| {
+            let at = ["targets", self.name, "simulator", key];
+            Err(self.document.error_at(&at, format!("`{key}` has to be {rule}")))
+        };
+        let positive = [
+            ("prefill_tokens_per_s", settings.prefill_tokens_per_s),
+            ("decode_step_ms", settings.decode_step_ms),
+            ("decode_scale", settings.decode_scale),
+            ("prefill_scale", settings.prefill_scale),
+        ];
+        let not_negative = [
+            ("prefill_base_ms", settings.prefill_base_ms),
+            ("decode_step_ms_per_seq", settings.decode_step_ms_per_seq),
+            ("cold_start_ms", settings.cold_start_ms),
+        ];
+        for (key, value) in positive {
+            if !value.is_finite() || value <= 0.0 {
+                return refuse(key, "a number greater than 0");
+            }
+        }
+        for (key, value) in not_negative {
+            if !value.is_finite() || value < 0.0 {
+                return refuse(key, "a number, 0 or more");
+            }
+        }
+        for (key, value) in [("max_seqs", settings.max_seqs), ("max_step_tokens", settings.max_step_tokens)] {
+            if value == 0 {
+                return refuse(key, "at least 1");
+            }
+        }
+        if !(0.0..=0.5).contains(&settings.jitter) {
+            return refuse("jitter", "from 0 to 0.5: it is relative to a step's time");
+        }
+        if settings.version.trim().is_empty() {
+            return refuse("version", "a word such as \"1.0.0\"");
+        }
+        Ok(())
+    }
+
+    fn endpoint(&self, table: TargetTable) -> Result<Endpoint, ConfigError> {
+        if table.simulator.is_some() {
+            let message = "simulator settings go with engine = \"simulator\" only";
+            return Err(self
+                .key_error("simulator", message)
+                .help("remove `simulator`, or change the engine"));
+        }
+        let Some(url) = table.url else {
+            return Err(self
+                .error("engine", format!("target `{}` needs a `url`", self.name))
+                .help("add url = \"http://127.0.0.1:8000\""));
+        };
+        if !self.is_unset("url") {
+            self.check_url(&url)?;
+        }
+        if let Some(variable) = table.api_key_env.as_ref().filter(|_| !self.is_unset("api_key_env"))
+            && !is_variable_name(variable)
+        {
+            return Err(self.error("api_key_env", "not the name of an environment variable").help(
+                "`api_key_env` names the variable that holds the key; the key itself belongs in no file",
+            ));
+        }
+        if let Some(hardware) = table.hardware.as_ref().filter(|_| !self.is_unset("hardware"))
+            && let Some(objection) = names::objection(hardware, names::NAME)
+        {
+            let message = format!("`hardware` becomes part of a folder's name: {objection}");
+            return Err(self.error("hardware", message).help("write a short word such as \"l40s\""));
+        }
+        Ok(Endpoint { url, api_key_env: table.api_key_env, hardware: table.hardware })
+    }
+
+    fn check_url(&self, url: &str) -> Result<(), ConfigError> {
+        let help = "for example \"http://127.0.0.1:8000\" or \"https://llm.example.com/v1\"";
+        let message = match Url::parse(url) {
+            Err(reason) => format!("`{url}` is not a URL: {reason}"),
+            Ok(parsed) => match parsed.scheme() {
+                "http" | "https" => return Ok(()),
+                other => format!("`{url}` begins with `{other}:`, expected http:// or https://"),
+            },
+        };
+        Err(self.error("url", message).help(help))
+    }
+
+    /// Why the target is not to be had, if one of its strings names a variable that is not set.
+    fn unset_variable(&self) -> Option<String> {
+        let mine = self.document.unset().iter().find(|unset| {
+            unset.path.first().is_some_and(|table| table == "targets")
+                && unset.path.get(1).is_some_and(|name| name == self.name)
+        })?;
+        Some(format!("{} ({})", mine.reason, self.document.position(mine.span.clone())))
+    }
+
+    /// The same, if its key is not set.
+    fn unset_key(&self, table: &TargetTable) -> Option<String> {
+        let variable = table.api_key_env.as_ref().filter(|variable| is_variable_name(variable))?;
+        if (self.environment)(variable).is_some_and(|key| !key.is_empty()) {
+            return None;
+        }
+        let position = self.error("api_key_env", "").position();
+        Some(format!("environment variable {variable} is not set ({position})"))
+    }
+
+    fn is_unset(&self, key: &str) -> bool {
+        self.document.unset().iter().any(|unset| unset.path == ["targets", self.name, key])
+    }
+
+    fn error(&self, key: &str, message: impl Into<String>) -> ConfigError {
+        self.document.error_at(&["targets", self.name, key], message)
+    }
+
+    fn key_error(&self, key: &str, message: impl Into<String>) -> ConfigError {
+        self.document.error_at_key(&["targets", self.name, key], message)
+    }
+}

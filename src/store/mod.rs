@@ -1,0 +1,45 @@
+//! The one place that reads and writes files of results: reports of runs, and baselines.
+
+mod baselines;
+mod pending;
+mod run;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::report::Report;
+
+pub use baselines::Baselines;
+pub use pending::{AssertSnapshot, Pending, PendingBaseline, Refusal};
+pub use run::RunFolder;
+
+#[derive(Debug, thiserror::Error)]
+#[error("can't {action} {}: {source}", path.display())]
+pub struct StoreError {
+    action: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl StoreError {
+    fn new(action: &'static str, path: &Path, source: io::Error) -> StoreError {
+        StoreError { action, path: path.to_owned(), source }
+    }
+}
+
+/// Writes one report to a path of the user's choice.
+pub fn write_report(path: &Path, report: &Report) -> Result<(), StoreError> {
+    let mut json = serde_json::to_string_pretty(report).expect("reports are plain data");
+    json.push('\n');
+    write(path, &json)
+}
+
+/// Whole or not at all, also when the process is killed half way.
+fn write(path: &Path, text: &str) -> Result<(), StoreError> {
+    let mut part = path.as_os_str().to_owned();
+    part.push(format!(".part-{}", std::process::id()));
+    fs::write(&part, text)
+        .and_then(|()| fs::rename(&part, path))
+        .map_err(|source| StoreError::new("write", path, source))
+}

@@ -1,0 +1,133 @@
+//! Baselines that wait for being accepted, as insta's `.snap.new` files.
+
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::path::{Path, PathBuf};
+
+use insta::{Comparator, Settings, Snapshot};
+
+use crate::baseline::Baseline;
+use crate::scenario::ScenarioId;
+use crate::store::{Baselines, StoreError, baselines};
+
+/// Expands insta's macro in the user's crate, so that insta finds that crate's workspace. Takes name and body.
+pub type AssertSnapshot = fn(&str, &str);
+
+/// Leaves and takes back pending baselines, through insta: whether it writes at all follows `INSTA_UPDATE` and `CI`.
+#[derive(Clone, Copy)]
+pub struct Pending {
+    pub assert: AssertSnapshot,
+}
+
+/// The verdict is ours; insta is told what to think of the snapshot.
+#[derive(Clone)]
+struct Told {
+    matches: bool,
+}
+
+impl Comparator for Told {
+    fn matches(&self, _: &Snapshot, _: &Snapshot) -> bool {
+        self.matches
+    }
+
+    fn dyn_clone(&self) -> Box<dyn Comparator> {
+        Box::new(self.clone())
+    }
+}
+
+impl Pending {
+    /// Leaves a baseline to be accepted. Says the file's name if insta's settings let it be written.
+    pub fn leave(&self, to: &Baselines, scenario: &ScenarioId, baseline: &Baseline) -> Option<String> {
+        self.tell(to, scenario, baseline, false);
+        let file = format!("{}.new", Baselines::file(&baseline.facts.environment, scenario));
+        let folder = to.folder(&baseline.facts.environment);
+        folder.join(format!("{}.snap.new", scenario.file_stem())).exists().then_some(file)
+    }
+
+    /// A scenario that passed needs no new baseline: an earlier pending one goes.
+    pub fn withdraw(&self, to: &Baselines, scenario: &ScenarioId, accepted: &Baseline) {
+        self.tell(to, scenario, accepted, true);
+    }
+
+    fn tell(&self, to: &Baselines, scenario: &ScenarioId, baseline: &Baseline, matches: bool) {
+        let mut settings = Settings::new();
+        settings.set_snapshot_path(to.folder(&baseline.facts.environment));
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
+        settings.set_comparator(Box::new(Told { matches }));
+        // insta fails an assertion by a panic; here that is the expected answer and no news.
+        let hook = take_hook();
+        set_hook(Box::new(|_| {}));
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            settings.bind(|| (self.assert)(&scenario.file_stem(), &baseline.to_toml()))
+        }));
+        set_hook(hook);
+    }
+}
+
+/// A `.snap.new` file below `baselines/`.
+#[derive(Debug)]
+pub struct PendingBaseline {
+    /// `chat__users-32__vllm`.
+    pub stem: String,
+    /// Relative to the crate.
+    pub file: String,
+    environment: String,
+    path: PathBuf,
+}
+
+/// Why a pending baseline is not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    #[error("{0}")]
+    Damaged(String),
+    #[error(
+        "{file} holds {found} sessions, {needed} make a baseline whose scatter means something; accept it all the same with --force"
+    )]
+    TooFewSessions { file: String, found: usize, needed: usize },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Fewer stored sessions than this have no scatter worth the name.
+const LEAST_SESSIONS: usize = 4;
+
+impl PendingBaseline {
+    /// Everything that waits below a crate's `baselines/`.
+    pub fn all(root: &Path) -> Vec<PendingBaseline> {
+        let mut all = Vec::new();
+        let folders = fs::read_dir(root.join("baselines")).into_iter().flatten().flatten();
+        for folder in folders.filter(|folder| folder.path().is_dir()) {
+            let Ok(environment) = folder.file_name().into_string() else { continue };
+            let files = fs::read_dir(folder.path()).into_iter().flatten().flatten();
+            all.extend(files.filter_map(|file| {
+                let name = file.file_name().into_string().ok()?;
+                Some(PendingBaseline {
+                    stem: name.strip_suffix(".snap.new")?.to_owned(),
+                    file: format!("baselines/{environment}/{name}"),
+                    environment: environment.clone(),
+                    path: file.path(),
+                })
+            }));
+        }
+        all.sort_by(|a, b| a.file.cmp(&b.file));
+        all
+    }
+
+    /// Makes it the baseline. Returns the accepted file's name.
+    pub fn accept(&self, force: bool) -> Result<String, Refusal> {
+        let io_error = |action, source| StoreError::new(action, &self.path, source);
+        let text = fs::read_to_string(&self.path).map_err(|source| io_error("read", source))?;
+        let baseline = baselines::parse_in(&self.environment, &self.file, &text)
+            .map_err(|error| Refusal::Damaged(error.plain()))?;
+        let found = baseline.sessions();
+        if found < LEAST_SESSIONS && !force {
+            return Err(Refusal::TooFewSessions { file: self.file.clone(), found, needed: LEAST_SESSIONS });
+        }
+        let damaged = |error: Box<dyn std::error::Error>| Refusal::Damaged(format!("{}: {error}", self.file));
+        let snapshot = Snapshot::from_file(&self.path).map_err(damaged)?;
+        snapshot.save(&self.path.with_extension("")).map_err(damaged)?;
+        fs::remove_file(&self.path).map_err(|source| io_error("remove", source))?;
+        Ok(self.file.trim_end_matches(".new").to_owned())
+    }
+}
