@@ -385,9 +385,10 @@ fn malformed_events_and_answers_that_are_no_http_are_bad_payload() {
 
 #[test]
 fn an_answer_that_is_done_counts_although_its_connection_breaks() {
-    // Without the last chunk, which would end the HTTP body.
+    // Closed without the last chunk, which would end the HTTP body.
     let server = Server::start(|_, stream| {
-        let _ = write(stream, HEAD) && chunk(stream, TOKEN) && chunk(stream, END);
+        let written = write(stream, HEAD) && chunk(stream, TOKEN) && chunk(stream, END);
+        assert!(written);
         false
     });
     let round = round(&mut server.client(PATIENCE), 1, Stop::Requests(2));
