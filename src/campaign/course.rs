@@ -32,6 +32,18 @@ struct Judgement {
     gates: Vec<GateOutcome>,
 }
 
+impl Judgement {
+    /// Whether a new baseline, once accepted, would turn the test green or keep it honest. A broken limit stays broken
+    /// whatever the baseline is.
+    fn calls_for_baseline(&self) -> bool {
+        let leaves = matches!(
+            self.verdict,
+            Verdict::NoBaseline | Verdict::NotComparable | Verdict::Improved | Verdict::Regressed
+        );
+        leaves && !self.gates.iter().any(GateOutcome::breaks_limit)
+    }
+}
+
 impl<'a> Course<'a> {
     pub fn new(scenario: &'a Scenario) -> Course<'a> {
         Course {
@@ -90,19 +102,13 @@ impl<'a> Course<'a> {
         if self.sessions.is_empty() {
             return true;
         }
-        let verdict = self.judgement().verdict;
-        matches!(
-            verdict,
-            Verdict::NoBaseline | Verdict::NotComparable | Verdict::Suspected | Verdict::Improved
-        )
+        let judgement = self.judgement();
+        judgement.verdict == Verdict::Suspected || judgement.calls_for_baseline()
     }
 
     /// The baseline to be accepted, where this verdict leaves one and enough was measured.
     pub fn next_baseline(&self, recorded: &str) -> Option<Baseline> {
-        let leaves = matches!(
-            self.judgement().verdict,
-            Verdict::NoBaseline | Verdict::NotComparable | Verdict::Improved | Verdict::Regressed
-        );
+        let leaves = self.judgement().calls_for_baseline();
         let complete = self.sessions.len() >= self.scenario.run.sessions as usize;
         let environment = self.environment.as_ref().filter(|_| leaves && complete && self.end.is_none())?;
         Some(Baseline {
