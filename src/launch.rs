@@ -74,7 +74,8 @@ fn endpoint(target: &TargetSpec, endpoint: &Endpoint, cancel: &Cancel) -> Result
     let api_key = endpoint.api_key_env.as_deref().map(api_key).transpose()?;
     let mut address = address(target, endpoint.url.clone(), api_key);
     await_health(&address, cancel)?;
-    let identity = Client::new(address.clone()).map_err(failed)?.identity().map_err(failed)?;
+    let mut client = Client::new(address.clone()).map_err(failed)?;
+    let identity = client.identity().map_err(failed)?;
     let model = target.model.clone().or(identity.model).ok_or_else(|| {
         let (url, name) = (&endpoint.url, &target.name);
         LaunchError::Failed(format!(
@@ -88,7 +89,7 @@ fn endpoint(target: &TargetSpec, endpoint: &Endpoint, cancel: &Cancel) -> Result
         name: slug(&format!("{hardware}-{model}")),
         engine: format!("{} {version}", target.engine.name()),
         model,
-        machine: if is_local(&endpoint.url) { machine::describe() } else { hardware.to_owned() },
+        machine: if client.is_local() { machine::describe() } else { hardware.to_owned() },
         url: Some(endpoint.url.clone()),
         simulator: None,
     };
@@ -128,11 +129,6 @@ fn failed(error: impl std::error::Error) -> LaunchError {
     LaunchError::Failed(error.to_string())
 }
 
-fn is_local(url: &str) -> bool {
-    let host = url.split("://").nth(1).unwrap_or(url);
-    ["127.", "localhost", "[::1]"].iter().any(|loopback| host.starts_with(loopback))
-}
-
 /// `cpu-Qwen/Qwen3-8B` as a folder's name: `cpu-qwen-qwen3-8b`.
 fn slug(text: &str) -> String {
     let plain = text
@@ -151,11 +147,5 @@ mod tests {
     fn an_environment_is_a_folder_name_whatever_the_model_is_called() {
         assert_eq!(slug("l40s-Qwen/Qwen3-8B"), "l40s-qwen-qwen3-8b");
         assert_eq!(slug("cpu-../../etc"), "cpu-..-..-etc");
-    }
-
-    #[test]
-    fn loopback_is_this_machine() {
-        assert!(is_local("http://127.0.0.1:8000/v1") && is_local("http://localhost:80"));
-        assert!(!is_local("https://llm.example.com/v1"));
     }
 }

@@ -1,5 +1,6 @@
 //! Where requests go: a base URL, taken apart.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,6 +75,16 @@ impl Address {
         PathAndQuery::try_from(path).map(Uri::from).expect("a parsed path and a route make a path")
     }
 
+    /// One of the engine's routes as a whole URL.
+    pub fn url(&self, route: &str) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}{}{route}", self.authority, self.prefix)
+    }
+
+    pub fn is_loopback(&self) -> bool {
+        self.host == "localhost" || self.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    }
+
     /// Opens a connection, TLS included.
     pub async fn connect(&self, timeout: Duration) -> Result<Socket, String> {
         match tokio::time::timeout(timeout, self.connect_unbounded()).await {
@@ -126,6 +137,20 @@ mod tests {
     fn a_gateways_path_is_kept_and_ports_have_defaults() {
         assert_eq!(parsed("https://h/llm/v1"), ("h".into(), 443, "/llm/v1/models".into()));
         assert_eq!(parsed("http://[::1]/"), ("::1".into(), 80, "/v1/models".into()));
+    }
+
+    #[test]
+    fn a_route_has_its_whole_url_again() {
+        for url in ["http://127.0.0.1:8000", "https://h/llm"] {
+            assert_eq!(Address::parse(url).unwrap().url("/health"), format!("{url}/health"));
+        }
+    }
+
+    #[test]
+    fn loopback_is_this_machine() {
+        let is_loopback = |url| Address::parse(url).unwrap().is_loopback();
+        assert!(is_loopback("http://127.0.0.1:8000/v1") && is_loopback("http://localhost:80"));
+        assert!(is_loopback("http://[::1]:80") && !is_loopback("https://llm.example.com/v1"));
     }
 
     #[test]

@@ -117,21 +117,6 @@ impl Peer {
         opened.map_err(|detail| Failure { class: FailureClass::Connect, detail })
     }
 
-    /// Asks one of the engine's own routes, on a connection of its own.
-    pub async fn get(&self, path: &str, timeout: Duration) -> Result<(StatusCode, Vec<u8>), String> {
-        const MAX_BYTES: usize = 16 << 20;
-        let answered = async {
-            let mut connection = Connection::open(&self.address, timeout).await?;
-            let request = self.http_request(Method::GET, path, Bytes::new(), None);
-            let response = connection.send(request).await.map_err(|error| chain(&error))?;
-            let status = response.status();
-            Ok((status, short_body(&mut connection, response.into_body(), MAX_BYTES).await))
-        };
-        tokio::time::timeout(timeout, answered)
-            .await
-            .unwrap_or_else(|_| Err(format!("no answer within {timeout:?}")))
-    }
-
     fn http_request(
         &self,
         method: Method,

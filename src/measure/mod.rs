@@ -6,6 +6,7 @@ mod connection;
 mod exchange;
 mod files;
 mod schedule;
+mod small_talk;
 mod socket;
 
 use std::sync::Arc;
@@ -26,10 +27,12 @@ use crate::target::EngineKind;
 use crate::telemetry::Telemetry;
 use crate::workload::Workload;
 
+use address::Address;
 use connection::Connection;
 use exchange::Peer;
 use files::allow_connections;
 use schedule::{Asking, ClosedLoop, Quota};
+use small_talk::SmallTalk;
 
 pub use address::AddressError;
 pub use cancel::Cancel;
@@ -42,6 +45,7 @@ pub use files::TooManyConnections;
 pub struct Client {
     runtime: tokio::runtime::Runtime,
     peer: Peer,
+    small_talk: SmallTalk,
     model: Option<String>,
     /// One per user, kept from round to round.
     connections: Vec<Option<Connection>>,
@@ -95,11 +99,11 @@ pub enum ClientError {
     Connections(#[from] TooManyConnections),
     #[error("the client can't be started: {0}")]
     System(#[from] std::io::Error),
+    #[error("the client can't be started: {0}")]
+    Http(#[from] reqwest::Error),
     #[error("{path} of {authority}: {why}")]
     Identity { path: &'static str, authority: String, why: String },
 }
-
-const SMALL_TALK_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Client {
     pub fn new(settings: ClientSettings) -> Result<Client, ClientError> {
@@ -107,10 +111,12 @@ impl Client {
             Some(key) => Some(bearer(&key).ok_or(ClientError::ApiKey)?),
             None => None,
         };
+        let address = Address::parse(&settings.url)?;
         Ok(Client {
             runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
+            small_talk: SmallTalk::new(&address, authorization.clone())?,
             peer: Peer {
-                address: address::Address::parse(&settings.url)?,
+                address,
                 authorization,
                 engine: engine(settings.engine),
                 request_timeout: settings.request_timeout,
@@ -130,10 +136,15 @@ impl Client {
         self.model.as_deref()
     }
 
+    /// Whether the target is on this machine.
+    pub fn is_local(&self) -> bool {
+        self.peer.address.is_loopback()
+    }
+
     /// Whether the engine says that it takes requests.
     pub fn is_healthy(&self) -> bool {
         let path = self.peer.engine.health_path();
-        let answered = self.runtime.block_on(self.peer.get(path, SMALL_TALK_TIMEOUT));
+        let answered = self.runtime.block_on(self.small_talk.get(&self.peer.address.url(path)));
         answered.is_ok_and(|(status, _)| status.is_success())
     }
 
@@ -146,7 +157,7 @@ impl Client {
                 let authority = self.peer.address.authority().to_owned();
                 ClientError::Identity { path, authority, why }
             };
-            let answered = self.runtime.block_on(self.peer.get(path, SMALL_TALK_TIMEOUT));
+            let answered = self.runtime.block_on(self.small_talk.get(&self.peer.address.url(path)));
             let (status, body) = answered.map_err(failed)?;
             if matches!(status.as_u16(), 401 | 403) {
                 return Err(failed(format!("HTTP {}: {}", status.as_u16(), refusal(&body))));

@@ -1,0 +1,35 @@
+//! What is asked beside the load: whether an engine is well, and who it is.
+
+use std::time::Duration;
+
+use hyper::StatusCode;
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+
+use crate::measure::address::Address;
+use crate::measure::connection::chain;
+
+/// An ordinary HTTP client. The load itself goes over connections of its own, on which nothing else is ever sent.
+pub struct SmallTalk(reqwest::Client);
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+impl SmallTalk {
+    pub fn new(address: &Address, authorization: Option<HeaderValue>) -> Result<SmallTalk, reqwest::Error> {
+        // Another part of the process may have installed a provider already; any one will do.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let headers: HeaderMap = authorization.map(|value| (AUTHORIZATION, value)).into_iter().collect();
+        let builder = reqwest::Client::builder().timeout(TIMEOUT).default_headers(headers);
+        // A connection that waits for the next question may be closed by then.
+        let builder = builder.pool_max_idle_per_host(0);
+        let builder = if address.is_loopback() { builder.no_proxy() } else { builder };
+        Ok(SmallTalk(builder.build()?))
+    }
+
+    pub async fn get(&self, url: &str) -> Result<(StatusCode, Vec<u8>), String> {
+        let answered = async {
+            let response = self.0.get(url).send().await?;
+            Ok::<_, reqwest::Error>((response.status(), response.bytes().await?.to_vec()))
+        };
+        answered.await.map_err(|error| chain(&error))
+    }
+}
