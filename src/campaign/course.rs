@@ -32,18 +32,6 @@ struct Judgement {
     gates: Vec<GateOutcome>,
 }
 
-impl Judgement {
-    /// Whether a new baseline, once accepted, would turn the test green or keep it honest. A broken limit stays broken
-    /// whatever the baseline is.
-    fn calls_for_baseline(&self) -> bool {
-        let leaves = matches!(
-            self.verdict,
-            Verdict::NoBaseline | Verdict::NotComparable | Verdict::Improved | Verdict::Regressed
-        );
-        leaves && !self.gates.iter().any(GateOutcome::breaks_limit)
-    }
-}
-
 impl<'a> Course<'a> {
     pub fn new(scenario: &'a Scenario) -> Course<'a> {
         Course {
@@ -103,12 +91,23 @@ impl<'a> Course<'a> {
             return true;
         }
         let judgement = self.judgement();
-        judgement.verdict == Verdict::Suspected || judgement.calls_for_baseline()
+        judgement.verdict == Verdict::Suspected || self.calls_for_baseline(&judgement)
+    }
+
+    /// Whether a new baseline, once accepted, would turn the test green or keep it honest. A broken limit stays broken
+    /// whatever the baseline is.
+    fn calls_for_baseline(&self, judgement: &Judgement) -> bool {
+        let calls = match judgement.verdict {
+            Verdict::NoBaseline | Verdict::NotComparable | Verdict::Improved | Verdict::Regressed => true,
+            Verdict::Suspected => !self.passes(Verdict::Suspected),
+            _ => false,
+        };
+        calls && !judgement.gates.iter().any(GateOutcome::breaks_limit)
     }
 
     /// The baseline to be accepted, where this verdict leaves one and enough was measured.
     pub fn next_baseline(&self, recorded: &str) -> Option<Baseline> {
-        let leaves = self.judgement().calls_for_baseline();
+        let leaves = self.calls_for_baseline(&self.judgement());
         let complete = self.sessions.len() >= self.scenario.run.sessions as usize;
         let environment = self.environment.as_ref().filter(|_| leaves && complete && self.end.is_none())?;
         Some(Baseline {

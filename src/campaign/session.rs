@@ -129,7 +129,7 @@ impl Sitting<'_> {
     /// Failures of a living engine are its figures; a dead engine has none.
     fn check_engine(&self, client: &Client, records: &[RequestRecord], round: u32) -> Result<(), Trouble> {
         let failed = records.iter().filter(|record| record.outcome.is_err()).count();
-        if failed == 0 || client.is_healthy() {
+        if failed == 0 || client.health().is_ok() {
             return Ok(());
         }
         let first = self.session.failures.first().map_or("", String::as_str);
