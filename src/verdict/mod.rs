@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::health::ClientHealth;
 use crate::summary::Summary;
 
-pub use gate::{Change, GateOutcome, OldValues, judge};
+pub use gate::{Change, GateOutcome, Old, OldValues, judge};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
