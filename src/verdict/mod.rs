@@ -53,6 +53,29 @@ impl Verdict {
     }
 }
 
+/// After a screen: whether a gate says something that only old beside new can prove.
+pub fn wants_proof(gates: &[GateOutcome]) -> bool {
+    gates.iter().any(|gate| matches!(gate.verdict, Verdict::Suspected | Verdict::Improved))
+}
+
+/// After some starts of each side: whether more of them could still change a verdict.
+pub fn is_decided(gates: &[GateOutcome]) -> bool {
+    gates.iter().all(|gate| gate.verdict != Verdict::Inconclusive)
+}
+
+/// Which engine a session of a proof ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    Old,
+    New,
+}
+
+impl Side {
+    /// Old, new, new, old: in every such block a steady drift of the machine cancels.
+    pub const BLOCK: [Side; 4] = [Side::Old, Side::New, Side::New, Side::Old];
+}
+
 /// One session of a scenario, as the verdict needs it.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
