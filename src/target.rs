@@ -1,5 +1,7 @@
 //! Where an engine is to be had.
 
+use std::time::Duration;
+
 use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,8 +15,26 @@ pub struct TargetSpec {
     /// The model's name in requests; asked of the endpoint where it is not given.
     pub model: Option<String>,
     pub place: Place,
+    pub proof: ProofPlan,
     /// Why it is not to be had here, if a variable it needs is not set; its tests are ignored then.
     pub unavailable: Option<String>,
+}
+
+/// How a suspicion about this target is proven: old and new in turn, on this machine.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ProofPlan {
+    /// Starts of each side before the first judgement; more follow while it is inconclusive.
+    pub starts: u32,
+    /// No session begins after this much time.
+    pub budget: Duration,
+    /// Both engines run at once and take turns by rounds, where the machine can hold both.
+    pub side_by_side: bool,
+}
+
+impl Default for ProofPlan {
+    fn default() -> ProofPlan {
+        ProofPlan { starts: 4, budget: Duration::from_secs(60 * 60), side_by_side: false }
+    }
 }
 
 /// A kind of server.
@@ -134,19 +154,19 @@ impl SimulatorSettings {
             ("decode_scale", self.decode_scale),
             ("prefill_scale", self.prefill_scale),
         ] {
-            check(found.is_finite() && found > 0.0, key, found, "a number above 0")?;
+            check(found.is_finite() && found > 0.0, key, found, "a number greater than 0")?;
         }
         for (key, found) in [
             ("prefill_base_ms", self.prefill_base_ms),
             ("decode_step_ms_per_seq", self.decode_step_ms_per_seq),
             ("cold_start_ms", self.cold_start_ms),
         ] {
-            check(found.is_finite() && found >= 0.0, key, found, "0 or a number above it")?;
+            check(found.is_finite() && found >= 0.0, key, found, "a number, 0 or more")?;
         }
         for (key, found) in [("max_step_tokens", self.max_step_tokens), ("max_seqs", self.max_seqs)] {
-            check(found >= 1, key, f64::from(found), "1 or more")?;
+            check(found >= 1, key, f64::from(found), "at least 1")?;
         }
-        let expected = "0 to 0.3, so that three standard deviations leave a step some time";
+        let expected = "from 0 to 0.3: three standard deviations have to leave a step some time";
         check((0.0..=0.3).contains(&self.jitter), "jitter", self.jitter, expected)
     }
 }

@@ -7,7 +7,7 @@ use crate::scenario::{OnSuspected, Scenario};
 use crate::store::Baselines;
 use crate::summary::Summary;
 use crate::verdict::explain::{Sides, explain};
-use crate::verdict::{Evidence, GateOutcome, OldValues, Verdict, judge};
+use crate::verdict::{Evidence, GateOutcome, Old, OldValues, Verdict, judge};
 
 pub struct Course<'a> {
     pub scenario: &'a Scenario,
@@ -205,7 +205,11 @@ impl<'a> Course<'a> {
             .map(|session| Evidence { summary: &session.summary, health: &session.health })
             .collect();
         let values = |metric: Metric| old.get(&metric).map_or(&[][..], Vec::as_slice);
-        self.scenario.gates.iter().map(|gate| judge(gate, values(gate.metric), &sessions)).collect()
+        self.scenario
+            .gates
+            .iter()
+            .map(|gate| judge(gate, Old::Stored(values(gate.metric)), &sessions))
+            .collect()
     }
 
     /// The baseline, if it is one of this very scenario.

@@ -15,7 +15,7 @@ use crate::measure::Cancel;
 use crate::report::{self, Report, Run, metrics};
 use crate::scenario::{HumanDuration, OnSuspected, RunPlan, ScenarioId};
 use crate::store;
-use crate::target::{Endpoint, EngineKind, Place, TargetSpec};
+use crate::target::{Endpoint, EngineKind, Place, ProofPlan, TargetSpec};
 use crate::verdict::Verdict;
 use crate::workload::{Api, Prompt, Prompts, Sampling, Synthetic, Workload};
 
@@ -144,6 +144,7 @@ impl Args {
                 api_key_env: self.api_key_env.clone(),
                 hardware: None,
             }),
+            proof: ProofPlan::default(),
             unavailable: None,
         }
     }

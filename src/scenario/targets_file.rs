@@ -1,6 +1,7 @@
 //! `targets.toml`: where engines are to be had.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -10,7 +11,7 @@ use crate::scenario::document::Document;
 use crate::scenario::error::ConfigError;
 use crate::scenario::expand::{Environment, is_variable_name};
 use crate::scenario::names;
-use crate::target::{Endpoint, EngineKind, Place, SimulatorSettings, TargetSpec};
+use crate::target::{Endpoint, EngineKind, InvalidSetting, Place, ProofPlan, SimulatorSettings, TargetSpec};
 
 /// The targets of tollgate: the one file a version bump touches.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -21,6 +22,8 @@ pub struct TargetsFile {
     #[serde(default)]
     targets: BTreeMap<String, TargetTable>,
 }
+
+const MOST_MINUTES: f64 = 7.0 * 24.0 * 60.0;
 
 /// Where an engine is to be had.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -38,6 +41,29 @@ struct TargetTable {
     hardware: Option<String>,
     /// What the simulated engine is like; only with engine = "simulator".
     simulator: Option<SimulatorSettings>,
+    /// How a suspicion is proven.
+    #[serde(default)]
+    proof: ProofTable,
+}
+
+/// How a suspicion is proven: the old and the new engine take turns on this machine.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, expecting = "a table such as { minutes = 60 }")]
+struct ProofTable {
+    /// Starts of each side before the first judgement; an even number, 4 at least.
+    #[schemars(range(min = 4))]
+    starts: u32,
+    /// No session begins after so many minutes; what is undecided then is inconclusive.
+    minutes: f64,
+    /// Run both engines at once, taking turns by rounds, where the machine can hold both.
+    side_by_side: bool,
+}
+
+impl Default for ProofTable {
+    fn default() -> ProofTable {
+        let ProofPlan { starts, budget, side_by_side } = ProofPlan::default();
+        ProofTable { starts, minutes: budget.as_secs_f64() / 60.0, side_by_side }
+    }
 }
 
 impl TargetsFile {
@@ -87,13 +113,14 @@ impl Check<'_, '_> {
         }
         let unavailable = self.unset_variable().or_else(|| self.unset_key(&table));
         let (engine, model) = (table.engine, table.model.clone());
+        let proof = self.proof(&table.proof)?;
         let place = match engine {
             EngineKind::Simulator => Place::Simulator(self.simulator(table)?),
             EngineKind::Openai | EngineKind::Vllm | EngineKind::Llamacpp => {
                 Place::Endpoint(self.endpoint(table)?)
             }
         };
-        Ok(TargetSpec { name: self.name.to_owned(), engine, model, place, unavailable })
+        Ok(TargetSpec { name: self.name.to_owned(), engine, model, place, proof, unavailable })
     }
 
     fn simulator(&self, table: TargetTable) -> Result<SimulatorSettings, ConfigError> {
@@ -112,43 +139,30 @@ impl Check<'_, '_> {
     }
 
     fn check_settings(&self, settings: &SimulatorSettings) -> Result<(), ConfigError> {
-        let refuse = |key: &str, rule: &str| {
+        if settings.version.trim().is_empty() {
+            let at = ["targets", self.name, "simulator", "version"];
+            return Err(self.document.error_at(&at, "`version` has to be a word such as \"1.0.0\""));
+        }
+        settings.validate().map_err(|InvalidSetting { key, expected, .. }| {
             let at = ["targets", self.name, "simulator", key];
+            self.document.error_at(&at, format!("`{key}` has to be {expected}"))
+        })
+    }
+
+    fn proof(&self, table: &ProofTable) -> Result<ProofPlan, ConfigError> {
+        let refuse = |key: &str, rule: &str| {
+            let at = ["targets", self.name, "proof", key];
             Err(self.document.error_at(&at, format!("`{key}` has to be {rule}")))
         };
-        let positive = [
-            ("prefill_tokens_per_s", settings.prefill_tokens_per_s),
-            ("decode_step_ms", settings.decode_step_ms),
-            ("decode_scale", settings.decode_scale),
-            ("prefill_scale", settings.prefill_scale),
-        ];
-        let not_negative = [
-            ("prefill_base_ms", settings.prefill_base_ms),
-            ("decode_step_ms_per_seq", settings.decode_step_ms_per_seq),
-            ("cold_start_ms", settings.cold_start_ms),
-        ];
-        for (key, value) in positive {
-            if !value.is_finite() || value <= 0.0 {
-                return refuse(key, "a number greater than 0");
-            }
+        if table.starts < 4 || table.starts % 2 == 1 {
+            return refuse("starts", "an even number, 4 or more");
         }
-        for (key, value) in not_negative {
-            if !value.is_finite() || value < 0.0 {
-                return refuse(key, "a number, 0 or more");
-            }
+        let minutes = table.minutes;
+        if !(minutes > 0.0 && minutes <= MOST_MINUTES) {
+            return refuse("minutes", "a number of minutes greater than 0, a week at most");
         }
-        for (key, value) in [("max_seqs", settings.max_seqs), ("max_step_tokens", settings.max_step_tokens)] {
-            if value == 0 {
-                return refuse(key, "at least 1");
-            }
-        }
-        if !(0.0..=0.5).contains(&settings.jitter) {
-            return refuse("jitter", "from 0 to 0.5: it is relative to a step's time");
-        }
-        if settings.version.trim().is_empty() {
-            return refuse("version", "a word such as \"1.0.0\"");
-        }
-        Ok(())
+        let budget = Duration::from_secs_f64(minutes * 60.0);
+        Ok(ProofPlan { starts: table.starts, budget, side_by_side: table.side_by_side })
     }
 
     fn endpoint(&self, table: TargetTable) -> Result<Endpoint, ConfigError> {
