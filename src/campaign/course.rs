@@ -1,6 +1,7 @@
 //! One scenario on its way through a campaign: what was measured so far, what that says, and whether it needs more.
 
 use crate::baseline::{Baseline, Facts};
+use crate::figures;
 use crate::metric::Metric;
 use crate::report::{self, BaselineUsed, Environment, Report, Run, Session};
 use crate::scenario::{OnSuspected, Scenario};
@@ -214,11 +215,11 @@ impl<'a> Course<'a> {
 
     /// The baseline, if it is one of this very scenario.
     fn comparable(&self) -> Result<&'a Baseline, (Verdict, String)> {
-        let recorded = self.sessions.len();
+        let recorded = figures::counted(self.sessions.len() as u64, "session");
         let Some(baseline) = self.baseline else {
             return Err((
                 Verdict::NoBaseline,
-                format!("there is no baseline yet; {recorded} sessions were recorded for one."),
+                format!("there is no baseline yet; this run recorded {recorded} for one."),
             ));
         };
         if baseline.facts.scenario != self.hash {
@@ -226,7 +227,7 @@ impl<'a> Course<'a> {
             return Err((
                 Verdict::NotComparable,
                 format!(
-                    "the scenario has changed since its baseline was recorded on {date}; {recorded} sessions were recorded for a new one."
+                    "the scenario has changed since its baseline was recorded on {date}; this run recorded {recorded} for a new one."
                 ),
             ));
         }

@@ -4,7 +4,7 @@
 
 pub mod junit_schema;
 mod outcome;
-mod user_crate;
+pub mod user_crate;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use tollgate::report::Report;
 
 pub use outcome::Outcome;
-pub use user_crate::UserCrate;
+use user_crate::UserCrate;
 
 /// Quick, and still slow enough for a busy machine.
 pub const SIMULATOR: &str = r#"[targets.sim]

@@ -46,8 +46,11 @@ pub fn cargo(root: &Path, arguments: &[&str]) -> Command {
             command.env_remove(name);
         }
     }
-    command.env_remove("CARGO_MANIFEST_DIR").current_dir(root).args(arguments);
-    command.arg("--offline").arg("--target-dir").arg(target_dir());
+    command
+        .env_remove("CARGO_MANIFEST_DIR")
+        .env("CARGO_NET_OFFLINE", "true")
+        .current_dir(root)
+        .args(arguments);
     command
 }
 
@@ -97,10 +100,10 @@ fn build(root: &Path) -> PathBuf {
     let output =
         cargo(root, &["test", "--test", "perf", "--no-run", "--message-format", "json"]).output().unwrap();
     let messages = String::from_utf8_lossy(&output.stdout);
-    let executables = messages.lines().filter_map(|line| {
+    let mut executables = messages.lines().filter_map(|line| {
         let message: Value = serde_json::from_str(line).ok()?;
         Some(PathBuf::from(message["executable"].as_str()?))
     });
     let errors = String::from_utf8_lossy(&output.stderr);
-    executables.last().unwrap_or_else(|| panic!("the user's crate does not build:\n{errors}"))
+    executables.next_back().unwrap_or_else(|| panic!("the user's crate does not build:\n{errors}"))
 }

@@ -14,7 +14,7 @@ fn a_first_run_fails_and_what_it_leaves_makes_the_next_one_green_once_accepted()
     let first = suite.run(&[]);
     first
         .assert_exit(101)
-        .assert_says("NO BASELINE: there is no baseline yet; 4 sessions were recorded for one.")
+        .assert_says("NO BASELINE: there is no baseline yet; this run recorded 4 sessions for one.")
         .assert_says("tollgate accept chat::users-4::sim")
         .assert_says("cargo insta review")
         .assert_says("baselines/simulator/chat__users-4__sim.snap.new");

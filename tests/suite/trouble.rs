@@ -80,7 +80,7 @@ fn an_engine_that_dies_in_a_round_is_invalid_and_what_was_measured_is_kept() {
     assert_eq!(cut.verdict, Verdict::Invalid);
     let rounds: Vec<_> = cut.sessions[0].rounds.iter().map(|round| &round.summary.requests).collect();
     assert_eq!(rounds.len(), 2);
-    assert_eq!(u64::from(rounds[0].succeeded), REQUESTS);
+    assert_eq!(rounds[0].succeeded, REQUESTS);
     assert!(rounds[1].succeeded > 0 && rounds[1].failures() > 0, "{rounds:?}");
     assert!(cut.pending.is_none());
     assert!(suite.junit_text("error").is_some());

@@ -45,7 +45,7 @@ fn a_slower_decode_fails_the_throughput_gate_until_it_is_accepted() {
 #[test]
 fn a_slower_prefill_fails_the_ttft_gate_alone() {
     let suite = Suite::with_baseline();
-    suite.run_with(&[SLOW_PREFILL]).assert_exit(101).assert_says("REGRESSED: median time to first token is ");
+    suite.run_with(&[SLOW_PREFILL]).assert_exit(101).assert_says("REGRESSED: p50 time to first token is ");
     assert_eq!(gates(&suite.report(SCENARIO)), expected(Verdict::Ok, Verdict::Regressed));
 }
 
@@ -54,9 +54,10 @@ fn an_improvement_passes_and_leaves_a_baseline_that_would_catch_the_next_loss() 
     let suite = Suite::with_baseline();
     let green = suite.run_with(&[FAST_DECODE]);
     green.assert_exit(0).assert_says("IMPROVED chat::users-4::sim: output throughput is ");
-    green.assert_says(PENDING);
+    green.assert_says("Pending: 1 new baseline, to be accepted by tollgate accept");
     assert_eq!(suite.baselines(), [ACCEPTED, PENDING]);
-    assert!(suite.junit_text("system-out").unwrap().contains("IMPROVED"));
+    let told = suite.junit_text("system-out").unwrap();
+    assert!(told.contains("IMPROVED") && told.contains(PENDING), "{told}");
     suite.accept(&[]).assert_exit(0);
     suite.run(&[]).assert_exit(101).assert_says("REGRESSED");
 }
