@@ -118,6 +118,7 @@ impl Suite {
     pub fn command(&self) -> Command {
         let mut command = Command::new(&UserCrate::built().perf);
         self.make_at_home(&mut command);
+        command.env("CARGO_MANIFEST_DIR", &self.root);
         command
     }
 
@@ -132,7 +133,6 @@ impl Suite {
         }
         command
             .current_dir(&self.root)
-            .env("CARGO_MANIFEST_DIR", &self.root)
             .env("INSTA_WORKSPACE_ROOT", &self.root)
             .env("CARGO_TARGET_DIR", self.path("target"));
     }

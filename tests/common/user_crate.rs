@@ -38,7 +38,8 @@ pub fn target_dir() -> &'static Path {
         .expect("cargo's folder for tests is within its target folder")
 }
 
-/// A cargo that builds a user's crate, without the variables by which ours speaks to these tests.
+/// A cargo that builds a user's crate. The variables by which ours speaks to these tests must not reach it: some build
+/// scripts (ring's) run again when they change, and everything above them would be compiled again each time.
 pub fn cargo(root: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     for (name, _) in env::vars_os() {
