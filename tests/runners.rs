@@ -44,7 +44,8 @@ const SLOW_DECODE: (&str, &str) = ("TOLLGATE_SET", "targets.sim.simulator.decode
 fn nextest_gives_the_verdicts_of_cargo_test() {
     let suite = crate_with_suite("nextest-crate");
     let nextest = |variables: &[(&str, &str)]| {
-        let mut command = cargo(&suite.path(""), &["nextest", "run", "--test", "perf", "--no-fail-fast"]);
+        let mut command =
+            cargo(&suite.path(""), &["nextest", "run", "--offline", "--test", "perf", "--no-fail-fast"]);
         command.arg("--target-dir").arg(target_dir());
         suite.make_at_home(&mut command);
         Outcome::of(command.envs(variables.iter().copied()))

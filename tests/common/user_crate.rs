@@ -47,11 +47,7 @@ pub fn cargo(root: &Path, arguments: &[&str]) -> Command {
             command.env_remove(name);
         }
     }
-    command
-        .env_remove("CARGO_MANIFEST_DIR")
-        .env("CARGO_NET_OFFLINE", "true")
-        .current_dir(root)
-        .args(arguments);
+    command.env_remove("CARGO_MANIFEST_DIR").current_dir(root).args(arguments);
     command
 }
 
