@@ -1,5 +1,6 @@
 //! The `tollgate` command line: one file per subcommand.
 
+mod ab;
 mod accept;
 mod bench;
 mod schema;
@@ -8,6 +9,9 @@ mod simulate;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+/// Exit code of a wrong flag or file.
+const USAGE: u8 = 2;
 
 /// Performance regression tests for LLM serving engines.
 #[derive(Debug, Parser)]
@@ -19,6 +23,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Ab(ab::Args),
     Accept(accept::Args),
     Bench(bench::Args),
     Schema(schema::Args),
@@ -28,6 +33,7 @@ enum Command {
 /// The binary's `main`.
 pub fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Ab(args) => ab::run(args),
         Command::Accept(args) => accept::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Schema(args) => Ok(schema::run(&args)),
@@ -35,6 +41,6 @@ pub fn run() -> ExitCode {
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
-        ExitCode::FAILURE
+        ExitCode::from(USAGE)
     })
 }

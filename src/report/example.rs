@@ -138,6 +138,7 @@ fn measured(file: &str, load: &str, verdict: Verdict, reason: &str, sessions: u3
         warnings: Vec::new(),
         environment: Some(environment()),
         baseline: Some(baseline()),
+        proof: None,
         pending: None,
         sessions: (1..=sessions).map(session).collect(),
         summary,

@@ -19,7 +19,7 @@ use crate::metric::Metric;
 use crate::scenario::ScenarioId;
 use crate::summary::Summary;
 use crate::target::SimulatorSettings;
-use crate::verdict::{GateOutcome, Verdict};
+use crate::verdict::{GateOutcome, Side, Verdict};
 
 /// Goes up whenever a reader of an older report would misread a newer one.
 pub const VERSION: u32 = 1;
@@ -45,11 +45,14 @@ pub struct Report {
     pub environment: Option<Environment>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baseline: Option<BaselineUsed>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
     /// The baseline that waits for being accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending: Option<String>,
-    /// All sessions as one.
+    /// All sessions of the engine under test as one.
     pub summary: Summary,
+    /// Those of the screen, or for a baseline; a proof has its own.
     pub sessions: Vec<Session>,
 }
 
@@ -88,6 +91,49 @@ pub struct BaselineUsed {
     pub machine: String,
     /// One value per stored session.
     pub values: BTreeMap<Metric, Vec<f64>>,
+}
+
+/// Old and new in turn on this machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Proof {
+    pub old: Environment,
+    /// Of each side.
+    pub starts: u32,
+    pub minutes: f64,
+    pub end: ProofEnd,
+    pub side_by_side: bool,
+    /// Every round of the old engine with its partner of the new one, for every gated metric.
+    pub pairs: BTreeMap<Metric, Vec<Pair>>,
+    /// In the order in which they were held.
+    pub sessions: Vec<ProofSession>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ProofEnd {
+    /// Every gate was decided.
+    Decided,
+    OutOfTime,
+    /// More starts were not allowed.
+    OutOfStarts,
+    Interrupted,
+    /// The engine or the client broke down.
+    Failed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pair {
+    pub old: f64,
+    pub new: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProofSession {
+    pub side: Side,
+    pub session: Session,
 }
 
 /// One start of an engine (for an endpoint: one block after a pause), a warm-up, and this scenario's rounds.

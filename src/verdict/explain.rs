@@ -12,6 +12,19 @@ pub struct Sides {
 }
 
 impl Sides {
+    /// Two engines that were run in turn; where they bear the same name, `apart` says what else sets them apart.
+    pub fn in_turn(old_engine: &str, new_engine: &str, apart: Option<(String, String)>) -> Sides {
+        match apart {
+            Some((old, new)) if old_engine == new_engine => {
+                Sides { old: format!("{old_engine} with {old}"), new: format!("{new_engine} with {new}") }
+            }
+            _ if old_engine == new_engine => {
+                Sides { old: "the old engine".into(), new: "the new one".into() }
+            }
+            _ => Sides { old: old_engine.into(), new: new_engine.into() },
+        }
+    }
+
     /// By their versions where these differ, such as `vllm 0.31.0` and `vllm 0.32.0`.
     pub fn of(old_engine: &str, new_engine: &str, recorded: &str) -> Sides {
         if old_engine == new_engine {
@@ -34,7 +47,13 @@ pub fn explain(verdict: Verdict, gates: &[GateOutcome], sides: &Sides) -> String
     };
     match verdict {
         Verdict::Ok => "within every tolerance.".into(),
+        Verdict::Inconclusive => {
+            format!("{}{also} That is not proven: {}.", changed(first, "seems", sides), first.reason)
+        }
         Verdict::Regressed | Verdict::Improved => format!("{}{also}", changed(first, "is", sides)),
+        Verdict::Suspected if !first.reason.is_empty() => {
+            format!("{}{also} That is no proof: {}.", changed(first, "seems", sides), first.reason)
+        }
         Verdict::Suspected => format!(
             "{}{also} Stored figures alone can't prove it: nothing old was run beside it.",
             changed(first, "seems", sides)
@@ -47,7 +66,7 @@ fn changed(outcome: &GateOutcome, verb: &str, sides: &Sides) -> String {
     let metric = outcome.gate.metric;
     let name = metric.spoken();
     match outcome.change {
-        Some(change) if outcome.reason.is_empty() => {
+        Some(change) => {
             let direction = match (metric.better(), change.relative < 0.0) {
                 (Better::Higher, true) => "lower",
                 (Better::Higher, false) => "higher",
@@ -57,7 +76,7 @@ fn changed(outcome: &GateOutcome, verb: &str, sides: &Sides) -> String {
             let amount = figures::percent(change.relative.abs());
             format!("{name} {verb} {amount} {direction} in {} than in {}.", sides.new, sides.old)
         }
-        _ => format!("{name}: {}.", outcome.reason),
+        None => format!("{name}: {}.", outcome.reason),
     }
 }
 
