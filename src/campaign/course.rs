@@ -203,6 +203,9 @@ impl<'a> Course<'a> {
                 recorded: recorded.to_owned(),
                 machine: environment.machine.clone(),
                 model: environment.model.clone(),
+                session_s: Some(
+                    sessions.iter().map(|session| session.seconds).sum::<f64>() / sessions.len() as f64,
+                ),
                 simulator: environment.simulator.clone(),
             },
             values: self.values_of(&sessions),
