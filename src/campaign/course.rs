@@ -84,12 +84,6 @@ impl<'a> Course<'a> {
     }
 
     pub fn add(&mut self, session: Session) {
-        if session.summary.requests.reconnects > 0 {
-            self.warn(format!(
-                "session {}: the server closed {} idle connections; those requests were sent once more on a new one",
-                session.number, session.summary.requests.reconnects
-            ));
-        }
         self.sessions.push(session);
     }
 
