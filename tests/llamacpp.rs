@@ -127,6 +127,7 @@ fn a_killed_server_is_invalid(suite: &Suite, server: Server) {
     assert!(!run.passed, "{run}");
     assert_eq!(run.report.verdict, Verdict::Invalid, "{run}");
     assert!(run.report.reason.contains("the engine went away in round "), "{run}");
+    assert!(run.report.gates.iter().all(|outcome| outcome.verdict == Verdict::Invalid), "{run}");
     let rounds = &run.report.sessions[0].rounds;
     assert!(rounds.len() >= 2, "{run}");
     assert_eq!(rounds[0].summary.requests.succeeded, REQUESTS, "{run}");

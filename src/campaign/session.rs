@@ -195,10 +195,9 @@ impl<'a> Sitting<'a> {
         if failed == 0 || client.is_healthy() {
             return Ok(());
         }
-        let first = self.session.failures.first().map_or("", String::as_str);
         Err(Trouble(format!(
-            "the engine went away in round {round} of {}: {failed} of {} requests failed and it takes no more; \
-             the first failed with {first}",
+            "the engine went away in round {round} of {}: {failed} of the round's {} requests failed, and it takes \
+             no more",
             self.which.name,
             records.len()
         )))
