@@ -143,6 +143,17 @@ pub struct InvalidSetting {
 }
 
 impl SimulatorSettings {
+    /// The settings in which this engine differs from another one.
+    pub fn apart_from(&self, other: &SimulatorSettings) -> String {
+        let table = |settings: &SimulatorSettings| {
+            toml::Table::try_from(settings).expect("settings are plain values")
+        };
+        let (own, other) = (table(self), table(other));
+        let differing = own.iter().filter(|(key, value)| other.get(*key) != Some(*value));
+        let named: Vec<String> = differing.map(|(key, value)| format!("{key}={value}")).collect();
+        named.join(" ")
+    }
+
     /// Whether an engine like this can be simulated.
     pub fn validate(&self) -> Result<(), InvalidSetting> {
         let check = |ok: bool, key, found, expected| {
@@ -174,6 +185,13 @@ impl SimulatorSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_engines_are_told_apart_by_what_differs() {
+        let slow = SimulatorSettings { decode_scale: 1.08, ..SimulatorSettings::default() };
+        assert_eq!(slow.apart_from(&SimulatorSettings::default()), "decode_scale=1.08");
+        assert_eq!(slow.apart_from(&slow), "");
+    }
 
     #[test]
     fn the_default_engine_is_valid() {

@@ -31,20 +31,18 @@ impl ProgressLine {
     pub fn show(&self, event: Event) {
         self.clear();
         let text = match event {
-            Event::EngineStarts { target, session } => {
-                Text::new(format!("session {session}: starting {target}"))
-            }
+            Event::EngineStarts { target, session } => Text::new(format!("{session}: starting {target}")),
             Event::WarmUp { scenario, session, progress } => Text {
                 of: " requests".into(),
                 scenario: format!(" ({scenario})"),
                 progress: Some(progress),
-                ..Text::new(format!("session {session}: warming up, "))
+                ..Text::new(format!("{session}: warming up, "))
             },
             Event::RoundStarts { scenario, session, round, rounds, requests, progress } => Text {
                 of: requests.map_or(" requests".into(), |requests| format!("/{requests} requests")),
                 scenario: format!(" ({scenario})"),
                 progress: Some(progress),
-                ..Text::new(format!("session {session}: round {round}/{rounds}, "))
+                ..Text::new(format!("{session}: round {round}/{rounds}, "))
             },
             Event::Pause => return,
         };

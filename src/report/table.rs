@@ -8,7 +8,7 @@ use crate::figures;
 use crate::metric::Better;
 use crate::report::columns::{Align, Columns};
 use crate::report::printable::{one_line, printable};
-use crate::report::{Report, Session};
+use crate::report::{ProofEnd, Report, Session};
 use crate::scenario::Gate;
 use crate::verdict::{GateOutcome, Verdict};
 
@@ -21,6 +21,7 @@ const MOST_FAILURES: usize = 3;
 pub fn table(report: &Report) -> String {
     let mut lines = vec![sentence(report)];
     lines.extend(gate_lines(report));
+    lines.extend(proven(report));
     lines.extend(measured(report));
     lines.extend(compared_with(report));
     lines.extend(requests(report));
@@ -96,13 +97,17 @@ fn with_reason(row: String, reason: &str) -> Vec<String> {
 
 /// How the two columns of values are headed: by version where the engine's changed.
 fn sides(report: &Report) -> (String, String) {
-    let old = report.baseline.as_ref().map(|baseline| one_line(&baseline.engine));
+    let old = match (&report.proof, &report.baseline) {
+        (Some(proof), _) => Some(one_line(&proof.old.engine)),
+        (None, baseline) => baseline.as_ref().map(|baseline| one_line(&baseline.engine)),
+    };
     let new = report.environment.as_ref().map(|environment| one_line(&environment.engine));
     match (old, new) {
         (Some(old), Some(new)) if old != new => match (old.split_once(' '), new.split_once(' ')) {
             (Some((a, old)), Some((b, new))) if a == b => (version(old), version(new)),
             _ => (old, new),
         },
+        _ if report.proof.is_some() => ("old".to_owned(), "new".to_owned()),
         _ => ("baseline".to_owned(), "now".to_owned()),
     }
 }
@@ -150,20 +155,27 @@ pub(super) fn allowed(gate: &Gate) -> String {
 }
 
 fn measured(report: &Report) -> Vec<String> {
-    let Some(environment) = &report.environment else { return Vec::new() };
+    let (Some(environment), Some(engine)) = (&report.environment, engine(report)) else { return Vec::new() };
+    let mut lines = Vec::new();
+    if !report.sessions.is_empty() {
+        lines.push(format!("Measured: {engine}: {}.", sessions_and_rounds(&report.sessions)));
+    }
+    if environment.url.is_some() {
+        lines.push("An endpoint is not restarted: its sessions are blocks after a pause.".to_owned());
+    }
+    lines
+}
+
+/// Which engine, where, with what.
+pub(super) fn engine(report: &Report) -> Option<String> {
+    let environment = report.environment.as_ref()?;
     let place = environment.url.as_ref().map(|url| format!(" at {url}")).unwrap_or_default();
     // A simulated engine has neither model nor machine to speak of.
     let what = match environment.simulator {
         Some(_) => String::new(),
         None => format!(" with {} on {}", environment.model, environment.machine),
     };
-    let sessions = sessions_and_rounds(&report.sessions);
-    let line = format!("Measured: {}{place}{what}: {sessions}.", environment.engine);
-    let mut lines = vec![one_line(&line)];
-    if environment.url.is_some() {
-        lines.push("An endpoint is not restarted: its sessions are blocks after a pause.".to_owned());
-    }
-    lines
+    Some(one_line(&format!("{}{place}{what}", environment.engine)))
 }
 
 fn sessions_and_rounds(sessions: &[Session]) -> String {
@@ -175,6 +187,31 @@ fn sessions_and_rounds(sessions: &[Session]) -> String {
         }
         _ => format!("{shown}, {}", figures::counted(rounds.iter().sum(), "round")),
     }
+}
+
+fn proven(report: &Report) -> Option<String> {
+    let proof = report.proof.as_ref()?;
+    let verb = match report.verdict {
+        Verdict::Regressed | Verdict::Improved => "Proven",
+        _ => "Compared",
+    };
+    let pairs = proof.pairs.values().map(Vec::len).max().unwrap_or(0);
+    let turns = if proof.side_by_side { "side by side" } else { "in turn" };
+    let cut = match proof.end {
+        ProofEnd::Decided => "",
+        ProofEnd::OutOfTime => {
+            " Its time was up before every gate was decided: raise proof.minutes of the target."
+        }
+        ProofEnd::OutOfStarts => " More starts would hardly decide it.",
+        ProofEnd::Interrupted => " It was interrupted before every gate was decided.",
+        ProofEnd::Failed => " It broke down before every gate was decided.",
+    };
+    Some(format!(
+        "{verb} on this machine, old and new {turns}: {}, {} of each, {} min.{cut}",
+        figures::counted(pairs as u64, "pair"),
+        figures::counted(proof.starts.into(), "start"),
+        format_args!("{:.1}", proof.minutes),
+    ))
 }
 
 fn compared_with(report: &Report) -> Option<String> {
@@ -192,7 +229,7 @@ fn compared_with(report: &Report) -> Option<String> {
     Some(one_line(&line))
 }
 
-fn requests(report: &Report) -> Option<String> {
+pub(super) fn requests(report: &Report) -> Option<String> {
     let requests = &report.summary.requests;
     if requests.sent == 0 {
         return None;

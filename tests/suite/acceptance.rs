@@ -16,6 +16,7 @@ fn snapshot(sessions: usize) -> String {
         recorded: "2026-10-02".into(),
         machine: "simulated".into(),
         model: "simulated".into(),
+        session_s: None,
         simulator: None,
     };
     let values = [("ttft_ms_p50".parse().unwrap(), vec![26.5; sessions])].into();
