@@ -31,7 +31,7 @@ fn suite_with_pending(text: &str) -> Suite {
 
 #[test]
 fn without_anything_pending_it_says_when_there_would_be() {
-    Suite::new().accept(&[]).assert_exit(1).assert_complains("nothing is pending below");
+    Suite::new().accept(&[]).assert_exit(2).assert_complains("nothing is pending below");
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn an_unknown_scenario_is_answered_with_what_is_pending() {
     let suite = suite_with_pending(&snapshot(4));
     suite
         .accept(&["chat::users-5::sim"])
-        .assert_exit(1)
+        .assert_exit(2)
         .assert_complains("`chat::users-5::sim` has no pending baseline; pending are: chat::users-4::sim");
     assert!(suite.exists(PENDING) && !suite.exists(ACCEPTED));
 }
