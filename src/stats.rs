@@ -97,13 +97,19 @@ fn pooled_variance(old: &[f64], new: &[f64]) -> f64 {
     (squares(old) + squares(new)) / ((old.len() + new.len()) as f64 - 2.0)
 }
 
+/// The standard deviation within a group; `None` of fewer than two values.
+pub fn deviation(values: &[f64]) -> Option<f64> {
+    (values.len() >= 2).then(|| (squares(values) / (values.len() - 1) as f64).sqrt())
+}
+
 /// Sum of squared distances from the mean.
 fn squares(values: &[f64]) -> f64 {
     let mean = mean(values);
     values.iter().map(|value| (value - mean).powi(2)).sum()
 }
 
-fn t_quantile(probability: f64, degrees_of_freedom: f64) -> f64 {
+/// Of Student's distribution.
+pub fn t_quantile(probability: f64, degrees_of_freedom: f64) -> f64 {
     StudentsT::new(0.0, 1.0, degrees_of_freedom)
         .expect("degrees of freedom are positive")
         .inverse_cdf(probability)

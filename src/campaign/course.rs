@@ -11,7 +11,7 @@ use crate::scenario::{OnSuspected, Scenario};
 use crate::store::Baselines;
 use crate::summary::Summary;
 use crate::target::{Place, TargetSpec};
-use crate::verdict::explain::{Sides, explain};
+use crate::verdict::explain::{Sides, diagnosis, explain};
 use crate::verdict::{Evidence, GateOutcome, Old, OldValues, Side, Verdict, is_decided, judge, wants_proof};
 
 pub struct Course<'a> {
@@ -24,6 +24,8 @@ pub struct Course<'a> {
     warnings: Vec<String>,
     end: Option<End>,
     pending: Option<String>,
+    /// From which load on it is slower, as only all of the courses together know.
+    onset: Option<String>,
 }
 
 /// What a course needs next.
@@ -67,6 +69,7 @@ impl<'a> Course<'a> {
             warnings: Vec::new(),
             end: None,
             pending: None,
+            onset: None,
         }
     }
 
@@ -177,6 +180,12 @@ impl<'a> Course<'a> {
         }
     }
 
+    fn slow_part(&self) -> Option<String> {
+        let [old, new] = [Side::Old, Side::New]
+            .map(|side| Summary::merge(self.proof_sessions(side).map(|session| &session.summary)));
+        diagnosis(&old, &new)
+    }
+
     fn proof_sessions(&self, side: Side) -> impl Iterator<Item = &Session> {
         let sessions = self.proof.iter().flat_map(|proof| &proof.sessions);
         sessions.filter(move |held| held.side == side).map(|held| &held.session)
@@ -203,6 +212,9 @@ impl<'a> Course<'a> {
                 recorded: recorded.to_owned(),
                 machine: environment.machine.clone(),
                 model: environment.model.clone(),
+                session_s: Some(
+                    sessions.iter().map(|session| session.seconds).sum::<f64>() / sessions.len() as f64,
+                ),
                 simulator: environment.simulator.clone(),
             },
             values: self.values_of(&sessions),
@@ -215,6 +227,14 @@ impl<'a> Course<'a> {
 
     pub fn left_pending(&mut self, file: String) {
         self.pending = Some(file);
+    }
+
+    pub fn verdict(&self) -> Verdict {
+        self.judgement().verdict
+    }
+
+    pub fn sets_in(&mut self, onset: String) {
+        self.onset = Some(onset);
     }
 
     pub fn report(&self, run: &Run) -> Report {
@@ -273,7 +293,10 @@ impl<'a> Course<'a> {
         }
         let verdict = Verdict::worst(gates.iter().map(|gate| gate.verdict));
         if matches!(verdict, Verdict::Invalid | Verdict::Regressed) {
-            return concluded(verdict, explain(verdict, &gates, &self.sides()));
+            let sentence = explain(verdict, &gates, &self.sides());
+            let part = self.slow_part().filter(|_| verdict == Verdict::Regressed);
+            let sentences = [Some(sentence), part, self.onset.clone()];
+            return concluded(verdict, sentences.into_iter().flatten().collect::<Vec<_>>().join(" "));
         }
         match self.comparable() {
             Err((verdict, reason)) if self.proof.is_none() => concluded(verdict, reason),

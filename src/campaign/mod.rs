@@ -18,6 +18,8 @@ use crate::report::{Report, Run};
 use crate::scenario::Scenario;
 use crate::store::{Baselines, Pending, RunFolder, StoreError};
 use crate::target::TargetSpec;
+use crate::verdict::Verdict;
+use crate::verdict::explain::onset;
 
 use course::{Course, Need};
 pub use session::{Asked, Held, Which, hold};
@@ -75,6 +77,7 @@ impl<'a> Campaign<'a> {
         let mut courses: Vec<Course> = scenarios.iter().map(|scenario| Course::new(scenario)).collect();
         self.prove(old, &mut courses.iter_mut().collect::<Vec<_>>())?;
         (self.listen)(Event::Pause);
+        tell_onsets(&mut courses);
         courses.iter().map(|course| self.save(course)).collect()
     }
 
@@ -129,6 +132,7 @@ impl<'a> Campaign<'a> {
 
     fn conclude(&self, courses: &mut [Course<'a>]) -> Result<Vec<Report>, StoreError> {
         (self.listen)(Event::Pause);
+        tell_onsets(courses);
         let concluded = courses.iter_mut().map(|course| {
             self.settle_pending(course);
             self.save(course)
@@ -160,4 +164,23 @@ impl<'a> Campaign<'a> {
 
 fn needing<'c, 'a>(courses: &'c mut [Course<'a>], need: Need) -> Vec<&'c mut Course<'a>> {
     courses.iter_mut().filter(|course| course.need() == need).collect()
+}
+
+/// The loads of one scenario file tell together from how many users on it is slower.
+fn tell_onsets(courses: &mut [Course]) {
+    let loads: Vec<(String, u32, Verdict)> = courses
+        .iter()
+        .map(|course| {
+            let scenario = course.scenario;
+            (scenario.id.file.clone(), scenario.load.connections(), course.verdict())
+        })
+        .collect();
+    for course in courses {
+        let file = &course.scenario.id.file;
+        let of_file = loads.iter().filter(|(of, ..)| of == file);
+        let of_file: Vec<(u32, Verdict)> = of_file.map(|(_, users, verdict)| (*users, *verdict)).collect();
+        if let Some(onset) = onset(&of_file) {
+            course.sets_in(onset);
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! One scenario's part of a session: warm-up, then its rounds.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::Timestamp;
 
@@ -158,10 +159,12 @@ impl<'a> Sitting<'a> {
 
     fn unless_in_trouble(&mut self, step: impl FnOnce(&mut Self, &mut Client) -> Result<(), Trouble>) {
         let busy = Err(Trouble(String::new()));
+        let began = Instant::now();
         self.client = std::mem::replace(&mut self.client, busy).and_then(|mut client| {
             step(self, &mut client)?;
             Ok(client)
         });
+        self.session.seconds += began.elapsed().as_secs_f64();
     }
 
     fn keep(&mut self, records: &[RequestRecord], health: ClientHealth) {
@@ -212,6 +215,7 @@ fn empty_session(number: u32) -> Session {
     Session {
         number,
         started: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        seconds: 0.0,
         summary: Summary::default(),
         health: ClientHealth::default(),
         rounds: Vec::new(),

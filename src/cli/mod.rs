@@ -3,6 +3,7 @@
 mod ab;
 mod accept;
 mod bench;
+mod power;
 mod schema;
 mod simulate;
 
@@ -26,6 +27,7 @@ enum Command {
     Ab(ab::Args),
     Accept(accept::Args),
     Bench(bench::Args),
+    Power(power::Args),
     Schema(schema::Args),
     Simulate(simulate::Args),
 }
@@ -36,6 +38,7 @@ pub fn run() -> ExitCode {
         Command::Ab(args) => ab::run(args),
         Command::Accept(args) => accept::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Power(args) => power::run(args),
         Command::Schema(args) => Ok(schema::run(&args)),
         Command::Simulate(args) => simulate::run(args),
     };

@@ -171,6 +171,7 @@ fn session(number: u32) -> Session {
     let round = Round { summary: Summary::default(), health: ClientHealth::default() };
     Session {
         number,
+        seconds: 28.5,
         started: "2026-11-21T10:00:00Z".into(),
         summary: Summary::default(),
         health: ClientHealth::default(),

@@ -1,6 +1,6 @@
 //! The report of one scenario: everything that a run found out, versioned. Every other output is rendered from it.
 
-mod columns;
+pub mod columns;
 #[cfg(test)]
 mod example;
 pub mod junit;
@@ -143,6 +143,8 @@ pub struct Session {
     pub number: u32,
     /// RFC 3339.
     pub started: String,
+    /// Warm-up included, the engine's start not.
+    pub seconds: f64,
     pub summary: Summary,
     pub health: ClientHealth,
     pub rounds: Vec<Round>,

@@ -44,6 +44,13 @@ impl Baselines {
         self.accepted.get(&(environment.to_owned(), scenario.file_stem()))
     }
 
+    /// With the environments they were recorded in.
+    pub fn of_scenario(&self, scenario: &ScenarioId) -> impl Iterator<Item = (&str, &Baseline)> {
+        let stem = scenario.file_stem();
+        let those = self.accepted.iter().filter(move |((_, of), _)| *of == stem);
+        those.map(|((environment, _), baseline)| (environment.as_str(), baseline))
+    }
+
     /// Relative to the crate, as people are shown it.
     pub fn file(environment: &str, scenario: &ScenarioId) -> String {
         format!("baselines/{environment}/{}.snap", scenario.file_stem())

@@ -2,6 +2,7 @@
 
 pub mod explain;
 mod gate;
+pub mod power;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
