@@ -5,15 +5,14 @@ use std::env;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::{anyhow, bail};
 
 use crate::campaign::Campaign;
-use crate::cli::USAGE;
 use crate::harness::{ProgressLine, cancel_on_interrupt, this_run};
 use crate::measure::Cancel;
 use crate::nearest::did_you_mean;
 use crate::report::{Report, table};
-use crate::scenario::{Scenario, Suite, SuiteErrors, TOLLGATE_SET};
+use crate::scenario::{Scenario, Suite, TOLLGATE_SET};
 use crate::store::{Baselines, Pending, RunFolder};
 use crate::suite;
 use crate::verdict::Verdict;
@@ -40,13 +39,8 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let (old, new) = match (variant(&args, &args.old), variant(&args, &args.new)) {
-        (Ok(old), Ok(new)) => (old, new),
-        (Err(errors), _) | (_, Err(errors)) => {
-            eprintln!("{errors}");
-            return Ok(ExitCode::from(USAGE));
-        }
-    };
+    check_target(&args)?;
+    let (old, new) = (variant(&args, "--old", &args.old)?, variant(&args, "--new", &args.new)?);
     let scenarios = chosen(&new, &args)?;
     let (old, new) = (&old.targets[&args.target], &new.targets[&args.target]);
     if old.place == new.place {
@@ -76,8 +70,18 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(exit_code(&reports)))
 }
 
+/// Before the variants are read: in them a mistaken target would look like a mistaken override.
+fn check_target(args: &Args) -> anyhow::Result<()> {
+    let suite = suite::load(&args.root)?;
+    if !suite.targets.contains_key(&args.target) {
+        let help = did_you_mean(&args.target, suite.targets.keys().map(String::as_str));
+        bail!("there is no target `{}`: {help}", args.target);
+    }
+    Ok(())
+}
+
 /// The suite with this variant's keys set, besides those of the environment.
-fn variant(args: &Args, keys: &[String]) -> Result<Suite, SuiteErrors> {
+fn variant(args: &Args, flag: &str, keys: &[String]) -> anyhow::Result<Suite> {
     let set = keys.iter().map(|key| format!("targets.{}.{key}", args.target));
     let overrides: Vec<String> = env::var(TOLLGATE_SET).into_iter().chain(set).collect();
     let overrides = overrides.join(",");
@@ -85,6 +89,7 @@ fn variant(args: &Args, keys: &[String]) -> Result<Suite, SuiteErrors> {
         TOLLGATE_SET => Some(overrides.clone()),
         _ => env::var(name).ok(),
     })
+    .map_err(|errors| anyhow!("{flag} is read as {TOLLGATE_SET}={overrides:?}, and that is wrong:\n{errors}"))
 }
 
 fn chosen<'s>(suite: &'s Suite, args: &Args) -> anyhow::Result<Vec<&'s Scenario>> {
@@ -92,13 +97,12 @@ fn chosen<'s>(suite: &'s Suite, args: &Args) -> anyhow::Result<Vec<&'s Scenario>
         suite.scenarios.iter().filter(|scenario| scenario.id.target == args.target).collect();
     let names: Vec<String> = of_target.iter().map(|scenario| scenario.id.to_string()).collect();
     if names.is_empty() {
-        let targets = suite.targets.keys().map(String::as_str);
-        bail!("no scenario runs on target `{}`; {}", args.target, did_you_mean(&args.target, targets));
+        bail!("no scenario runs on target `{0}`: add `{0}` to the `targets` of a scenario file", args.target);
     }
     for wanted in &args.scenario {
         if !names.contains(wanted) {
             let help = did_you_mean(wanted, names.iter().map(String::as_str));
-            return Err(anyhow::anyhow!(help)).context(format!("there is no scenario `{wanted}`"));
+            bail!("there is no scenario `{wanted}`: {help}");
         }
     }
     let is_wanted =

@@ -4,24 +4,26 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context;
+use clap::builder::NonEmptyStringValueParser;
+
 use crate::campaign::{Asked, Held, Which, hold};
 use crate::harness::{ProgressLine, cancel_on_interrupt, this_run};
 use crate::launch::{Launched, launch};
 use crate::load::{Load, Stop};
-use crate::measure::Cancel;
+use crate::measure::{Address, AddressError, Cancel};
 use crate::report::{self, Report, metrics};
 use crate::scenario::{HumanDuration, OnSuspected, RunPlan, ScenarioId};
 use crate::store;
 use crate::target::{Endpoint, EngineKind, Place, ProofPlan, TargetSpec};
 use crate::verdict::Verdict;
 use crate::workload::{Api, Prompt, Prompts, Sampling, Synthetic, Workload};
-use anyhow::Context;
 
 /// Drive one load against a server and show every metric.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The server's base URL, with or without `/v1`.
-    #[arg(long)]
+    #[arg(long, value_parser = base_url)]
     url: String,
     /// The model's name in requests; the first that the server lists, if not given.
     #[arg(long)]
@@ -48,13 +50,15 @@ pub struct Args {
     #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
     input_tokens: u32,
     /// This prompt instead of generated ones; before each copy goes a line that makes it unique.
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     prompt: Option<String>,
+    /// Which of the OpenAI routes is asked.
     #[arg(long, value_enum, default_value_t = Api::Chat)]
     api: Api,
     /// Ask for answers in one piece; then there is no TTFT, TPOT or ITL.
     #[arg(long)]
     no_stream: bool,
+    /// Of sampling; the server's own, if not given.
     #[arg(long)]
     temperature: Option<f64>,
     /// What prompts are drawn from.
@@ -63,6 +67,7 @@ pub struct Args {
     /// Load before the measured one, with prompts of its own and one request per user at least.
     #[arg(long, default_value = "0s")]
     warmup: HumanDuration,
+    /// A request that takes longer has failed.
     #[arg(long, default_value = "2m")]
     request_timeout: HumanDuration,
     /// The environment variable that holds the bearer key.
@@ -87,7 +92,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
     };
     let report = bench(&args, &launched, &cancel);
-    println!("{}", metrics::metrics(&report));
+    if report.summary.requests.sent > 0 {
+        println!("{}", metrics::metrics(&report));
+    }
     if let Some(path) = &args.json {
         store::write_report(path, &report).context("the report was not written")?;
         println!("Report: {}", path.display());
@@ -97,6 +104,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     eprintln!("error: {}", report.reason);
     Ok(ExitCode::from(FAILED))
+}
+
+fn base_url(text: &str) -> Result<String, AddressError> {
+    Address::parse(text).map(|_| text.to_owned())
 }
 
 fn bench(args: &Args, launched: &Launched, cancel: &Cancel) -> Report {

@@ -8,7 +8,7 @@ use schemars::{Schema, schema_for};
 use crate::report::Report;
 use crate::scenario::{ScenarioFile, TargetsFile};
 
-/// Prints the JSON Schema of a file format.
+/// Print the JSON Schema of a file format.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     format: Format,

@@ -54,7 +54,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             eprintln!("error: {error}");
             return Ok(ExitCode::from(2));
         }
-        Err(error) => return Err(error.into()),
+        // Its message names the cause; as an error with a source it would be told twice.
+        Err(error) => anyhow::bail!("{error}"),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {

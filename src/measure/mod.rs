@@ -27,14 +27,13 @@ use crate::target::EngineKind;
 use crate::telemetry::Telemetry;
 use crate::workload::Workload;
 
-use address::Address;
 use connection::Connection;
 use exchange::Peer;
 use files::allow_connections;
 use schedule::{Asking, ClosedLoop, Quota};
 use small_talk::SmallTalk;
 
-pub use address::AddressError;
+pub use address::{Address, AddressError};
 pub use cancel::Cancel;
 pub use files::TooManyConnections;
 

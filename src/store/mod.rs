@@ -15,16 +15,17 @@ pub use pending::{AssertSnapshot, Pending, PendingBaseline, Refusal};
 pub use run::RunFolder;
 
 #[derive(Debug, thiserror::Error)]
-#[error("can't {action} {}: {source}", path.display())]
+#[error("can't {action} {}: {cause}", path.display())]
 pub struct StoreError {
     action: &'static str,
     path: PathBuf,
-    source: io::Error,
+    /// Part of the message, and so not named `source`, which would be told once more.
+    cause: io::Error,
 }
 
 impl StoreError {
-    fn new(action: &'static str, path: &Path, source: io::Error) -> StoreError {
-        StoreError { action, path: path.to_owned(), source }
+    fn new(action: &'static str, path: &Path, cause: io::Error) -> StoreError {
+        StoreError { action, path: path.to_owned(), cause }
     }
 }
 
