@@ -87,12 +87,6 @@ impl<'a> Course<'a> {
     }
 
     pub fn add(&mut self, session: Session) {
-        if session.summary.requests.reconnects > 0 {
-            self.warn(format!(
-                "session {}: the server closed {} idle connections; those requests were sent once more on a new one",
-                session.number, session.summary.requests.reconnects
-            ));
-        }
         self.sessions.push(session);
     }
 
@@ -281,7 +275,10 @@ impl<'a> Course<'a> {
     }
 
     fn judgement(&self) -> Judgement {
-        let gates = self.gate_outcomes();
+        let mut gates = self.gate_outcomes();
+        if matches!(self.end, Some(End::Trouble(_))) {
+            gates.iter_mut().for_each(void);
+        }
         let concluded = |verdict, reason: String| Judgement { verdict, reason, gates: gates.clone() };
         match &self.end {
             Some(End::Ignored(reason)) => return concluded(Verdict::Ignored, reason.clone()),
@@ -429,6 +426,12 @@ impl<'a> Course<'a> {
 
 fn evidence<'s>(sessions: impl Iterator<Item = &'s Session>) -> Vec<Evidence<'s>> {
     sessions.map(|session| Evidence { summary: &session.summary, health: &session.health }).collect()
+}
+
+/// Half of a measurement is shown, and says nothing about any gate.
+fn void(outcome: &mut GateOutcome) {
+    outcome.verdict = Verdict::Invalid;
+    outcome.reason.clear();
 }
 
 /// An engine can't have become slower than itself.

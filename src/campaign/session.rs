@@ -27,6 +27,13 @@ pub struct Asked<'a> {
     pub salt: &'a str,
 }
 
+impl Asked<'_> {
+    /// The scenarios of a session share an engine, and with it its prefix cache: none may ask what another has asked.
+    fn salt(&self) -> String {
+        format!("{} {}", self.scenario, self.salt)
+    }
+}
+
 /// What came of it. With trouble, the session holds what was measured until then.
 pub struct Held {
     pub session: Session,
@@ -113,7 +120,7 @@ impl<'a> Sitting<'a> {
             which,
             listen,
             cancel,
-            deck: Deck::measured(asked.workload, asked.salt, which.number),
+            deck: Deck::measured(asked.workload, &asked.salt(), which.number),
             client: launched.client(asked.run.request_timeout).map_err(Trouble::from),
             session: empty_session(which.number),
         }
@@ -125,11 +132,11 @@ impl<'a> Sitting<'a> {
 
     fn warm_up(&mut self) {
         self.unless_in_trouble(|sitting, client| {
-            let Asked { scenario, workload, load, run, salt } = *sitting.asked;
+            let Asked { scenario, workload, load, run, .. } = *sitting.asked;
             let progress = Arc::new(Progress::default());
             let session = sitting.which.name;
             (sitting.listen)(Event::WarmUp { scenario, session, progress: progress.clone() });
-            let mut deck = Deck::warmup(workload, salt, sitting.which.number);
+            let mut deck = Deck::warmup(workload, &sitting.asked.salt(), sitting.which.number);
             let watch = Watch { progress: &progress, cancel: sitting.cancel };
             let warm_up = client.warm_up(workload, load, &mut deck, run.warmup, watch)?;
             sitting.check_interrupt()?;
@@ -191,10 +198,9 @@ impl<'a> Sitting<'a> {
         if failed == 0 || client.is_healthy() {
             return Ok(());
         }
-        let first = self.session.failures.first().map_or("", String::as_str);
         Err(Trouble(format!(
-            "the engine went away in round {round} of {}: {failed} of {} requests failed and it takes no more; \
-             the first failed with {first}",
+            "the engine went away in round {round} of {}: {failed} of the round's {} requests failed, and it takes \
+             no more",
             self.which.name,
             records.len()
         )))
@@ -220,5 +226,40 @@ fn empty_session(number: u32) -> Session {
         health: ClientHealth::default(),
         rounds: Vec::new(),
         failures: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::Stop;
+    use crate::scenario::OnSuspected;
+    use crate::workload::{Api, Prompts, Sampling, Synthetic};
+
+    #[test]
+    fn no_scenario_of_a_session_asks_what_another_has_asked() {
+        let workload = Workload {
+            api: Api::Chat,
+            stream: true,
+            prompts: Prompts::Synthetic(Synthetic { input_tokens: 16, shared_prefix: 0.0 }),
+            output_tokens: 8,
+            ignore_eos: true,
+            seed: 1,
+            sampling: Sampling::default(),
+        };
+        let load = Load::closed(1, Stop::Requests(1));
+        let run = RunPlan {
+            warmup: std::time::Duration::ZERO,
+            rounds: 1,
+            sessions: 1,
+            request_timeout: std::time::Duration::from_secs(1),
+            on_suspected: OnSuspected::Warn,
+        };
+        let first_prompt = |load_name: &str| {
+            let scenario = ScenarioId { file: "chat".into(), load: load_name.into(), target: "vllm".into() };
+            let asked = Asked { scenario: &scenario, workload: &workload, load: &load, run: &run, salt: "" };
+            Deck::measured(&workload, &asked.salt(), 1).draw()
+        };
+        assert_ne!(first_prompt("users-4"), first_prompt("users-16"));
     }
 }

@@ -49,7 +49,7 @@ pub struct Args {
     /// Tokens of every generated prompt.
     #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
     input_tokens: u32,
-    /// This prompt instead of generated ones; a line that makes it unique is put before every repetition.
+    /// This prompt instead of generated ones; before each copy goes a line that makes it unique.
     #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     prompt: Option<String>,
     /// Which of the OpenAI routes is asked.

@@ -20,9 +20,9 @@ use words::WORDS;
 /// **Synthetic** prompts have exactly `input_tokens` common words. The first `shared_prefix` of them are the same in
 /// every prompt of the workload (they follow from seed and salt), the rest is drawn anew for each.
 ///
-/// **Listed** prompts come in shuffled order. When the list has run through it starts again, shuffled anew, and each
-/// prompt then begins with a short unique line: a repeated prompt would be served from the prefix cache and hide
-/// that prefilling became slower.
+/// **Listed** prompts come in shuffled order; when the list has run through it starts again, shuffled anew. Each begins
+/// with a short line that no other deck and no other place in this one has: a prompt that the engine has seen before,
+/// be it in another session or yesterday, would be served from the prefix cache and hide that prefilling became slower.
 #[derive(Clone, Debug)]
 pub struct Deck {
     rng: Pcg64,
@@ -35,7 +35,7 @@ pub struct Deck {
 #[derive(Clone, Debug)]
 enum Source {
     Synthetic { shared: Vec<&'static str>, unique: u32 },
-    List { prompts: Vec<Prompt>, order: VecDeque<u32>, repeats: bool },
+    List { prompts: Vec<Prompt>, order: VecDeque<u32> },
 }
 
 impl Deck {
@@ -44,24 +44,18 @@ impl Deck {
         Deck::new(workload, "measured", salt, session)
     }
 
-    /// The prompts of a session's warm-up, none of which is measured: those of a list carry a unique line each.
+    /// The prompts of a session's warm-up, none of which is measured.
     pub fn warmup(workload: &Workload, salt: &str, session: u32) -> Deck {
-        let mut deck = Deck::new(workload, "warm-up", salt, session);
-        if let Source::List { repeats, .. } = &mut deck.source {
-            *repeats = true;
-        }
-        deck
+        Deck::new(workload, "warm-up", salt, session)
     }
 
     fn new(workload: &Workload, purpose: &str, salt: &str, session: u32) -> Deck {
         let mut rng = rng_of(&[purpose, &workload.seed.to_string(), salt, &session.to_string()]);
         let source = match &workload.prompts {
             Prompts::Synthetic(synthetic) => Source::synthetic(*synthetic, workload.seed, salt),
-            Prompts::List(prompts) => Source::List {
-                prompts: prompts.clone(),
-                order: shuffled(prompts.len(), &mut rng),
-                repeats: false,
-            },
+            Prompts::List(prompts) => {
+                Source::List { prompts: prompts.clone(), order: shuffled(prompts.len(), &mut rng) }
+            }
         };
         Deck { tag: rng.random(), rng, source, drawn: 0 }
     }
@@ -74,17 +68,13 @@ impl Deck {
                 let words: Vec<&str> = shared.iter().copied().chain(unique).collect();
                 Prompt::Text(words.join(" "))
             }
-            Source::List { prompts, order, repeats } => {
+            Source::List { prompts, order } => {
                 if order.is_empty() {
                     *order = shuffled(prompts.len(), &mut self.rng);
-                    *repeats = true;
                 }
                 let next = order.pop_front().and_then(|at| prompts.get(at as usize)).cloned();
                 let prompt = next.unwrap_or_else(|| Prompt::Text(String::new()));
-                match repeats {
-                    true => with_line(prompt, &format!("Reference {:08x}-{}.\n", self.tag, self.drawn)),
-                    false => prompt,
-                }
+                with_line(prompt, &format!("Reference {:08x}-{}.\n", self.tag, self.drawn))
             }
         }
     }
@@ -218,26 +208,24 @@ mod tests {
     #[test]
     fn a_list_runs_through_shuffled_before_anything_returns() {
         let drawn = draw(&mut Deck::measured(&list(20), "", 0), 20);
+        let listed: Vec<&str> = drawn.iter().map(|prompt| prompt.lines().nth(1).unwrap()).collect();
         let plain: Vec<String> = (0..20).map(|i| format!("prompt {i}")).collect();
-        assert_ne!(drawn, plain);
-        assert_eq!(drawn.iter().collect::<HashSet<_>>(), plain.iter().collect::<HashSet<_>>());
+        assert_ne!(listed, plain);
+        assert_eq!(listed.into_iter().collect::<HashSet<_>>(), plain.iter().map(String::as_str).collect());
     }
 
     #[test]
-    fn a_listed_prompt_that_returns_begins_with_a_unique_line() {
-        let drawn = draw(&mut Deck::measured(&list(5), "", 0), 15);
-        assert_eq!(drawn.iter().collect::<HashSet<_>>().len(), 15);
-        let lines: HashSet<&str> = drawn[5..].iter().map(|prompt| prompt.lines().next().unwrap()).collect();
-        assert_eq!(lines.len(), 10);
-        assert!(drawn[5..].iter().all(|prompt| prompt.lines().nth(1).unwrap().starts_with("prompt ")));
-    }
-
-    #[test]
-    fn a_warm_up_shares_no_listed_prompt_with_the_measured_rounds() {
-        let warmed = draw(&mut Deck::warmup(&list(5), "", 0), 12);
-        let measured = draw(&mut Deck::measured(&list(5), "", 0), 12);
-        assert!(warmed.iter().all(|prompt| prompt.starts_with("Reference ")));
-        assert_eq!(warmed.iter().chain(&measured).collect::<HashSet<_>>().len(), 24);
+    fn no_two_listed_prompts_begin_alike_whatever_deck_they_are_of() {
+        let decks = [
+            Deck::measured(&list(5), "", 0),
+            Deck::measured(&list(5), "", 1),
+            Deck::measured(&list(5), "another run", 0),
+            Deck::warmup(&list(5), "", 0),
+        ];
+        let drawn: Vec<String> = decks.into_iter().flat_map(|mut deck| draw(&mut deck, 15)).collect();
+        let lines: HashSet<&str> = drawn.iter().map(|prompt| prompt.lines().next().unwrap()).collect();
+        assert_eq!(lines.len(), 60);
+        assert!(drawn.iter().all(|prompt| prompt.starts_with("Reference ")));
     }
 
     #[test]

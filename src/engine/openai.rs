@@ -23,6 +23,8 @@ pub struct Openai {
 const MODELS: &str = "/v1/models";
 const VERSION: &str = "/version";
 const PROPS: &str = "/props";
+/// What llama.cpp calls itself when it was built from sources without their history.
+const UNKNOWN_BUILD: &str = "b0-unknown";
 
 pub const OPENAI: Openai = Openai {
     kind: EngineKind::Openai,
@@ -88,7 +90,10 @@ impl Engine for Openai {
         match path {
             MODELS => identity.model = text(&answer["data"][0]["id"]),
             VERSION => identity.version = text(&answer["version"]),
-            PROPS => identity.version = text(&answer["build_info"]),
+            PROPS => {
+                let build = text(&answer["build_info"]);
+                identity.version = build.filter(|build| build != UNKNOWN_BUILD);
+            }
             _ => {}
         }
     }

@@ -2,9 +2,9 @@
 
 use crate::figures;
 use crate::metric::{Latency, Metric, Rate, Stat};
-use crate::report::Report;
 use crate::report::columns::{Align, Columns};
 use crate::report::printable::printable;
+use crate::report::{Report, table};
 
 const STATS: [Stat; 7] = [Stat::Mean, Stat::P50, Stat::P90, Stat::P95, Stat::P99, Stat::Min, Stat::Max];
 
@@ -13,8 +13,8 @@ pub fn metrics(report: &Report) -> String {
     let mut lines: Vec<String> = Rate::ALL.into_iter().filter_map(|rate| rate_line(report, rate)).collect();
     lines.push(String::new());
     lines.extend(latencies(report));
-    let failed = &report.summary.requests.failed;
-    lines.extend(failed.iter().map(|(class, count)| format!("failed by {}: {count}", class.name())));
+    lines.extend(table::engine(report).map(|engine| format!("Measured: {engine}.")));
+    lines.extend(table::requests(report));
     let failures = report.sessions.iter().flat_map(|session| &session.failures);
     lines.extend(failures.map(|failure| format!("  {}", printable(failure))));
     lines.extend(report.warnings.iter().map(|warning| format!("Warning: {}", printable(warning))));

@@ -153,20 +153,27 @@ pub(super) fn allowed(gate: &Gate) -> String {
 }
 
 fn measured(report: &Report) -> Vec<String> {
-    let Some(environment) = &report.environment else { return Vec::new() };
+    let (Some(environment), Some(engine)) = (&report.environment, engine(report)) else { return Vec::new() };
+    let mut lines = Vec::new();
+    if !report.sessions.is_empty() {
+        lines.push(format!("Measured: {engine}: {}.", sessions_and_rounds(&report.sessions)));
+    }
+    if environment.url.is_some() {
+        lines.push("An endpoint is not restarted: its sessions are blocks after a pause.".to_owned());
+    }
+    lines
+}
+
+/// Which engine, where, with what.
+pub(super) fn engine(report: &Report) -> Option<String> {
+    let environment = report.environment.as_ref()?;
     let place = environment.url.as_ref().map(|url| format!(" at {url}")).unwrap_or_default();
     // A simulated engine has neither model nor machine to speak of.
     let what = match environment.simulator {
         Some(_) => String::new(),
         None => format!(" with {} on {}", environment.model, environment.machine),
     };
-    let sessions = sessions_and_rounds(&report.sessions);
-    let line = format!("Measured: {}{place}{what}: {sessions}.", environment.engine);
-    let mut lines = if report.sessions.is_empty() { Vec::new() } else { vec![one_line(&line)] };
-    if environment.url.is_some() {
-        lines.push("An endpoint is not restarted: its sessions are blocks after a pause.".to_owned());
-    }
-    lines
+    Some(one_line(&format!("{}{place}{what}", environment.engine)))
 }
 
 fn sessions_and_rounds(sessions: &[Session]) -> String {
@@ -220,7 +227,7 @@ fn compared_with(report: &Report) -> Option<String> {
     Some(one_line(&line))
 }
 
-fn requests(report: &Report) -> Option<String> {
+pub(super) fn requests(report: &Report) -> Option<String> {
     let requests = &report.summary.requests;
     if requests.sent == 0 {
         return None;

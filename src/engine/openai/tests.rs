@@ -192,6 +192,8 @@ fn identity_comes_from_where_each_engine_tells_it() {
     assert_eq!(identity, Identity { version: Some("0.32.0".into()), model: Some("tiny".into()) });
     LLAMACPP.read_identity(PROPS, &serde_json::json!({"build_info": "b1-x"}), &mut identity);
     assert_eq!(identity.version.as_deref(), Some("b1-x"));
+    LLAMACPP.read_identity(PROPS, &serde_json::json!({"build_info": "b0-unknown"}), &mut identity);
+    assert_eq!(identity.version, None);
     OPENAI.read_identity(MODELS, &serde_json::json!("nonsense"), &mut identity);
     assert_eq!(identity.model, None);
 }
