@@ -33,8 +33,10 @@ pub enum LaunchError {
     Failed(String),
 }
 
-/// How long an engine may take until it says that it is well.
+/// How long an engine that is started here may take until it says that it is well.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// An endpoint is supposed to be running: this only bridges its restart.
+const ENDPOINT_TIMEOUT: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(50);
 
 /// `session` counts the starts of this engine: two starts of a simulated one differ as two starts of a real one do.
@@ -57,7 +59,7 @@ fn simulator(
     let any_port = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
     let simulator = Simulator::start(settings.clone(), session.into(), any_port).map_err(failed)?;
     let address = address(target, format!("http://{}", simulator.addr()), None);
-    await_health(&address, cancel)?;
+    await_health(&address, START_TIMEOUT, cancel)?;
     let environment = Environment {
         name: "simulator".into(),
         engine: format!("simulator {}", settings.version),
@@ -73,7 +75,7 @@ fn simulator(
 fn endpoint(target: &TargetSpec, endpoint: &Endpoint, cancel: &Cancel) -> Result<Launched, LaunchError> {
     let api_key = endpoint.api_key_env.as_deref().map(api_key).transpose()?;
     let mut address = address(target, endpoint.url.clone(), api_key);
-    await_health(&address, cancel)?;
+    await_health(&address, ENDPOINT_TIMEOUT, cancel)?;
     let mut client = Client::new(address.clone()).map_err(failed)?;
     let identity = client.identity().map_err(failed)?;
     let model = target.model.clone().or(identity.model).ok_or_else(|| {
@@ -106,18 +108,18 @@ fn api_key(variable: &str) -> Result<String, LaunchError> {
     })
 }
 
-fn await_health(address: &ClientSettings, cancel: &Cancel) -> Result<(), LaunchError> {
+fn await_health(address: &ClientSettings, timeout: Duration, cancel: &Cancel) -> Result<(), LaunchError> {
     let client = Client::new(address.clone()).map_err(failed)?;
-    let deadline = Instant::now() + START_TIMEOUT;
-    while !client.is_healthy() {
+    let asked = Instant::now();
+    while let Err(why) = client.health() {
         if cancel.is_cancelled() {
             return Err(LaunchError::Failed("interrupted while the engine was starting".into()));
         }
-        if Instant::now() > deadline {
+        if asked.elapsed() > timeout {
             return Err(LaunchError::Failed(format!(
-                "{} took no requests within {} s: is the engine running, and the URL right?",
+                "{} took no requests within {} s: is the engine running, and the URL right? {why}",
                 address.url,
-                START_TIMEOUT.as_secs()
+                asked.elapsed().as_secs()
             )));
         }
         thread::sleep(POLL);

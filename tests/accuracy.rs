@@ -47,7 +47,7 @@ fn round(simulator: &Simulator) -> Round {
         request_timeout: Duration::from_secs(60),
     };
     let mut client = Client::new(settings).unwrap();
-    assert!(client.is_healthy());
+    assert_eq!(client.health(), Ok(()));
     let identity = client.identity().unwrap();
     assert_eq!(identity.version, Some(SimulatorSettings::default().version));
     let mut deck = Deck::measured(&workload, "accuracy", 0);

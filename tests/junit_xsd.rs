@@ -1,12 +1,15 @@
 //! What the suite writes for Jenkins and GitLab is what they read.
 
+#[path = "common/junit_schema.rs"]
+mod junit_schema;
+
 use tollgate::report::junit::junit;
 use tollgate::report::{Report, Run, VERSION};
 use tollgate::scenario::{Gate, ScenarioId};
 use tollgate::summary::Summary;
 use tollgate::verdict::{GateOutcome, Verdict};
 
-const SCHEMA: &str = include_str!("fixtures/jenkins-junit.xsd");
+use junit_schema::{assert_valid, complaints};
 
 const VERDICTS: [Verdict; 9] = [
     Verdict::Ok,
@@ -57,18 +60,6 @@ fn report(verdict: Verdict, text: &str) -> Report {
         summary: Summary { window_s: 0.1 + 0.2, ..Summary::default() },
         sessions: Vec::new(),
     }
-}
-
-/// What the schema finds wrong; `Err` where it isn't XML.
-fn complaints(xml: &str) -> Result<Vec<String>, String> {
-    let schema = uppsala::parse(SCHEMA).expect("the schema is XML");
-    let validator = uppsala::XsdValidator::from_schema(&schema).expect("the schema is a schema");
-    let document = uppsala::parse(xml).map_err(|error| error.to_string())?;
-    Ok(validator.validate(&document).iter().map(ToString::to_string).collect())
-}
-
-fn assert_valid(xml: &str) {
-    assert_eq!(complaints(xml), Ok(Vec::new()), "{xml}");
 }
 
 #[test]

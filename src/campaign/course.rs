@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::baseline::{Baseline, Facts};
+use crate::figures;
 use crate::metric::Metric;
 use crate::report::{
     self, BaselineUsed, Environment, Pair, Proof, ProofEnd, ProofSession, Report, Run, Session,
@@ -115,15 +116,15 @@ impl<'a> Course<'a> {
             return Need::Session;
         }
         let complete = self.sessions.len() >= self.planned_sessions();
-        let Judgement { verdict, gates, .. } = self.judgement();
-        match verdict {
-            Verdict::NoBaseline | Verdict::NotComparable if !complete => Need::Session,
-            Verdict::Suspected | Verdict::Improved if wants_proof(&gates) => match self.old_target() {
-                Some(_) => Need::Proof,
-                None if complete => Need::Nothing,
-                None => Need::Session,
-            },
-            _ => Need::Nothing,
+        let judgement = self.judgement();
+        if wants_proof(&judgement.gates) && self.old_target().is_some() {
+            Need::Proof
+        } else if complete {
+            Need::Nothing
+        } else if judgement.verdict == Verdict::Suspected || self.calls_for_baseline(&judgement) {
+            Need::Session
+        } else {
+            Need::Nothing
         }
     }
 
@@ -189,12 +190,20 @@ impl<'a> Course<'a> {
         self.scenario.run.sessions as usize
     }
 
+    /// Whether a new baseline, once accepted, would turn the test green or keep it honest. A broken limit stays broken
+    /// whatever the baseline is.
+    fn calls_for_baseline(&self, judgement: &Judgement) -> bool {
+        let calls = match judgement.verdict {
+            Verdict::NoBaseline | Verdict::NotComparable | Verdict::Improved | Verdict::Regressed => true,
+            Verdict::Suspected => !self.passes(Verdict::Suspected),
+            _ => false,
+        };
+        calls && !judgement.gates.iter().any(GateOutcome::breaks_limit)
+    }
+
     /// The baseline to be accepted, where this verdict leaves one and enough was measured.
     pub fn next_baseline(&self, recorded: &str) -> Option<Baseline> {
-        let leaves = matches!(
-            self.judgement().verdict,
-            Verdict::NoBaseline | Verdict::NotComparable | Verdict::Improved | Verdict::Regressed
-        );
+        let leaves = self.calls_for_baseline(&self.judgement());
         let sessions = self.sessions_to_keep();
         let complete = sessions.len() >= self.planned_sessions();
         let environment = self.environment.as_ref().filter(|_| leaves && complete && self.end.is_none())?;
@@ -335,11 +344,11 @@ impl<'a> Course<'a> {
 
     /// The baseline, if it is one of this very scenario.
     fn comparable(&self) -> Result<&'a Baseline, (Verdict, String)> {
-        let recorded = self.sessions.len();
+        let recorded = figures::counted(self.sessions.len() as u64, "session");
         let Some(baseline) = self.baseline else {
             return Err((
                 Verdict::NoBaseline,
-                format!("there is no baseline yet; {recorded} sessions were recorded for one."),
+                format!("there is no baseline yet; this run recorded {recorded} for one."),
             ));
         };
         if baseline.facts.scenario != self.hash {
@@ -347,7 +356,7 @@ impl<'a> Course<'a> {
             return Err((
                 Verdict::NotComparable,
                 format!(
-                    "the scenario has changed since its baseline was recorded on {date}; {recorded} sessions were recorded for a new one."
+                    "the scenario has changed since its baseline was recorded on {date}; this run recorded {recorded} for a new one."
                 ),
             ));
         }

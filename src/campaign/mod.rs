@@ -88,10 +88,11 @@ impl<'a> Campaign<'a> {
         for course in open {
             match &launched {
                 Ok(launched) => self.measure(launched, Which { number, name: &name }, course),
-                Err(LaunchError::NotToBeHad(reason)) if !self.requires_target() => {
-                    course.ignore(reason.clone());
-                }
-                Err(error) => course.fail(error.to_string()),
+                Err(LaunchError::NotToBeHad(reason)) => match self.requirement() {
+                    None => course.ignore(reason.clone()),
+                    Some(name) => course.fail(format!("{reason}, and TOLLGATE_REQUIRE names `{name}`")),
+                },
+                Err(LaunchError::Failed(reason)) => course.fail(reason.clone()),
             }
             self.save(course)?;
         }
@@ -125,9 +126,10 @@ impl<'a> Campaign<'a> {
         self.starts.get()
     }
 
-    fn requires_target(&self) -> bool {
+    /// By which name the target is required, if it is.
+    fn requirement(&self) -> Option<&String> {
         let names = [self.target.name.as_str(), self.target.engine.name()];
-        self.required.iter().any(|required| names.contains(&required.as_str()))
+        self.required.iter().find(|required| names.contains(&required.as_str()))
     }
 
     fn conclude(&self, courses: &mut [Course<'a>]) -> Result<Vec<Report>, StoreError> {

@@ -59,12 +59,13 @@ pub fn run(of: &Crate) -> ExitCode {
         Err(errors) => return refuse(&errors),
     };
     let ids: Vec<ScenarioId> = suite.scenarios.iter().map(|scenario| scenario.id.clone()).collect();
-    if arguments.list {
-        let names = ids.iter().map(|id| Trial::test(id.to_string(), || Ok(())));
-        return libtest_mimic::run(&arguments, names.collect()).exit_code();
-    }
     let selected: Vec<ScenarioId> =
         ids.iter().filter(|id| is_selected(&arguments, &id.to_string())).cloned().collect();
+    if arguments.list || selected.is_empty() {
+        // Nothing is measured, so the last run's results stay as they are.
+        let names = ids.iter().map(|id| Trial::test(id.to_string(), || Err("not selected".into())));
+        return libtest_mimic::run(&arguments, names.collect()).exit_code();
+    }
     let cancel = Cancel::new();
     cancel_on_interrupt(&cancel);
     let perf_suite = match PerfSuite::new(of, suite, baselines, selected, cancel.clone()) {

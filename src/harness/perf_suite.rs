@@ -109,15 +109,7 @@ impl PerfSuite {
     }
 
     fn failure(&self, report: &Report) -> String {
-        let mut text = table::table(report);
-        text.push_str(&format!("\nReport: {}", shown(&self.folder.latest_report(report))));
-        if let Some(pending) = &report.pending {
-            text.push_str(&format!(
-                "\nTo accept what was measured as the baseline: tollgate accept {} (or cargo insta review); it waits in {pending}",
-                report.scenario
-            ));
-        }
-        text
+        format!("{}\nReport: {}", table::table(report), shown(&self.folder.latest_report(report)))
     }
 }
 

@@ -1,62 +1,140 @@
 //! One line on the terminal that says what is being done right now.
 
 use std::cell::RefCell;
-use std::fmt::Write;
+use std::env;
+use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
-
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use crate::event::{Event, Progress};
 
-/// Draws nothing where nobody looks: standard error is no terminal, or a test runner captures it.
+/// Stands wherever the cursor is: the test runner has just written `test chat::users-4::sim ... ` and continues there.
+/// That rules out the libraries for this, which own whole lines. Draws nothing where nobody looks: standard error is no
+/// terminal, or a test runner captures it.
 #[derive(Default)]
 pub struct ProgressLine {
-    bar: RefCell<Option<ProgressBar>>,
+    drawing: RefCell<Option<Drawing>>,
 }
 
-const REDRAW: Duration = Duration::from_millis(200);
+const REDRAW: Duration = Duration::from_millis(500);
+
+/// Keep the place, and don't go on in the next line at the right edge: it could scroll the place away.
+const BEGIN: &str = "\x1b7\x1b[?7l";
+/// Erase what is left of the last text, and go back.
+const END: &str = "\x1b[K\x1b[?7h\x1b8";
+const ERASE: &str = "\x1b[K";
 
 impl ProgressLine {
     pub fn show(&self, event: Event) {
         self.clear();
-        let bar = match event {
-            Event::EngineStarts { target, session } => {
-                line(format!("{target}: {session}: starting the engine"), String::new(), None)
-            }
-            Event::WarmUp { scenario, session, progress } => {
-                line(format!("{scenario}: {session}: warming up"), " requests".into(), Some(progress))
-            }
-            Event::RoundStarts { scenario, session, round, rounds, requests, progress } => {
-                let of = requests.map_or(" requests".into(), |requests| format!("/{requests} requests"));
-                line(format!("{scenario}: {session}: round {round}/{rounds}"), of, Some(progress))
-            }
+        let text = match event {
+            Event::EngineStarts { target, session } => Text::new(format!("{session}: starting {target}")),
+            Event::WarmUp { scenario, session, progress } => Text {
+                of: " requests".into(),
+                scenario: format!(" ({scenario})"),
+                progress: Some(progress),
+                ..Text::new(format!("{session}: warming up, "))
+            },
+            Event::RoundStarts { scenario, session, round, rounds, requests, progress } => Text {
+                of: requests.map_or(" requests".into(), |requests| format!("/{requests} requests")),
+                scenario: format!(" ({scenario})"),
+                progress: Some(progress),
+                ..Text::new(format!("{session}: round {round}/{rounds}, "))
+            },
             Event::Pause => return,
         };
-        bar.enable_steady_tick(REDRAW);
-        self.bar.replace(Some(bar));
+        if is_watched() {
+            self.drawing.replace(Some(Drawing::start(text)));
+        }
     }
 
     pub fn clear(&self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
+        if let Some(drawing) = self.drawing.take() {
+            drawing.end();
         }
     }
 }
 
-fn line(text: String, unit: String, progress: Option<Arc<Progress>>) -> ProgressBar {
-    let ended = move |_: &ProgressState, out: &mut dyn Write| {
-        let Some(progress) = &progress else { return };
-        let (ended, failed) =
-            (progress.ended.load(Ordering::Relaxed), progress.failed.load(Ordering::Relaxed));
-        let failures = if failed > 0 { format!(", {failed} failed") } else { String::new() };
-        // A line that can't be written is not worth ending a measurement for.
-        let _ = write!(out, "{ended}{unit}{failures}");
-    };
-    let style = ProgressStyle::with_template("{spinner} {msg} [{elapsed}] {ended}").expect("a constant");
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    bar.set_style(style.with_key("ended", ended));
-    bar.set_message(text);
-    bar
+struct Text {
+    doing: String,
+    of: String,
+    scenario: String,
+    progress: Option<Arc<Progress>>,
+    since: Instant,
+}
+
+impl Text {
+    fn new(doing: String) -> Text {
+        Text { doing, of: String::new(), scenario: String::new(), progress: None, since: Instant::now() }
+    }
+
+    /// `session 1: round 1/2, 4/8 requests, 12 s (chat::users-4::sim)`: a narrow terminal cuts off the end.
+    fn now(&self) -> String {
+        let Text { doing, of, scenario, progress, since } = self;
+        let ended = progress.as_ref().map(|progress| {
+            let failed = progress.failed.load(Ordering::Relaxed);
+            let failures = if failed > 0 { format!(", {failed} failed") } else { String::new() };
+            format!("{}{of}{failures}", progress.ended.load(Ordering::Relaxed))
+        });
+        format!("{doing}{}, {} s{scenario}", ended.unwrap_or_default(), since.elapsed().as_secs())
+    }
+}
+
+/// A thread that draws until it is told to stop.
+struct Drawing {
+    stop: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Drawing {
+    fn start(text: Text) -> Drawing {
+        let (stop, stopped) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            loop {
+                write(&format!("{BEGIN}{}{END}", text.now()));
+                if stopped.recv_timeout(REDRAW) != Err(RecvTimeoutError::Timeout) {
+                    return write(ERASE);
+                }
+            }
+        });
+        Drawing { stop, thread }
+    }
+
+    fn end(self) {
+        drop(self.stop);
+        let _ = self.thread.join();
+    }
+}
+
+/// A line that can't be written is not worth ending a measurement for.
+fn write(text: &str) {
+    let mut terminal = io::stderr().lock();
+    let _ = terminal.write_all(text.as_bytes()).and_then(|()| terminal.flush());
+}
+
+fn is_watched() -> bool {
+    io::stderr().is_terminal() && env::var_os("TERM").is_some_and(|terminal| terminal != "dumb")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_shows_how_far_it_is_and_what_failed() {
+        let progress = Arc::new(Progress::default());
+        let text = Text {
+            of: "/8 requests".into(),
+            scenario: " (chat::users-4::sim)".into(),
+            progress: Some(progress.clone()),
+            ..Text::new("session 1: round 1/2, ".into())
+        };
+        assert_eq!(text.now(), "session 1: round 1/2, 0/8 requests, 0 s (chat::users-4::sim)");
+        progress.ended.store(4, Ordering::Relaxed);
+        progress.failed.store(1, Ordering::Relaxed);
+        assert_eq!(text.now(), "session 1: round 1/2, 4/8 requests, 1 failed, 0 s (chat::users-4::sim)");
+    }
 }

@@ -140,11 +140,13 @@ impl Client {
         self.peer.address.is_loopback()
     }
 
-    /// Whether the engine says that it takes requests.
-    pub fn is_healthy(&self) -> bool {
+    /// Whether the engine says that it takes requests; if not, what it said.
+    pub fn health(&self) -> Result<(), String> {
         let path = self.peer.engine.health_path();
-        let answered = self.runtime.block_on(self.small_talk.get(&self.peer.address.url(path)));
-        answered.is_ok_and(|(status, _)| status.is_success())
+        match self.runtime.block_on(self.small_talk.get(&self.peer.address.url(path)))? {
+            (status, _) if status.is_success() => Ok(()),
+            (status, body) => Err(format!("{path} answered HTTP {}: {}", status.as_u16(), refusal(&body))),
+        }
     }
 
     /// Asks the engine who it is. What it has no route for stays `None`; that it can't be reached or refuses the key is

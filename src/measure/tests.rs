@@ -441,7 +441,7 @@ fn an_engine_says_who_it_is_and_the_model_is_taken_from_it() {
         request_timeout: PATIENCE,
     };
     let mut client = Client::new(settings.clone()).unwrap();
-    assert!(client.is_healthy());
+    assert_eq!(client.health(), Ok(()));
     assert_eq!(client.identity().unwrap(), Identity { version: None, model: Some("tiny".into()) });
     assert_eq!(client.model(), Some("tiny"));
     let bad = Client::new(ClientSettings { api_key: Some("a\nb".into()), ..settings });

@@ -81,9 +81,10 @@ pub fn invalid() -> Report {
 }
 
 pub fn no_baseline() -> Report {
-    let reason = "4 sessions are recorded and wait for being accepted: tollgate accept code::users-1::vllm.";
+    let reason = "there is no baseline yet; this run recorded 4 sessions for one.";
     let mut report = measured("code", "users-1", Verdict::NoBaseline, reason, 4);
     report.baseline = None;
+    report.pending = Some("baselines/l40s-qwen3-8b/code__users-1__vllm.snap.new".into());
     report.gates = vec![GateOutcome {
         old: None,
         verdict: Verdict::NoBaseline,

@@ -27,6 +27,7 @@ pub fn table(report: &Report) -> String {
     lines.extend(requests(report));
     lines.extend(failures(&report.sessions));
     lines.extend(report.warnings.iter().map(|warning| format!("Warning: {}", printable(warning))));
+    lines.extend(pending(report));
     lines.join("\n")
 }
 
@@ -46,6 +47,7 @@ pub fn overview(reports: &[Report]) -> String {
     }));
     lines.push(counts(reports));
     lines.extend(warnings(reports));
+    lines.extend(all_pending(reports));
     lines.join("\n")
 }
 
@@ -245,6 +247,23 @@ pub(super) fn requests(report: &Report) -> Option<String> {
     Some(line + ".")
 }
 
+fn pending(report: &Report) -> Option<String> {
+    let file = report.pending.as_ref()?;
+    let line = format!(
+        "To accept what was measured as the baseline: tollgate accept {} (or cargo insta review); it waits in {file}",
+        report.scenario
+    );
+    Some(one_line(&line))
+}
+
+/// Also said where every test passed: an improvement wants to be accepted, too.
+fn all_pending(reports: &[Report]) -> Option<String> {
+    let count = reports.iter().filter(|report| report.pending.is_some()).count();
+    let waiting = figures::counted(count as u64, "new baseline");
+    (count > 0)
+        .then(|| format!("Pending: {waiting}, to be accepted by tollgate accept or cargo insta review."))
+}
+
 /// The same failure in every session is told once.
 fn failures(sessions: &[Session]) -> Vec<String> {
     let mut told: Vec<String> = Vec::new();
@@ -406,6 +425,11 @@ mod tests {
             report.warnings = vec!["another driver than the baseline's".into()];
         }
         let shown = overview(&reports);
-        assert!(shown.ends_with("Warning: 2 scenarios: another driver than the baseline's"), "{shown}");
+        assert_eq!(
+            shown.matches("Warning: 2 scenarios: another driver than the baseline's").count(),
+            1,
+            "{shown}"
+        );
+        assert_eq!(shown.matches("another driver").count(), 1, "{shown}");
     }
 }

@@ -106,6 +106,11 @@ fn values(metric: Metric, sessions: &[Evidence]) -> Vec<f64> {
 }
 
 impl GateOutcome {
+    /// Regressed by an absolute limit and not by comparison.
+    pub fn breaks_limit(&self) -> bool {
+        self.verdict == Verdict::Regressed && self.change.is_none()
+    }
+
     fn concluded(mut self, verdict: Verdict, reason: impl Into<String>) -> GateOutcome {
         self.verdict = verdict;
         self.reason = reason.into();

@@ -1,0 +1,106 @@
+//! A crate that has a perf suite by `tollgate::main!()`, as any user's.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use serde_json::Value;
+use toml::Table;
+
+const PERF: &str = "fn main() -> std::process::ExitCode {
+    tollgate::main!()
+}
+";
+
+pub struct UserCrate {
+    /// Its perf suite's test binary.
+    pub perf: PathBuf,
+}
+
+impl UserCrate {
+    /// Built once per process; among processes cargo's own lock sees to it that one builds and the others wait.
+    pub fn built() -> &'static UserCrate {
+        static BUILT: OnceLock<UserCrate> = OnceLock::new();
+        BUILT.get_or_init(|| {
+            let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("user-crate");
+            write_crate(&root);
+            UserCrate { perf: build(&root) }
+        })
+    }
+}
+
+/// Our own target folder: the dependencies are compiled in there already.
+pub fn target_dir() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .parent()
+        .expect("cargo's folder for tests is within its target folder")
+}
+
+/// A cargo that builds a user's crate. The variables by which ours speaks to these tests must not reach it: some build
+/// scripts (ring's) run again when they change, and everything above them would be compiled again each time.
+pub fn cargo(root: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in env::vars_os() {
+        if name.to_string_lossy().starts_with("CARGO_PKG_") {
+            command.env_remove(name);
+        }
+    }
+    command.env_remove("CARGO_MANIFEST_DIR").current_dir(root).args(arguments);
+    command
+}
+
+/// Same profile and same lock file as ours, and our dev-dependencies: so the features of all dependencies are the same
+/// and none is compiled twice.
+pub fn write_crate(root: &Path) {
+    let ours = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest: Table = fs::read_to_string(ours.join("Cargo.toml")).unwrap().parse().unwrap();
+    let mut theirs: Table = r#"
+        package = { name = "user-crate", version = "0.0.0", edition = "2024", publish = false }
+        lib = { path = "lib.rs" }
+        workspace = {}
+        test = [{ name = "perf", harness = false }]
+    "#
+    .parse()
+    .unwrap();
+    let mut dependencies = manifest["dev-dependencies"].as_table().unwrap().clone();
+    dependencies.insert(
+        "tollgate".into(),
+        Table::from_iter([("path".to_owned(), ours.to_str().unwrap().into())]).into(),
+    );
+    theirs.insert("dev-dependencies".into(), dependencies.into());
+    theirs.insert("profile".into(), manifest["profile"].clone());
+    write(&root.join("Cargo.toml"), &theirs.to_string());
+    write(&root.join("lib.rs"), "");
+    write(&root.join("tests/perf.rs"), PERF);
+    // Cargo adds the crate itself to its lock file; the copy beside it tells when ours has changed.
+    if write(&root.join("ours.lock"), &fs::read_to_string(ours.join("Cargo.lock")).unwrap()) {
+        fs::copy(root.join("ours.lock"), root.join("Cargo.lock")).unwrap();
+    }
+}
+
+/// Leaves a file as it is where nothing changes, since cargo goes by time stamps; says whether it wrote. Another
+/// process may be reading.
+fn write(path: &Path, text: &str) -> bool {
+    if fs::read_to_string(path).is_ok_and(|found| found == text) {
+        return false;
+    }
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let part = path.with_extension(format!("part-{}", std::process::id()));
+    fs::write(&part, text).unwrap();
+    fs::rename(part, path).unwrap();
+    true
+}
+
+fn build(root: &Path) -> PathBuf {
+    let output =
+        cargo(root, &["test", "--test", "perf", "--no-run", "--message-format", "json"]).output().unwrap();
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let mut executables = messages.lines().filter_map(|line| {
+        let message: Value = serde_json::from_str(line).ok()?;
+        Some(PathBuf::from(message["executable"].as_str()?))
+    });
+    let errors = String::from_utf8_lossy(&output.stderr);
+    executables.next_back().unwrap_or_else(|| panic!("the user's crate does not build:\n{errors}"))
+}

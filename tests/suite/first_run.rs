@@ -1,0 +1,67 @@
+//! From no baseline to a green test, here and under CI.
+
+use tollgate::verdict::Verdict;
+
+use crate::common::{CHAT, SIMULATOR, Suite};
+
+const PENDING: &str = "simulator/chat__users-4__sim.snap.new";
+const ACCEPTED: &str = "simulator/chat__users-4__sim.snap";
+
+#[test]
+fn a_first_run_fails_and_what_it_leaves_makes_the_next_one_green_once_accepted() {
+    let one_more = CHAT.replace("[run]", "[load.users-2]\nconcurrency = 2\nrequests = 4\n[run]");
+    let suite = Suite::of(&[("targets.toml", SIMULATOR), ("scenarios/chat.toml", &one_more)]);
+    let first = suite.run(&[]);
+    first
+        .assert_exit(101)
+        .assert_says("NO BASELINE: there is no baseline yet; this run recorded 4 sessions for one.")
+        .assert_says("tollgate accept chat::users-4::sim")
+        .assert_says("cargo insta review")
+        .assert_says("baselines/simulator/chat__users-4__sim.snap.new");
+    assert_eq!(suite.baselines(), ["simulator/chat__users-2__sim.snap.new", PENDING]);
+    assert_eq!(suite.junit().matches("<error type=\"no baseline\"").count(), 2);
+
+    suite
+        .accept(&[])
+        .assert_exit(0)
+        .assert_says("accepted baselines/simulator/chat__users-2__sim.snap\n")
+        .assert_says("accepted baselines/simulator/chat__users-4__sim.snap\n");
+    assert_eq!(suite.baselines(), ["simulator/chat__users-2__sim.snap", ACCEPTED]);
+
+    suite.run(&[]).assert_exit(0).assert_says("2 scenarios: 2 ok.");
+    assert_eq!(suite.baselines(), ["simulator/chat__users-2__sim.snap", ACCEPTED]);
+    assert!(suite.reports().values().all(|report| report.verdict == Verdict::Ok && report.pending.is_none()));
+    assert!(!suite.junit().contains("<error"));
+}
+
+#[test]
+fn a_baseline_reads_as_one_value_per_session() {
+    let suite = Suite::with_baseline();
+    let text = suite.read(&format!("baselines/{ACCEPTED}"));
+    assert!(text.contains("\nengine = \"simulator 1.0.0\"\n"), "{text}");
+    let throughput = text.lines().find_map(|line| line.strip_prefix("output_tokens_per_s = ")).expect(&text);
+    assert_eq!(throughput.matches(',').count(), 3, "{text}");
+}
+
+#[test]
+fn a_pass_takes_back_what_an_earlier_run_left_pending() {
+    let suite = Suite::with_baseline();
+    let accepted = suite.read(&format!("baselines/{ACCEPTED}"));
+    suite.write(&format!("baselines/{PENDING}"), &accepted);
+    suite.run(&[]).assert_exit(0);
+    assert_eq!(suite.baselines(), [ACCEPTED]);
+    assert_eq!(suite.read(&format!("baselines/{ACCEPTED}")), accepted);
+}
+
+#[test]
+fn under_ci_nothing_is_left_pending_and_the_failure_says_how_to_have_it() {
+    let suite = Suite::new();
+    let told = suite.run_with(&[("CI", "true")]);
+    told.assert_exit(101).assert_says("INSTA_UPDATE=new").assert_says_not("tollgate accept");
+    assert_eq!(suite.baselines(), [""; 0]);
+    assert!(suite.junit_text("error").unwrap().contains("INSTA_UPDATE=new"));
+
+    let asked = suite.run_with(&[("CI", "true"), ("INSTA_UPDATE", "new")]);
+    asked.assert_exit(101).assert_says("tollgate accept chat::users-4::sim").assert_says_not("INSTA_UPDATE");
+    assert_eq!(suite.baselines(), [PENDING]);
+}

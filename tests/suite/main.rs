@@ -1,0 +1,10 @@
+//! The perf suite from end to end: another crate's test binary, run on suites of a second or two.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod acceptance;
+mod first_run;
+mod selection;
+mod trouble;
+mod verdicts;

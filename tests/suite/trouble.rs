@@ -1,0 +1,101 @@
+//! Runs that don't come to their end.
+
+use std::net::TcpListener;
+use std::process::{Child, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tollgate::report::Report;
+use tollgate::verdict::Verdict;
+
+use crate::common::{CHAT, EngineProcess, Outcome, SIMULATOR, Suite, await_some};
+
+/// Requests of a round.
+const REQUESTS: u64 = 24;
+
+/// Two scenarios whose rounds take more than a second. One session of each is enough.
+fn two_long_ones() -> String {
+    let other = format!("[load.other]\nconcurrency = 4\nrequests = {REQUESTS}\n[run]\nsessions = 1");
+    CHAT.replace("requests = 8", &format!("requests = {REQUESTS}")).replace("[run]", &other)
+}
+
+fn start(suite: &Suite) -> Child {
+    suite.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn end(child: Child) -> Outcome {
+    child.wait_with_output().unwrap().into()
+}
+
+fn measured_one(suite: &Suite) -> Option<Report> {
+    suite.reports().into_values().find(|report| !report.sessions.is_empty())
+}
+
+#[test]
+fn an_interrupt_keeps_what_was_finished() {
+    let suite = Suite::of(&[("targets.toml", SIMULATOR), ("scenarios/chat.toml", &two_long_ones())]);
+    suite.record_baselines();
+    let last_run = suite.path("target/tollgate/latest").read_link().unwrap();
+    let child = start(&suite);
+    let finished = await_some("the first report", || {
+        let this_run = suite.path("target/tollgate/latest").read_link().unwrap() != last_run;
+        measured_one(&suite).filter(|_| this_run)
+    });
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let interrupted = end(child);
+    interrupted.assert_exit(130).assert_complains("interrupted");
+
+    let reports = suite.reports();
+    assert_eq!(finished.verdict, Verdict::Ok);
+    assert_eq!(reports[&finished.scenario.to_string()].verdict, Verdict::Ok);
+    let cut = reports.values().find(|report| report.scenario != finished.scenario).expect("a report of both");
+    assert_eq!(cut.verdict, Verdict::Invalid);
+    assert!(cut.reason.contains("interrupted"), "{}", cut.reason);
+    let junit = suite.junit();
+    assert!(junit.contains("tests=\"2\" errors=\"1\" failures=\"0\""), "{junit}");
+    assert!(suite.junit_text("error").unwrap().contains("interrupted"), "{junit}");
+}
+
+fn suite_on(url: &str, scenario: &str) -> Suite {
+    let targets = format!("[targets.engine]\nengine = \"vllm\"\nurl = \"{url}\"\nhardware = \"cpu\"\n");
+    let scenario = scenario.replace("\"sim\"", "\"engine\"");
+    Suite::of(&[("targets.toml", &targets), ("scenarios/chat.toml", &scenario)])
+}
+
+#[test]
+fn an_engine_that_dies_in_a_round_is_invalid_and_what_was_measured_is_kept() {
+    let mut engine = EngineProcess::start(&["decode_step_ms=6.0", "prefill_base_ms=20.0", "cold_start_ms=0"]);
+    let scenario = two_long_ones().replace("rounds = 1", "rounds = 3");
+    let suite = suite_on(&engine.url, &scenario);
+    let child = start(&suite);
+    let finished = await_some("the first report", || measured_one(&suite));
+    // A round of the other scenario, and the middle of its second one.
+    let then = engine.requests_answered() + REQUESTS + REQUESTS / 2;
+    await_some("the other scenario's second round", || (engine.requests_answered() >= then).then_some(()));
+    engine.kill();
+    end(child).assert_exit(101).assert_says("INVALID: the engine went away in round ");
+
+    let reports = suite.reports();
+    assert_eq!(reports[&finished.scenario.to_string()].sessions[0].rounds.len(), 3);
+    let cut = reports.values().find(|report| report.scenario != finished.scenario).expect("a report of both");
+    assert_eq!(cut.verdict, Verdict::Invalid);
+    let rounds: Vec<_> = cut.sessions[0].rounds.iter().map(|round| &round.summary.requests).collect();
+    assert_eq!(rounds.len(), 2);
+    assert_eq!(rounds[0].succeeded, REQUESTS);
+    assert!(rounds[1].succeeded > 0 && rounds[1].failures() > 0, "{rounds:?}");
+    assert!(cut.pending.is_none());
+    assert!(suite.junit_text("error").is_some());
+}
+
+#[test]
+fn an_endpoint_where_nothing_listens_is_invalid_in_words() {
+    // Bound and let go: a port that nobody has now.
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let suite = suite_on(&format!("http://{address}"), CHAT);
+    suite
+        .run(&[])
+        .assert_exit(101)
+        .assert_says(&format!("INVALID: http://{address} took no requests within "))
+        .assert_says("Connection refused");
+    assert!(suite.junit().contains("<error type=\"invalid\""));
+    assert_eq!(suite.baselines(), [""; 0]);
+}

@@ -1,0 +1,122 @@
+//! What a change of the engine, or of the scenario, does to the test.
+
+use tollgate::report::Report;
+use tollgate::verdict::Verdict;
+
+use crate::common::{CHAT, Suite};
+
+const SCENARIO: &str = "chat::users-4::sim";
+const ACCEPTED: &str = "simulator/chat__users-4__sim.snap";
+const PENDING: &str = "simulator/chat__users-4__sim.snap.new";
+
+const SLOW_DECODE: (&str, &str) = ("TOLLGATE_SET", "targets.sim.simulator.decode_scale=2.5");
+const SLOW_PREFILL: (&str, &str) = ("TOLLGATE_SET", "targets.sim.simulator.prefill_scale=3");
+const FAST_DECODE: (&str, &str) = ("TOLLGATE_SET", "targets.sim.simulator.decode_scale=0.4");
+
+fn gates(report: &Report) -> Vec<(String, Verdict)> {
+    report.gates.iter().map(|outcome| (outcome.gate.metric.to_string(), outcome.verdict)).collect()
+}
+
+fn expected(throughput: Verdict, ttft: Verdict) -> Vec<(String, Verdict)> {
+    let gates = [("output_tokens_per_s", throughput), ("ttft_ms_p50", ttft), ("success_rate", Verdict::Ok)];
+    gates.map(|(metric, verdict)| (metric.to_owned(), verdict)).to_vec()
+}
+
+#[test]
+fn a_slower_decode_fails_the_throughput_gate_until_it_is_accepted() {
+    let suite = Suite::with_baseline();
+    let red = suite.run_with(&[SLOW_DECODE]);
+    red.assert_exit(101)
+        .assert_says("REGRESSED: output throughput is ")
+        .assert_says("To accept what was measured as the baseline: tollgate accept chat::users-4::sim");
+    let report = suite.report(SCENARIO);
+    assert_eq!((report.verdict, report.passed), (Verdict::Regressed, false));
+    assert_eq!(gates(&report), expected(Verdict::Regressed, Verdict::Ok));
+    assert_eq!(report.pending.as_deref(), Some("baselines/simulator/chat__users-4__sim.snap.new"));
+    let body = suite.junit_text("failure").expect("a regression is a failure");
+    assert!(body.contains("metric") && body.contains("output_tokens_per_s"), "{body}");
+    assert!(body.contains("tollgate accept"), "whoever reads it in CI needs it, too: {body}");
+
+    suite.accept(&[SCENARIO]).assert_exit(0);
+    suite.run_with(&[SLOW_DECODE]).assert_exit(0).assert_says("1 scenario: 1 ok.");
+    assert_eq!(suite.baselines(), [ACCEPTED]);
+}
+
+#[test]
+fn a_slower_prefill_fails_the_ttft_gate_alone() {
+    let suite = Suite::with_baseline();
+    suite.run_with(&[SLOW_PREFILL]).assert_exit(101).assert_says("REGRESSED: p50 time to first token is ");
+    assert_eq!(gates(&suite.report(SCENARIO)), expected(Verdict::Ok, Verdict::Regressed));
+}
+
+#[test]
+fn an_improvement_passes_and_leaves_a_baseline_that_would_catch_the_next_loss() {
+    let suite = Suite::with_baseline();
+    let green = suite.run_with(&[FAST_DECODE]);
+    green.assert_exit(0).assert_says("IMPROVED chat::users-4::sim: output throughput is ");
+    green.assert_says("Pending: 1 new baseline, to be accepted by tollgate accept");
+    assert_eq!(suite.baselines(), [ACCEPTED, PENDING]);
+    let told = suite.junit_text("system-out").unwrap();
+    assert!(told.contains("IMPROVED") && told.contains(PENDING), "{told}");
+    suite.accept(&[]).assert_exit(0);
+    suite.run(&[]).assert_exit(101).assert_says("REGRESSED");
+}
+
+#[test]
+fn a_changed_scenario_is_not_comparable() {
+    let suite = Suite::with_baseline();
+    suite.write("perf-tests/scenarios/chat.toml", &CHAT.replace("rounds = 1", "rounds = 2"));
+    suite
+        .run(&[])
+        .assert_exit(101)
+        .assert_says("NOT COMPARABLE: the scenario has changed since its baseline was recorded on ");
+    assert!(suite.junit().contains("<error type=\"not comparable\""));
+    suite.accept(&[]).assert_exit(0);
+    suite.run(&[]).assert_exit(0);
+}
+
+#[test]
+fn other_gates_do_not_change_what_is_compared() {
+    let suite = Suite::with_baseline();
+    suite.write("perf-tests/scenarios/chat.toml", &CHAT.replace("\"30%\"", "\"40%\""));
+    suite.run(&[]).assert_exit(0).assert_says("1 scenario: 1 ok.");
+}
+
+#[test]
+fn a_broken_limit_fails_at_once_and_leaves_no_baseline_that_would_break_it_again() {
+    let suite = Suite::with_baseline();
+    suite.write("perf-tests/scenarios/chat.toml", &CHAT.replace("\"80%\"", "\"80%\", max = 1"));
+    let red = suite.run(&[]);
+    red.assert_exit(101).assert_says(" is above 1").assert_says_not("tollgate accept");
+    assert_eq!(suite.report(SCENARIO).sessions.len(), 1);
+    assert_eq!(suite.baselines(), [ACCEPTED]);
+}
+
+/// Stored sessions that scatter so much that no loss could be proven by them.
+fn suite_with_restless_baseline() -> Suite {
+    let suite = Suite::with_baseline();
+    let file = format!("baselines/{ACCEPTED}");
+    let text = suite.read(&file);
+    let throughput = text.lines().find(|line| line.starts_with("output_tokens_per_s")).unwrap();
+    suite.write(&file, &text.replace(throughput, "output_tokens_per_s = [800.0, 3200.0, 800.0, 3200.0]"));
+    suite
+}
+
+#[test]
+fn a_suspicion_passes_with_a_warning() {
+    let suite = suite_with_restless_baseline();
+    suite.run(&[]).assert_exit(0).assert_says("SUSPECTED chat::users-4::sim: output throughput seems ");
+    assert!(suite.junit_text("system-out").unwrap().contains("SUSPECTED"));
+    assert_eq!(suite.baselines(), [ACCEPTED]);
+}
+
+#[test]
+fn a_suspicion_that_shall_fail_can_be_accepted() {
+    let suite = suite_with_restless_baseline();
+    let strict = CHAT.replace("[run]", "[run]\non_suspected = \"fail\"");
+    suite.write("perf-tests/scenarios/chat.toml", &strict);
+    suite.run(&[]).assert_exit(101).assert_says("tollgate accept chat::users-4::sim");
+    assert!(suite.junit().contains("<failure type=\"suspected\""));
+    suite.accept(&[]).assert_exit(0);
+    suite.run(&[]).assert_exit(0).assert_says("1 scenario: 1 ok.");
+}
