@@ -1,18 +1,15 @@
 //! One scenario on its way through a campaign: what was measured so far, what that says, and whether it needs more.
 
-use std::collections::BTreeMap;
-
 use crate::baseline::{Baseline, Facts};
+use crate::campaign::duel::Duel;
 use crate::figures;
 use crate::metric::Metric;
-use crate::report::{
-    self, BaselineUsed, Environment, Pair, Proof, ProofEnd, ProofSession, Report, Run, Session,
-};
+use crate::report::{self, BaselineUsed, Environment, ProofEnd, Report, Run, Session};
 use crate::scenario::{OnSuspected, Scenario};
 use crate::store::Baselines;
 use crate::summary::Summary;
 use crate::target::{Place, TargetSpec};
-use crate::verdict::explain::{Sides, diagnosis, explain};
+use crate::verdict::explain::{Sides, explain};
 use crate::verdict::{Evidence, GateOutcome, Old, OldValues, Side, Verdict, is_decided, judge, wants_proof};
 
 pub struct Course<'a> {
@@ -21,7 +18,7 @@ pub struct Course<'a> {
     environment: Option<Environment>,
     baseline: Option<&'a Baseline>,
     sessions: Vec<Session>,
-    proof: Option<InProof>,
+    proof: Option<Duel>,
     warnings: Vec<String>,
     end: Option<End>,
     pending: Option<String>,
@@ -35,15 +32,6 @@ pub enum Need {
     Nothing,
     Session,
     Proof,
-}
-
-/// A proof that is being made, or was.
-struct InProof {
-    old: Environment,
-    sessions: Vec<ProofSession>,
-    minutes: f64,
-    end: ProofEnd,
-    side_by_side: bool,
 }
 
 /// What ends a course before its figures do.
@@ -144,46 +132,21 @@ impl<'a> Course<'a> {
         if side == Side::New && self.environment.is_none() {
             self.environment = Some(environment.clone());
         }
-        let side_by_side = self.scenario.target.proof.side_by_side;
-        let proof = self.proof.get_or_insert_with(|| InProof {
-            old: environment.clone(),
-            sessions: Vec::new(),
-            minutes: 0.0,
-            end: ProofEnd::Interrupted,
-            side_by_side,
-        });
-        proof.sessions.push(ProofSession { side, session });
+        self.proof.get_or_insert_with(|| Duel::against(environment)).add(side, session);
     }
 
     /// Whether more starts of each side could still change the verdict.
     pub fn is_undecided(&self) -> bool {
+        let starts = self.proof.as_ref().map_or(0, Duel::starts);
         let planned = self.scenario.target.proof.starts;
-        self.end.is_none() && (self.starts() < planned || !is_decided(&self.gate_outcomes()))
-    }
-
-    /// Starts of each side so far.
-    pub fn starts(&self) -> u32 {
-        let of = |side| self.proof_sessions(side).count() as u32;
-        of(Side::Old).min(of(Side::New))
+        self.end.is_none() && (starts < planned || !is_decided(&self.gate_outcomes()))
     }
 
     pub fn end_proof(&mut self, end: ProofEnd, minutes: f64) {
-        let failed = self.end.is_some();
-        if let Some(proof) = &mut self.proof {
-            proof.end = if failed { ProofEnd::Failed } else { end };
-            proof.minutes = minutes;
+        let end = if self.end.is_some() { ProofEnd::Failed } else { end };
+        if let Some(duel) = &mut self.proof {
+            duel.end(end, minutes);
         }
-    }
-
-    fn slow_part(&self) -> Option<String> {
-        let [old, new] = [Side::Old, Side::New]
-            .map(|side| Summary::merge(self.proof_sessions(side).map(|session| &session.summary)));
-        diagnosis(&old, &new)
-    }
-
-    fn proof_sessions(&self, side: Side) -> impl Iterator<Item = &Session> {
-        let sessions = self.proof.iter().flat_map(|proof| &proof.sessions);
-        sessions.filter(move |held| held.side == side).map(|held| &held.session)
     }
 
     fn planned_sessions(&self) -> usize {
@@ -262,11 +225,9 @@ impl<'a> Course<'a> {
             warnings: self.warnings.clone(),
             environment: self.environment.clone(),
             baseline,
-            proof: self.proof_report(),
+            proof: self.proof.as_ref().map(|duel| duel.report(self.scenario)),
             pending: self.pending.clone(),
-            summary: Summary::merge(
-                self.sessions.iter().chain(self.proof_sessions(Side::New)).map(|session| &session.summary),
-            ),
+            summary: Summary::merge(self.all_sessions().map(|session| &session.summary)),
             sessions: self.sessions.clone(),
         }
     }
@@ -300,7 +261,8 @@ impl<'a> Course<'a> {
         let verdict = Verdict::worst(gates.iter().map(|gate| gate.verdict));
         if matches!(verdict, Verdict::Invalid | Verdict::Regressed) {
             let sentence = explain(verdict, &gates, &self.sides());
-            let part = self.slow_part().filter(|_| verdict == Verdict::Regressed);
+            let part =
+                self.proof.as_ref().and_then(Duel::slow_part).filter(|_| verdict == Verdict::Regressed);
             let sentences = [Some(sentence), part, self.onset.clone()];
             return concluded(verdict, sentences.into_iter().flatten().collect::<Vec<_>>().join(" "));
         }
@@ -311,8 +273,8 @@ impl<'a> Course<'a> {
     }
 
     fn gate_outcomes(&self) -> Vec<GateOutcome> {
-        if self.proof.is_some() {
-            let [old, new] = [Side::Old, Side::New].map(|side| evidence(self.proof_sessions(side)));
+        if let Some(duel) = &self.proof {
+            let (old, new) = (evidence(duel.sessions(Side::Old)), evidence(duel.sessions(Side::New)));
             return self.judge(|_| Old::Alternating(&old), &new);
         }
         let none = OldValues::new();
@@ -366,12 +328,13 @@ impl<'a> Course<'a> {
     fn sides(&self) -> Sides {
         let new = self.environment.as_ref().map_or("this run", |environment| &environment.engine);
         match (&self.proof, self.baseline) {
-            (Some(proof), _) => {
+            (Some(duel), _) => {
                 let settings =
                     self.environment.as_ref().and_then(|environment| environment.simulator.as_ref());
-                let apart = proof.old.simulator.as_ref().zip(settings);
+                let old = duel.old();
+                let apart = old.simulator.as_ref().zip(settings);
                 let apart = apart.map(|(old, new)| (old.apart_from(new), new.apart_from(old)));
-                Sides::in_turn(&proof.old.engine, new, apart)
+                Sides::in_turn(&old.engine, new, apart)
             }
             (None, Some(Baseline { facts, .. })) => Sides::of(&facts.engine, new, &facts.recorded),
             (None, None) => Sides { old: "the baseline".into(), new: "this run".into() },
@@ -380,10 +343,16 @@ impl<'a> Course<'a> {
 
     /// The sessions that a new baseline consists of: those of the proof, where there was one.
     fn sessions_to_keep(&self) -> Vec<&Session> {
-        match self.proof {
-            Some(_) => self.proof_sessions(Side::New).collect(),
+        match &self.proof {
+            Some(duel) => duel.sessions(Side::New).collect(),
             None => self.sessions.iter().collect(),
         }
+    }
+
+    /// Every session of the engine under test.
+    fn all_sessions(&self) -> impl Iterator<Item = &Session> {
+        let proven = self.proof.iter().flat_map(|duel| duel.sessions(Side::New));
+        self.sessions.iter().chain(proven)
     }
 
     /// One value per session of every gated metric.
@@ -394,36 +363,6 @@ impl<'a> Course<'a> {
             Some((gate.metric, values?))
         });
         kept.collect()
-    }
-
-    fn proof_report(&self) -> Option<Proof> {
-        let proof = self.proof.as_ref()?;
-        Some(Proof {
-            old: proof.old.clone(),
-            starts: self.starts(),
-            minutes: proof.minutes,
-            end: proof.end,
-            side_by_side: proof.side_by_side,
-            pairs: self.scenario.gates.iter().map(|gate| (gate.metric, self.pairs(gate.metric))).collect(),
-            sessions: proof.sessions.clone(),
-        })
-    }
-
-    /// A round's partner is the same round, with the same prompts, of the other side's session of the same number.
-    fn pairs(&self, metric: Metric) -> Vec<Pair> {
-        let rounds = |side| {
-            let sessions: BTreeMap<u32, &Session> =
-                self.proof_sessions(side).map(|session| (session.number, session)).collect();
-            sessions
-        };
-        let (old, new) = (rounds(Side::Old), rounds(Side::New));
-        let partners = old.iter().filter_map(|(number, old)| Some((&old.rounds, &new.get(number)?.rounds)));
-        partners
-            .flat_map(|(old, new)| old.iter().zip(new))
-            .filter_map(|(old, new)| {
-                Some(Pair { old: old.summary.value(metric)?, new: new.summary.value(metric)? })
-            })
-            .collect()
     }
 
     fn warn_of_change(&mut self, what: &str, old: &str, new: &str) {

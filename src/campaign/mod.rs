@@ -1,6 +1,7 @@
 //! A campaign: the sessions of one target, shared by all of its selected scenarios.
 
 mod course;
+mod duel;
 mod proof;
 mod session;
 
