@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
+use serde_json::{Value, json};
 use url::Url;
 
+use crate::museum;
 use crate::scenario::document::Document;
 use crate::scenario::error::ConfigError;
 use crate::scenario::expand::{Environment, is_variable_name};
 use crate::scenario::names;
-use crate::target::{Endpoint, EngineKind, Place, SimulatorSettings, TargetSpec};
+use crate::target::{Endpoint, EngineKind, InvalidSetting, Place, SimulatorSettings, TargetSpec};
 
 /// The targets of tollgate: the one file a version bump touches.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -37,7 +39,23 @@ struct TargetTable {
     /// What the endpoint runs on, as a short word for its baselines' folder: "l40s".
     hardware: Option<String>,
     /// What the simulated engine is like; only with engine = "simulator".
+    #[schemars(schema_with = "simulator_schema")]
     simulator: Option<SimulatorSettings>,
+}
+
+/// A profile's name is gone by the time that the settings are read.
+fn simulator_schema(generator: &mut SchemaGenerator) -> Schema {
+    let names: Vec<&str> = museum::profiles().iter().map(|profile| profile.name.as_str()).collect();
+    let mut schema = SimulatorSettings::json_schema(generator);
+    let profile = json!({
+        "description": "Settings by the name of a known regression; keys that are given go before.",
+        "type": "string",
+        "enum": names,
+    });
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        properties.insert("profile".into(), profile);
+    }
+    schema
 }
 
 impl TargetsFile {
@@ -112,43 +130,11 @@ impl Check<'_, '_> {
     }
 
     fn check_settings(&self, settings: &SimulatorSettings) -> Result<(), ConfigError> {
-        let refuse = |key: &str, rule: &str| {
-            let at = ["targets", self.name, "simulator", key];
-            Err(self.document.error_at(&at, format!("`{key}` has to be {rule}")))
-        };
-        let positive = [
-            ("prefill_tokens_per_s", settings.prefill_tokens_per_s),
-            ("decode_step_ms", settings.decode_step_ms),
-            ("decode_scale", settings.decode_scale),
-            ("prefill_scale", settings.prefill_scale),
-        ];
-        let not_negative = [
-            ("prefill_base_ms", settings.prefill_base_ms),
-            ("decode_step_ms_per_seq", settings.decode_step_ms_per_seq),
-            ("cold_start_ms", settings.cold_start_ms),
-        ];
-        for (key, value) in positive {
-            if !value.is_finite() || value <= 0.0 {
-                return refuse(key, "a number greater than 0");
-            }
-        }
-        for (key, value) in not_negative {
-            if !value.is_finite() || value < 0.0 {
-                return refuse(key, "a number, 0 or more");
-            }
-        }
-        for (key, value) in [("max_seqs", settings.max_seqs), ("max_step_tokens", settings.max_step_tokens)] {
-            if value == 0 {
-                return refuse(key, "at least 1");
-            }
-        }
-        if !(0.0..=0.5).contains(&settings.jitter) {
-            return refuse("jitter", "from 0 to 0.5: it is relative to a step's time");
-        }
-        if settings.version.trim().is_empty() {
-            return refuse("version", "a word such as \"1.0.0\"");
-        }
-        Ok(())
+        settings.validate().map_err(|InvalidSetting { key, expected, .. }| {
+            let at: Vec<&str> =
+                ["targets", self.name, "simulator"].into_iter().chain(key.split('.')).collect();
+            self.document.error_at(&at, format!("`{key}` has to be {expected}"))
+        })
     }
 
     fn endpoint(&self, table: TargetTable) -> Result<Endpoint, ConfigError> {
