@@ -34,6 +34,8 @@ pub struct Facts {
     pub recorded: String,
     pub machine: String,
     pub model: String,
+    /// How long the scenario's part of a session took.
+    pub session_s: Option<f64>,
     /// The simulated engine's settings, so that it can be started again as it was.
     pub simulator: Option<SimulatorSettings>,
 }
@@ -45,7 +47,8 @@ impl Baseline {
 
     /// The body of the snapshot file.
     pub fn to_toml(&self) -> String {
-        let Facts { scenario, environment, engine, recorded, machine, model, simulator } = &self.facts;
+        let Facts { scenario, environment, engine, recorded, machine, model, session_s, simulator } =
+            &self.facts;
         let mut body = String::new();
         let keys = [
             ("engine", engine),
@@ -57,6 +60,9 @@ impl Baseline {
         ];
         for (key, value) in keys {
             writeln!(body, "{key} = {}", toml::Value::from(value.as_str())).expect("strings take writes");
+        }
+        if let Some(session_s) = session_s {
+            writeln!(body, "session_s = {session_s:.1}").expect("strings take writes");
         }
         body.push_str("# one value per session\n");
         for (metric, values) in &self.values {
@@ -162,6 +168,7 @@ mod tests {
                 recorded: "2026-10-02".into(),
                 machine: "2 x \"Quoted\" CPU".into(),
                 model: "simulated".into(),
+                session_s: Some(28.5),
                 simulator: Some(SimulatorSettings::default()),
             },
             values: values.into_iter().map(|(name, values)| (name.parse().unwrap(), values)).collect(),
@@ -193,14 +200,14 @@ mod tests {
     fn errors_point_into_the_file_and_not_into_its_body() {
         let text = file(&baseline().to_toml().replace("411.125", "\"fast\""));
         let error = parse(&text).unwrap_err();
-        assert!(error.starts_with("a.snap:14:16: expected one number per session"), "{error}");
+        assert!(error.starts_with("a.snap:15:16: expected one number per session"), "{error}");
     }
 
     #[test]
     fn an_unknown_key_is_refused() {
         let text = file(&baseline().to_toml().replace("ttft_ms_p95", "ttft_p95"));
         let error = parse(&text).unwrap_err();
-        assert!(error.starts_with("a.snap:14:1: unknown field `ttft_p95`"), "{error}");
+        assert!(error.starts_with("a.snap:15:1: unknown field `ttft_p95`"), "{error}");
     }
 
     #[test]

@@ -5,20 +5,21 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use crate::scenario::ScenarioId;
 
+/// Sessions are called as people know them: `session 2`, `proof: new, start 3`.
 #[derive(Clone, Debug)]
 pub enum Event<'a> {
     EngineStarts {
         target: &'a str,
-        session: u32,
+        session: &'a str,
     },
     WarmUp {
         scenario: &'a ScenarioId,
-        session: u32,
+        session: &'a str,
         progress: Arc<Progress>,
     },
     RoundStarts {
         scenario: &'a ScenarioId,
-        session: u32,
+        session: &'a str,
         round: u32,
         rounds: u32,
         /// How many there will be, where that is fixed.

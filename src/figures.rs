@@ -32,6 +32,11 @@ pub fn percent(share: f64) -> String {
     format!("{} %", shown.strip_suffix(".0").unwrap_or(&shown))
 }
 
+/// A chance that should be small: `0.02 %`, `less than 0.01 %`.
+pub fn small_percent(share: f64) -> String {
+    if share < 1e-4 { "less than 0.01 %".into() } else { format!("{:.2} %", share * 100.0) }
+}
+
 /// A change: `+3.1 %`, `−0.7 %`.
 pub fn signed_percent(change: f64) -> String {
     let sign = if change < 0.0 { '−' } else { '+' };

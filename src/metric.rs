@@ -47,6 +47,18 @@ pub enum Stat {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// Whether requests are answered.
+    Success,
+    /// Queueing and prefill.
+    FirstToken,
+    /// The stream of tokens: throughput, and the latencies that it decides.
+    Flow,
+    /// The load client itself.
+    Client,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Better {
     Lower,
     Higher,
@@ -79,6 +91,17 @@ impl Metric {
         match self {
             Metric::Rate(rate) => rate != Rate::SuccessRate,
             Metric::Latency(latency, _) => latency == Latency::E2e,
+        }
+    }
+
+    /// Metrics of one family move together, because they are views of one thing.
+    pub fn family(self) -> Family {
+        match self {
+            Metric::Rate(Rate::SuccessRate) => Family::Success,
+            Metric::Rate(_) => Family::Flow,
+            Metric::Latency(Latency::Ttft, _) => Family::FirstToken,
+            Metric::Latency(Latency::QueueLag, _) => Family::Client,
+            Metric::Latency(Latency::Tpot | Latency::Itl | Latency::E2e, _) => Family::Flow,
         }
     }
 

@@ -49,25 +49,57 @@ pub struct Difference {
 }
 
 impl Difference {
+    /// Sessions of both sides that were run in turn on one machine: Student's two-sample interval with a pooled
+    /// variance, one value per session.
+    ///
+    /// The session is the replicate: what rounds within a session scatter is part of each session's value, and what
+    /// restarts scatter lies between the values. Sides that alternate (old, new, new, old) share the day, and a linear
+    /// drift cancels; it widens the interval and never shifts it.
+    ///
+    /// `None` with fewer than two sessions on a side.
+    pub fn of_alternating(old: &[f64], new: &[f64]) -> Option<Difference> {
+        let degrees_of_freedom = (old.len() + new.len()).checked_sub(2)?;
+        (old.len() >= 2 && new.len() >= 2).then(|| Difference::pooled(old, new, degrees_of_freedom as f64))
+    }
+
     /// Sessions of today against stored sessions, one value per session.
     ///
-    /// Student's two-sample interval with a variance pooled within both groups, except for its degrees of freedom:
-    /// they are those of the stored sessions alone, K − 1. Sessions of one day share that day's conditions, so the
-    /// candidate's own scatter says little about what lies between the days, and counting its degrees of freedom
-    /// would claim a precision that isn't there.
+    /// As for alternating sides, except for the degrees of freedom: they are those of the stored sessions alone,
+    /// K − 1. Sessions of one day share that day's conditions, so the candidate's own scatter says little about what
+    /// lies between the days, and counting its degrees of freedom would claim a precision that isn't there.
     ///
     /// `None` with fewer than two stored sessions, or none of today.
     pub fn to_stored(old: &[f64], new: &[f64]) -> Option<Difference> {
-        if old.len() < 2 || new.is_empty() {
-            return None;
-        }
-        let (k, n) = (old.len() as f64, new.len() as f64);
-        let variance = (squares(old) + squares(new)) / (k + n - 2.0);
-        let standard_error = (variance * (1.0 / k + 1.0 / n)).sqrt();
-        let estimate = mean(new) - mean(old);
-        let reach = t_quantile(1.0 - ALPHA, k - 1.0) * standard_error;
-        Some(Difference { estimate, low: estimate - reach, high: estimate + reach })
+        (old.len() >= 2 && !new.is_empty()).then(|| Difference::pooled(old, new, (old.len() - 1) as f64))
     }
+
+    fn pooled(old: &[f64], new: &[f64], degrees_of_freedom: f64) -> Difference {
+        let (k, n) = (old.len() as f64, new.len() as f64);
+        let estimate = mean(new) - mean(old);
+        let standard_error = (pooled_variance(old, new) * (1.0 / k + 1.0 / n)).sqrt();
+        let reach = t_quantile(1.0 - ALPHA, degrees_of_freedom) * standard_error;
+        Difference { estimate, low: estimate - reach, high: estimate + reach }
+    }
+}
+
+/// How many alternating sessions per side would put the interval beside zero, if scatter and difference stay as they
+/// were seen; `None` beyond `most`.
+pub fn sessions_to_decide(old: &[f64], new: &[f64], most: u32) -> Option<u32> {
+    let estimate = (mean(new) - mean(old)).abs();
+    let deviation = pooled_variance(old, new).sqrt();
+    (2..=most).find(|per_side| {
+        let n = f64::from(*per_side);
+        t_quantile(1.0 - ALPHA, 2.0 * n - 2.0) * deviation * (2.0 / n).sqrt() < estimate
+    })
+}
+
+fn pooled_variance(old: &[f64], new: &[f64]) -> f64 {
+    (squares(old) + squares(new)) / ((old.len() + new.len()) as f64 - 2.0)
+}
+
+/// The standard deviation within a group; `None` of fewer than two values.
+pub fn deviation(values: &[f64]) -> Option<f64> {
+    (values.len() >= 2).then(|| (squares(values) / (values.len() - 1) as f64).sqrt())
 }
 
 /// Sum of squared distances from the mean.
@@ -76,7 +108,8 @@ fn squares(values: &[f64]) -> f64 {
     values.iter().map(|value| (value - mean).powi(2)).sum()
 }
 
-fn t_quantile(probability: f64, degrees_of_freedom: f64) -> f64 {
+/// Of Student's distribution.
+pub fn t_quantile(probability: f64, degrees_of_freedom: f64) -> f64 {
     StudentsT::new(0.0, 1.0, degrees_of_freedom)
         .expect("degrees of freedom are positive")
         .inverse_cdf(probability)
@@ -137,5 +170,28 @@ mod tests {
             (0..20_000).filter(|_| Difference::to_stored(&draw(), &draw()).unwrap().low > 0.0).count();
         // With six true degrees of freedom and the quantile of three, far fewer than ALPHA.
         assert!(outside <= 20, "{outside} of 20000");
+    }
+
+    #[test]
+    fn alternating_sides_leave_the_truth_out_as_often_as_alpha_says() {
+        use rand::SeedableRng;
+        use rand_distr::{Distribution as _, Normal};
+        let mut rng = rand_pcg::Pcg64::seed_from_u64(11);
+        let noise = Normal::new(0.0, 0.01).unwrap();
+        let mut draw = || -> Vec<f64> { (0..4).map(|_| noise.sample(&mut rng)).collect() };
+        let suites = 100_000;
+        let outside =
+            (0..suites).filter(|_| Difference::of_alternating(&draw(), &draw()).unwrap().low > 0.0).count();
+        let expected = f64::from(suites) * ALPHA;
+        assert!((outside as f64 - expected).abs() < 4.0 * expected.sqrt(), "{outside}, expected {expected}");
+    }
+
+    #[test]
+    fn more_sessions_decide_what_few_could_not() {
+        let (old, new) = ([0.0, 0.02, -0.02, 0.0], [0.04, 0.06, 0.02, 0.04]);
+        assert!(Difference::of_alternating(&old, &new).unwrap().low < 0.0);
+        let needed = sessions_to_decide(&old, &new, 100).unwrap();
+        assert!((5..=12).contains(&needed), "{needed}");
+        assert_eq!(sessions_to_decide(&old, &old, 100), None);
     }
 }

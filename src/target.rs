@@ -1,5 +1,8 @@
 //! Where an engine is to be had.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,8 +16,26 @@ pub struct TargetSpec {
     /// The model's name in requests; asked of the endpoint where it is not given.
     pub model: Option<String>,
     pub place: Place,
+    pub proof: ProofPlan,
     /// Why it is not to be had here, if a variable it needs is not set; its tests are ignored then.
     pub unavailable: Option<String>,
+}
+
+/// How a suspicion about this target is proven: old and new in turn, on this machine.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ProofPlan {
+    /// Starts of each side before the first judgement; more follow while it is inconclusive.
+    pub starts: u32,
+    /// No session begins after this much time.
+    pub budget: Duration,
+    /// Both engines run at once and take turns by rounds, where the machine can hold both.
+    pub side_by_side: bool,
+}
+
+impl Default for ProofPlan {
+    fn default() -> ProofPlan {
+        ProofPlan { starts: 4, budget: Duration::from_secs(60 * 60), side_by_side: false }
+    }
 }
 
 /// A kind of server.
@@ -167,7 +188,7 @@ impl Default for SimulatorSettings {
 
 /// A setting that no engine could have.
 #[derive(Clone, Debug, PartialEq, Error)]
-#[error("simulator setting `{key}` has to be {expected}; found {found}")]
+#[error("simulator setting `{key}` is {found}: expected {expected}")]
 pub struct InvalidSetting {
     /// With a dot where it is within a table: `faults.error_rate`.
     pub key: &'static str,
@@ -176,6 +197,23 @@ pub struct InvalidSetting {
 }
 
 impl SimulatorSettings {
+    /// The settings in which this engine differs from another one.
+    pub fn apart_from(&self, other: &SimulatorSettings) -> String {
+        let other = other.by_key();
+        let differing = self.by_key().into_iter().filter(|(key, value)| other.get(key) != Some(value));
+        let named: Vec<String> = differing.map(|(key, value)| format!("{key}={value}")).collect();
+        named.join(" ")
+    }
+
+    /// Every setting by its key, with a dot where it is within a table.
+    pub fn by_key(&self) -> BTreeMap<String, toml::Value> {
+        let sound = SimulatorSettings { faults: Faults::default(), ..self.clone() };
+        let settings = toml::Table::try_from(sound).expect("settings are plain values");
+        let faults = toml::Table::try_from(&self.faults).expect("settings are plain values");
+        let faults = faults.into_iter().map(|(key, value)| (format!("faults.{key}"), value));
+        settings.into_iter().chain(faults).collect()
+    }
+
     /// Whether an engine like this can be simulated.
     pub fn validate(&self) -> Result<(), InvalidSetting> {
         for (key, found) in [
@@ -201,7 +239,7 @@ impl SimulatorSettings {
         for (key, found) in [("max_step_tokens", self.max_step_tokens), ("max_seqs", self.max_seqs)] {
             check(key, found, found >= 1, "at least 1")?;
         }
-        let expected = "from 0 to 0.3, so that three standard deviations leave a step some time";
+        let expected = "from 0 to 0.3: three standard deviations have to leave a step some time";
         check("jitter", self.jitter, (0.0..=0.3).contains(&self.jitter), expected)?;
         check("version", &self.version, !self.version.trim().is_empty(), "a word such as \"1.0.0\"")?;
         self.faults.validate_rates()
@@ -236,6 +274,19 @@ fn check(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_engines_are_told_apart_by_what_differs() {
+        let slow = SimulatorSettings { decode_scale: 1.08, ..SimulatorSettings::default() };
+        assert_eq!(slow.apart_from(&SimulatorSettings::default()), "decode_scale=1.08");
+        assert_eq!(slow.apart_from(&slow), "");
+        let ill = SimulatorSettings {
+            faults: Faults { error_rate: 0.5, ..Faults::default() },
+            ..SimulatorSettings::default()
+        };
+        assert_eq!(ill.apart_from(&SimulatorSettings::default()), "faults.error_rate=0.5");
+        assert_eq!(SimulatorSettings::default().apart_from(&ill), "faults.error_rate=0.0");
+    }
 
     #[test]
     fn the_default_engine_is_valid() {

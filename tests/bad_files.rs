@@ -367,7 +367,7 @@ fn simulator_settings_out_of_range_are_refused() {
         ("prefill_tokens_per_s = -1", "3:34: `prefill_tokens_per_s` has to be a number greater than 0"),
         (
             "jitter = 0.9",
-            "3:20: `jitter` has to be from 0 to 0.3, so that three standard deviations leave a step some time",
+            "3:20: `jitter` has to be from 0 to 0.3: three standard deviations have to leave a step some time",
         ),
         ("profile = 3", "3:21: `profile`: expected a string (for example profile = \"vllm-4210-sick\")"),
         (
@@ -391,7 +391,7 @@ fn a_mistake_in_an_override_is_pointed_at_in_the_variable() {
     assert_overrides_refused(
         "scenarios.chat.run.rounds=2,scenarios.chat.run.round=2",
         &["TOLLGATE_SET:1:48: unknown key `round` \
-           (did you mean `rounds`? Valid here: `warmup`, `rounds`, `sessions`, `request_timeout`)"],
+           (did you mean `rounds`? Valid here: `warmup`, `rounds`, `sessions`, `request_timeout`, `on_suspected`)"],
     );
     assert_overrides_refused(
         "targets.simm.model=x",

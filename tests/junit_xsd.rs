@@ -52,6 +52,7 @@ fn report(verdict: Verdict, text: &str) -> Report {
         warnings: vec![text.into()],
         environment: None,
         baseline: None,
+        proof: None,
         pending: None,
         summary: Summary { window_s: 0.1 + 0.2, ..Summary::default() },
         sessions: Vec::new(),

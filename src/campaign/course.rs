@@ -1,13 +1,18 @@
 //! One scenario on its way through a campaign: what was measured so far, what that says, and whether it needs more.
 
+use std::collections::BTreeMap;
+
 use crate::baseline::{Baseline, Facts};
 use crate::metric::Metric;
-use crate::report::{self, BaselineUsed, Environment, Report, Run, Session};
+use crate::report::{
+    self, BaselineUsed, Environment, Pair, Proof, ProofEnd, ProofSession, Report, Run, Session,
+};
 use crate::scenario::{OnSuspected, Scenario};
 use crate::store::Baselines;
 use crate::summary::Summary;
-use crate::verdict::explain::{Sides, explain};
-use crate::verdict::{Evidence, GateOutcome, OldValues, Verdict, judge};
+use crate::target::{Place, TargetSpec};
+use crate::verdict::explain::{Sides, diagnosis, explain};
+use crate::verdict::{Evidence, GateOutcome, Old, OldValues, Side, Verdict, is_decided, judge, wants_proof};
 
 pub struct Course<'a> {
     pub scenario: &'a Scenario,
@@ -15,9 +20,29 @@ pub struct Course<'a> {
     environment: Option<Environment>,
     baseline: Option<&'a Baseline>,
     sessions: Vec<Session>,
+    proof: Option<InProof>,
     warnings: Vec<String>,
     end: Option<End>,
     pending: Option<String>,
+    /// From which load on it is slower, as only all of the courses together know.
+    onset: Option<String>,
+}
+
+/// What a course needs next.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Need {
+    Nothing,
+    Session,
+    Proof,
+}
+
+/// A proof that is being made, or was.
+struct InProof {
+    old: Environment,
+    sessions: Vec<ProofSession>,
+    minutes: f64,
+    end: ProofEnd,
+    side_by_side: bool,
 }
 
 /// What ends a course before its figures do.
@@ -40,9 +65,11 @@ impl<'a> Course<'a> {
             environment: None,
             baseline: None,
             sessions: Vec::new(),
+            proof: None,
             warnings: Vec::new(),
             end: None,
             pending: None,
+            onset: None,
         }
     }
 
@@ -82,19 +109,90 @@ impl<'a> Course<'a> {
         self.end.get_or_insert(End::Trouble(reason));
     }
 
-    pub fn wants_session(&self) -> bool {
-        let planned = self.scenario.run.sessions as usize;
-        if self.end.is_some() || self.sessions.len() >= planned {
-            return false;
+    pub fn has_failed(&self) -> bool {
+        self.end.is_some()
+    }
+
+    pub fn need(&self) -> Need {
+        if self.end.is_some() || self.proof.is_some() {
+            return Need::Nothing;
         }
         if self.sessions.is_empty() {
-            return true;
+            return Need::Session;
         }
-        let verdict = self.judgement().verdict;
-        matches!(
-            verdict,
-            Verdict::NoBaseline | Verdict::NotComparable | Verdict::Suspected | Verdict::Improved
-        )
+        let complete = self.sessions.len() >= self.planned_sessions();
+        let Judgement { verdict, gates, .. } = self.judgement();
+        match verdict {
+            Verdict::NoBaseline | Verdict::NotComparable if !complete => Need::Session,
+            Verdict::Suspected | Verdict::Improved if wants_proof(&gates) => match self.old_target() {
+                Some(_) => Need::Proof,
+                None if complete => Need::Nothing,
+                None => Need::Session,
+            },
+            _ => Need::Nothing,
+        }
+    }
+
+    /// The target as it was when the baseline was recorded, where that can be started and is another engine.
+    pub fn old_target(&self) -> Option<TargetSpec> {
+        let target = &self.scenario.target;
+        let old = self.baseline?.facts.simulator.clone()?;
+        match &target.place {
+            Place::Simulator(new) if *new != old => {
+                Some(TargetSpec { place: Place::Simulator(old), ..target.clone() })
+            }
+            _ => None,
+        }
+    }
+
+    pub fn add_to_proof(&mut self, side: Side, environment: &Environment, session: Session) {
+        if side == Side::New && self.environment.is_none() {
+            self.environment = Some(environment.clone());
+        }
+        let side_by_side = self.scenario.target.proof.side_by_side;
+        let proof = self.proof.get_or_insert_with(|| InProof {
+            old: environment.clone(),
+            sessions: Vec::new(),
+            minutes: 0.0,
+            end: ProofEnd::Interrupted,
+            side_by_side,
+        });
+        proof.sessions.push(ProofSession { side, session });
+    }
+
+    /// Whether more starts of each side could still change the verdict.
+    pub fn is_undecided(&self) -> bool {
+        let planned = self.scenario.target.proof.starts;
+        self.end.is_none() && (self.starts() < planned || !is_decided(&self.gate_outcomes()))
+    }
+
+    /// Starts of each side so far.
+    pub fn starts(&self) -> u32 {
+        let of = |side| self.proof_sessions(side).count() as u32;
+        of(Side::Old).min(of(Side::New))
+    }
+
+    pub fn end_proof(&mut self, end: ProofEnd, minutes: f64) {
+        let failed = self.end.is_some();
+        if let Some(proof) = &mut self.proof {
+            proof.end = if failed { ProofEnd::Failed } else { end };
+            proof.minutes = minutes;
+        }
+    }
+
+    fn slow_part(&self) -> Option<String> {
+        let [old, new] = [Side::Old, Side::New]
+            .map(|side| Summary::merge(self.proof_sessions(side).map(|session| &session.summary)));
+        diagnosis(&old, &new)
+    }
+
+    fn proof_sessions(&self, side: Side) -> impl Iterator<Item = &Session> {
+        let sessions = self.proof.iter().flat_map(|proof| &proof.sessions);
+        sessions.filter(move |held| held.side == side).map(|held| &held.session)
+    }
+
+    fn planned_sessions(&self) -> usize {
+        self.scenario.run.sessions as usize
     }
 
     /// The baseline to be accepted, where this verdict leaves one and enough was measured.
@@ -103,7 +201,8 @@ impl<'a> Course<'a> {
             self.judgement().verdict,
             Verdict::NoBaseline | Verdict::NotComparable | Verdict::Improved | Verdict::Regressed
         );
-        let complete = self.sessions.len() >= self.scenario.run.sessions as usize;
+        let sessions = self.sessions_to_keep();
+        let complete = sessions.len() >= self.planned_sessions();
         let environment = self.environment.as_ref().filter(|_| leaves && complete && self.end.is_none())?;
         Some(Baseline {
             facts: Facts {
@@ -113,9 +212,12 @@ impl<'a> Course<'a> {
                 recorded: recorded.to_owned(),
                 machine: environment.machine.clone(),
                 model: environment.model.clone(),
+                session_s: Some(
+                    sessions.iter().map(|session| session.seconds).sum::<f64>() / sessions.len() as f64,
+                ),
                 simulator: environment.simulator.clone(),
             },
-            values: self.values_to_keep(),
+            values: self.values_of(&sessions),
         })
     }
 
@@ -125,6 +227,14 @@ impl<'a> Course<'a> {
 
     pub fn left_pending(&mut self, file: String) {
         self.pending = Some(file);
+    }
+
+    pub fn verdict(&self) -> Verdict {
+        self.judgement().verdict
+    }
+
+    pub fn sets_in(&mut self, onset: String) {
+        self.onset = Some(onset);
     }
 
     pub fn report(&self, run: &Run) -> Report {
@@ -149,8 +259,11 @@ impl<'a> Course<'a> {
             warnings: self.warnings.clone(),
             environment: self.environment.clone(),
             baseline,
+            proof: self.proof_report(),
             pending: self.pending.clone(),
-            summary: Summary::merge(self.sessions.iter().map(|session| &session.summary)),
+            summary: Summary::merge(
+                self.sessions.iter().chain(self.proof_sessions(Side::New)).map(|session| &session.summary),
+            ),
             sessions: self.sessions.clone(),
         }
     }
@@ -173,34 +286,54 @@ impl<'a> Course<'a> {
         match &self.end {
             Some(End::Ignored(reason)) => return concluded(Verdict::Ignored, reason.clone()),
             Some(End::Trouble(reason)) => return concluded(Verdict::Invalid, reason.clone()),
-            None if self.sessions.is_empty() => {
+            None if self.sessions.is_empty() && self.proof.is_none() => {
                 return concluded(Verdict::Invalid, "nothing was measured".into());
             }
             None => {}
         }
         let verdict = Verdict::worst(gates.iter().map(|gate| gate.verdict));
         if matches!(verdict, Verdict::Invalid | Verdict::Regressed) {
-            return concluded(verdict, explain(verdict, &gates, &self.sides()));
+            let sentence = explain(verdict, &gates, &self.sides());
+            let part = self.slow_part().filter(|_| verdict == Verdict::Regressed);
+            let sentences = [Some(sentence), part, self.onset.clone()];
+            return concluded(verdict, sentences.into_iter().flatten().collect::<Vec<_>>().join(" "));
         }
         match self.comparable() {
-            Err((verdict, reason)) => concluded(verdict, reason),
-            Ok(_) => concluded(verdict, explain(verdict, &gates, &self.sides())),
+            Err((verdict, reason)) if self.proof.is_none() => concluded(verdict, reason),
+            _ => concluded(verdict, explain(verdict, &gates, &self.sides())),
         }
     }
 
     fn gate_outcomes(&self) -> Vec<GateOutcome> {
-        if self.sessions.is_empty() {
-            return Vec::new();
+        if self.proof.is_some() {
+            let [old, new] = [Side::Old, Side::New].map(|side| evidence(self.proof_sessions(side)));
+            return self.judge(|_| Old::Alternating(&old), &new);
         }
         let none = OldValues::new();
         let old = self.comparable().map_or(&none, |baseline| &baseline.values);
-        let sessions: Vec<Evidence> = self
-            .sessions
-            .iter()
-            .map(|session| Evidence { summary: &session.summary, health: &session.health })
-            .collect();
-        let values = |metric: Metric| old.get(&metric).map_or(&[][..], Vec::as_slice);
-        self.scenario.gates.iter().map(|gate| judge(gate, values(gate.metric), &sessions)).collect()
+        let values = |metric: Metric| Old::Stored(old.get(&metric).map_or(&[][..], Vec::as_slice));
+        let mut outcomes = self.judge(values, &evidence(self.sessions.iter()));
+        if self.same_engine() {
+            outcomes.iter_mut().for_each(acquit);
+        }
+        outcomes
+    }
+
+    fn judge<'o>(&self, old: impl Fn(Metric) -> Old<'o>, new: &[Evidence]) -> Vec<GateOutcome> {
+        if new.is_empty() {
+            return Vec::new();
+        }
+        self.scenario.gates.iter().map(|gate| judge(gate, old(gate.metric), new)).collect()
+    }
+
+    /// Whether the baseline was recorded on this very engine, so that only the machine can have changed.
+    fn same_engine(&self) -> bool {
+        match (self.baseline, &self.environment) {
+            (Some(Baseline { facts, .. }), Some(environment)) => {
+                facts.simulator.is_some() && facts.simulator == environment.simulator
+            }
+            _ => false,
+        }
     }
 
     /// The baseline, if it is one of this very scenario.
@@ -225,27 +358,88 @@ impl<'a> Course<'a> {
     }
 
     fn sides(&self) -> Sides {
-        match (self.baseline, &self.environment) {
-            (Some(Baseline { facts, .. }), Some(environment)) => {
-                Sides::of(&facts.engine, &environment.engine, &facts.recorded)
+        let new = self.environment.as_ref().map_or("this run", |environment| &environment.engine);
+        match (&self.proof, self.baseline) {
+            (Some(proof), _) => {
+                let settings =
+                    self.environment.as_ref().and_then(|environment| environment.simulator.as_ref());
+                let apart = proof.old.simulator.as_ref().zip(settings);
+                let apart = apart.map(|(old, new)| (old.apart_from(new), new.apart_from(old)));
+                Sides::in_turn(&proof.old.engine, new, apart)
             }
-            _ => Sides { old: "the baseline".into(), new: "this run".into() },
+            (None, Some(Baseline { facts, .. })) => Sides::of(&facts.engine, new, &facts.recorded),
+            (None, None) => Sides { old: "the baseline".into(), new: "this run".into() },
+        }
+    }
+
+    /// The sessions that a new baseline consists of: those of the proof, where there was one.
+    fn sessions_to_keep(&self) -> Vec<&Session> {
+        match self.proof {
+            Some(_) => self.proof_sessions(Side::New).collect(),
+            None => self.sessions.iter().collect(),
         }
     }
 
     /// One value per session of every gated metric.
-    fn values_to_keep(&self) -> OldValues {
+    fn values_of(&self, sessions: &[&Session]) -> OldValues {
         let kept = self.scenario.gates.iter().filter_map(|gate| {
             let values: Option<Vec<f64>> =
-                self.sessions.iter().map(|session| session.summary.value(gate.metric)).collect();
+                sessions.iter().map(|session| session.summary.value(gate.metric)).collect();
             Some((gate.metric, values?))
         });
         kept.collect()
+    }
+
+    fn proof_report(&self) -> Option<Proof> {
+        let proof = self.proof.as_ref()?;
+        Some(Proof {
+            old: proof.old.clone(),
+            starts: self.starts(),
+            minutes: proof.minutes,
+            end: proof.end,
+            side_by_side: proof.side_by_side,
+            pairs: self.scenario.gates.iter().map(|gate| (gate.metric, self.pairs(gate.metric))).collect(),
+            sessions: proof.sessions.clone(),
+        })
+    }
+
+    /// A round's partner is the same round, with the same prompts, of the other side's session of the same number.
+    fn pairs(&self, metric: Metric) -> Vec<Pair> {
+        let rounds = |side| {
+            let sessions: BTreeMap<u32, &Session> =
+                self.proof_sessions(side).map(|session| (session.number, session)).collect();
+            sessions
+        };
+        let (old, new) = (rounds(Side::Old), rounds(Side::New));
+        let partners = old.iter().filter_map(|(number, old)| Some((&old.rounds, &new.get(number)?.rounds)));
+        partners
+            .flat_map(|(old, new)| old.iter().zip(new))
+            .filter_map(|(old, new)| {
+                Some(Pair { old: old.summary.value(metric)?, new: new.summary.value(metric)? })
+            })
+            .collect()
     }
 
     fn warn_of_change(&mut self, what: &str, old: &str, new: &str) {
         if old != new {
             self.warn(format!("the baseline was recorded with another {what}: {old}; now: {new}"));
         }
+    }
+}
+
+fn evidence<'s>(sessions: impl Iterator<Item = &'s Session>) -> Vec<Evidence<'s>> {
+    sessions.map(|session| Evidence { summary: &session.summary, health: &session.health }).collect()
+}
+
+/// An engine can't have become slower than itself.
+fn acquit(outcome: &mut GateOutcome) {
+    const WHY: &str = "the engine is the baseline's own: the machine has changed";
+    if outcome.change.is_none() {
+        return;
+    }
+    match outcome.verdict {
+        Verdict::Regressed => (outcome.verdict, outcome.reason) = (Verdict::Suspected, WHY.into()),
+        Verdict::Improved => (outcome.verdict, outcome.reason) = (Verdict::Ok, WHY.into()),
+        _ => {}
     }
 }

@@ -1,8 +1,10 @@
 //! A campaign: the sessions of one target, shared by all of its selected scenarios.
 
 mod course;
+mod proof;
 mod session;
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use rand::SeedableRng;
@@ -16,9 +18,11 @@ use crate::report::{Report, Run};
 use crate::scenario::Scenario;
 use crate::store::{Baselines, Pending, RunFolder, StoreError};
 use crate::target::TargetSpec;
+use crate::verdict::Verdict;
+use crate::verdict::explain::onset;
 
-use course::Course;
-pub use session::{Asked, Held, hold};
+use course::{Course, Need};
+pub use session::{Asked, Held, Which, hold};
 
 /// Everything a campaign needs from outside.
 pub struct Campaign<'a> {
@@ -29,6 +33,8 @@ pub struct Campaign<'a> {
     pub pending: Pending,
     pub cancel: &'a Cancel,
     pub listen: &'a dyn Fn(Event),
+    /// Starts of engines so far.
+    pub starts: Cell<u32>,
     /// Names whose absence is an error, not a reason to ignore a scenario.
     pub required: &'a [String],
 }
@@ -37,12 +43,11 @@ pub struct Campaign<'a> {
 const ENDPOINT_PAUSE: Duration = Duration::from_secs(3);
 
 impl<'a> Campaign<'a> {
-    /// Runs sessions until every scenario is decided. What is measured is on disk after each scenario.
+    /// Measures until every scenario is decided. What is measured is on disk after each scenario.
     pub fn run(&self, scenarios: &[&'a Scenario]) -> Result<Vec<Report>, StoreError> {
         let mut courses: Vec<Course> = scenarios.iter().map(|scenario| Course::new(scenario)).collect();
         for number in 1.. {
-            let mut open: Vec<&mut Course> =
-                courses.iter_mut().filter(|course| course.wants_session()).collect();
+            let mut open = needing(&mut courses, Need::Session);
             if open.is_empty() {
                 break;
             }
@@ -52,42 +57,72 @@ impl<'a> Campaign<'a> {
             open.shuffle(&mut Pcg64::seed_from_u64(number.into()));
             self.session(number, &mut open)?;
         }
+        while let Some(old) =
+            needing(&mut courses, Need::Proof).first().and_then(|course| course.old_target())
+        {
+            let mut suspected = needing(&mut courses, Need::Proof);
+            // Baselines that were accepted at different times may have been recorded on different engines.
+            suspected.retain(|course| course.old_target().as_ref() == Some(&old));
+            self.prove(&old, &mut suspected)?;
+        }
+        self.conclude(&mut courses)
+    }
+
+    /// Proves without any suspicion, and without any baseline.
+    pub fn prove_at_once(
+        &self,
+        old: &TargetSpec,
+        scenarios: &[&'a Scenario],
+    ) -> Result<Vec<Report>, StoreError> {
+        let mut courses: Vec<Course> = scenarios.iter().map(|scenario| Course::new(scenario)).collect();
+        self.prove(old, &mut courses.iter_mut().collect::<Vec<_>>())?;
         (self.listen)(Event::Pause);
-        courses.iter_mut().map(|course| self.conclude(course)).collect()
+        tell_onsets(&mut courses);
+        courses.iter().map(|course| self.save(course)).collect()
     }
 
     fn session(&self, number: u32, open: &mut [&mut Course<'a>]) -> Result<(), StoreError> {
-        (self.listen)(Event::EngineStarts { target: &self.target.name, session: number });
-        let launched = launch::launch(self.target, number, self.cancel);
+        let name = format!("session {number}");
+        (self.listen)(Event::EngineStarts { target: &self.target.name, session: &name });
+        let launched = launch::launch(self.target, self.next_start(), self.cancel);
         for course in open {
             match &launched {
-                Ok(launched) => self.measure(launched, number, course),
+                Ok(launched) => self.measure(launched, Which { number, name: &name }, course),
                 Err(LaunchError::NotToBeHad(reason)) if !self.requires_target() => {
                     course.ignore(reason.clone());
                 }
                 Err(error) => course.fail(error.to_string()),
             }
-            self.folder.save(&course.report(self.run))?;
+            self.save(course)?;
         }
         Ok(())
     }
 
-    fn measure(&self, launched: &Launched, number: u32, course: &mut Course<'a>) {
+    fn measure(&self, launched: &Launched, which: Which, course: &mut Course<'a>) {
         course.on(&launched.environment, self.baselines);
-        let scenario = course.scenario;
-        let asked = Asked {
+        let asked = self.asked(course.scenario);
+        let Held { session, trouble } = hold(&asked, launched, which, self.listen, self.cancel);
+        course.add(session);
+        if let Some(trouble) = trouble {
+            course.fail(trouble);
+        }
+    }
+
+    fn asked<'s>(&'s self, scenario: &'s Scenario) -> Asked<'s> {
+        Asked {
             scenario: &scenario.id,
             workload: &scenario.workload,
             load: &scenario.load,
             run: &scenario.run,
             // An endpoint remembers yesterday's prompts; an engine that starts anew does not.
             salt: if self.target.restarts() { "" } else { &self.run.id },
-        };
-        let Held { session, trouble } = hold(&asked, launched, number, self.listen, self.cancel);
-        course.add(session);
-        if let Some(trouble) = trouble {
-            course.fail(trouble);
         }
+    }
+
+    /// Counts the starts of engines, so that no two starts are alike.
+    fn next_start(&self) -> u32 {
+        self.starts.set(self.starts.get() + 1);
+        self.starts.get()
     }
 
     fn requires_target(&self) -> bool {
@@ -95,7 +130,17 @@ impl<'a> Campaign<'a> {
         self.required.iter().any(|required| names.contains(&required.as_str()))
     }
 
-    fn conclude(&self, course: &mut Course) -> Result<Report, StoreError> {
+    fn conclude(&self, courses: &mut [Course<'a>]) -> Result<Vec<Report>, StoreError> {
+        (self.listen)(Event::Pause);
+        tell_onsets(courses);
+        let concluded = courses.iter_mut().map(|course| {
+            self.settle_pending(course);
+            self.save(course)
+        });
+        concluded.collect()
+    }
+
+    fn settle_pending(&self, course: &mut Course<'a>) {
         let scenario = &course.scenario.id;
         if let Some(next) = course.next_baseline(&self.run.started[..10]) {
             match self.pending.leave(self.baselines, scenario, &next) {
@@ -108,8 +153,34 @@ impl<'a> Campaign<'a> {
         } else if let Some(accepted) = course.accepted_baseline().filter(|_| course.passed()) {
             self.pending.withdraw(self.baselines, scenario, accepted);
         }
+    }
+
+    fn save(&self, course: &Course) -> Result<Report, StoreError> {
         let report = course.report(self.run);
         self.folder.save(&report)?;
         Ok(report)
+    }
+}
+
+fn needing<'c, 'a>(courses: &'c mut [Course<'a>], need: Need) -> Vec<&'c mut Course<'a>> {
+    courses.iter_mut().filter(|course| course.need() == need).collect()
+}
+
+/// The loads of one scenario file tell together from how many users on it is slower.
+fn tell_onsets(courses: &mut [Course]) {
+    let loads: Vec<(String, u32, Verdict)> = courses
+        .iter()
+        .map(|course| {
+            let scenario = course.scenario;
+            (scenario.id.file.clone(), scenario.load.connections(), course.verdict())
+        })
+        .collect();
+    for course in courses {
+        let file = &course.scenario.id.file;
+        let of_file = loads.iter().filter(|(of, ..)| of == file);
+        let of_file: Vec<(u32, Verdict)> = of_file.map(|(_, users, verdict)| (*users, *verdict)).collect();
+        if let Some(onset) = onset(&of_file) {
+            course.sets_in(onset);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! One scenario's part of a session: warm-up, then its rounds.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::Timestamp;
 
@@ -9,7 +10,7 @@ use crate::event::{Event, Progress};
 use crate::health::ClientHealth;
 use crate::launch::Launched;
 use crate::load::Load;
-use crate::measure::{Cancel, Client, ClientError, Watch};
+use crate::measure::{Cancel, Client, ClientError, WarmUp, Watch};
 use crate::record::RequestRecord;
 use crate::report::{Round, Session};
 use crate::scenario::{RunPlan, ScenarioId};
@@ -35,27 +36,58 @@ pub struct Held {
 /// Failures that are kept in words.
 const FAILURES_IN_WORDS: usize = 5;
 
-/// Holds the part of session `number` that is about one scenario.
+/// Which session this is, and how people are told of it.
+#[derive(Clone, Copy)]
+pub struct Which<'a> {
+    /// Decides the prompts: two sessions of one number are asked the same.
+    pub number: u32,
+    pub name: &'a str,
+}
+
+/// Holds one scenario's part of a session.
 pub fn hold(
     asked: &Asked,
     launched: &Launched,
-    number: u32,
+    which: Which,
     listen: &dyn Fn(Event),
     cancel: &Cancel,
 ) -> Held {
-    let mut sitting = Sitting { asked, number, listen, cancel, session: empty_session(number) };
-    let outcome = launched
-        .client(asked.run.request_timeout)
-        .map_err(Trouble::from)
-        .and_then(|mut client| sitting.warm_up(&mut client).and_then(|()| sitting.rounds(&mut client)));
-    Held { session: sitting.session, trouble: outcome.err().map(|trouble| trouble.0) }
+    let mut sitting = Sitting::new(asked, launched, which, listen, cancel);
+    sitting.warm_up();
+    for round in 1..=asked.run.rounds {
+        sitting.round(round);
+    }
+    sitting.held()
 }
 
+/// Holds the same part of a session on two engines at once. They take turns by rounds, so that neither is measured
+/// while the other one works, and each is the first one as often as the other.
+pub fn hold_side_by_side(
+    asked: &Asked,
+    old: (&Launched, Which),
+    new: (&Launched, Which),
+    listen: &dyn Fn(Event),
+    cancel: &Cancel,
+) -> (Held, Held) {
+    let mut old = Sitting::new(asked, old.0, old.1, listen, cancel);
+    let mut new = Sitting::new(asked, new.0, new.1, listen, cancel);
+    old.warm_up();
+    new.warm_up();
+    for round in 1..=asked.run.rounds {
+        let turns = if round % 2 == 1 { [&mut old, &mut new] } else { [&mut new, &mut old] };
+        turns.into_iter().for_each(|sitting| sitting.round(round));
+    }
+    (old.held(), new.held())
+}
+
+/// A scenario at one engine, from the first connection to the last round. After trouble it does nothing more.
 struct Sitting<'a> {
     asked: &'a Asked<'a>,
-    number: u32,
+    which: Which<'a>,
     listen: &'a dyn Fn(Event),
     cancel: &'a Cancel,
+    deck: Deck,
+    client: Result<Client, Trouble>,
     session: Session,
 }
 
@@ -68,44 +100,71 @@ impl From<ClientError> for Trouble {
     }
 }
 
-impl Sitting<'_> {
-    fn warm_up(&mut self, client: &mut Client) -> Result<(), Trouble> {
-        let Asked { scenario, workload, load, run, salt } = *self.asked;
-        let progress = Arc::new(Progress::default());
-        (self.listen)(Event::WarmUp { scenario, session: self.number, progress: progress.clone() });
-        let mut deck = Deck::warmup(workload, salt, self.number);
-        let watch = Watch { progress: &progress, cancel: self.cancel };
-        let warm_up = client.warm_up(workload, load, &mut deck, run.warmup, watch)?;
-        self.check_interrupt()?;
-        match warm_up.failures.first() {
-            Some(failure) if warm_up.failures.len() as u32 == warm_up.requests => Err(Trouble(format!(
-                "none of the {} requests of the warm-up succeeded; the first failed with {failure}",
-                warm_up.requests
-            ))),
-            _ => Ok(()),
+impl<'a> Sitting<'a> {
+    fn new(
+        asked: &'a Asked,
+        launched: &Launched,
+        which: Which<'a>,
+        listen: &'a dyn Fn(Event),
+        cancel: &'a Cancel,
+    ) -> Sitting<'a> {
+        Sitting {
+            asked,
+            which,
+            listen,
+            cancel,
+            deck: Deck::measured(asked.workload, asked.salt, which.number),
+            client: launched.client(asked.run.request_timeout).map_err(Trouble::from),
+            session: empty_session(which.number),
         }
     }
 
-    fn rounds(&mut self, client: &mut Client) -> Result<(), Trouble> {
-        let Asked { scenario, workload, load, run, salt } = *self.asked;
-        let mut deck = Deck::measured(workload, salt, self.number);
-        for round in 1..=run.rounds {
+    fn held(self) -> Held {
+        Held { session: self.session, trouble: self.client.err().map(|trouble| trouble.0) }
+    }
+
+    fn warm_up(&mut self) {
+        self.unless_in_trouble(|sitting, client| {
+            let Asked { scenario, workload, load, run, salt } = *sitting.asked;
             let progress = Arc::new(Progress::default());
-            (self.listen)(Event::RoundStarts {
+            let session = sitting.which.name;
+            (sitting.listen)(Event::WarmUp { scenario, session, progress: progress.clone() });
+            let mut deck = Deck::warmup(workload, salt, sitting.which.number);
+            let watch = Watch { progress: &progress, cancel: sitting.cancel };
+            let warm_up = client.warm_up(workload, load, &mut deck, run.warmup, watch)?;
+            sitting.check_interrupt()?;
+            check_warm_up(&warm_up)
+        });
+    }
+
+    fn round(&mut self, round: u32) {
+        self.unless_in_trouble(|sitting, client| {
+            let Asked { scenario, workload, load, run, .. } = *sitting.asked;
+            let progress = Arc::new(Progress::default());
+            (sitting.listen)(Event::RoundStarts {
                 scenario,
-                session: self.number,
+                session: sitting.which.name,
                 round,
                 rounds: run.rounds,
                 requests: load.stop.requests(),
                 progress: progress.clone(),
             });
-            let watch = Watch { progress: &progress, cancel: self.cancel };
-            let result = client.run_round(workload, load, &mut deck, watch)?;
-            self.keep(&result.records, result.health);
-            self.check_interrupt()?;
-            self.check_engine(client, &result.records, round)?;
-        }
-        Ok(())
+            let watch = Watch { progress: &progress, cancel: sitting.cancel };
+            let result = client.run_round(workload, load, &mut sitting.deck, watch)?;
+            sitting.keep(&result.records, result.health);
+            sitting.check_interrupt()?;
+            sitting.check_engine(client, &result.records, round)
+        });
+    }
+
+    fn unless_in_trouble(&mut self, step: impl FnOnce(&mut Self, &mut Client) -> Result<(), Trouble>) {
+        let busy = Err(Trouble(String::new()));
+        let began = Instant::now();
+        self.client = std::mem::replace(&mut self.client, busy).and_then(|mut client| {
+            step(self, &mut client)?;
+            Ok(client)
+        });
+        self.session.seconds += began.elapsed().as_secs_f64();
     }
 
     fn keep(&mut self, records: &[RequestRecord], health: ClientHealth) {
@@ -134,11 +193,21 @@ impl Sitting<'_> {
         }
         let first = self.session.failures.first().map_or("", String::as_str);
         Err(Trouble(format!(
-            "the engine went away in round {round} of session {}: {failed} of {} requests failed and it takes no more; \
+            "the engine went away in round {round} of {}: {failed} of {} requests failed and it takes no more; \
              the first failed with {first}",
-            self.number,
+            self.which.name,
             records.len()
         )))
+    }
+}
+
+fn check_warm_up(warm_up: &WarmUp) -> Result<(), Trouble> {
+    match warm_up.failures.first() {
+        Some(failure) if warm_up.failures.len() as u32 == warm_up.requests => Err(Trouble(format!(
+            "none of the {} requests of the warm-up succeeded; the first failed with {failure}",
+            warm_up.requests
+        ))),
+        _ => Ok(()),
     }
 }
 
@@ -146,6 +215,7 @@ fn empty_session(number: u32) -> Session {
     Session {
         number,
         started: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        seconds: 0.0,
         summary: Summary::default(),
         health: ClientHealth::default(),
         rounds: Vec::new(),

@@ -4,20 +4,18 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
-use jiff::Timestamp;
-
-use crate::campaign::{Asked, Held, hold};
-use crate::harness::{ProgressLine, cancel_on_interrupt};
+use crate::campaign::{Asked, Held, Which, hold};
+use crate::harness::{ProgressLine, cancel_on_interrupt, this_run};
 use crate::launch::{Launched, launch};
 use crate::load::{Load, Stop};
 use crate::measure::Cancel;
-use crate::report::{self, Report, Run, metrics};
+use crate::report::{self, Report, metrics};
 use crate::scenario::{HumanDuration, OnSuspected, RunPlan, ScenarioId};
 use crate::store;
-use crate::target::{Endpoint, EngineKind, Place, TargetSpec};
+use crate::target::{Endpoint, EngineKind, Place, ProofPlan, TargetSpec};
 use crate::verdict::Verdict;
 use crate::workload::{Api, Prompt, Prompts, Sampling, Synthetic, Workload};
+use anyhow::Context;
 
 /// Drive one load against a server and show every metric.
 #[derive(Debug, clap::Args)]
@@ -103,15 +101,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 fn bench(args: &Args, launched: &Launched, cancel: &Cancel) -> Report {
     let (workload, load, plan, scenario) = (args.workload(), args.load(), args.plan(), args.scenario());
-    let now = Timestamp::now();
-    let run = Run {
-        id: now.strftime("%Y%m%dT%H%M%SZ").to_string(),
-        started: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        tollgate: env!("CARGO_PKG_VERSION").into(),
-    };
+    let run = this_run();
     let asked = Asked { scenario: &scenario, workload: &workload, load: &load, run: &plan, salt: &run.id };
     let progress = ProgressLine::default();
-    let Held { session, trouble } = hold(&asked, launched, 1, &|event| progress.show(event), cancel);
+    let which = Which { number: 1, name: "bench" };
+    let Held { session, trouble } = hold(&asked, launched, which, &|event| progress.show(event), cancel);
     progress.clear();
     let nothing = session.summary.requests.succeeded == 0;
     let trouble = trouble.or_else(|| nothing.then(|| "no request succeeded".to_owned()));
@@ -127,6 +121,7 @@ fn bench(args: &Args, launched: &Launched, cancel: &Cancel) -> Report {
         warnings: Vec::new(),
         environment: Some(launched.environment.clone()),
         baseline: None,
+        proof: None,
         pending: None,
         summary: session.summary.clone(),
         sessions: vec![session],
@@ -144,6 +139,7 @@ impl Args {
                 api_key_env: self.api_key_env.clone(),
                 hardware: None,
             }),
+            proof: ProofPlan::default(),
             unavailable: None,
         }
     }

@@ -1,13 +1,18 @@
 //! The `tollgate` command line: one file per subcommand.
 
+mod ab;
 mod accept;
 mod bench;
+mod power;
 mod schema;
 mod simulate;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+/// Exit code of a wrong flag or file.
+const USAGE: u8 = 2;
 
 /// Performance regression tests for LLM serving engines.
 #[derive(Debug, Parser)]
@@ -19,8 +24,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Ab(ab::Args),
     Accept(accept::Args),
     Bench(bench::Args),
+    Power(power::Args),
     Schema(schema::Args),
     Simulate(simulate::Args),
 }
@@ -28,13 +35,15 @@ enum Command {
 /// The binary's `main`.
 pub fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Ab(args) => ab::run(args),
         Command::Accept(args) => accept::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Power(args) => power::run(args),
         Command::Schema(args) => Ok(schema::run(&args)),
         Command::Simulate(args) => simulate::run(args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
-        ExitCode::FAILURE
+        ExitCode::from(USAGE)
     })
 }

@@ -1,6 +1,5 @@
 //! `tollgate simulate`: a simulated engine to try things on.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
@@ -14,7 +13,7 @@ use toml::{Table, Value};
 use crate::museum::{self, Profile};
 use crate::nearest::did_you_mean;
 use crate::simulator::{DEFAULT_MODEL, Simulator, StartError};
-use crate::target::{Faults, SimulatorSettings};
+use crate::target::SimulatorSettings;
 
 /// Serve a simulated engine on this machine until Ctrl-C.
 #[derive(Debug, clap::Args)]
@@ -116,18 +115,10 @@ fn parse_profile(name: &str) -> Result<&'static Profile, String> {
     museum::profile(name).ok_or_else(|| format!("unknown profile: {}", did_you_mean(name, names)))
 }
 
-/// Every setting by its dotted key, with its default.
-fn known_settings() -> BTreeMap<String, Value> {
-    let settings = Table::try_from(SimulatorSettings::default()).expect("the settings are a TOML table");
-    let faults = Table::try_from(Faults::default()).expect("the faults are a TOML table");
-    let faults = faults.into_iter().map(|(key, value)| (format!("faults.{key}"), value));
-    settings.into_iter().chain(faults).collect()
-}
-
 /// Checks every setting by itself, so that the error points at the argument.
 fn parse_setting(argument: &str) -> Result<Setting, SettingError> {
     let (key, value) = argument.split_once('=').ok_or(SettingError::NoValue)?;
-    let known = known_settings();
+    let known = SimulatorSettings::default().by_key();
     let Some(default) = known.get(key) else {
         let help = did_you_mean(key, known.keys().map(String::as_str));
         return Err(SettingError::UnknownKey { key: key.into(), help });

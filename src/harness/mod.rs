@@ -17,6 +17,7 @@ use crate::store::{AssertSnapshot, Baselines};
 use crate::suite;
 
 use perf_suite::PerfSuite;
+pub use perf_suite::this_run;
 pub use progress::ProgressLine;
 pub use signals::cancel_on_interrupt;
 

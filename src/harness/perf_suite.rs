@@ -1,5 +1,6 @@
 //! The running suite: campaigns by target, each run when the first of its scenarios is asked for.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -101,6 +102,7 @@ impl PerfSuite {
             pending: self.pending,
             cancel: &self.cancel,
             listen: &|event| progress.show(event),
+            starts: Cell::new(0),
             required: &self.required,
         };
         campaign.run(&scenarios)
@@ -120,7 +122,7 @@ impl PerfSuite {
 }
 
 /// Under nextest every test is a process of its own; its run's name makes their reports one run.
-fn this_run() -> Run {
+pub fn this_run() -> Run {
     let now = Timestamp::now();
     let id = std::env::var("NEXTEST_RUN_ID")
         .unwrap_or_else(|_| format!("{}-{}", now.strftime("%Y%m%dT%H%M%SZ"), std::process::id()));

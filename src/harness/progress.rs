@@ -23,14 +23,14 @@ impl ProgressLine {
         self.clear();
         let bar = match event {
             Event::EngineStarts { target, session } => {
-                line(format!("{target}: session {session}: starting the engine"), String::new(), None)
+                line(format!("{target}: {session}: starting the engine"), String::new(), None)
             }
             Event::WarmUp { scenario, session, progress } => {
-                line(format!("{scenario}: session {session}: warming up"), " requests".into(), Some(progress))
+                line(format!("{scenario}: {session}: warming up"), " requests".into(), Some(progress))
             }
             Event::RoundStarts { scenario, session, round, rounds, requests, progress } => {
                 let of = requests.map_or(" requests".into(), |requests| format!("/{requests} requests"));
-                line(format!("{scenario}: session {session}: round {round}/{rounds}"), of, Some(progress))
+                line(format!("{scenario}: {session}: round {round}/{rounds}"), of, Some(progress))
             }
             Event::Pause => return,
         };

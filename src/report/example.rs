@@ -138,6 +138,7 @@ fn measured(file: &str, load: &str, verdict: Verdict, reason: &str, sessions: u3
         warnings: Vec::new(),
         environment: Some(environment()),
         baseline: Some(baseline()),
+        proof: None,
         pending: None,
         sessions: (1..=sessions).map(session).collect(),
         summary,
@@ -170,6 +171,7 @@ fn session(number: u32) -> Session {
     let round = Round { summary: Summary::default(), health: ClientHealth::default() };
     Session {
         number,
+        seconds: 28.5,
         started: "2026-11-21T10:00:00Z".into(),
         summary: Summary::default(),
         health: ClientHealth::default(),

@@ -1,6 +1,6 @@
 //! The report of one scenario: everything that a run found out, versioned. Every other output is rendered from it.
 
-mod columns;
+pub mod columns;
 #[cfg(test)]
 mod example;
 pub mod junit;
@@ -19,7 +19,7 @@ use crate::metric::Metric;
 use crate::scenario::ScenarioId;
 use crate::summary::Summary;
 use crate::target::SimulatorSettings;
-use crate::verdict::{GateOutcome, Verdict};
+use crate::verdict::{GateOutcome, Side, Verdict};
 
 /// Goes up whenever a reader of an older report would misread a newer one.
 pub const VERSION: u32 = 1;
@@ -45,11 +45,14 @@ pub struct Report {
     pub environment: Option<Environment>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baseline: Option<BaselineUsed>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
     /// The baseline that waits for being accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending: Option<String>,
-    /// All sessions as one.
+    /// All sessions of the engine under test as one.
     pub summary: Summary,
+    /// Those of the screen, or for a baseline; a proof has its own.
     pub sessions: Vec<Session>,
 }
 
@@ -90,6 +93,49 @@ pub struct BaselineUsed {
     pub values: BTreeMap<Metric, Vec<f64>>,
 }
 
+/// Old and new in turn on this machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Proof {
+    pub old: Environment,
+    /// Of each side.
+    pub starts: u32,
+    pub minutes: f64,
+    pub end: ProofEnd,
+    pub side_by_side: bool,
+    /// Every round of the old engine with its partner of the new one, for every gated metric.
+    pub pairs: BTreeMap<Metric, Vec<Pair>>,
+    /// In the order in which they were held.
+    pub sessions: Vec<ProofSession>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ProofEnd {
+    /// Every gate was decided.
+    Decided,
+    OutOfTime,
+    /// More starts were not allowed.
+    OutOfStarts,
+    Interrupted,
+    /// The engine or the client broke down.
+    Failed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pair {
+    pub old: f64,
+    pub new: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProofSession {
+    pub side: Side,
+    pub session: Session,
+}
+
 /// One start of an engine (for an endpoint: one block after a pause), a warm-up, and this scenario's rounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -97,6 +143,8 @@ pub struct Session {
     pub number: u32,
     /// RFC 3339.
     pub started: String,
+    /// Warm-up included, the engine's start not.
+    pub seconds: f64,
     pub summary: Summary,
     pub health: ClientHealth,
     pub rounds: Vec<Round>,

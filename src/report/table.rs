@@ -8,7 +8,7 @@ use crate::figures;
 use crate::metric::Better;
 use crate::report::columns::{Align, Columns};
 use crate::report::printable::{one_line, printable};
-use crate::report::{Report, Session};
+use crate::report::{ProofEnd, Report, Session};
 use crate::scenario::Gate;
 use crate::verdict::{GateOutcome, Verdict};
 
@@ -21,6 +21,7 @@ const MOST_FAILURES: usize = 3;
 pub fn table(report: &Report) -> String {
     let mut lines = vec![sentence(report)];
     lines.extend(gate_lines(report));
+    lines.extend(proven(report));
     lines.extend(measured(report));
     lines.extend(compared_with(report));
     lines.extend(requests(report));
@@ -94,13 +95,17 @@ fn with_reason(row: String, reason: &str) -> Vec<String> {
 
 /// How the two columns of values are headed: by version where the engine's changed.
 fn sides(report: &Report) -> (String, String) {
-    let old = report.baseline.as_ref().map(|baseline| one_line(&baseline.engine));
+    let old = match (&report.proof, &report.baseline) {
+        (Some(proof), _) => Some(one_line(&proof.old.engine)),
+        (None, baseline) => baseline.as_ref().map(|baseline| one_line(&baseline.engine)),
+    };
     let new = report.environment.as_ref().map(|environment| one_line(&environment.engine));
     match (old, new) {
         (Some(old), Some(new)) if old != new => match (old.split_once(' '), new.split_once(' ')) {
             (Some((a, old)), Some((b, new))) if a == b => (version(old), version(new)),
             _ => (old, new),
         },
+        _ if report.proof.is_some() => ("old".to_owned(), "new".to_owned()),
         _ => ("baseline".to_owned(), "now".to_owned()),
     }
 }
@@ -157,7 +162,7 @@ fn measured(report: &Report) -> Vec<String> {
     };
     let sessions = sessions_and_rounds(&report.sessions);
     let line = format!("Measured: {}{place}{what}: {sessions}.", environment.engine);
-    let mut lines = vec![one_line(&line)];
+    let mut lines = if report.sessions.is_empty() { Vec::new() } else { vec![one_line(&line)] };
     if environment.url.is_some() {
         lines.push("An endpoint is not restarted: its sessions are blocks after a pause.".to_owned());
     }
@@ -173,6 +178,31 @@ fn sessions_and_rounds(sessions: &[Session]) -> String {
         }
         _ => format!("{shown}, {}", figures::counted(rounds.iter().sum(), "round")),
     }
+}
+
+fn proven(report: &Report) -> Option<String> {
+    let proof = report.proof.as_ref()?;
+    let verb = match report.verdict {
+        Verdict::Regressed | Verdict::Improved => "Proven",
+        _ => "Compared",
+    };
+    let pairs = proof.pairs.values().map(Vec::len).max().unwrap_or(0);
+    let turns = if proof.side_by_side { "side by side" } else { "in turn" };
+    let cut = match proof.end {
+        ProofEnd::Decided => "",
+        ProofEnd::OutOfTime => {
+            " Its time was up before every gate was decided: raise proof.minutes of the target."
+        }
+        ProofEnd::OutOfStarts => " More starts would hardly decide it.",
+        ProofEnd::Interrupted => " It was interrupted before every gate was decided.",
+        ProofEnd::Failed => " It broke down before every gate was decided.",
+    };
+    Some(format!(
+        "{verb} on this machine, old and new {turns}: {}, {} of each, {} min.{cut}",
+        figures::counted(pairs as u64, "pair"),
+        figures::counted(proof.starts.into(), "start"),
+        format_args!("{:.1}", proof.minutes),
+    ))
 }
 
 fn compared_with(report: &Report) -> Option<String> {

@@ -1,6 +1,7 @@
 //! `targets.toml`: where engines are to be had.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
@@ -12,7 +13,7 @@ use crate::scenario::document::Document;
 use crate::scenario::error::ConfigError;
 use crate::scenario::expand::{Environment, is_variable_name};
 use crate::scenario::names;
-use crate::target::{Endpoint, EngineKind, InvalidSetting, Place, SimulatorSettings, TargetSpec};
+use crate::target::{Endpoint, EngineKind, InvalidSetting, Place, ProofPlan, SimulatorSettings, TargetSpec};
 
 /// The targets of tollgate: the one file a version bump touches.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -23,6 +24,8 @@ pub struct TargetsFile {
     #[serde(default)]
     targets: BTreeMap<String, TargetTable>,
 }
+
+const MOST_MINUTES: f64 = 7.0 * 24.0 * 60.0;
 
 /// Where an engine is to be had.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -41,6 +44,29 @@ struct TargetTable {
     /// What the simulated engine is like; only with engine = "simulator".
     #[schemars(schema_with = "simulator_schema")]
     simulator: Option<SimulatorSettings>,
+    /// How a suspicion is proven.
+    #[serde(default)]
+    proof: ProofTable,
+}
+
+/// How a suspicion is proven: the old and the new engine take turns on this machine.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, expecting = "a table such as { minutes = 60 }")]
+struct ProofTable {
+    /// Starts of each side before the first judgement; an even number, 4 at least.
+    #[schemars(range(min = 4))]
+    starts: u32,
+    /// No session begins after so many minutes; what is undecided then is inconclusive.
+    minutes: f64,
+    /// Run both engines at once, taking turns by rounds, where the machine can hold both.
+    side_by_side: bool,
+}
+
+impl Default for ProofTable {
+    fn default() -> ProofTable {
+        let ProofPlan { starts, budget, side_by_side } = ProofPlan::default();
+        ProofTable { starts, minutes: budget.as_secs_f64() / 60.0, side_by_side }
+    }
 }
 
 /// A profile's name is gone by the time that the settings are read.
@@ -105,13 +131,14 @@ impl Check<'_, '_> {
         }
         let unavailable = self.unset_variable().or_else(|| self.unset_key(&table));
         let (engine, model) = (table.engine, table.model.clone());
+        let proof = self.proof(&table.proof)?;
         let place = match engine {
             EngineKind::Simulator => Place::Simulator(self.simulator(table)?),
             EngineKind::Openai | EngineKind::Vllm | EngineKind::Llamacpp => {
                 Place::Endpoint(self.endpoint(table)?)
             }
         };
-        Ok(TargetSpec { name: self.name.to_owned(), engine, model, place, unavailable })
+        Ok(TargetSpec { name: self.name.to_owned(), engine, model, place, proof, unavailable })
     }
 
     fn simulator(&self, table: TargetTable) -> Result<SimulatorSettings, ConfigError> {
@@ -135,6 +162,22 @@ impl Check<'_, '_> {
                 ["targets", self.name, "simulator"].into_iter().chain(key.split('.')).collect();
             self.document.error_at(&at, format!("`{key}` has to be {expected}"))
         })
+    }
+
+    fn proof(&self, table: &ProofTable) -> Result<ProofPlan, ConfigError> {
+        let refuse = |key: &str, rule: &str| {
+            let at = ["targets", self.name, "proof", key];
+            Err(self.document.error_at(&at, format!("`{key}` has to be {rule}")))
+        };
+        if table.starts < 4 || table.starts % 2 == 1 {
+            return refuse("starts", "an even number, 4 or more");
+        }
+        let minutes = table.minutes;
+        if !(minutes > 0.0 && minutes <= MOST_MINUTES) {
+            return refuse("minutes", "a number of minutes greater than 0, a week at most");
+        }
+        let budget = Duration::from_secs_f64(minutes * 60.0);
+        Ok(ProofPlan { starts: table.starts, budget, side_by_side: table.side_by_side })
     }
 
     fn endpoint(&self, table: TargetTable) -> Result<Endpoint, ConfigError> {

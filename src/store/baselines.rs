@@ -17,6 +17,11 @@ pub struct Baselines {
 }
 
 impl Baselines {
+    /// For a comparison that needs none.
+    pub fn none() -> Baselines {
+        Baselines { root: PathBuf::new(), accepted: BTreeMap::new() }
+    }
+
     /// Reads every baseline of the given scenarios, so that a damaged one is known before anything starts.
     pub fn load(root: &Path, scenarios: &[&ScenarioId]) -> Result<Baselines, SuiteErrors> {
         let mut baselines = Baselines { root: root.to_owned(), accepted: BTreeMap::new() };
@@ -37,6 +42,13 @@ impl Baselines {
 
     pub fn accepted(&self, environment: &str, scenario: &ScenarioId) -> Option<&Baseline> {
         self.accepted.get(&(environment.to_owned(), scenario.file_stem()))
+    }
+
+    /// With the environments they were recorded in.
+    pub fn of_scenario(&self, scenario: &ScenarioId) -> impl Iterator<Item = (&str, &Baseline)> {
+        let stem = scenario.file_stem();
+        let those = self.accepted.iter().filter(move |((_, of), _)| *of == stem);
+        those.map(|((environment, _), baseline)| (environment.as_str(), baseline))
     }
 
     /// Relative to the crate, as people are shown it.

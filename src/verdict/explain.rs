@@ -1,7 +1,9 @@
 //! The verdict in a sentence: what changed, by how much, against which version.
 
 use crate::figures;
-use crate::metric::Better;
+use crate::metric::{Better, Latency, Metric, Stat};
+use crate::stats;
+use crate::summary::Summary;
 use crate::verdict::{GateOutcome, Verdict};
 
 /// What old and new are called.
@@ -12,6 +14,19 @@ pub struct Sides {
 }
 
 impl Sides {
+    /// Two engines that were run in turn; where they bear the same name, `apart` says what else sets them apart.
+    pub fn in_turn(old_engine: &str, new_engine: &str, apart: Option<(String, String)>) -> Sides {
+        match apart {
+            Some((old, new)) if old_engine == new_engine => {
+                Sides { old: format!("{old_engine} with {old}"), new: format!("{new_engine} with {new}") }
+            }
+            _ if old_engine == new_engine => {
+                Sides { old: "the old engine".into(), new: "the new one".into() }
+            }
+            _ => Sides { old: old_engine.into(), new: new_engine.into() },
+        }
+    }
+
     /// By their versions where these differ, such as `vllm 0.31.0` and `vllm 0.32.0`.
     pub fn of(old_engine: &str, new_engine: &str, recorded: &str) -> Sides {
         if old_engine == new_engine {
@@ -24,17 +39,18 @@ impl Sides {
 
 /// The sentence for what the gates say, led by the worst of them.
 pub fn explain(verdict: Verdict, gates: &[GateOutcome], sides: &Sides) -> String {
-    let mut those = gates.iter().filter(|gate| gate.verdict == verdict);
-    let Some(first) = those.next() else { return "no gate has anything to say".into() };
-    let others: Vec<String> = those.map(|gate| gate.gate.metric.to_string()).collect();
-    let also = if others.is_empty() {
-        String::new()
-    } else {
-        format!(" Likewise {verdict}: {}.", others.join(", "), verdict = verdict.name())
-    };
+    let those: Vec<&GateOutcome> = gates.iter().filter(|gate| gate.verdict == verdict).collect();
+    let Some((first, others)) = those.split_first() else { return "no gate has anything to say".into() };
+    let also = others_told(first, others, verdict);
     match verdict {
         Verdict::Ok => "within every tolerance.".into(),
+        Verdict::Inconclusive => {
+            format!("{}{also} That is not proven: {}.", changed(first, "seems", sides), first.reason)
+        }
         Verdict::Regressed | Verdict::Improved => format!("{}{also}", changed(first, "is", sides)),
+        Verdict::Suspected if !first.reason.is_empty() => {
+            format!("{}{also} That is no proof: {}.", changed(first, "seems", sides), first.reason)
+        }
         Verdict::Suspected => format!(
             "{}{also} Stored figures alone can't prove it: nothing old was run beside it.",
             changed(first, "seems", sides)
@@ -43,11 +59,64 @@ pub fn explain(verdict: Verdict, gates: &[GateOutcome], sides: &Sides) -> String
     }
 }
 
+/// Gates that are views of the first one's matter are told as one with it.
+fn others_told(first: &GateOutcome, others: &[&GateOutcome], verdict: Verdict) -> String {
+    let family = first.gate.metric.family();
+    let (same, apart): (Vec<_>, Vec<_>) = others.iter().partition(|gate| gate.gate.metric.family() == family);
+    let names = |gates: Vec<&&GateOutcome>| {
+        gates.iter().map(|gate| gate.gate.metric.to_string()).collect::<Vec<_>>().join(", ")
+    };
+    let mut told = String::new();
+    if !same.is_empty() {
+        told.push_str(&format!(" That is one thing with {}.", names(same)));
+    }
+    if !apart.is_empty() {
+        told.push_str(&format!(" Likewise {}: {}.", verdict.name(), names(apart)));
+    }
+    told
+}
+
+/// Which part of the engine became slower, from what moved with it and what did not.
+pub fn diagnosis(old: &Summary, new: &Summary) -> Option<String> {
+    let slower = |metric: Metric| -> Option<f64> {
+        let [old, new] = [old, new].map(|summary| stats::slowness(metric, summary.value(metric)?));
+        Some(new? - old?)
+    };
+    let ttft = slower(Metric::Latency(Latency::Ttft, Stat::P50))?;
+    let tpot = slower(Metric::Latency(Latency::Tpot, Stat::Mean))?;
+    let most = ttft.max(tpot);
+    let moved = |d: f64| d > most / 3.0 && d > LEAST_THAT_MOVED;
+    let part = match (moved(ttft), moved(tpot)) {
+        (true, false) => "TTFT only: prefill or queueing",
+        (false, true) => "TPOT and not TTFT: decoding",
+        (true, true) => "TTFT and TPOT together: the engine as a whole",
+        (false, false) => return None,
+    };
+    let shown = |d: f64| figures::signed_percent(d.exp_m1());
+    Some(format!("{part} (median TTFT {}, mean TPOT {}).", shown(ttft), shown(tpot)))
+}
+
+/// From which number of users on it is slower, where fewer users see nothing of it. Takes every load of one scenario
+/// file on one target.
+pub fn onset(loads: &[(u32, Verdict)]) -> Option<String> {
+    let slow: Vec<u32> =
+        loads.iter().filter(|(_, verdict)| *verdict == Verdict::Regressed).map(|(users, _)| *users).collect();
+    let least_slow = *slow.iter().min()?;
+    let well_below = loads.iter().filter(|(users, _)| *users < least_slow).count();
+    let all_below_well = loads.iter().all(|(users, verdict)| *users >= least_slow || *verdict == Verdict::Ok);
+    let all_above_slow = loads.iter().all(|(users, _)| *users < least_slow || slow.contains(users));
+    (well_below > 0 && all_below_well && all_above_slow)
+        .then(|| format!("Only from {least_slow} users on, not with fewer: batching or queueing."))
+}
+
+/// Less than this is within what any two measurements differ by.
+const LEAST_THAT_MOVED: f64 = 0.01;
+
 fn changed(outcome: &GateOutcome, verb: &str, sides: &Sides) -> String {
     let metric = outcome.gate.metric;
     let name = metric.spoken();
     match outcome.change {
-        Some(change) if outcome.reason.is_empty() => {
+        Some(change) => {
             let direction = match (metric.better(), change.relative < 0.0) {
                 (Better::Higher, true) => "lower",
                 (Better::Higher, false) => "higher",
@@ -57,7 +126,7 @@ fn changed(outcome: &GateOutcome, verb: &str, sides: &Sides) -> String {
             let amount = figures::percent(change.relative.abs());
             format!("{name} {verb} {amount} {direction} in {} than in {}.", sides.new, sides.old)
         }
-        _ => format!("{name}: {}.", outcome.reason),
+        None => format!("{name}: {}.", outcome.reason),
     }
 }
 
@@ -99,6 +168,43 @@ mod tests {
         assert!(sentence.starts_with(
             "p95 time to first token seems 20 % longer in this run than in the baseline of 2026-10-02."
         ));
+    }
+
+    #[test]
+    fn gates_that_are_one_thing_are_told_as_one() {
+        let gates = [
+            outcome("output_tokens_per_s", -0.073, Verdict::Regressed),
+            outcome("tpot_ms_mean", 0.08, Verdict::Regressed),
+            outcome("ttft_ms_p95", 0.2, Verdict::Regressed),
+        ];
+        let sentence = explain(Verdict::Regressed, &gates, &Sides::of("a 1", "a 2", ""));
+        assert!(sentence.ends_with(" That is one thing with tpot_ms_mean. Likewise regressed: ttft_ms_p95."));
+    }
+
+    fn summary(ttft_ms: f64, tpot_ms: f64) -> Summary {
+        let mut summary = Summary::default();
+        summary.ttft_ms.record_ms(ttft_ms);
+        summary.tpot_ms.record_ms(tpot_ms);
+        summary
+    }
+
+    #[test]
+    fn the_slow_part_is_found_by_what_did_not_move() {
+        let old = summary(200.0, 20.0);
+        let starts = |new: Summary, with: &str| diagnosis(&old, &new).unwrap().starts_with(with);
+        assert!(starts(summary(260.0, 20.1), "TTFT only"));
+        assert!(starts(summary(201.0, 22.0), "TPOT and not TTFT"));
+        assert!(starts(summary(220.0, 22.0), "TTFT and TPOT together"));
+        assert_eq!(diagnosis(&old, &summary(199.0, 20.0)), None);
+    }
+
+    #[test]
+    fn a_loss_under_load_only_is_told_with_its_onset() {
+        use Verdict::{Ok, Regressed};
+        let told = onset(&[(4, Ok), (16, Regressed), (32, Regressed)]).unwrap();
+        assert!(told.starts_with("Only from 16 users on"));
+        assert_eq!(onset(&[(4, Regressed), (16, Regressed)]), None);
+        assert_eq!(onset(&[(4, Ok), (16, Regressed), (32, Ok)]), None);
     }
 
     #[test]

@@ -20,6 +20,8 @@ const LEAST_SHARE_ENDED_BY_LENGTH: f64 = 0.99;
 const MOST_CLIENT_CPU_SHARE: f64 = 0.9;
 /// With fewer sessions of today there is a suspicion at most.
 const LEAST_SESSIONS_TO_CONVICT: usize = 3;
+/// More than this is no advice.
+const MOST_SESSIONS_TO_ASK_FOR: u32 = 100;
 
 /// One row of the verdict table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -45,41 +47,62 @@ pub struct Change {
     pub interval: Option<(f64, f64)>,
 }
 
-/// Judges a gate by DESIGN's rule for stored sessions: one session of today screens, at least three convict.
-pub fn judge(gate: &Gate, old: &[f64], sessions: &[Evidence]) -> GateOutcome {
-    let new: Vec<f64> = sessions.iter().filter_map(|session| session.summary.value(gate.metric)).collect();
+/// What today's sessions of the new engine are compared with.
+#[derive(Clone, Copy, Debug)]
+pub enum Old<'a> {
+    /// Values of earlier days, one per session: one session of today screens, at least three convict.
+    Stored(&'a [f64]),
+    /// Sessions of the old engine that alternated with those of the new one on this machine.
+    Alternating(&'a [Evidence<'a>]),
+}
+
+/// Judges one gate.
+pub fn judge(gate: &Gate, old: Old, new: &[Evidence]) -> GateOutcome {
+    let (old_values, both_sides) = match old {
+        Old::Stored(values) => (values.to_vec(), new.to_vec()),
+        Old::Alternating(sessions) => (values(gate.metric, sessions), [sessions, new].concat()),
+    };
+    let new_values = values(gate.metric, new);
     let mut outcome = GateOutcome {
         gate: *gate,
-        old: typical(gate.metric, old),
-        new: typical(gate.metric, &new),
+        old: typical(gate.metric, &old_values),
+        new: typical(gate.metric, &new_values),
         change: None,
         verdict: Verdict::Ok,
         reason: String::new(),
     };
-    if new.is_empty() || new.len() < sessions.len() {
+    if new_values.is_empty() || new_values.len() < new.len() {
         return outcome.concluded(Verdict::Invalid, "no request succeeded, so nothing was measured");
     }
     if let Some(reason) = outcome.limit_broken() {
         return outcome.concluded(Verdict::Regressed, reason);
     }
     let Some(tolerance) = gate.tolerance else { return outcome };
-    if let Some(reason) = output_length_not_fixed(gate.metric, sessions) {
+    if let Some(reason) = output_length_not_fixed(gate.metric, &both_sides) {
         return outcome.concluded(Verdict::NotComparable, reason);
     }
-    if let Some(reason) = client_sick(gate.metric, tolerance, sessions) {
+    if let Some(reason) = client_sick(gate.metric, tolerance, &both_sides) {
         return outcome.concluded(Verdict::Invalid, reason);
     }
-    if old.is_empty() {
+    if old_values.is_empty() {
         return outcome.concluded(Verdict::NoBaseline, "");
     }
     let scale = |values: &[f64]| -> Option<Vec<f64>> {
         values.iter().map(|value| stats::slowness(gate.metric, *value)).collect()
     };
-    let (Some(old), Some(new)) = (scale(old), scale(&new)) else {
+    let (Some(old_scaled), Some(new_scaled)) = (scale(&old_values), scale(&new_values)) else {
         return outcome.concluded(Verdict::NotComparable, "a value of 0 has no relative change");
     };
-    outcome.compare(tolerance, &old, &new);
+    let tau = stats::tau(gate.metric, tolerance);
+    match old {
+        Old::Stored(_) => outcome.compare_with_stored(tau, &old_scaled, &new_scaled),
+        Old::Alternating(_) => outcome.compare_alternating(tau, &old_scaled, &new_scaled),
+    }
     outcome
+}
+
+fn values(metric: Metric, sessions: &[Evidence]) -> Vec<f64> {
+    sessions.iter().filter_map(|session| session.summary.value(metric)).collect()
 }
 
 impl GateOutcome {
@@ -99,28 +122,56 @@ impl GateOutcome {
         }
     }
 
-    fn compare(&mut self, tolerance: f64, old: &[f64], new: &[f64]) {
-        let relative = |difference| stats::relative_change(self.gate.metric, difference);
-        let tau = stats::tau(self.gate.metric, tolerance);
+    fn compare_with_stored(&mut self, tau: f64, old: &[f64], new: &[f64]) {
         if new.len() < LEAST_SESSIONS_TO_CONVICT {
             let d = stats::mean(new) - stats::mean(old);
-            self.change = Some(Change { relative: relative(d), interval: None });
+            let relative = stats::relative_change(self.gate.metric, d);
+            self.change = Some(Change { relative, interval: None });
             self.verdict = screened(d, tau);
             return;
         }
-        let Some(difference) = Difference::to_stored(old, new) else {
-            self.verdict = Verdict::NotComparable;
-            self.reason = "a single stored session has no scatter to judge by".into();
+        match Difference::to_stored(old, new) {
+            Some(difference) => self.decide(&difference, tau, Verdict::Suspected),
+            None => {
+                self.verdict = Verdict::NotComparable;
+                self.reason = "a single stored session has no scatter to judge by".into();
+            }
+        }
+    }
+
+    fn compare_alternating(&mut self, tau: f64, old: &[f64], new: &[f64]) {
+        let Some(difference) = Difference::of_alternating(old, new) else {
+            self.verdict = Verdict::Inconclusive;
+            self.reason = "the proof ended before each side had been started twice".into();
             return;
         };
-        let ends = (relative(difference.low), relative(difference.high));
+        self.decide(&difference, tau, Verdict::Inconclusive);
+        if self.verdict == Verdict::Inconclusive {
+            self.reason = match stats::sessions_to_decide(old, new, MOST_SESSIONS_TO_ASK_FOR) {
+                Some(starts) => format!("about {starts} starts of each would decide it"),
+                None => format!("even {MOST_SESSIONS_TO_ASK_FOR} starts of each would not decide it"),
+            };
+        }
+    }
+
+    /// Relevant by the tolerance and real by the interval; relevant alone is not proven.
+    fn decide(&mut self, difference: &Difference, tau: f64, not_proven: Verdict) {
+        let relative = |difference| stats::relative_change(self.gate.metric, difference);
+        let Difference { estimate, low, high } = *difference;
+        let ends = (relative(low), relative(high));
         self.change = Some(Change {
-            relative: relative(difference.estimate),
+            relative: relative(estimate),
             interval: Some((ends.0.min(ends.1), ends.0.max(ends.1))),
         });
-        self.verdict = convicted(&difference, tau);
-        if self.verdict == Verdict::Ok && difference.high > tau {
-            self.reason = format!("could hide up to {}", figures::signed_percent(relative(difference.high)));
+        self.verdict = if estimate > tau {
+            if low > 0.0 { Verdict::Regressed } else { not_proven }
+        } else if estimate < -tau && high < 0.0 {
+            Verdict::Improved
+        } else {
+            Verdict::Ok
+        };
+        if self.verdict == Verdict::Ok && high > tau {
+            self.reason = format!("could hide up to {}", figures::signed_percent(relative(high)));
         }
     }
 }
@@ -130,18 +181,6 @@ fn screened(d: f64, tau: f64) -> Verdict {
     if d > tau / 2.0 {
         Verdict::Suspected
     } else if d < -tau {
-        Verdict::Improved
-    } else {
-        Verdict::Ok
-    }
-}
-
-/// Relevant by the tolerance and real by the interval; relevant alone is a suspicion.
-fn convicted(difference: &Difference, tau: f64) -> Verdict {
-    let Difference { estimate, low, high } = *difference;
-    if estimate > tau {
-        if low > 0.0 { Verdict::Regressed } else { Verdict::Suspected }
-    } else if estimate < -tau && high < 0.0 {
         Verdict::Improved
     } else {
         Verdict::Ok
@@ -221,7 +260,7 @@ mod tests {
 
     fn judged(gate: Gate, summaries: &[Summary], health: &ClientHealth) -> GateOutcome {
         let sessions: Vec<Evidence> = summaries.iter().map(|summary| Evidence { summary, health }).collect();
-        judge(&gate, &OLD, &sessions)
+        judge(&gate, Old::Stored(&OLD), &sessions)
     }
 
     fn verdict(tokens_per_s: &[u64]) -> Verdict {
@@ -279,7 +318,7 @@ mod tests {
         let mut lossy = session(1000);
         lossy.requests.succeeded = 9;
         let health = ClientHealth::default();
-        let outcome = judge(&gate, &[], &[Evidence { summary: &lossy, health: &health }]);
+        let outcome = judge(&gate, Old::Stored(&[]), &[Evidence { summary: &lossy, health: &health }]);
         assert_eq!(outcome.verdict, Verdict::Regressed);
         assert_eq!(outcome.reason, "90 % is below 100 %");
     }
@@ -292,6 +331,41 @@ mod tests {
         assert_eq!(outcome.verdict, Verdict::NotComparable);
     }
 
+    fn proven(old: &[u64], new: &[u64]) -> GateOutcome {
+        let health = ClientHealth::default();
+        let summaries = |values: &[u64]| -> Vec<Summary> { values.iter().map(|v| session(*v)).collect() };
+        let (old, new) = (summaries(old), summaries(new));
+        let of = |summary| Evidence { summary, health: &health };
+        let old: Vec<Evidence> = old.iter().map(of).collect();
+        let new: Vec<Evidence> = new.iter().map(of).collect();
+        judge(&throughput(0.03), Old::Alternating(&old), &new)
+    }
+
+    #[test]
+    fn a_proof_convicts_what_is_relevant_and_real() {
+        let outcome = proven(&[1000, 1004, 998, 1002], &[930, 928, 932, 931]);
+        assert_eq!(outcome.verdict, Verdict::Regressed);
+        let (low, high) = outcome.change.unwrap().interval.unwrap();
+        assert!(-0.09 < low && low < -0.07 && -0.07 < high && high < -0.05, "{low} {high}");
+    }
+
+    #[test]
+    fn a_proof_that_scatters_is_inconclusive_and_says_what_would_decide_it() {
+        let outcome = proven(&[1000, 1060, 950, 1010], &[950, 1000, 900, 970]);
+        assert_eq!(outcome.verdict, Verdict::Inconclusive);
+        assert!(outcome.reason.starts_with("about ") && outcome.reason.contains("starts of each"));
+    }
+
+    #[test]
+    fn a_proof_acquits_what_lies_within_the_tolerance() {
+        assert_eq!(proven(&[1000, 1004, 998, 1002], &[985, 983, 986, 984]).verdict, Verdict::Ok);
+    }
+
+    #[test]
+    fn a_proof_with_one_start_of_each_cannot_tell() {
+        assert_eq!(proven(&[1000], &[500]).verdict, Verdict::Inconclusive);
+    }
+
     #[test]
     fn the_verdict_does_not_depend_on_the_unit() {
         let scaled: Vec<f64> = OLD.iter().map(|value| value * 1000.0).collect();
@@ -300,7 +374,7 @@ mod tests {
             let summaries: Vec<Summary> = [930, 955, 932, 931].map(|v| session(v * factor)).to_vec();
             let sessions: Vec<Evidence> =
                 summaries.iter().map(|summary| Evidence { summary, health: &health }).collect();
-            judge(&gate, old, &sessions)
+            judge(&gate, Old::Stored(old), &sessions)
         };
         let (a, b) = (outcome(&OLD, 1), outcome(&scaled, 1000));
         assert_eq!(a.verdict, b.verdict);

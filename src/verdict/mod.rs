@@ -2,6 +2,7 @@
 
 pub mod explain;
 mod gate;
+pub mod power;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::health::ClientHealth;
 use crate::summary::Summary;
 
-pub use gate::{Change, GateOutcome, OldValues, judge};
+pub use gate::{Change, GateOutcome, Old, OldValues, judge};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -51,6 +52,29 @@ impl Verdict {
     pub fn worst(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
         verdicts.into_iter().max().unwrap_or(Verdict::Ok)
     }
+}
+
+/// After a screen: whether a gate says something that only old beside new can prove.
+pub fn wants_proof(gates: &[GateOutcome]) -> bool {
+    gates.iter().any(|gate| matches!(gate.verdict, Verdict::Suspected | Verdict::Improved))
+}
+
+/// After some starts of each side: whether more of them could still change a verdict.
+pub fn is_decided(gates: &[GateOutcome]) -> bool {
+    gates.iter().all(|gate| gate.verdict != Verdict::Inconclusive)
+}
+
+/// Which engine a session of a proof ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    Old,
+    New,
+}
+
+impl Side {
+    /// Old, new, new, old: in every such block a steady drift of the machine cancels.
+    pub const BLOCK: [Side; 4] = [Side::Old, Side::New, Side::New, Side::Old];
 }
 
 /// One session of a scenario, as the verdict needs it.

@@ -1,0 +1,117 @@
+//! `tollgate ab`: a proof without suspicion and without baseline.
+
+use std::cell::Cell;
+use std::env;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+
+use crate::campaign::Campaign;
+use crate::cli::USAGE;
+use crate::harness::{ProgressLine, cancel_on_interrupt, this_run};
+use crate::measure::Cancel;
+use crate::nearest::did_you_mean;
+use crate::report::{Report, table};
+use crate::scenario::{Scenario, Suite, SuiteErrors, TOLLGATE_SET};
+use crate::store::{Baselines, Pending, RunFolder};
+use crate::suite;
+use crate::verdict::Verdict;
+
+/// Run two variants of a target in turn on this machine and prove which is slower.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A target of perf-tests/targets.toml.
+    #[arg(long)]
+    target: String,
+    /// A key of the target as the old variant has it, such as `simulator.decode_scale=1.0`; as in the file, if none is
+    /// given.
+    #[arg(long, value_name = "KEY=VALUE", num_args = 1..)]
+    old: Vec<String>,
+    /// A key of the target as the new variant has it.
+    #[arg(long, value_name = "KEY=VALUE", num_args = 1..)]
+    new: Vec<String>,
+    /// Only this scenario, such as `chat::users-4::sim`; all of the target's, if none is named.
+    #[arg(long)]
+    scenario: Vec<String>,
+    /// The crate that holds `perf-tests/`.
+    #[arg(long, default_value = ".")]
+    root: PathBuf,
+}
+
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let (old, new) = match (variant(&args, &args.old), variant(&args, &args.new)) {
+        (Ok(old), Ok(new)) => (old, new),
+        (Err(errors), _) | (_, Err(errors)) => {
+            eprintln!("{errors}");
+            return Ok(ExitCode::from(USAGE));
+        }
+    };
+    let scenarios = chosen(&new, &args)?;
+    let (old, new) = (&old.targets[&args.target], &new.targets[&args.target]);
+    if old.place == new.place {
+        bail!("old and new are the same: give what differs by --old KEY=VALUE or --new KEY=VALUE");
+    }
+    let run = this_run();
+    let folder = RunFolder::create(&args.root.join("target"), &run.id)?;
+    let cancel = Cancel::new();
+    cancel_on_interrupt(&cancel);
+    let progress = ProgressLine::default();
+    let campaign = Campaign {
+        run: &run,
+        target: new,
+        baselines: &Baselines::none(),
+        folder: &folder,
+        pending: Pending { assert: |_, _| {} },
+        cancel: &cancel,
+        listen: &|event| progress.show(event),
+        starts: Cell::new(0),
+        required: &[],
+    };
+    let reports = campaign.prove_at_once(old, &scenarios)?;
+    for report in &reports {
+        println!("{}\n{}\n", report.scenario, table::table(report));
+    }
+    println!("Reports: {}", folder.path().display());
+    Ok(ExitCode::from(exit_code(&reports)))
+}
+
+/// The suite with this variant's keys set, besides those of the environment.
+fn variant(args: &Args, keys: &[String]) -> Result<Suite, SuiteErrors> {
+    let set = keys.iter().map(|key| format!("targets.{}.{key}", args.target));
+    let overrides: Vec<String> = env::var(TOLLGATE_SET).into_iter().chain(set).collect();
+    let overrides = overrides.join(",");
+    suite::load_with(&args.root, &|name| match name {
+        TOLLGATE_SET => Some(overrides.clone()),
+        _ => env::var(name).ok(),
+    })
+}
+
+fn chosen<'s>(suite: &'s Suite, args: &Args) -> anyhow::Result<Vec<&'s Scenario>> {
+    let of_target: Vec<&Scenario> =
+        suite.scenarios.iter().filter(|scenario| scenario.id.target == args.target).collect();
+    let names: Vec<String> = of_target.iter().map(|scenario| scenario.id.to_string()).collect();
+    if names.is_empty() {
+        let targets = suite.targets.keys().map(String::as_str);
+        bail!("no scenario runs on target `{}`; {}", args.target, did_you_mean(&args.target, targets));
+    }
+    for wanted in &args.scenario {
+        if !names.contains(wanted) {
+            let help = did_you_mean(wanted, names.iter().map(String::as_str));
+            return Err(anyhow::anyhow!(help)).context(format!("there is no scenario `{wanted}`"));
+        }
+    }
+    let is_wanted =
+        |scenario: &Scenario| args.scenario.is_empty() || args.scenario.contains(&scenario.id.to_string());
+    Ok(of_target.into_iter().filter(|scenario| is_wanted(scenario)).collect())
+}
+
+/// 0 ok or improved, 1 regressed, 3 not decided, 4 engine or client failure: the worst of all.
+fn exit_code(reports: &[Report]) -> u8 {
+    match Verdict::worst(reports.iter().map(|report| report.verdict)) {
+        Verdict::Ok | Verdict::Improved => 0,
+        Verdict::Regressed => 1,
+        Verdict::Suspected | Verdict::Inconclusive | Verdict::NotComparable | Verdict::NoBaseline => 3,
+        Verdict::Invalid | Verdict::Ignored => 4,
+    }
+}
