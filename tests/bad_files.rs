@@ -365,7 +365,10 @@ fn simulator_settings_out_of_range_are_refused() {
     for (setting, expected) in [
         ("decode_scale = 0", "3:26: `decode_scale` has to be a number greater than 0"),
         ("prefill_tokens_per_s = -1", "3:34: `prefill_tokens_per_s` has to be a number greater than 0"),
-        ("jitter = 0.9", "3:20: `jitter` has to be from 0 to 0.3: three standard deviations have to leave a step some time"),
+        (
+            "jitter = 0.9",
+            "3:20: `jitter` has to be from 0 to 0.3: three standard deviations have to leave a step some time",
+        ),
         ("max_seqs = 0", "3:22: `max_seqs` has to be at least 1"),
         ("decode_step_ms = nan", "3:28: `decode_step_ms` has to be a number greater than 0"),
     ] {

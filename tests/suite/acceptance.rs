@@ -15,7 +15,6 @@ fn snapshot(sessions: usize) -> String {
         engine: "simulator 1.0.0".into(),
         recorded: "2026-10-02".into(),
         machine: "simulated".into(),
-        session_s: None,
         model: "simulated".into(),
         session_s: None,
         simulator: None,
