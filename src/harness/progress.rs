@@ -58,6 +58,12 @@ impl ProgressLine {
     }
 }
 
+/// Says something on a line of its own, whatever is being drawn.
+pub fn say_below(text: &str) {
+    let erase = if is_watched() { ERASE } else { "" };
+    write(&format!("{erase}\n{text}\n"));
+}
+
 struct Text {
     doing: String,
     of: String,

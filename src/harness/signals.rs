@@ -5,6 +5,7 @@ use std::thread;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::harness::progress::say_below;
 use crate::measure::Cancel;
 
 /// The first interrupt ends the measuring, so that what was measured is written; the second ends the process.
@@ -23,7 +24,7 @@ pub fn cancel_on_interrupt(cancel: &Cancel) {
                 if attempt > 1 {
                     process::exit(super::INTERRUPTED.into());
                 }
-                eprintln!("\ninterrupted: writing what was measured (once more to end at once)");
+                say_below("interrupted: writing what was measured (once more to end at once)");
                 cancel.cancel();
             }
             Ok::<(), std::io::Error>(())
