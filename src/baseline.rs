@@ -1,5 +1,6 @@
 //! A baseline: K accepted sessions of one scenario in one environment, as a person reads it in a diff.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::ops::Range;
 
@@ -69,8 +70,9 @@ impl Baseline {
             writeln!(body, "{metric} = [{}]", values.join(", ")).expect("strings take writes");
         }
         if let Some(settings) = simulator {
-            let table = toml::to_string(settings).expect("settings are plain values");
-            write!(body, "\n[simulator]\n{table}").expect("strings take writes");
+            let simulator = BTreeMap::from([("simulator", settings)]);
+            let tables = toml::to_string(&simulator).expect("settings are plain values");
+            write!(body, "\n{tables}").expect("strings take writes");
         }
         body
     }
@@ -150,6 +152,7 @@ fn six_digits(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::Faults;
 
     fn baseline() -> Baseline {
         let values = [
@@ -183,6 +186,14 @@ mod tests {
     #[test]
     fn what_is_written_reads_back() {
         assert_eq!(parse(&file(&baseline().to_toml())).unwrap(), baseline());
+    }
+
+    #[test]
+    fn what_was_wrong_with_a_simulated_engine_reads_back_too() {
+        let mut ill = baseline();
+        let faults = Faults { error_rate: 0.01, ..Faults::default() };
+        ill.facts.simulator = Some(SimulatorSettings { faults, ..SimulatorSettings::default() });
+        assert_eq!(parse(&file(&ill.to_toml())).unwrap(), ill);
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod load;
 pub mod machine;
 pub mod measure;
 pub mod metric;
+pub mod museum;
 pub mod nearest;
 pub mod record;
 pub mod report;

@@ -109,9 +109,10 @@ mod tests {
             let mut telemetry = Telemetry::start().unwrap();
             let busy = async {
                 tokio::time::sleep(Duration::from_millis(100)).await;
-                let until_ns = clock::now() + blocked.as_nanos() as u64;
+                // By its own clock, so that a busy machine only makes it last longer.
+                let until_ns = thread_cpu_ns() + blocked.as_nanos() as u64;
                 match spin {
-                    true => while clock::now() < until_ns {},
+                    true => while thread_cpu_ns() < until_ns {},
                     false => std::thread::sleep(blocked),
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -135,8 +136,9 @@ mod tests {
 
     #[test]
     fn a_client_that_computes_shows_as_processor_share() {
-        let idle = watched(Duration::from_millis(300), false).cpu_share;
-        let busy = watched(Duration::from_millis(300), true).cpu_share;
-        assert!(busy > idle + 0.1 && busy <= 1.05, "idle {idle}, busy {busy}");
+        let computed_s = |health: ClientHealth| health.cpu_share * health.watched_s;
+        let idle_s = computed_s(watched(Duration::from_millis(300), false));
+        let busy_s = computed_s(watched(Duration::from_millis(300), true));
+        assert!(busy_s >= 0.3 && idle_s < 0.1, "idle {idle_s} s, busy {busy_s} s");
     }
 }

@@ -369,6 +369,16 @@ fn simulator_settings_out_of_range_are_refused() {
             "jitter = 0.9",
             "3:20: `jitter` has to be from 0 to 0.3: three standard deviations have to leave a step some time",
         ),
+        ("profile = 3", "3:21: `profile`: expected a string (for example profile = \"vllm-4210-sick\")"),
+        (
+            "profile = \"vllm-4210-sic\"",
+            "3:21: unknown profile `vllm-4210-sic` (did you mean `vllm-4210-sick`?)",
+        ),
+        ("faults.stall_rate = 2", "3:31: `faults.stall_rate` has to be a share from 0 to 1"),
+        (
+            "faults = { error_rate = 0.7, reset_rate = 0.7 }",
+            "3:20: `faults` has to be rates that are no more than 1 together",
+        ),
         ("max_seqs = 0", "3:22: `max_seqs` has to be at least 1"),
         ("decode_step_ms = nan", "3:28: `decode_step_ms` has to be a number greater than 0"),
     ] {
@@ -491,9 +501,7 @@ fn a_terminal_is_shown_the_override() {
     1 │ targets.sim.simulator.decode_scal=1.08
       ·                       ───────────
       ╰────
-     help: did you mean `decode_scale`? Valid here: `version`, `prefill_base_ms`, `prefill_tokens_per_s`,
-           `max_step_tokens`, `decode_step_ms`, `decode_step_ms_per_seq`, `max_seqs`, `cold_start_ms`,
-           `jitter`, `seed`, `decode_scale`, `prefill_scale`
+     help: did you mean `decode_scale`?
     "#);
 }
 

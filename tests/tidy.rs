@@ -16,6 +16,7 @@ const CORE: &[&str] = &[
     "summary",
     "health",
     "stats",
+    "museum",
     "nearest",
     "baseline",
     "verdict",

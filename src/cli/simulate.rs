@@ -3,12 +3,14 @@
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use serde::Deserialize;
 use thiserror::Error;
 use toml::{Table, Value};
 
+use crate::museum::{self, Profile};
 use crate::nearest::did_you_mean;
 use crate::simulator::{DEFAULT_MODEL, Simulator, StartError};
 use crate::target::SimulatorSettings;
@@ -22,7 +24,13 @@ pub struct Args {
     /// The model's name in requests.
     #[arg(long, value_name = "NAME", default_value = DEFAULT_MODEL)]
     model: String,
-    /// A setting of the engine, as in `decode_scale=1.08`.
+    /// Settings of a known regression, such as `vllm-4210-sick`.
+    #[arg(long, value_name = "NAME", value_parser = parse_profile)]
+    profile: Option<&'static Profile>,
+    /// List the profiles, and end.
+    #[arg(long, exclusive = true)]
+    list_profiles: bool,
+    /// A setting of the engine, as in `decode_scale=1.08` or `faults.error_rate=0.01`.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parse_setting)]
     settings: Vec<Setting>,
 }
@@ -45,7 +53,10 @@ enum SettingError {
 }
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let settings = settings(args.settings).context("reading the settings")?;
+    if args.list_profiles {
+        return list_profiles();
+    }
+    let settings = settings(args.profile, args.settings).context("reading the settings")?;
     let version = settings.version.clone();
     let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
     let simulator = match Simulator::start_serving(&args.model, settings, 0, addr) {
@@ -61,25 +72,64 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     runtime.block_on(async {
         let interrupted = tokio::signal::ctrl_c();
         writeln!(std::io::stdout(), "simulated engine {version} listens on http://{}", simulator.addr())?;
-        interrupted.await.context("waiting for Ctrl-C")
-    })?;
+        tokio::select! {
+            interrupted = interrupted => interrupted.map(|()| ExitCode::SUCCESS).context("waiting for Ctrl-C"),
+            () = crash(&simulator) => {
+                eprintln!("error: the engine crashed, as its settings say (faults.crash_after_requests)");
+                Ok(ExitCode::FAILURE)
+            }
+        }
+    })
+}
+
+async fn crash(simulator: &Simulator) {
+    while !simulator.has_crashed() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn list_profiles() -> anyhow::Result<ExitCode> {
+    let mut stdout = std::io::stdout().lock();
+    for Profile { name, story, .. } in museum::profiles() {
+        writeln!(stdout, "{name:<30}{story}")?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-fn settings(chosen: Vec<Setting>) -> Result<SimulatorSettings, toml::de::Error> {
-    chosen.into_iter().map(|setting| (setting.key, setting.value)).collect::<Table>().try_into()
+fn settings(profile: Option<&Profile>, chosen: Vec<Setting>) -> Result<SimulatorSettings, toml::de::Error> {
+    let base = profile.map(|profile| profile.settings.clone()).unwrap_or_default();
+    chosen.into_iter().fold(base, |table, setting| museum::overlaid(table, setting.table())).try_into()
+}
+
+impl Setting {
+    /// With a table for every dot of the key.
+    fn table(&self) -> Table {
+        let mut keys = self.key.rsplit('.');
+        let last = keys.next().unwrap_or_default();
+        let innermost = Table::from_iter([(last.to_owned(), self.value.clone())]);
+        keys.fold(innermost, |inner, key| Table::from_iter([(key.to_owned(), Value::Table(inner))]))
+    }
+}
+
+fn parse_profile(name: &str) -> Result<&'static Profile, String> {
+    let names = museum::profiles().iter().map(|profile| profile.name.as_str());
+    museum::profile(name).ok_or_else(|| format!("unknown profile: {}", did_you_mean(name, names)))
 }
 
 /// Checks every setting by itself, so that the error points at the argument.
 fn parse_setting(argument: &str) -> Result<Setting, SettingError> {
     let (key, value) = argument.split_once('=').ok_or(SettingError::NoValue)?;
-    let known = Table::try_from(SimulatorSettings::default()).expect("the default settings are a TOML table");
+    let known = SimulatorSettings::default().by_key();
     let Some(default) = known.get(key) else {
         let help = did_you_mean(key, known.keys().map(String::as_str));
         return Err(SettingError::UnknownKey { key: key.into(), help });
     };
     let bad_value = || {
-        let expected = if default.is_integer() { "a whole number" } else { "a number" };
+        let expected = match default {
+            Value::Integer(_) => "a whole number",
+            Value::Boolean(_) => "true or false",
+            _ => "a number",
+        };
         SettingError::BadValue { key: key.into(), value: value.into(), expected, default: default.clone() }
     };
     let parsed = match default {
@@ -87,9 +137,9 @@ fn parse_setting(argument: &str) -> Result<Setting, SettingError> {
         Value::String(_) => Value::String(value.trim_matches('"').into()),
         _ => value.parse::<Value>().map_err(|_| bad_value())?,
     };
-    let single = Table::from_iter([(key.to_owned(), parsed.clone())]);
-    SimulatorSettings::deserialize(single).map_err(|_| bad_value())?;
-    Ok(Setting { key: key.into(), value: parsed })
+    let setting = Setting { key: key.into(), value: parsed };
+    SimulatorSettings::deserialize(setting.table()).map_err(|_| bad_value())?;
+    Ok(setting)
 }
 
 #[cfg(test)]
@@ -107,7 +157,24 @@ mod tests {
             version: "1.1".into(),
             ..SimulatorSettings::default()
         };
-        assert_eq!(settings(chosen), Ok(expected));
+        assert_eq!(settings(None, chosen), Ok(expected));
+    }
+
+    #[test]
+    fn settings_override_a_profile_within_its_faults_too() {
+        let chosen = ["faults.crowd_seqs=3", "time_scale=0.5", "faults.long_prompt_slowdown_grows=true"];
+        let chosen = chosen.into_iter().map(|argument| parse_setting(argument).unwrap()).collect();
+        let settings = settings(Some(parse_profile("vllm-4210-sick").unwrap()), chosen).unwrap();
+        assert_eq!((settings.version.as_str(), settings.time_scale), ("0.4.1", 0.5));
+        let faults = settings.faults;
+        assert_eq!((faults.crowd_seqs, faults.crowd_step_ms_per_seq), (3, 0.0752));
+        assert!(faults.long_prompt_slowdown_grows);
+    }
+
+    #[test]
+    fn an_unknown_profile_is_answered_with_the_nearest_name() {
+        let error = parse_profile("vllm-4210-sik").unwrap_err();
+        assert_eq!(error, "unknown profile: did you mean `vllm-4210-sick`?");
     }
 
     #[test]

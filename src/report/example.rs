@@ -66,7 +66,7 @@ pub fn invalid() -> Report {
     report.gates = vec![GateOutcome {
         verdict: Verdict::Invalid,
         reason: "the load client's own timing error of 5.2 % is more than a third of the tolerance of 10 %; \
-                 is the machine busy with something else?"
+                 something else may keep the machine busy"
             .into(),
         ..gate("itl_ms_p99", 0.1, 31.25, 34.5)
     }];

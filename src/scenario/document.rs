@@ -43,6 +43,14 @@ impl<'t> Document<'t> {
         entries.map(|table| table.keys().map(|key| key.get_ref().as_ref()).collect()).unwrap_or_default()
     }
 
+    /// The table under a path of keys, if there is one.
+    pub fn table_mut(&mut self, path: &[&str]) -> Option<&mut DeTable<'t>> {
+        path.iter().try_fold(&mut self.root, |table, part| match table.get_mut(*part)?.get_mut() {
+            DeValue::Table(inner) => Some(inner),
+            _ => None,
+        })
+    }
+
     /// Puts an override in; the first `depth` parts of its key have led to this file.
     pub fn set(&mut self, depth: usize, the_override: &Override<'t>) -> Result<(), ConfigError> {
         let base = self.file.text.len() + 1;

@@ -11,6 +11,7 @@ mod loads;
 mod names;
 mod overrides;
 mod parse;
+mod profiles;
 mod prompts;
 mod targets_file;
 mod units;

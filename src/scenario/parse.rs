@@ -8,6 +8,7 @@ use crate::scenario::expand::Environment;
 use crate::scenario::file::{ScenarioFile, ScenarioPlan};
 use crate::scenario::names;
 use crate::scenario::overrides::{self, Override};
+use crate::scenario::profiles;
 use crate::scenario::prompts::PromptLoader;
 use crate::scenario::targets_file::TargetsFile;
 use crate::scenario::{Scenario, ScenarioId, Suite};
@@ -110,6 +111,7 @@ fn read_targets<'t>(
         document.set(0, pair).map_err(|error| vec![error])?;
     }
     document.expand(text.environment)?;
+    profiles::put_in(document)?;
     let file: TargetsFile = document.read().map_err(|error| vec![error])?;
     file.validate(document, text.environment)
 }
@@ -268,6 +270,16 @@ itl_ms_p99 = { max = 50 }
         assert_eq!(suite.scenarios[0].run.rounds, 7);
         let Place::Simulator(settings) = &suite.targets["sim"].place else { panic!("sim is simulated") };
         assert_eq!(settings.decode_scale, 1.08);
+    }
+
+    #[test]
+    fn a_profile_stands_for_the_settings_that_are_not_given() {
+        let overrides =
+            "targets.sim.simulator={ profile = 'vllm-4210-sick', version = '9', faults.crowd_seqs = 5 }";
+        let suite = suite(CHAT, overrides).unwrap();
+        let Place::Simulator(settings) = &suite.targets["sim"].place else { panic!("sim is simulated") };
+        assert_eq!((settings.version.as_str(), settings.faults.crowd_seqs), ("9", 5));
+        assert_eq!((settings.decode_step_ms, settings.faults.crowd_step_ms_per_seq), (12.0, 0.0752));
     }
 
     #[test]

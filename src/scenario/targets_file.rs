@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
+use serde_json::{Value, json};
 use url::Url;
 
+use crate::museum;
 use crate::scenario::document::Document;
 use crate::scenario::error::ConfigError;
 use crate::scenario::expand::{Environment, is_variable_name};
@@ -40,6 +42,7 @@ struct TargetTable {
     /// What the endpoint runs on, as a short word for its baselines' folder: "l40s".
     hardware: Option<String>,
     /// What the simulated engine is like; only with engine = "simulator".
+    #[schemars(schema_with = "simulator_schema")]
     simulator: Option<SimulatorSettings>,
     /// How a suspicion is proven.
     #[serde(default)]
@@ -64,6 +67,21 @@ impl Default for ProofTable {
         let ProofPlan { starts, budget, side_by_side } = ProofPlan::default();
         ProofTable { starts, minutes: budget.as_secs_f64() / 60.0, side_by_side }
     }
+}
+
+/// A profile's name is gone by the time that the settings are read.
+fn simulator_schema(generator: &mut SchemaGenerator) -> Schema {
+    let names: Vec<&str> = museum::profiles().iter().map(|profile| profile.name.as_str()).collect();
+    let mut schema = SimulatorSettings::json_schema(generator);
+    let profile = json!({
+        "description": "Settings by the name of a known regression; keys that are given go before.",
+        "type": "string",
+        "enum": names,
+    });
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        properties.insert("profile".into(), profile);
+    }
+    schema
 }
 
 impl TargetsFile {
@@ -139,12 +157,9 @@ impl Check<'_, '_> {
     }
 
     fn check_settings(&self, settings: &SimulatorSettings) -> Result<(), ConfigError> {
-        if settings.version.trim().is_empty() {
-            let at = ["targets", self.name, "simulator", "version"];
-            return Err(self.document.error_at(&at, "`version` has to be a word such as \"1.0.0\""));
-        }
         settings.validate().map_err(|InvalidSetting { key, expected, .. }| {
-            let at = ["targets", self.name, "simulator", key];
+            let at: Vec<&str> =
+                ["targets", self.name, "simulator"].into_iter().chain(key.split('.')).collect();
             self.document.error_at(&at, format!("`{key}` has to be {expected}"))
         })
     }

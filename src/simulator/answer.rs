@@ -13,6 +13,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use crate::clock;
 use crate::record::Nanos;
 use crate::simulator::batch::{SequenceId, Token};
+use crate::simulator::faults::Fate;
 use crate::simulator::pacer::Command;
 use crate::simulator::reply::Reply;
 use crate::simulator::truth::{RequestTruth, TruthLog};
@@ -21,6 +22,7 @@ use crate::simulator::truth::{RequestTruth, TruthLog};
 /// which is what becomes of it when the client goes away, frees the place in the batch.
 pub struct Answer {
     pub id: SequenceId,
+    pub fate: Fate,
     pub reply: Reply,
     pub tokens: UnboundedReceiver<Token>,
     pub commands: Sender<Command>,
@@ -29,23 +31,37 @@ pub struct Answer {
     pub truth: Option<RequestTruth>,
 }
 
-/// The pacer is gone in the middle of an answer.
+/// Why an answer has no end.
 #[derive(Debug, Error)]
-#[error("the engine stopped before the answer's end")]
-pub struct EngineStopped;
+pub enum BrokenOff {
+    /// The pacer is gone.
+    #[error("the engine stopped before the answer's end")]
+    EngineStopped,
+    #[error("the engine broke the answer off, as its settings say (reset_rate)")]
+    Reset,
+}
+
+/// Comes before the event that a malformed answer is malformed at.
+const NO_JSON: &str = "data: {\"id\":\"chatcmpl-\n\n";
 
 impl Answer {
     /// The body of an answer that is not streamed.
-    pub async fn whole(mut self) -> Result<String, EngineStopped> {
+    pub async fn whole(mut self) -> Result<String, BrokenOff> {
         let mut due_ns = Vec::new();
         loop {
-            let token = self.tokens.recv().await.ok_or(EngineStopped)?;
+            let token = self.tokens.recv().await.ok_or(BrokenOff::EngineStopped)?;
+            if self.fate == Fate::Reset(token.index) {
+                return Err(BrokenOff::Reset);
+            }
             due_ns.push(token.due_ns);
             if token.last {
                 break;
             }
         }
-        let body = self.reply.whole(due_ns.len() as u32);
+        let mut body = self.reply.whole(due_ns.len() as u32);
+        if matches!(self.fate, Fate::Malformed(_)) {
+            body.truncate(body.floor_char_boundary(body.len() / 2));
+        }
         let written_ns = clock::now();
         if let Some(truth) = &mut self.truth {
             truth.token_written_ns = vec![written_ns; due_ns.len()];
@@ -63,16 +79,22 @@ impl Answer {
 }
 
 impl Stream for Answer {
-    type Item = Result<Bytes, EngineStopped>;
+    type Item = Result<Bytes, BrokenOff>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if self.truth.is_none() {
             return Poll::Ready(None);
         }
         let Some(token) = ready!(self.tokens.poll_recv(cx)) else {
-            return Poll::Ready(Some(Err(EngineStopped)));
+            return Poll::Ready(Some(Err(BrokenOff::EngineStopped)));
         };
-        let events = self.reply.events(&token);
+        if self.fate == Fate::Reset(token.index) {
+            return Poll::Ready(Some(Err(BrokenOff::Reset)));
+        }
+        let mut events = self.reply.events(&token);
+        if self.fate == Fate::Malformed(token.index) {
+            events.insert_str(0, NO_JSON);
+        }
         let written_ns = clock::now();
         if let Some(truth) = &mut self.truth {
             truth.token_due_ns.push(token.due_ns);

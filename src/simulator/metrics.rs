@@ -9,6 +9,9 @@ use crate::record::Nanos;
 pub struct Metrics {
     pub running: usize,
     pub waiting: usize,
+    /// The share of the KV cache that is held.
+    pub kv_cache_usage: f64,
+    pub preemptions: u64,
     pub prompt_tokens: u64,
     pub generation_tokens: u64,
     pub finished_by_length: u64,
@@ -44,6 +47,8 @@ impl Metrics {
         Metrics {
             running: 0,
             waiting: 0,
+            kv_cache_usage: 0.0,
+            preemptions: 0,
             prompt_tokens: 0,
             generation_tokens: 0,
             finished_by_length: 0,
@@ -57,8 +62,17 @@ impl Metrics {
     /// The Prometheus text.
     pub fn render(&self, model: &str) -> String {
         let mut text = Exposition { model: escape_label(model), out: String::new() };
-        text.gauge("num_requests_running", "Number of requests in model execution batches.", self.running);
-        text.gauge("num_requests_waiting", "Number of requests waiting to be processed.", self.waiting);
+        let help = "Number of requests in model execution batches.";
+        text.gauge("num_requests_running", help, self.running as f64);
+        text.gauge(
+            "num_requests_waiting",
+            "Number of requests waiting to be processed.",
+            self.waiting as f64,
+        );
+        let help = "KV-cache usage. 1 means 100 percent usage.";
+        text.gauge("kv_cache_usage_perc", help, self.kv_cache_usage);
+        let help = "Cumulative number of preemption from the engine.";
+        text.counter("num_preemptions_total", help, self.preemptions);
         text.counter("prompt_tokens_total", "Number of prefill tokens processed.", self.prompt_tokens);
         let help = "Number of generation tokens processed.";
         text.counter("generation_tokens_total", help, self.generation_tokens);
@@ -96,9 +110,9 @@ struct Exposition {
 }
 
 impl Exposition {
-    fn gauge(&mut self, name: &str, help: &str, value: usize) {
+    fn gauge(&mut self, name: &str, help: &str, value: f64) {
         self.head(name, help, "gauge");
-        self.sample(name, "", value as f64);
+        self.sample(name, "", value);
     }
 
     fn counter(&mut self, name: &str, help: &str, value: u64) {

@@ -4,11 +4,12 @@
 //!
 //! `batch` is the model: it reads no clock. `pacer` drives it in real time on a thread of its own. `routes` take
 //! requests in (`request`), each becomes an `answer` that writes its `reply` token by token and notes the times for
-//! `/truth`. What slows or starves the engine belongs into `batch`, what spoils an answer into `answer`, what turns
-//! a request away into `routes`.
+//! `/truth`. `faults` draws the lots of what goes wrong: what slows or starves the engine is done by `batch`, what
+//! spoils an answer by `answer`, what turns a request away by `routes`.
 
 mod answer;
 mod batch;
+mod faults;
 mod metrics;
 mod pacer;
 mod reply;
@@ -27,12 +28,13 @@ use axum::serve::ListenerExt;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Runtime;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::clock;
 use crate::simulator::batch::Batch;
+use crate::simulator::faults::Lottery;
 use crate::simulator::metrics::Metrics;
-use crate::simulator::pacer::Pacer;
+use crate::simulator::pacer::{Command, Pacer};
 use crate::simulator::reply::Identity;
 use crate::simulator::routes::{Frontend, router, unix_s};
 use crate::simulator::truth::TruthLog;
@@ -63,6 +65,9 @@ pub enum StartError {
 /// The model that a simulated engine serves unless it is given another name.
 pub const DEFAULT_MODEL: &str = "simulated";
 
+/// Prompt and answer together, where the KV cache does not say less.
+const MAX_MODEL_LEN: u32 = 131_072;
+
 /// Connections that wait to be accepted: a load opens all of its own at once.
 const BACKLOG: u32 = 4096;
 
@@ -90,25 +95,23 @@ impl Simulator {
         let listener = listen(&runtime, addr).map_err(|source| StartError::Listen { addr, source })?;
         let addr = listener.local_addr().map_err(|source| StartError::Listen { addr, source })?;
 
-        let identity =
-            Identity { model: model.into(), version: settings.version.clone(), seed: settings.seed };
-        let batch = Batch::new(settings, start_number, clock::now());
         let (commands, orders) = mpsc::channel();
         let metrics = Arc::new(Mutex::new(Metrics::new()));
-        let frontend = Frontend {
-            identity,
-            warm_ns: batch.warm_ns(),
-            started_s: unix_s(),
-            commands,
-            metrics: metrics.clone(),
-            log: Arc::new(Mutex::new(TruthLog::default())),
-            requests: AtomicU64::new(0),
-        };
+        let crash = Arc::new(Notify::new());
+        let resets = settings.faults.reset_rate > 0.0;
+        let (frontend, batch) = engine(model, settings, start_number, commands, &metrics, &crash);
         let pacer = Pacer::new(batch, orders, metrics);
 
         let (stop, stopped) = oneshot::channel();
         let mut simulator = Simulator { addr, stop: Some(stop), threads: Vec::new() };
-        simulator.spawn("simulator-http", move || serve(runtime, listener, router(frontend), stopped))?;
+        simulator.spawn("simulator-http", move || {
+            serve(runtime, listener, router(frontend), resets, async {
+                tokio::select! {
+                    _ = stopped => {}
+                    () = crash.notified() => {}
+                }
+            });
+        })?;
         simulator.spawn("simulator-pacer", move || pacer.run())?;
         Ok(simulator)
     }
@@ -116,6 +119,11 @@ impl Simulator {
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// Whether it went down by itself, as `crash_after_requests` wants it.
+    pub fn has_crashed(&self) -> bool {
+        self.threads.iter().any(JoinHandle::is_finished)
     }
 
     fn spawn(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), StartError> {
@@ -136,6 +144,33 @@ impl Drop for Simulator {
     }
 }
 
+/// An engine's two halves: what requests meet, and what computes.
+fn engine(
+    model: &str,
+    settings: SimulatorSettings,
+    start_number: u64,
+    commands: mpsc::Sender<Command>,
+    metrics: &Arc<Mutex<Metrics>>,
+    crash: &Arc<Notify>,
+) -> (Frontend, Batch) {
+    let SimulatorSettings { version, seed, kv_cache_tokens, faults, .. } = settings.clone();
+    let batch = Batch::new(settings, start_number, clock::now());
+    let frontend = Frontend {
+        identity: Identity { model: model.into(), version, seed },
+        warm_ns: batch.warm_ns(),
+        started_s: unix_s(),
+        commands,
+        metrics: metrics.clone(),
+        log: Arc::new(Mutex::new(TruthLog::default())),
+        requests: AtomicU64::new(0),
+        max_model_len: if kv_cache_tokens == 0 { MAX_MODEL_LEN } else { kv_cache_tokens.min(MAX_MODEL_LEN) },
+        crash_at_request: Some(u64::from(faults.crash_after_requests)).filter(|requests| *requests > 0),
+        crash: crash.clone(),
+        lottery: Mutex::new(Lottery::new(faults, seed, start_number)),
+    };
+    (frontend, batch)
+}
+
 fn listen(runtime: &Runtime, addr: SocketAddr) -> io::Result<TcpListener> {
     let _inside = runtime.enter();
     let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
@@ -144,17 +179,27 @@ fn listen(runtime: &Runtime, addr: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Until `stopped` resolves. Then the runtime goes, with all connections and with the routes' sender of commands,
-/// whose end is the pacer's.
-fn serve(runtime: Runtime, listener: TcpListener, routes: Router, stopped: oneshot::Receiver<()>) {
-    let listener = listener.tap_io(|connection| {
+/// Until `end` resolves. Then the runtime goes, with all connections and with the routes' sender of commands, whose
+/// end is the pacer's.
+fn serve(
+    runtime: Runtime,
+    listener: TcpListener,
+    routes: Router,
+    resets: bool,
+    end: impl Future<Output = ()>,
+) {
+    let listener = listener.tap_io(move |connection| {
         // Without it a token could wait for the last one's acknowledgement; a dead connection fails soon enough.
         let _ = connection.set_nodelay(true);
+        if resets {
+            // A connection that is dropped is then reset instead of closed.
+            let _ = connection.set_zero_linger();
+        }
     });
     runtime.block_on(async {
         tokio::select! {
             _ = axum::serve(listener, routes) => {}
-            _ = stopped => {}
+            () = end => {}
         }
     });
 }

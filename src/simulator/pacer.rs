@@ -97,7 +97,7 @@ impl Pacer {
                 self.live.insert(arrival.id, live);
             }
             Command::Cancel(id) => {
-                self.batch.cancel(id);
+                self.batch.cancel(id, clock::now());
                 if self.live.remove(&id).is_some() {
                     self.metrics.lock().expect("no holder of the metrics panics").aborted += 1;
                 }
@@ -110,6 +110,8 @@ impl Pacer {
         let mut metrics = self.metrics.lock().expect("no holder of the metrics panics");
         metrics.running = self.batch.running();
         metrics.waiting = self.batch.waiting();
+        metrics.preemptions = self.batch.preemptions();
+        metrics.kv_cache_usage = self.batch.kv_cache_usage();
         metrics.generation_tokens += tokens.len() as u64;
         for token in tokens {
             let Some(live) = self.live.get_mut(&token.id) else { continue };

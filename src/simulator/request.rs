@@ -30,15 +30,13 @@ pub struct ApiError {
     pub param: Option<&'static str>,
 }
 
-/// Prompt and answer together, as `/v1/models` says.
-pub const MAX_MODEL_LEN: u32 = 131_072;
-
 /// OpenAI's default on the completions route, here for both.
 const DEFAULT_MAX_TOKENS: u32 = 16;
 
 impl Request {
-    /// Reads the body of a request to an engine that serves `model`.
-    pub fn parse(api: Api, body: &[u8], model: &str) -> Result<Request, ApiError> {
+    /// Reads the body of a request to an engine that serves `model`, prompt and answer of no more than
+    /// `max_model_len` tokens together.
+    pub fn parse(api: Api, body: &[u8], model: &str, max_model_len: u32) -> Result<Request, ApiError> {
         let body: Value = serde_json::from_slice(body)
             .map_err(|e| ApiError::bad_request(None, format!("JSON decode error: {e}")))?;
         let Value::Object(fields) = body else {
@@ -55,19 +53,19 @@ impl Request {
             Some(count) => count,
             None => body.count("max_tokens")?.unwrap_or(DEFAULT_MAX_TOKENS),
         };
-        check_length(prompt_tokens, max_tokens)?;
+        check_length(prompt_tokens, max_tokens, max_model_len)?;
         let stream = body.flag("stream")?;
         let (include_usage, continuous_usage) = body.stream_options(stream)?;
         Ok(Request { api, prompt_tokens, max_tokens, stream, include_usage, continuous_usage })
     }
 }
 
-fn check_length(prompt_tokens: u32, max_tokens: u32) -> Result<(), ApiError> {
-    if u64::from(prompt_tokens) + u64::from(max_tokens) <= u64::from(MAX_MODEL_LEN) {
+fn check_length(prompt_tokens: u32, max_tokens: u32, max_model_len: u32) -> Result<(), ApiError> {
+    if u64::from(prompt_tokens) + u64::from(max_tokens) <= u64::from(max_model_len) {
         return Ok(());
     }
     let message = format!(
-        "This model's maximum context length is {MAX_MODEL_LEN} tokens. However, you requested {max_tokens} output \
+        "This model's maximum context length is {max_model_len} tokens. However, you requested {max_tokens} output \
          tokens and your prompt contains {prompt_tokens} input tokens. Please reduce the length of either."
     );
     Err(ApiError::bad_request(Some("input_tokens"), message))
@@ -225,7 +223,7 @@ mod tests {
     use super::*;
 
     fn parse(api: Api, body: &str) -> Result<Request, ApiError> {
-        Request::parse(api, body.as_bytes(), "simulated")
+        Request::parse(api, body.as_bytes(), "simulated", 131_072)
     }
 
     #[test]

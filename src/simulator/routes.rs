@@ -13,17 +13,20 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use futures_util::stream;
 use serde_json::json;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::unbounded_channel;
 
 use crate::clock;
 use crate::record::Nanos;
-use crate::simulator::answer::{Answer, EngineStopped};
-use crate::simulator::batch::Arrival;
+use crate::simulator::answer::{Answer, BrokenOff};
+use crate::simulator::batch::{Arrival, SequenceId};
+use crate::simulator::faults::{Fate, Lottery};
 use crate::simulator::metrics::Metrics;
 use crate::simulator::pacer::Command;
 use crate::simulator::reply::{Identity, Reply};
-use crate::simulator::request::{ApiError, MAX_MODEL_LEN, Request};
+use crate::simulator::request::{ApiError, Request};
 use crate::simulator::truth::{RequestTruth, TruthLog};
 use crate::workload::Api;
 
@@ -36,6 +39,12 @@ pub struct Frontend {
     pub metrics: Arc<Mutex<Metrics>>,
     pub log: Arc<Mutex<TruthLog>>,
     pub requests: AtomicU64,
+    /// Of prompt and answer together.
+    pub max_model_len: u32,
+    pub lottery: Mutex<Lottery>,
+    /// The request with this number, and all later ones, find an engine that goes down.
+    pub crash_at_request: Option<u64>,
+    pub crash: Arc<Notify>,
 }
 
 const MAX_BODY_BYTES: usize = 32 << 20;
@@ -77,19 +86,40 @@ impl Frontend {
     async fn answer(&self, api: Api, headers: &HeaderMap, body: MaybeBody) -> Result<Response, ApiError> {
         let received_ns = clock::now();
         let body = body.map_err(|e| ApiError { status: e.status(), message: e.body_text(), param: None })?;
-        let request = Request::parse(api, &body, &self.identity.model)?;
-        let answer = self.submit(request, headers, received_ns)?;
+        let request = Request::parse(api, &body, &self.identity.model, self.max_model_len)?;
+        let number = self.requests.fetch_add(1, Ordering::Relaxed);
+        if self.crash_at_request.is_some_and(|at| number >= at) {
+            self.crash.notify_one();
+            return std::future::pending().await;
+        }
+        let fate = self.lottery.lock().expect("no drawer of lots panics").draw(request.max_tokens);
+        if fate == Fate::Refused {
+            return Err(internal("the engine failed, as its settings say (error_rate)".into()));
+        }
+        let answer = self.submit(number, request, fate, headers, received_ns)?;
         if request.stream {
             let content_type = [(CONTENT_TYPE, "text/event-stream; charset=utf-8")];
             return Ok((content_type, Body::from_stream(answer)).into_response());
         }
-        let body = answer.whole().await?;
-        Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
+        match answer.whole().await {
+            Ok(body) => Ok(json_response(body)),
+            Err(reason @ BrokenOff::Reset) => {
+                let nothing: Result<Bytes, BrokenOff> = Err(reason);
+                Ok(Body::from_stream(stream::iter([nothing])).into_response())
+            }
+            Err(reason) => Err(reason.into()),
+        }
     }
 
     /// Sends a request to the batch.
-    fn submit(&self, request: Request, headers: &HeaderMap, received_ns: Nanos) -> Result<Answer, ApiError> {
-        let id = self.requests.fetch_add(1, Ordering::Relaxed);
+    fn submit(
+        &self,
+        id: SequenceId,
+        request: Request,
+        fate: Fate,
+        headers: &HeaderMap,
+        received_ns: Nanos,
+    ) -> Result<Answer, ApiError> {
         let named = headers.get("x-request-id").and_then(|value| value.to_str().ok());
         let request_id = named.map_or_else(|| format!("{id:016x}"), str::to_owned);
         let (sender, tokens) = unbounded_channel();
@@ -98,10 +128,12 @@ impl Frontend {
             arrived_ns: received_ns,
             prompt_tokens: request.prompt_tokens,
             max_tokens: request.max_tokens,
+            stalls_after: if let Fate::Stalled(token) = fate { Some(token) } else { None },
         };
-        self.commands.send(Command::Arrive(arrival, sender)).map_err(|_| EngineStopped)?;
+        self.commands.send(Command::Arrive(arrival, sender)).map_err(|_| BrokenOff::EngineStopped)?;
         Ok(Answer {
             id,
+            fate,
             reply: Reply::new(request, &request_id, unix_s(), &self.identity),
             tokens,
             commands: self.commands.clone(),
@@ -111,9 +143,9 @@ impl Frontend {
     }
 }
 
-impl From<EngineStopped> for ApiError {
-    fn from(stopped: EngineStopped) -> ApiError {
-        ApiError { status: StatusCode::INTERNAL_SERVER_ERROR, message: stopped.to_string(), param: None }
+impl From<BrokenOff> for ApiError {
+    fn from(reason: BrokenOff) -> ApiError {
+        internal(reason.to_string())
     }
 }
 
@@ -125,7 +157,7 @@ async fn models(state: Shared) -> Response {
         "owned_by": "tollgate",
         "root": state.identity.model,
         "parent": null,
-        "max_model_len": MAX_MODEL_LEN,
+        "max_model_len": state.max_model_len,
     });
     json_response(json!({ "object": "list", "data": [model] }).to_string())
 }

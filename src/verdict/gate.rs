@@ -228,7 +228,7 @@ fn client_sick(metric: Metric, tolerance: f64, sessions: &[Evidence]) -> Option<
         (error > tolerance / 3.0).then(|| {
             format!(
                 "the load client's own timing error of {} is more than a third of the tolerance of {} \
-                 (event loop late by {}); is the machine busy with something else?",
+                 (event loop late by {}); something else may keep the machine busy",
                 figures::percent(error),
                 figures::percent(tolerance),
                 health.loop_lag_ms,

@@ -59,9 +59,11 @@ pub fn wants_proof(gates: &[GateOutcome]) -> bool {
     gates.iter().any(|gate| matches!(gate.verdict, Verdict::Suspected | Verdict::Improved))
 }
 
-/// After some starts of each side: whether more of them could still change a verdict.
+/// After some starts of each side: whether more of them could still change the scenario's verdict. A proven regression
+/// is not undone by what another gate would turn out to be.
 pub fn is_decided(gates: &[GateOutcome]) -> bool {
-    gates.iter().all(|gate| gate.verdict != Verdict::Inconclusive)
+    let any = |verdict| gates.iter().any(|gate| gate.verdict == verdict);
+    any(Verdict::Regressed) || !any(Verdict::Inconclusive)
 }
 
 /// Which engine a session of a proof ran.
@@ -87,6 +89,21 @@ pub struct Evidence<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::Gate;
+
+    fn gate(verdict: Verdict) -> GateOutcome {
+        let metric = "ttft_ms_p95".parse().unwrap();
+        let gate = Gate { metric, tolerance: Some(0.1), min: None, max: None };
+        GateOutcome { gate, old: None, new: None, change: None, verdict, reason: String::new() }
+    }
+
+    #[test]
+    fn a_proof_goes_on_for_what_is_inconclusive_unless_it_is_red_already() {
+        use Verdict::{Inconclusive, Ok, Regressed};
+        assert!(is_decided(&[gate(Ok), gate(Ok)]));
+        assert!(!is_decided(&[gate(Ok), gate(Inconclusive)]));
+        assert!(is_decided(&[gate(Regressed), gate(Inconclusive)]));
+    }
 
     #[test]
     fn the_worst_gate_decides() {

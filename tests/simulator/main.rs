@@ -1,5 +1,7 @@
 //! The simulated engine over real sockets.
 
+mod faults;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -231,5 +233,5 @@ async fn a_dropped_engine_leaves_its_port() {
 fn impossible_settings_are_refused() {
     let settings = SimulatorSettings { max_seqs: 0, ..quick() };
     let error = Simulator::start(settings, 0, "127.0.0.1:0".parse().unwrap()).unwrap_err();
-    assert_eq!(error.to_string(), "simulator setting `max_seqs` is 0: expected 1 or more");
+    assert_eq!(error.to_string(), "simulator setting `max_seqs` is 0: expected at least 1");
 }

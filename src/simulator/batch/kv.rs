@@ -1,0 +1,60 @@
+//! The KV cache's room, in tokens.
+
+/// Counts the tokens that are held; it does not know whose.
+#[derive(Debug)]
+pub struct KvCache {
+    /// `None` is room for all.
+    capacity: Option<u64>,
+    held: u64,
+}
+
+impl KvCache {
+    /// 0 is room for all.
+    pub fn new(tokens: u32) -> KvCache {
+        KvCache { capacity: Some(u64::from(tokens)).filter(|tokens| *tokens > 0), held: 0 }
+    }
+
+    pub fn has_room(&self, tokens: u64) -> bool {
+        self.capacity.is_none_or(|capacity| self.held + tokens <= capacity)
+    }
+
+    /// Whether there was room; nothing is taken otherwise.
+    pub fn take(&mut self, tokens: u64) -> bool {
+        let room = self.has_room(tokens);
+        if room {
+            self.held += tokens;
+        }
+        room
+    }
+
+    pub fn give_back(&mut self, tokens: u64) {
+        self.held -= tokens;
+    }
+
+    /// The share that is held; 0 where there is room for all.
+    pub fn usage(&self) -> f64 {
+        self.capacity.map_or(0.0, |capacity| self.held as f64 / capacity as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_not_taken() {
+        let mut cache = KvCache::new(10);
+        assert!(cache.take(7));
+        assert!(!cache.take(4));
+        assert_eq!(cache.usage(), 0.7);
+        cache.give_back(7);
+        assert!(cache.take(10) && !cache.has_room(1));
+    }
+
+    #[test]
+    fn without_a_capacity_all_fits() {
+        let mut cache = KvCache::new(0);
+        assert!(cache.take(u64::from(u32::MAX)) && cache.has_room(u64::from(u32::MAX)));
+        assert_eq!(cache.usage(), 0.0);
+    }
+}

@@ -1,0 +1,109 @@
+//! Which requests go wrong, and how.
+
+use rand::{Rng, SeedableRng};
+use rand_pcg::Pcg64;
+
+use crate::target::Faults;
+
+/// What becomes of one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Sound,
+    Refused,
+    /// The connection breaks where this token of the answer should come.
+    Reset(u32),
+    /// From this token on the answer is silent.
+    Stalled(u32),
+    /// This token's event is no JSON.
+    Malformed(u32),
+}
+
+/// Draws the requests' fates. The same start draws the same ones, in the order in which requests arrive.
+#[derive(Debug)]
+pub struct Lottery {
+    faults: Faults,
+    fates: Pcg64,
+}
+
+impl Lottery {
+    pub fn new(faults: Faults, seed: u64, start_number: u64) -> Lottery {
+        let seed = !seed ^ start_number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        Lottery { faults, fates: Pcg64::seed_from_u64(seed) }
+    }
+
+    pub fn draw(&mut self, max_tokens: u32) -> Fate {
+        let drawn: f64 = self.fates.random();
+        // Half way: after the first token, where there are several.
+        let token = match max_tokens {
+            0 | 1 => 0,
+            tokens => self.fates.random_range(1..tokens),
+        };
+        let mut upper = 0.0;
+        let fates = [
+            (self.faults.error_rate, Fate::Refused),
+            (self.faults.reset_rate, Fate::Reset(token)),
+            (self.faults.stall_rate, Fate::Stalled(token)),
+            (self.faults.malformed_rate, Fate::Malformed(token)),
+        ];
+        let struck = fates.into_iter().find(|(rate, _)| {
+            upper += rate;
+            drawn < upper
+        });
+        struck.map_or(Fate::Sound, |(_, fate)| fate)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(faults: Faults, start_number: u64) -> Vec<Fate> {
+        let mut lottery = Lottery::new(faults, 1, start_number);
+        (0..10_000).map(|_| lottery.draw(10)).collect()
+    }
+
+    #[test]
+    fn every_fault_strikes_its_share_of_the_requests() {
+        let fates = drawn(
+            Faults {
+                error_rate: 0.01,
+                reset_rate: 0.05,
+                stall_rate: 0.1,
+                malformed_rate: 0.2,
+                ..Faults::default()
+            },
+            0,
+        );
+        let share = |is: fn(&Fate) -> bool| fates.iter().filter(|fate| is(fate)).count() as f64 / 10_000.0;
+        for (found, asked) in [
+            (share(|fate| *fate == Fate::Refused), 0.01),
+            (share(|fate| matches!(fate, Fate::Reset(1..10))), 0.05),
+            (share(|fate| matches!(fate, Fate::Stalled(1..10))), 0.1),
+            (share(|fate| matches!(fate, Fate::Malformed(1..10))), 0.2),
+        ] {
+            // Four standard deviations of a share of 10,000.
+            let spread = 4.0 * (asked * (1.0 - asked) / 10_000.0_f64).sqrt();
+            assert!((found - asked).abs() < spread, "{found} instead of {asked}");
+        }
+    }
+
+    #[test]
+    fn starts_differ_in_whom_a_fault_strikes_and_repeat_themselves() {
+        let faults = || Faults { error_rate: 0.3, ..Faults::default() };
+        assert_eq!(drawn(faults(), 1), drawn(faults(), 1));
+        assert_ne!(drawn(faults(), 1), drawn(faults(), 2));
+    }
+
+    #[test]
+    fn a_sound_engine_spares_everyone_and_a_rotten_one_no_one() {
+        assert!(drawn(Faults::default(), 0).iter().all(|fate| *fate == Fate::Sound));
+        let rotten = drawn(Faults { error_rate: 1.0, ..Faults::default() }, 0);
+        assert!(rotten.iter().all(|fate| *fate == Fate::Refused));
+    }
+
+    #[test]
+    fn an_answer_of_one_token_goes_wrong_at_that_one() {
+        let mut lottery = Lottery::new(Faults { reset_rate: 1.0, ..Faults::default() }, 1, 0);
+        assert_eq!(lottery.draw(1), Fate::Reset(0));
+    }
+}

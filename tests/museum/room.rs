@@ -1,0 +1,240 @@
+//! A suite of its own for one exhibit of the museum, run by the real perf binary.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tollgate::report::Report;
+use tollgate::verdict::{GateOutcome, Verdict};
+
+/// The suite's folder, with a baseline of the healthy engines.
+pub struct Room {
+    folder: TempDir,
+    targets: Vec<Target>,
+    /// Two exhibits at once would measure each other.
+    _alone: MutexGuard<'static, ()>,
+}
+
+/// A target whose engine is one exhibit of the museum.
+#[derive(Clone, Copy)]
+pub struct Target {
+    pub name: &'static str,
+    pub exhibit: &'static str,
+    /// Settings that bring the exhibit to the size of a test, such as `time_scale = 0.2`.
+    pub settings: &'static str,
+}
+
+/// What a run of the suite said, by scenario.
+pub struct Tour {
+    output: Output,
+    reports: BTreeMap<String, Report>,
+}
+
+/// One scenario of a tour.
+pub struct Seen<'t> {
+    report: &'t Report,
+    tour: &'t Tour,
+}
+
+/// libtest's exit code of failed tests.
+const FAILED: i32 = 101;
+
+impl Room {
+    /// Records the baseline of the healthy engines and accepts it. Files are below `perf-tests/`.
+    pub fn furnish(targets: &[Target], files: &[(&str, &str)]) -> Room {
+        static ALONE: Mutex<()> = Mutex::new(());
+        let room = Room {
+            folder: TempDir::new().unwrap(),
+            targets: targets.to_vec(),
+            _alone: ALONE.lock().unwrap_or_else(PoisonError::into_inner),
+        };
+        room.write("targets.toml", &targets.iter().map(Target::toml).collect::<String>());
+        for (path, text) in files {
+            room.write(path, text);
+        }
+        let first = room.tour("");
+        assert_eq!(first.output.status.code(), Some(FAILED), "{first}");
+        let mut accept = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+        let accepted = accept.arg("accept").arg("--root").arg(room.root()).output().unwrap();
+        assert!(accepted.status.success(), "{}", String::from_utf8_lossy(&accepted.stderr));
+        room
+    }
+
+    /// The same engines, other starts of them.
+    pub fn healthy(&self) -> Tour {
+        self.tour(&self.settings(|_| "seed=2".into()))
+    }
+
+    /// The sick engines, each with further settings such as `faults.crash_after_requests=20`.
+    pub fn sick(&self, further: &[&str]) -> Tour {
+        let profile = self.settings(|target| format!("profile={}-sick", target.exhibit));
+        let further = further.iter().map(|setting| self.settings(|_| (*setting).to_owned()));
+        let settings: Vec<String> = [profile].into_iter().chain(further).collect();
+        self.tour(&settings.join(","))
+    }
+
+    /// `TOLLGATE_SET` for a setting of every target.
+    fn settings(&self, setting: impl Fn(&Target) -> String) -> String {
+        let settings = self
+            .targets
+            .iter()
+            .map(|target| format!("targets.{}.simulator.{}", target.name, setting(target)));
+        settings.collect::<Vec<_>>().join(",")
+    }
+
+    fn tour(&self, settings: &str) -> Tour {
+        let mut command = Command::new(perf_binary());
+        for (name, _) in std::env::vars_os() {
+            let name = name.to_string_lossy().into_owned();
+            let foreign = ["TOLLGATE_", "INSTA_", "NEXTEST"].iter().any(|prefix| name.starts_with(prefix));
+            if foreign || name == "CI" {
+                command.env_remove(name);
+            }
+        }
+        command
+            .current_dir(self.root())
+            .env("CARGO_MANIFEST_DIR", self.root())
+            .env("INSTA_WORKSPACE_ROOT", self.root())
+            .env("CARGO_TARGET_DIR", self.root().join("target"))
+            .env("TOLLGATE_SET", settings);
+        let output = command.output().unwrap();
+        let reports = fs::read_dir(self.root().join("target/tollgate/latest")).into_iter().flatten();
+        let reports = reports.map(|file| {
+            let text = fs::read_to_string(file.unwrap().path()).unwrap();
+            let report: Report = serde_json::from_str(&text).unwrap();
+            (report.scenario.to_string(), report)
+        });
+        Tour { reports: reports.collect(), output }
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.root().join("perf-tests").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn root(&self) -> PathBuf {
+        self.folder.path().canonicalize().unwrap()
+    }
+}
+
+impl Target {
+    fn toml(&self) -> String {
+        let Target { name, exhibit, settings } = self;
+        format!(
+            "[targets.{name}]\nengine = \"simulator\"\n\
+             simulator = {{ profile = \"{exhibit}-healthy\", {settings} }}\n"
+        )
+    }
+}
+
+impl Tour {
+    #[track_caller]
+    pub fn assert_green(&self) {
+        println!("{}", self.figures());
+        assert_eq!(self.output.status.code(), Some(0), "{self}");
+        for (scenario, report) in &self.reports {
+            assert_eq!(report.verdict, Verdict::Ok, "{scenario}: {}\n{self}", report.reason);
+        }
+    }
+
+    /// A scenario such as `chat::users-4::sim` of a run that was not green.
+    #[track_caller]
+    pub fn of_red_run(&self, scenario: &str) -> Seen<'_> {
+        println!("{}", self.figures());
+        assert_eq!(self.output.status.code(), Some(FAILED), "{self}");
+        let report = self.reports.get(scenario).unwrap_or_else(|| panic!("no {scenario} in\n{self}"));
+        Seen { report, tour: self }
+    }
+
+    /// What the gates found, a line each.
+    fn figures(&self) -> String {
+        let lines = self.reports.iter().flat_map(|(scenario, report)| {
+            let line = |gate: &GateOutcome| {
+                let change = gate
+                    .change
+                    .map_or(String::new(), |change| format!(" ({:+.1} %)", change.relative * 100.0));
+                let (metric, verdict) = (gate.gate.metric, gate.verdict.name());
+                let value = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.2}"));
+                let (old, new) = (value(gate.old), value(gate.new));
+                format!("{scenario} {metric}: {old} -> {new}{change} {verdict}\n")
+            };
+            report.gates.iter().map(line).collect::<Vec<_>>()
+        });
+        lines.collect()
+    }
+}
+
+impl std::fmt::Display for Tour {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Output { status, stdout, stderr } = &self.output;
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        write!(f, "{status}\n--- stdout\n{}\n--- stderr\n{}\n---", text(stdout), text(stderr))
+    }
+}
+
+impl Seen<'_> {
+    #[track_caller]
+    pub fn assert_verdict(&self, expected: Verdict) -> &Self {
+        assert_eq!(self.report.verdict, expected, "{}\n{}", self.report.reason, self.tour);
+        assert_eq!(self.report.passed, expected == Verdict::Ok, "{}", self.tour);
+        self
+    }
+
+    /// A gate's verdict on its own.
+    #[track_caller]
+    pub fn assert_gate(&self, metric: &str, expected: Verdict) -> &Self {
+        assert_eq!(self.gate(metric).verdict, expected, "{metric}\n{}", self.tour);
+        self
+    }
+
+    /// By how much the metric has changed; −0.12 is 12 % less.
+    #[track_caller]
+    pub fn assert_change(&self, metric: &str, expected: RangeInclusive<f64>) -> &Self {
+        let change = self.gate(metric).change.unwrap_or_else(|| panic!("{metric}\n{}", self.tour)).relative;
+        assert!(expected.contains(&change), "{metric} changed by {change}\n{}", self.tour);
+        self
+    }
+
+    /// What the report's own words are.
+    #[track_caller]
+    pub fn assert_says(&self, expected: &str) -> &Self {
+        let failures = self.report.sessions.iter().flat_map(|session| &session.failures);
+        let words: Vec<&String> = [&self.report.reason].into_iter().chain(failures).collect();
+        assert!(words.iter().any(|words| words.contains(expected)), "{words:?}\n{}", self.tour);
+        self
+    }
+
+    #[track_caller]
+    fn gate(&self, metric: &str) -> &GateOutcome {
+        let found = self.report.gates.iter().find(|gate| gate.gate.metric.to_string() == metric);
+        found.unwrap_or_else(|| panic!("no gate on {metric}\n{}", self.tour))
+    }
+}
+
+/// This crate's perf suite, as cargo has built it.
+fn perf_binary() -> &'static PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+        cargo.args(["test", "--test", "perf", "--no-run", "--offline", "--message-format", "json"]);
+        if !cfg!(debug_assertions) {
+            cargo.arg("--release");
+        }
+        let output = cargo.output().unwrap();
+        let messages = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut executables = messages.lines().filter_map(|line| {
+            let message: Value = serde_json::from_str(line).ok()?;
+            (message["target"]["name"] == "perf").then_some(())?;
+            Some(PathBuf::from(message["executable"].as_str()?))
+        });
+        let errors = String::from_utf8_lossy(&output.stderr);
+        executables.next_back().unwrap_or_else(|| panic!("the perf suite does not build:\n{errors}"))
+    })
+}
