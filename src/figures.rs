@@ -39,8 +39,9 @@ pub fn small_percent(share: f64) -> String {
 
 /// A change: `+3.1 %`, `−0.7 %`.
 pub fn signed_percent(change: f64) -> String {
-    let sign = if change < 0.0 { '−' } else { '+' };
-    format!("{sign}{:.1} %", change.abs() * 100.0)
+    let tenths = (change * 1000.0).round();
+    let sign = if tenths < 0.0 { '−' } else { '+' };
+    format!("{sign}{:.1} %", tenths.abs() / 10.0)
 }
 
 /// The ends of an interval of changes, in per cent: `−8.1 … −6.5`.
@@ -72,6 +73,7 @@ mod tests {
     fn changes_carry_their_sign() {
         assert_eq!(signed_percent(-0.073), "−7.3 %");
         assert_eq!(signed_percent(0.1), "+10.0 %");
+        assert_eq!(signed_percent(-0.0004), "+0.0 %");
     }
     #[test]
     fn an_interval_is_read_from_its_lower_end() {

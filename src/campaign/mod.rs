@@ -149,7 +149,7 @@ impl<'a> Campaign<'a> {
             match self.pending.leave(self.baselines, scenario, &next) {
                 Some(file) => course.left_pending(file),
                 None => course.warn(
-                    "the new baseline was not written, because CI is set: set INSTA_UPDATE=new to have it"
+                    "the new baseline was not left pending, since CI is set or INSTA_UPDATE says so: INSTA_UPDATE=new leaves it"
                         .into(),
                 ),
             }
