@@ -5,7 +5,7 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
@@ -39,7 +39,15 @@ fn with_tool(tool: &str, subcommand: &str, test: fn()) -> Result<Completion, Fai
     }
 }
 
-const SLOW_DECODE: (&str, &str) = ("TOLLGATE_SET", "targets.sim.simulator.decode_scale=2.5");
+/// What every user's crate needs: one measurement at a time, and no second try.
+const NEXTEST: &str = r#"[profile.default]
+retries = 0
+[[profile.default.overrides]]
+filter = "binary(perf)"
+threads-required = "num-test-threads"
+"#;
+
+const SLOW_DECODE: (&str, &str) = ("TOLLGATE_SET", "targets.sim.simulator.decode_scale=4");
 
 fn nextest_gives_the_verdicts_of_cargo_test() {
     let suite = crate_with_suite("nextest-crate");
@@ -61,7 +69,8 @@ fn nextest_gives_the_verdicts_of_cargo_test() {
 
     nextest(&[SLOW_DECODE]).assert_exit(100);
     let by_nextest = verdicts(&suite);
-    assert_eq!(suite.junit().matches("<failure type=\"regressed\"").count(), 2);
+    let junit = suite.junit();
+    assert_eq!(junit.matches("<failure type=\"regressed\"").count(), 2, "{junit}");
     suite.run_with(&[SLOW_DECODE]).assert_exit(101);
     assert_eq!(by_nextest, verdicts(&suite));
     assert!(by_nextest.values().all(|verdict| *verdict == Verdict::Regressed), "{by_nextest:?}");
@@ -90,9 +99,8 @@ fn crate_with_suite(name: &str) -> Suite {
         let _ = fs::remove_dir_all(root.join(leftover));
     }
     write_crate(&root);
-    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join(".config/nextest.toml");
-    fs::create_dir_all(root.join(".config")).unwrap();
-    fs::copy(ours, root.join(".config/nextest.toml")).unwrap();
     let chat = CHAT.replace("[run]", "[load.users-2]\nconcurrency = 2\nrequests = 4\n[run]");
-    Suite::within(&root, &[("targets.toml", SIMULATOR), ("scenarios/chat.toml", &chat)])
+    let suite = Suite::within(&root, &[("targets.toml", SIMULATOR), ("scenarios/chat.toml", &chat)]);
+    suite.write(".config/nextest.toml", NEXTEST);
+    suite
 }

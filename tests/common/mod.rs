@@ -25,12 +25,13 @@ use user_crate::UserCrate;
 pub const SIMULATOR: &str = r#"[targets.sim]
 engine = "simulator"
 [targets.sim.simulator]
-prefill_base_ms = 20.0
+prefill_base_ms = 40.0
 decode_step_ms = 6.0
 cold_start_ms = 0.0
 "#;
 
-/// An answer takes 26 ms + 29 × 6.2 ms. The tolerances are as wide as the tests' effects are large.
+/// An answer takes 46 ms + 29 × 6.2 ms. The tolerances are as wide as the tests' effects are large: a stall of the
+/// machine that makes the client sick has to be a long one.
 pub const CHAT: &str = r#"targets = ["sim"]
 [workload]
 prompts = { synthetic = { input_tokens = 16 } }
@@ -42,7 +43,7 @@ requests = 8
 warmup = "0s"
 rounds = 1
 [gates]
-output_tokens_per_s = { tolerance = "30%" }
+output_tokens_per_s = { tolerance = "60%" }
 ttft_ms_p50 = { tolerance = "80%" }
 success_rate = { min = 1.0 }
 "#;
@@ -118,7 +119,7 @@ impl Suite {
     pub fn command(&self) -> Command {
         let mut command = Command::new(&UserCrate::built().perf);
         self.make_at_home(&mut command);
-        command.env("CARGO_MANIFEST_DIR", &self.root);
+        command.env("CARGO_MANIFEST_DIR", &self.root).env("INSTA_WORKSPACE_ROOT", &self.root);
         command
     }
 
@@ -131,10 +132,7 @@ impl Suite {
                 command.env_remove(name);
             }
         }
-        command
-            .current_dir(&self.root)
-            .env("INSTA_WORKSPACE_ROOT", &self.root)
-            .env("CARGO_TARGET_DIR", self.path("target"));
+        command.current_dir(&self.root).env("CARGO_TARGET_DIR", self.path("target"));
     }
 
     pub fn run(&self, arguments: &[&str]) -> Outcome {

@@ -43,11 +43,12 @@ pub fn target_dir() -> &'static Path {
 pub fn cargo(root: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     for (name, _) in env::vars_os() {
-        if name.to_string_lossy().starts_with("CARGO_PKG_") {
+        let shown = name.to_string_lossy();
+        if ["CARGO_PKG_", "CARGO_MANIFEST_", "INSTA_"].iter().any(|prefix| shown.starts_with(prefix)) {
             command.env_remove(name);
         }
     }
-    command.env_remove("CARGO_MANIFEST_DIR").current_dir(root).args(arguments);
+    command.current_dir(root).args(arguments);
     command
 }
 
@@ -57,13 +58,16 @@ pub fn write_crate(root: &Path) {
     let ours = Path::new(env!("CARGO_MANIFEST_DIR"));
     let manifest: Table = fs::read_to_string(ours.join("Cargo.toml")).unwrap().parse().unwrap();
     let mut theirs: Table = r#"
-        package = { name = "user-crate", version = "0.0.0", edition = "2024", publish = false }
+        package = { version = "0.0.0", edition = "2024", publish = false }
         lib = { path = "lib.rs" }
         workspace = {}
         test = [{ name = "perf", harness = false }]
     "#
     .parse()
     .unwrap();
+    // A name of its own gives it a test binary of its own in the shared target folder.
+    let name = root.file_name().unwrap().to_str().unwrap();
+    theirs["package"].as_table_mut().unwrap().insert("name".into(), name.into());
     let mut dependencies = manifest["dev-dependencies"].as_table().unwrap().clone();
     dependencies.insert(
         "tollgate".into(),

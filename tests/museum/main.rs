@@ -169,7 +169,7 @@ fn a_crash_within_a_batch_is_an_engine_that_went_away_and_no_slow_one() {
     room.sick(&["faults.crash_after_requests=20"])
         .of_red_run("chat::batch::sim")
         .assert_verdict(Verdict::Invalid)
-        .assert_gate("success_rate", Verdict::Regressed)
+        .assert_gate("success_rate", Verdict::Invalid)
         .assert_says("the engine went away in round 1 of session 1")
         .assert_says("connect: ");
 }

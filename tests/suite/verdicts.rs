@@ -9,9 +9,8 @@ const SCENARIO: &str = "chat::users-4::sim";
 const ACCEPTED: &str = "simulator/chat__users-4__sim.snap";
 const PENDING: &str = "simulator/chat__users-4__sim.snap.new";
 
-const SLOW_DECODE: (&str, &str) = ("TOLLGATE_SET", "targets.sim.simulator.decode_scale=2.5");
+const SLOW_DECODE: (&str, &str) = ("TOLLGATE_SET", "targets.sim.simulator.decode_scale=4");
 const SLOW_PREFILL: (&str, &str) = ("TOLLGATE_SET", "targets.sim.simulator.prefill_scale=3");
-const FAST_DECODE: (&str, &str) = ("TOLLGATE_SET", "targets.sim.simulator.decode_scale=0.4");
 
 fn gates(report: &Report) -> Vec<(String, Verdict)> {
     report.gates.iter().map(|outcome| (outcome.gate.metric.to_string(), outcome.verdict)).collect()
@@ -51,15 +50,17 @@ fn a_slower_prefill_fails_the_ttft_gate_alone() {
 
 #[test]
 fn an_improvement_passes_and_leaves_a_baseline_that_would_catch_the_next_loss() {
-    let suite = Suite::with_baseline();
-    let green = suite.run_with(&[FAST_DECODE]);
+    let suite = Suite::new();
+    suite.run_with(&[SLOW_DECODE]).assert_exit(101);
+    suite.accept(&[]).assert_exit(0);
+    let green = suite.run(&[]);
     green.assert_exit(0).assert_says("IMPROVED chat::users-4::sim: output throughput is ");
     green.assert_says("Pending: 1 new baseline, to be accepted by tollgate accept");
     assert_eq!(suite.baselines(), [ACCEPTED, PENDING]);
     let told = suite.junit_text("system-out").unwrap();
     assert!(told.contains("IMPROVED") && told.contains(PENDING), "{told}");
     suite.accept(&[]).assert_exit(0);
-    suite.run(&[]).assert_exit(101).assert_says("REGRESSED");
+    suite.run_with(&[SLOW_DECODE]).assert_exit(101).assert_says("REGRESSED");
 }
 
 #[test]
@@ -78,7 +79,7 @@ fn a_changed_scenario_is_not_comparable() {
 #[test]
 fn other_gates_do_not_change_what_is_compared() {
     let suite = Suite::with_baseline();
-    suite.write("perf-tests/scenarios/chat.toml", &CHAT.replace("\"30%\"", "\"40%\""));
+    suite.write("perf-tests/scenarios/chat.toml", &CHAT.replace("\"60%\"", "\"70%\""));
     suite.run(&[]).assert_exit(0).assert_says("1 scenario: 1 ok.");
 }
 
@@ -98,7 +99,7 @@ fn suite_with_restless_baseline() -> Suite {
     let file = format!("baselines/{ACCEPTED}");
     let text = suite.read(&file);
     let throughput = text.lines().find(|line| line.starts_with("output_tokens_per_s")).unwrap();
-    suite.write(&file, &text.replace(throughput, "output_tokens_per_s = [800.0, 3200.0, 800.0, 3200.0]"));
+    suite.write(&file, &text.replace(throughput, "output_tokens_per_s = [1000.0, 4000.0, 1000.0, 4000.0]"));
     suite
 }
 
