@@ -105,6 +105,10 @@ impl<'a> Course<'a> {
         }
         let complete = self.sessions.len() >= self.planned_sessions();
         let judgement = self.judgement();
+        if judgement.gates.iter().any(GateOutcome::breaks_limit) {
+            // No proof and no further session mends that, and failing requests say little of speed.
+            return Need::Nothing;
+        }
         if wants_proof(&judgement.gates) && self.old_target().is_some() {
             Need::Proof
         } else if complete {

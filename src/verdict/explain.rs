@@ -1,7 +1,7 @@
 //! The verdict in a sentence: what changed, by how much, against which version.
 
 use crate::figures;
-use crate::metric::{Better, Latency, Metric, Stat};
+use crate::metric::{Better, Family, Latency, Metric, Stat};
 use crate::stats;
 use crate::summary::Summary;
 use crate::verdict::{GateOutcome, Verdict};
@@ -39,7 +39,9 @@ impl Sides {
 
 /// The sentence for what the gates say, led by the worst of them.
 pub fn explain(verdict: Verdict, gates: &[GateOutcome], sides: &Sides) -> String {
-    let those: Vec<&GateOutcome> = gates.iter().filter(|gate| gate.verdict == verdict).collect();
+    let mut those: Vec<&GateOutcome> = gates.iter().filter(|gate| gate.verdict == verdict).collect();
+    // Where requests fail, that comes first: what their speed was matters less.
+    those.sort_by_key(|gate| gate.gate.metric.family() != Family::Success);
     let Some((first, others)) = those.split_first() else { return "no gate has anything to say".into() };
     let also = others_told(first, others, verdict);
     match verdict {
@@ -179,6 +181,15 @@ mod tests {
         ];
         let sentence = explain(Verdict::Regressed, &gates, &Sides::of("a 1", "a 2", ""));
         assert!(sentence.ends_with(" That is one thing with tpot_ms_mean. Likewise regressed: ttft_ms_p95."));
+    }
+
+    #[test]
+    fn failing_requests_come_first() {
+        let mut lossy = outcome("success_rate", 0.0, Verdict::Regressed);
+        (lossy.change, lossy.reason) = (None, "98 % is below 100 %".into());
+        let gates = [outcome("output_tokens_per_s", -0.5, Verdict::Regressed), lossy];
+        let sentence = explain(Verdict::Regressed, &gates, &Sides::of("a 1", "a 2", ""));
+        assert_eq!(sentence, "success rate: 98 % is below 100 %. Likewise regressed: output_tokens_per_s.");
     }
 
     fn summary(ttft_ms: f64, tpot_ms: f64) -> Summary {
