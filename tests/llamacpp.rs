@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use tollgate::metric::Metric;
 use tollgate::report::Report;
 use tollgate::scenario::ScenarioId;
-use tollgate::verdict::{GateOutcome, Verdict};
+use tollgate::verdict::Verdict;
 
 /// Names the script that starts a server: `SCRIPT start PORT SLOTS [ARGS…]` prints its pid when it is ready.
 const SCRIPT: &str = "TOLLGATE_LLAMACPP_SCRIPT";
@@ -36,31 +36,31 @@ model = "gemma-3-270m"
 hardware = "cpu"
 "#;
 
-/// Prompts are long for the answers, which is where [`SLOW`] shows most: the tolerances leave room for a busy machine.
+/// Prompts are long for the answers, which is where [`SLOW`] shows most: by 40 % and more, so that the tolerances leave
+/// room for a busy machine.
 const SCENARIO: &str = r#"
 targets = ["llamacpp"]
 
 [workload]
-prompts = { synthetic = { input_tokens = 48 } }
-output_tokens = 8
+prompts = { synthetic = { input_tokens = 96 } }
+output_tokens = 4
 
 [load.users-4]
 concurrency = 4
-requests = 8
+requests = 4
 
 [run]
 warmup = "0s"
 rounds = 1
 
 [gates]
-output_tokens_per_s = { tolerance = "25%" }
-ttft_ms_p95 = { tolerance = "40%" }
+output_tokens_per_s = { tolerance = "30%" }
+ttft_ms_p95 = { tolerance = "50%" }
 success_rate = { min = 1.0 }
 "#;
 
-const OUTPUT_TOKENS: u64 = 8;
-const REQUESTS: u64 = 8;
-const WARM_UP_REQUESTS: u64 = 4;
+/// How often the servers are compared when the machine changes under them.
+const ATTEMPTS: u32 = 3;
 
 fn main() -> ExitCode {
     if env::var_os(IS_SUITE).is_some() {
@@ -79,21 +79,37 @@ fn gated_until_its_death() -> Result<Completion, Failed> {
             false => Ok(Completion::ignored_with(reason)),
         };
     };
-    let port = free_port();
-    let suite = Suite::new(port);
-    let server = Server::start(&script, port, &[]);
-    the_first_run_leaves_a_baseline_pending(&suite);
-    suite.accept();
-    the_same_server_passes(&suite);
-    drop(server);
-    let server = Server::start(&script, port, &SLOW);
-    a_slower_server_is_noticed(&suite);
-    drop(server);
-    a_killed_server_is_invalid(&suite, Server::start(&script, port, &[]));
+    let engine = Engine { script, port: free_port() };
+    let suite = Suite::new(engine.port);
+    a_slower_server_is_noticed(&suite, &engine);
+    a_killed_server_is_invalid(&suite, &engine);
     Ok(Completion::Completed)
 }
 
+fn a_slower_server_is_noticed(suite: &Suite, engine: &Engine) {
+    for attempt in 1.. {
+        let quick = engine.start(&[]);
+        the_first_run_leaves_a_baseline_pending(suite);
+        suite.accept();
+        the_same_server_passes(suite);
+        drop(quick);
+        let slow = engine.start(&SLOW);
+        let run = suite.run("");
+        drop(slow);
+        if is_noticed(&run) {
+            return;
+        }
+        // Others may have left the machine since the baseline was recorded; then the quick server isn't its old self
+        // either.
+        let _quick = engine.start(&[]);
+        let control = suite.run("");
+        let machine_changed = control.change("output_tokens_per_s").abs() > 0.15;
+        assert!(machine_changed && attempt < ATTEMPTS, "{run}\nthe quick server, after it:\n{control}");
+    }
+}
+
 fn the_first_run_leaves_a_baseline_pending(suite: &Suite) {
+    suite.forget_baselines();
     let run = suite.run("");
     assert_eq!(run.report.verdict, Verdict::NoBaseline, "{run}");
     assert!(!run.passed, "{run}");
@@ -107,21 +123,20 @@ fn the_same_server_passes(suite: &Suite) {
     assert!(matches!(run.report.verdict, Verdict::Ok | Verdict::Suspected | Verdict::Improved), "{run}");
 }
 
-/// Whether it is convicted depends on how quiet the machine was while the baseline was recorded.
-fn a_slower_server_is_noticed(suite: &Suite) {
-    let run = suite.run("");
-    assert!(matches!(run.report.verdict, Verdict::Regressed | Verdict::Suspected), "{run}");
-    let throughput = run.gate("output_tokens_per_s");
-    let tolerance = throughput.gate.tolerance.unwrap();
-    assert!(throughput.change.unwrap().relative < -tolerance / 2.0, "{run}");
-    assert!(run.gate("ttft_ms_p95").change.unwrap().relative > 0.2, "{run}");
+/// By more than half of what is allowed. Whether that convicts depends on how quiet the machine was while the baseline
+/// was recorded.
+fn is_noticed(run: &Run) -> bool {
+    matches!(run.report.verdict, Verdict::Regressed | Verdict::Suspected)
+        && run.change("output_tokens_per_s") < -0.15
+        && run.change("ttft_ms_p95") > 0.25
 }
 
-fn a_killed_server_is_invalid(suite: &Suite, server: Server) {
-    let running = suite.start("scenarios.small.run.rounds=50");
-    let answered = |requests: u64| requests * OUTPUT_TOKENS;
-    // Half of the second round is answered, the other half is on its way.
-    server.await_output_tokens(answered(WARM_UP_REQUESTS + REQUESTS + REQUESTS / 2));
+fn a_killed_server_is_invalid(suite: &Suite, engine: &Engine) {
+    let server = engine.start(&[]);
+    let running = suite.start("scenarios.small.run.rounds=50,scenarios.small.load.users-4.requests=8");
+    // Warm-up, first round, half of the second one; its other half is on its way. Every answer has four tokens.
+    let answers = 4 + 8 + 4;
+    server.await_output_tokens(4 * answers);
     drop(server);
     let run = suite.finish(running);
     assert!(!run.passed, "{run}");
@@ -130,7 +145,7 @@ fn a_killed_server_is_invalid(suite: &Suite, server: Server) {
     assert!(run.report.gates.iter().all(|outcome| outcome.verdict == Verdict::Invalid), "{run}");
     let rounds = &run.report.sessions[0].rounds;
     assert!(rounds.len() >= 2, "{run}");
-    assert_eq!(rounds[0].summary.requests.succeeded, REQUESTS, "{run}");
+    assert_eq!(rounds[0].summary.requests.succeeded, 8, "{run}");
     assert!(rounds.last().unwrap().summary.requests.failures() > 0, "{run}");
 }
 
@@ -190,6 +205,10 @@ impl Suite {
         Run { passed: output.status.success(), output: said, report }
     }
 
+    fn forget_baselines(&self) {
+        let _ = fs::remove_dir_all(self.path("baselines"));
+    }
+
     fn accept(&self) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
         let output = command.args(["accept", "--root"]).arg(self.dir.path()).output().unwrap();
@@ -198,15 +217,37 @@ impl Suite {
 }
 
 impl Run {
-    fn gate(&self, metric: &str) -> &GateOutcome {
+    /// −0.07 is 7 % less than in the baseline.
+    fn change(&self, metric: &str) -> f64 {
         let metric: Metric = metric.parse().unwrap();
-        self.report.gates.iter().find(|outcome| outcome.gate.metric == metric).unwrap()
+        let gate = self.report.gates.iter().find(|outcome| outcome.gate.metric == metric);
+        gate.and_then(|outcome| outcome.change)
+            .unwrap_or_else(|| panic!("no change of {metric}:\n{self}"))
+            .relative
     }
 }
 
 impl fmt::Display for Run {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "{}", self.output)
+    }
+}
+
+/// The script that starts servers, and the one address they all get.
+struct Engine {
+    script: String,
+    port: u16,
+}
+
+impl Engine {
+    fn start(&self, args: &[&str]) -> Server {
+        let Engine { script, port } = self;
+        let mut start = Command::new(script);
+        start.args(["start", &port.to_string(), &SLOTS.to_string()]).args(args).env("THREADS", "1");
+        let output = start.output().unwrap_or_else(|error| panic!("{script}: {error}"));
+        assert!(output.status.success(), "{script}: {}", said(&output));
+        let pid = String::from_utf8(output.stdout).unwrap();
+        Server { port: *port, ender: ender(pid.trim()) }
     }
 }
 
@@ -217,15 +258,6 @@ struct Server {
 }
 
 impl Server {
-    fn start(script: &str, port: u16, args: &[&str]) -> Server {
-        let mut start = Command::new(script);
-        start.args(["start", &port.to_string(), &SLOTS.to_string()]).args(args).env("THREADS", "1");
-        let output = start.output().unwrap_or_else(|error| panic!("{script}: {error}"));
-        assert!(output.status.success(), "{script}: {}", said(&output));
-        let pid = String::from_utf8(output.stdout).unwrap();
-        Server { port, ender: ender(pid.trim()) }
-    }
-
     /// Waits until all of its answers so far have this many tokens.
     fn await_output_tokens(&self, tokens: u64) {
         let deadline = Instant::now() + Duration::from_secs(60);
