@@ -9,8 +9,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::metric::Metric;
+use crate::report::Environment;
 use crate::scenario::ConfigError;
-use crate::target::SimulatorSettings;
+use crate::target::{ContainerSpec, ImageRef, Place, Pull, SimulatorSettings};
 use crate::verdict::OldValues;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -36,8 +37,35 @@ pub struct Facts {
     pub model: String,
     /// How long the scenario's part of a session took.
     pub session_s: Option<f64>,
-    /// The simulated engine's settings, so that it can be started again as it was.
+    /// The container's image with its digest and what it was started with, or the simulated engine's settings: so that
+    /// the engine can be started again as it was.
+    pub image: Option<ImageRef>,
+    pub args: Option<Vec<String>>,
     pub simulator: Option<SimulatorSettings>,
+}
+
+impl Facts {
+    /// Today's place with the engine in it that the baseline was recorded on, where that can be started.
+    pub fn place(&self, today: &Place) -> Option<Place> {
+        match today {
+            Place::Simulator(_) => self.simulator.clone().map(Place::Simulator),
+            Place::Container(spec) => {
+                let image = self.image.clone()?;
+                let args = self.args.clone().unwrap_or_default();
+                Some(Place::Container(ContainerSpec { image, args, pull: Pull::Missing, ..spec.clone() }))
+            }
+            Place::Endpoint(_) => None,
+        }
+    }
+
+    /// Whether this is the very engine that the baseline was recorded on, as far as that can be told.
+    pub fn is_of(&self, environment: &Environment) -> bool {
+        match (&self.simulator, &self.image, &environment.image) {
+            (Some(simulator), ..) => environment.simulator.as_ref() == Some(simulator),
+            (None, Some(old), Some(new)) => old.is_same(new) && self.args == environment.args,
+            _ => false,
+        }
+    }
 }
 
 impl Baseline {
@@ -47,8 +75,18 @@ impl Baseline {
 
     /// The body of the snapshot file.
     pub fn to_toml(&self) -> String {
-        let Facts { scenario, environment, engine, recorded, machine, model, session_s, simulator } =
-            &self.facts;
+        let Facts {
+            scenario,
+            environment,
+            engine,
+            recorded,
+            machine,
+            model,
+            session_s,
+            image,
+            args,
+            simulator,
+        } = &self.facts;
         let mut body = String::new();
         let keys = [
             ("engine", engine),
@@ -58,8 +96,15 @@ impl Baseline {
             ("model", model),
             ("scenario", scenario),
         ];
-        for (key, value) in keys {
-            writeln!(body, "{key} = {}", toml::Value::from(value.as_str())).expect("strings take writes");
+        let engine_s = [
+            image.as_ref().map(|image| ("image", toml::Value::from(image.to_string()))),
+            args.as_ref().map(|args| ("args", toml::Value::from(args.clone()))),
+        ];
+        let keys = keys.map(|(key, value)| (key, toml::Value::from(value.as_str())));
+        for (key, value) in
+            keys[..1].iter().cloned().chain(engine_s.into_iter().flatten()).chain(keys[1..].iter().cloned())
+        {
+            writeln!(body, "{key} = {value}").expect("strings take writes");
         }
         if let Some(session_s) = session_s {
             writeln!(body, "session_s = {session_s:.1}").expect("strings take writes");
@@ -169,6 +214,8 @@ mod tests {
                 machine: "2 x \"Quoted\" CPU".into(),
                 model: "simulated".into(),
                 session_s: Some(28.5),
+                image: None,
+                args: None,
                 simulator: Some(SimulatorSettings::default()),
             },
             values: values.into_iter().map(|(name, values)| (name.parse().unwrap(), values)).collect(),

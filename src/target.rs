@@ -1,5 +1,7 @@
 //! Where an engine is to be had.
 
+mod container;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -7,6 +9,8 @@ use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+pub use container::{ContainerSpec, Gpus, ImageRef, Pull, Volume, VolumeSource};
 
 /// One `[targets.NAME]` table of `targets.toml`, validated.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -54,6 +58,8 @@ pub enum Place {
     /// In this process.
     Simulator(SimulatorSettings),
     Endpoint(Endpoint),
+    /// On this machine, by Docker.
+    Container(ContainerSpec),
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -67,13 +73,32 @@ pub struct Endpoint {
 }
 
 impl TargetSpec {
+    /// By which names it, or what it can't do without, may be required.
+    pub fn needs(&self) -> Vec<&str> {
+        let mut names = vec![self.name.as_str(), self.engine.name()];
+        if let Place::Container(spec) = &self.place {
+            names.push("docker");
+            names.extend(spec.gpus.map(|_| "gpu"));
+        }
+        names
+    }
+
     /// Whether every session has an engine that was started for it.
     pub fn restarts(&self) -> bool {
-        matches!(self.place, Place::Simulator(_))
+        !matches!(self.place, Place::Endpoint(_))
     }
 }
 
 impl EngineKind {
+    /// Where its images listen, if they all listen at one port.
+    pub fn container_port(self) -> Option<u16> {
+        match self {
+            EngineKind::Simulator | EngineKind::Openai => None,
+            EngineKind::Vllm => Some(8000),
+            EngineKind::Llamacpp => Some(8080),
+        }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             EngineKind::Simulator => "simulator",

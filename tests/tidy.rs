@@ -25,8 +25,19 @@ const CORE: &[&str] = &[
     "target",
 ];
 /// Each does one kind of I/O.
-const EDGES: &[&str] =
-    &["clock", "engine", "launch", "machine", "measure", "simulator", "store", "suite", "telemetry"];
+const EDGES: &[&str] = &[
+    "clock",
+    "docker",
+    "engine",
+    "gpu",
+    "launch",
+    "machine",
+    "measure",
+    "simulator",
+    "store",
+    "suite",
+    "telemetry",
+];
 /// Put everything together.
 const TOP: &[&str] = &["campaign", "harness", "cli", "lib", "main"];
 

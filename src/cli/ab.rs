@@ -1,6 +1,5 @@
 //! `tollgate ab`: a proof without suspicion and without baseline.
 
-use std::cell::Cell;
 use std::env;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,7 +7,9 @@ use std::process::ExitCode;
 use anyhow::{anyhow, bail};
 
 use crate::campaign::Campaign;
+use crate::event::Event;
 use crate::harness::{ProgressLine, cancel_on_interrupt, this_run};
+use crate::launch::Launcher;
 use crate::measure::Cancel;
 use crate::nearest::did_you_mean;
 use crate::report::{Report, table};
@@ -51,6 +52,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let cancel = Cancel::new();
     cancel_on_interrupt(&cancel);
     let progress = ProgressLine::default();
+    let listen = |event: Event| progress.show(event);
     let campaign = Campaign {
         run: &run,
         target: new,
@@ -58,8 +60,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         folder: &folder,
         pending: Pending { assert: |_, _| {} },
         cancel: &cancel,
-        listen: &|event| progress.show(event),
-        starts: Cell::new(0),
+        listen: &listen,
+        launcher: Launcher::new(&run.id, folder.path(), &cancel, &listen),
         required: &[],
     };
     let reports = campaign.prove_at_once(old, &scenarios)?;

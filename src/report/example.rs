@@ -154,6 +154,8 @@ fn environment() -> Environment {
         machine: "1 x NVIDIA L40S".into(),
         url: None,
         simulator: None,
+        image: None,
+        args: None,
     }
 }
 
