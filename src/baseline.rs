@@ -88,23 +88,24 @@ impl Baseline {
             simulator,
         } = &self.facts;
         let mut body = String::new();
-        let keys = [
-            ("engine", engine),
+        let mut write = |key: &str, value: toml::Value| {
+            writeln!(body, "{key} = {value}").expect("strings take writes");
+        };
+        write("engine", engine.as_str().into());
+        if let Some(image) = image {
+            write("image", image.to_string().into());
+        }
+        if let Some(args) = args {
+            write("args", args.clone().into());
+        }
+        for (key, value) in [
             ("recorded", recorded),
             ("environment", environment),
             ("machine", machine),
             ("model", model),
             ("scenario", scenario),
-        ];
-        let engine_s = [
-            image.as_ref().map(|image| ("image", toml::Value::from(image.to_string()))),
-            args.as_ref().map(|args| ("args", toml::Value::from(args.clone()))),
-        ];
-        let keys = keys.map(|(key, value)| (key, toml::Value::from(value.as_str())));
-        for (key, value) in
-            keys[..1].iter().cloned().chain(engine_s.into_iter().flatten()).chain(keys[1..].iter().cloned())
-        {
-            writeln!(body, "{key} = {value}").expect("strings take writes");
+        ] {
+            write(key, value.as_str().into());
         }
         if let Some(session_s) = session_s {
             writeln!(body, "session_s = {session_s:.1}").expect("strings take writes");
@@ -241,6 +242,50 @@ mod tests {
         let faults = Faults { error_rate: 0.01, ..Faults::default() };
         ill.facts.simulator = Some(SimulatorSettings { faults, ..SimulatorSettings::default() });
         assert_eq!(parse(&file(&ill.to_toml())).unwrap(), ill);
+    }
+
+    #[test]
+    fn a_containers_image_and_arguments_read_back_too() {
+        let mut contained = baseline();
+        let digest = format!("sha256:{}", "4f".repeat(32));
+        contained.facts.simulator = None;
+        contained.facts.image = Some("vllm/vllm-openai:v0.31.0".parse::<ImageRef>().unwrap().pinned(digest));
+        contained.facts.args = Some(vec!["--max-model-len".into(), "8192".into()]);
+        assert_eq!(parse(&file(&contained.to_toml())).unwrap(), contained);
+    }
+
+    #[test]
+    fn the_old_engine_is_todays_container_with_the_image_and_arguments_of_then() {
+        let image = |tag: &str, hex: &str| {
+            let image: ImageRef = format!("a:{tag}").parse().unwrap();
+            image.pinned(format!("sha256:{}", hex.repeat(32)))
+        };
+        let facts = Facts {
+            image: Some(image("1", "11")),
+            args: Some(vec!["-x".into()]),
+            simulator: None,
+            ..baseline().facts
+        };
+        let today = ContainerSpec {
+            image: "a:2".parse().unwrap(),
+            pull: Pull::Always,
+            args: Vec::new(),
+            env: BTreeMap::new(),
+            volumes: Vec::new(),
+            port: 8080,
+            host_port: None,
+            shm_bytes: None,
+            gpus: None,
+            user: None,
+            start_timeout: std::time::Duration::from_secs(1),
+            hardware: None,
+        };
+        let Some(Place::Container(old)) = facts.place(&Place::Container(today.clone())) else {
+            panic!("it can be started")
+        };
+        assert_eq!((old.image, old.args), (image("1", "11"), vec!["-x".to_owned()]));
+        assert_eq!(old.pull, Pull::Missing, "its digest is known, so nothing newer is wanted");
+        assert_eq!(old.port, today.port);
     }
 
     #[test]

@@ -180,6 +180,7 @@ fn session(number: u32) -> Session {
         health: ClientHealth::default(),
         rounds: vec![round; 10],
         failures: Vec::new(),
+        log: None,
     }
 }
 
