@@ -4,6 +4,7 @@
 
 pub mod junit_schema;
 mod outcome;
+pub mod requirement;
 pub mod user_crate;
 
 use std::collections::BTreeMap;
@@ -143,15 +144,31 @@ impl Suite {
         Outcome::of(self.command().envs(variables.iter().copied()))
     }
 
+    /// For a test that does something to it while it runs.
+    pub fn start_with(&self, variables: &[(&str, &str)]) -> Child {
+        let mut command = self.command();
+        command.envs(variables.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"))
+    }
+
     pub fn accept(&self, arguments: &[&str]) -> Outcome {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
         Outcome::of(command.arg("accept").arg("--root").arg(&self.root).args(arguments))
+    }
+
+    pub fn forget_baselines(&self) {
+        let _ = fs::remove_dir_all(self.path("baselines"));
     }
 
     /// The newest run's report of a scenario such as `chat::users-4::sim`.
     pub fn report(&self, scenario: &str) -> Report {
         let file = format!("target/tollgate/latest/{}.json", scenario.replace("::", "__"));
         serde_json::from_str(&self.read(&file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+    }
+
+    /// The name of the folder of the newest run that has a report.
+    pub fn latest_run(&self) -> Option<PathBuf> {
+        self.path("target/tollgate/latest").read_link().ok()
     }
 
     /// All reports of the newest run that are whole at this moment, by scenario.
