@@ -4,9 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::engine::EngineKind;
 use crate::machine;
-use crate::measure::{Cancel, Client, ClientError, ClientSettings};
+use crate::measure::{Access, Cancel, Client, ClientError, ClientSettings, recognise};
 use crate::report::Environment;
+use crate::secret::Secret;
 use crate::simulator::{DEFAULT_MODEL, Simulator};
 use crate::target::{Endpoint, Place, SimulatorSettings, TargetSpec};
 
@@ -58,7 +60,8 @@ fn simulator(
 ) -> Result<Launched, LaunchError> {
     let any_port = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
     let simulator = Simulator::start(settings.clone(), session.into(), any_port).map_err(failed)?;
-    let address = address(target, format!("http://{}", simulator.addr()), None);
+    let access = Access::to(format!("http://{}", simulator.addr()));
+    let address = address(target, EngineKind::SIMULATOR, access);
     await_health(&address, START_TIMEOUT, cancel)?;
     let environment = Environment {
         name: "simulator".into(),
@@ -73,8 +76,16 @@ fn simulator(
 }
 
 fn endpoint(target: &TargetSpec, endpoint: &Endpoint, cancel: &Cancel) -> Result<Launched, LaunchError> {
-    let api_key = endpoint.api_key_env.as_deref().map(api_key).transpose()?;
-    let mut address = address(target, endpoint.url.clone(), api_key);
+    let access = Access {
+        api_key: endpoint.api_key_env.as_deref().map(api_key).transpose()?,
+        headers: endpoint.headers.clone(),
+        url: endpoint.url.clone(),
+    };
+    let engine = match target.engine.kind() {
+        Some(kind) => kind,
+        None => await_recognition(&access, cancel)?,
+    };
+    let mut address = address(target, engine, access);
     await_health(&address, ENDPOINT_TIMEOUT, cancel)?;
     let mut client = Client::new(address.clone()).map_err(failed)?;
     let identity = client.identity().map_err(failed)?;
@@ -89,7 +100,7 @@ fn endpoint(target: &TargetSpec, endpoint: &Endpoint, cancel: &Cancel) -> Result
     let version = identity.version.as_deref().unwrap_or("of unknown version");
     let environment = Environment {
         name: slug(&format!("{hardware}-{model}")),
-        engine: format!("{} {version}", target.engine.name()),
+        engine: format!("{} {version}", engine.name()),
         model,
         machine: if client.is_local() { machine::describe() } else { hardware.to_owned() },
         url: Some(endpoint.url.clone()),
@@ -98,33 +109,53 @@ fn endpoint(target: &TargetSpec, endpoint: &Endpoint, cancel: &Cancel) -> Result
     Ok(Launched { environment, address, _simulator: None })
 }
 
-fn address(target: &TargetSpec, url: String, api_key: Option<String>) -> ClientSettings {
-    ClientSettings { url, api_key, engine: target.engine, model: target.model.clone(), request_timeout: POLL }
+fn address(target: &TargetSpec, engine: EngineKind, access: Access) -> ClientSettings {
+    ClientSettings { access, engine, model: target.model.clone(), request_timeout: POLL }
 }
 
-fn api_key(variable: &str) -> Result<String, LaunchError> {
-    std::env::var(variable).map_err(|_| {
+fn api_key(variable: &str) -> Result<Secret, LaunchError> {
+    std::env::var(variable).map(Secret::new).map_err(|_| {
         LaunchError::NotToBeHad(format!("environment variable {variable} (api_key_env) is not set"))
     })
+}
+
+fn await_recognition(access: &Access, cancel: &Cancel) -> Result<EngineKind, LaunchError> {
+    poll(ENDPOINT_TIMEOUT, cancel, || recognise(access).map_err(|error| error.to_string()))
 }
 
 fn await_health(address: &ClientSettings, timeout: Duration, cancel: &Cancel) -> Result<(), LaunchError> {
     let client = Client::new(address.clone()).map_err(failed)?;
     let asked = Instant::now();
-    while let Err(why) = client.health() {
+    poll(timeout, cancel, || {
+        client.health().map_err(|why| {
+            let (url, waited) = (&address.access.url, asked.elapsed().as_secs());
+            format!(
+                "{url} took no requests within {waited} s: is the engine running, and the URL right? {why}"
+            )
+        })
+    })
+}
+
+/// Tries until it works or the time is up.
+fn poll<T>(
+    timeout: Duration,
+    cancel: &Cancel,
+    mut attempt: impl FnMut() -> Result<T, String>,
+) -> Result<T, LaunchError> {
+    let began = Instant::now();
+    loop {
+        let why = match attempt() {
+            Ok(there) => return Ok(there),
+            Err(why) => why,
+        };
         if cancel.is_cancelled() {
             return Err(LaunchError::Failed("interrupted while the engine was starting".into()));
         }
-        if asked.elapsed() > timeout {
-            return Err(LaunchError::Failed(format!(
-                "{} took no requests within {} s: is the engine running, and the URL right? {why}",
-                address.url,
-                asked.elapsed().as_secs()
-            )));
+        if began.elapsed() > timeout {
+            return Err(LaunchError::Failed(why));
         }
         thread::sleep(POLL);
     }
-    Ok(())
 }
 
 fn failed(error: impl std::error::Error) -> LaunchError {

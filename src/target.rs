@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use crate::engine::EngineChoice;
+use crate::secret::Secret;
 
 /// One `[targets.NAME]` table of `targets.toml`, validated.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TargetSpec {
     pub name: String,
-    pub engine: EngineKind,
+    pub engine: EngineChoice,
     /// The model's name in requests; asked of the endpoint where it is not given.
     pub model: Option<String>,
     pub place: Place,
@@ -38,16 +40,6 @@ impl Default for ProofPlan {
     }
 }
 
-/// A kind of server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum EngineKind {
-    Simulator,
-    Openai,
-    Vllm,
-    Llamacpp,
-}
-
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
@@ -62,6 +54,8 @@ pub struct Endpoint {
     pub url: String,
     /// The name of the environment variable that holds the bearer key.
     pub api_key_env: Option<String>,
+    /// Sent with every request.
+    pub headers: BTreeMap<String, Secret>,
     /// What the endpoint runs on, as a slug for its baselines' folder: `l40s`.
     pub hardware: Option<String>,
 }
@@ -70,17 +64,6 @@ impl TargetSpec {
     /// Whether every session has an engine that was started for it.
     pub fn restarts(&self) -> bool {
         matches!(self.place, Place::Simulator(_))
-    }
-}
-
-impl EngineKind {
-    pub fn name(self) -> &'static str {
-        match self {
-            EngineKind::Simulator => "simulator",
-            EngineKind::Openai => "openai",
-            EngineKind::Vllm => "vllm",
-            EngineKind::Llamacpp => "llamacpp",
-        }
     }
 }
 

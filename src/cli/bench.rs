@@ -8,14 +8,16 @@ use anyhow::Context;
 use clap::builder::NonEmptyStringValueParser;
 
 use crate::campaign::{Asked, Held, Which, hold};
+use crate::engine::EngineChoice;
 use crate::harness::{ProgressLine, cancel_on_interrupt, this_run};
 use crate::launch::{Launched, launch};
 use crate::load::{Load, Stop};
 use crate::measure::{Address, AddressError, Cancel};
 use crate::report::{self, Report, metrics};
 use crate::scenario::{HumanDuration, OnSuspected, RunPlan, ScenarioId};
+use crate::secret::Secret;
 use crate::store;
-use crate::target::{Endpoint, EngineKind, Place, ProofPlan, TargetSpec};
+use crate::target::{Endpoint, Place, ProofPlan, TargetSpec};
 use crate::verdict::Verdict;
 use crate::workload::{Api, Prompt, Prompts, Sampling, Synthetic, Workload};
 
@@ -29,8 +31,8 @@ pub struct Args {
     #[arg(long)]
     model: Option<String>,
     /// What the server is, for its version and its own ways.
-    #[arg(long, value_enum, default_value_t = EngineKind::Openai)]
-    engine: EngineKind,
+    #[arg(long, value_enum, default_value_t = EngineChoice::Auto)]
+    engine: EngineChoice,
     /// Users, each sending its next request when the last one is answered.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     concurrency: u32,
@@ -73,6 +75,9 @@ pub struct Args {
     /// The environment variable that holds the bearer key.
     #[arg(long)]
     api_key_env: Option<String>,
+    /// An HTTP header that goes with every request, such as "X-Team: perf".
+    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
+    headers: Vec<(String, Secret)>,
     /// Write the report to this file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -108,6 +113,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 fn base_url(text: &str) -> Result<String, AddressError> {
     Address::parse(text).map(|_| text.to_owned())
+}
+
+fn header(text: &str) -> Result<(String, Secret), String> {
+    let (name, value) = text.split_once(':').ok_or("expected NAME: VALUE, such as \"X-Team: perf\"")?;
+    Ok((name.trim().to_owned(), Secret::new(value.trim())))
 }
 
 fn bench(args: &Args, launched: &Launched, cancel: &Cancel) -> Report {
@@ -148,6 +158,7 @@ impl Args {
             place: Place::Endpoint(Endpoint {
                 url: self.url.clone(),
                 api_key_env: self.api_key_env.clone(),
+                headers: self.headers.iter().cloned().collect(),
                 hardware: None,
             }),
             proof: ProofPlan::default(),
