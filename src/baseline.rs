@@ -267,6 +267,7 @@ mod tests {
             ..baseline().facts
         };
         let today = ContainerSpec {
+            engine: crate::engine::EngineKind::OPENAI,
             image: "a:2".parse().unwrap(),
             pull: Pull::Always,
             args: Vec::new(),

@@ -24,6 +24,7 @@ pub mod nearest;
 pub mod record;
 pub mod report;
 pub mod scenario;
+pub mod secret;
 pub mod simulator;
 pub mod stats;
 pub mod store;

@@ -5,18 +5,19 @@ mod container;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::engine::EngineChoice;
+use crate::secret::Secret;
 pub use container::{ContainerSpec, Gpus, ImageRef, Pull, Volume, VolumeSource};
 
 /// One `[targets.NAME]` table of `targets.toml`, validated.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TargetSpec {
     pub name: String,
-    pub engine: EngineKind,
+    pub engine: EngineChoice,
     /// The model's name in requests; asked of the endpoint where it is not given.
     pub model: Option<String>,
     pub place: Place,
@@ -42,16 +43,6 @@ impl Default for ProofPlan {
     }
 }
 
-/// A kind of server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum EngineKind {
-    Simulator,
-    Openai,
-    Vllm,
-    Llamacpp,
-}
-
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
@@ -68,6 +59,8 @@ pub struct Endpoint {
     pub url: String,
     /// The name of the environment variable that holds the bearer key.
     pub api_key_env: Option<String>,
+    /// Sent with every request.
+    pub headers: BTreeMap<String, Secret>,
     /// What the endpoint runs on, as a slug for its baselines' folder: `l40s`.
     pub hardware: Option<String>,
 }
@@ -86,26 +79,6 @@ impl TargetSpec {
     /// Whether every session has an engine that was started for it.
     pub fn restarts(&self) -> bool {
         !matches!(self.place, Place::Endpoint(_))
-    }
-}
-
-impl EngineKind {
-    /// Where its images listen, if they all listen at one port.
-    pub fn container_port(self) -> Option<u16> {
-        match self {
-            EngineKind::Simulator | EngineKind::Openai => None,
-            EngineKind::Vllm => Some(8000),
-            EngineKind::Llamacpp => Some(8080),
-        }
-    }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            EngineKind::Simulator => "simulator",
-            EngineKind::Openai => "openai",
-            EngineKind::Vllm => "vllm",
-            EngineKind::Llamacpp => "llamacpp",
-        }
     }
 }
 

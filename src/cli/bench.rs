@@ -8,6 +8,7 @@ use anyhow::Context;
 use clap::builder::NonEmptyStringValueParser;
 
 use crate::campaign::{Asked, Held, Which, hold};
+use crate::engine::EngineChoice;
 use crate::event::Event;
 use crate::harness::{ProgressLine, cancel_on_interrupt, this_run};
 use crate::launch::{Launched, Launcher};
@@ -15,8 +16,9 @@ use crate::load::{Load, Stop};
 use crate::measure::{Address, AddressError, Cancel};
 use crate::report::{self, Report, Run, metrics};
 use crate::scenario::{HumanDuration, OnSuspected, RunPlan, ScenarioId};
+use crate::secret::Secret;
 use crate::store;
-use crate::target::{Endpoint, EngineKind, Place, ProofPlan, TargetSpec};
+use crate::target::{Endpoint, Place, ProofPlan, TargetSpec};
 use crate::verdict::Verdict;
 use crate::workload::{Api, Prompt, Prompts, Sampling, Synthetic, Workload};
 
@@ -30,8 +32,8 @@ pub struct Args {
     #[arg(long)]
     model: Option<String>,
     /// What the server is, for its version and its own ways.
-    #[arg(long, value_enum, default_value_t = EngineKind::Openai)]
-    engine: EngineKind,
+    #[arg(long, value_enum, default_value_t = EngineChoice::Auto)]
+    engine: EngineChoice,
     /// Users, each sending its next request when the last one is answered.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     concurrency: u32,
@@ -74,6 +76,9 @@ pub struct Args {
     /// The environment variable that holds the bearer key.
     #[arg(long)]
     api_key_env: Option<String>,
+    /// An HTTP header that goes with every request, such as "X-Team: perf".
+    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
+    headers: Vec<(String, Secret)>,
     /// Write the report to this file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -117,6 +122,11 @@ fn base_url(text: &str) -> Result<String, AddressError> {
     Address::parse(text).map(|_| text.to_owned())
 }
 
+fn header(text: &str) -> Result<(String, Secret), String> {
+    let (name, value) = text.split_once(':').ok_or("expected NAME: VALUE, such as \"X-Team: perf\"")?;
+    Ok((name.trim().to_owned(), Secret::new(value.trim())))
+}
+
 fn bench(args: &Args, run: Run, launched: &Launched, listen: &dyn Fn(Event), cancel: &Cancel) -> Report {
     let (workload, load, plan, scenario) = (args.workload(), args.load(), args.plan(), args.scenario());
     let asked = Asked { scenario: &scenario, workload: &workload, load: &load, run: &plan, salt: &run.id };
@@ -152,6 +162,7 @@ impl Args {
             place: Place::Endpoint(Endpoint {
                 url: self.url.clone(),
                 api_key_env: self.api_key_env.clone(),
+                headers: self.headers.iter().cloned().collect(),
                 hardware: None,
             }),
             proof: ProofPlan::default(),

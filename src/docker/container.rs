@@ -191,7 +191,7 @@ fn request(
         .with_startup_timeout(CREATE_TIMEOUT)
         .with_host_config_modifier(port_bindings(spec));
     for (name, value) in &spec.env {
-        request = request.with_env_var(name, value);
+        request = request.with_env_var(name, value.reveal());
     }
     for volume in &spec.volumes {
         request = request.with_mount(mount(volume)?);

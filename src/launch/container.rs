@@ -13,7 +13,7 @@ use crate::figures;
 use crate::gpu::{self, Gpu};
 use crate::launch::{LaunchError, Launched, Launcher, address, environment_name, failed, interrupted};
 use crate::machine;
-use crate::measure::Client;
+use crate::measure::{Access, Client};
 use crate::report::Environment;
 use crate::target::{ContainerSpec, Gpus, ImageRef, Place, Pull, TargetSpec};
 
@@ -139,7 +139,8 @@ impl Launcher<'_> {
         container: Container,
     ) -> Result<Launched, LaunchError> {
         let log = format!("logs/{}-{}.log", target.name, container.short_id());
-        let mut address = address(target, format!("http://127.0.0.1:{}", container.port), None);
+        let access = Access::to(format!("http://127.0.0.1:{}", container.port));
+        let mut address = address(target, spec.engine, access);
         let running = Running { container, log: self.folder.join(&log) };
         let asked = Instant::now();
         let lives = || running.still_lives(&image.pinned, asked);
@@ -158,7 +159,7 @@ impl Launcher<'_> {
         let hardware = spec.hardware.clone().unwrap_or_else(|| gpu::hardware(&gpus));
         let environment = Environment {
             name: environment_name(&hardware, &model),
-            engine: format!("{} {version}", target.engine.name()),
+            engine: format!("{} {version}", spec.engine.name()),
             model,
             machine: if gpus.is_empty() { machine::describe() } else { gpu::describe(&gpus) },
             url: None,

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::launch::{LaunchError, Launched, Launcher, address, environment_name, failed};
 use crate::machine;
-use crate::measure::Client;
+use crate::measure::{Access, Client, recognise};
 use crate::report::Environment;
+use crate::secret::Secret;
 use crate::target::{Endpoint, TargetSpec};
 
 /// It is supposed to be running: this only bridges its restart.
@@ -14,11 +15,21 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 impl Launcher<'_> {
     pub(super) fn endpoint(&self, target: &TargetSpec, endpoint: &Endpoint) -> Result<Launched, LaunchError> {
         let url = &endpoint.url;
-        let api_key = endpoint.api_key_env.as_deref().map(api_key).transpose()?;
-        let mut address = address(target, url.clone(), api_key);
+        let access = Access {
+            api_key: endpoint.api_key_env.as_deref().map(api_key).transpose()?,
+            headers: endpoint.headers.clone(),
+            url: url.clone(),
+        };
+        let engine = match target.engine.kind() {
+            Some(kind) => kind,
+            None => {
+                self.poll(TIMEOUT, || Ok(()), |_| recognise(&access).map_err(|error| error.to_string()))?
+            }
+        };
+        let mut address = address(target, engine, access);
         self.await_health(&address, TIMEOUT, || Ok(())).map_err(|error| match error {
             LaunchError::Failed(why) => {
-                LaunchError::Failed(format!("{why}\nIs the engine running, and the URL right?"))
+                LaunchError::Failed(format!("{why}; is the engine running, and the URL right?"))
             }
             other => other,
         })?;
@@ -35,7 +46,7 @@ impl Launcher<'_> {
         let version = identity.version.as_deref().unwrap_or("of unknown version");
         let environment = Environment {
             name: environment_name(hardware, &model),
-            engine: format!("{} {version}", target.engine.name()),
+            engine: format!("{} {version}", engine.name()),
             model,
             machine: if client.is_local() { machine::describe() } else { hardware.to_owned() },
             url: Some(url.clone()),
@@ -47,8 +58,8 @@ impl Launcher<'_> {
     }
 }
 
-fn api_key(variable: &str) -> Result<String, LaunchError> {
-    std::env::var(variable).map_err(|_| {
+fn api_key(variable: &str) -> Result<Secret, LaunchError> {
+    std::env::var(variable).map(Secret::new).map_err(|_| {
         LaunchError::NotToBeHad(format!("environment variable {variable} (api_key_env) is not set"))
     })
 }

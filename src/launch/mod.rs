@@ -12,8 +12,9 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::engine::EngineKind;
 use crate::event::Event;
-use crate::measure::{Cancel, Client, ClientError, ClientSettings};
+use crate::measure::{Access, Cancel, Client, ClientError, ClientSettings};
 use crate::report::Environment;
 use crate::target::{Place, TargetSpec};
 
@@ -135,24 +136,39 @@ impl<'a> Launcher<'a> {
         lives: impl Fn() -> Result<(), LaunchError>,
     ) -> Result<(), LaunchError> {
         let client = Client::new(address.clone()).map_err(failed)?;
-        let asked = Instant::now();
-        while let Err(why) = client.health() {
+        let url = &address.access.url;
+        self.poll(timeout, lives, |seconds| {
+            client.health().map_err(|why| format!("{url} took no requests within {seconds} s: {why}"))
+        })
+    }
+
+    /// Tries until it works, the time is up, or `lives` objects. An attempt is told how many seconds have passed.
+    fn poll<T>(
+        &self,
+        timeout: Duration,
+        lives: impl Fn() -> Result<(), LaunchError>,
+        mut attempt: impl FnMut(u64) -> Result<T, String>,
+    ) -> Result<T, LaunchError> {
+        let began = Instant::now();
+        loop {
+            let why = match attempt(began.elapsed().as_secs()) {
+                Ok(there) => return Ok(there),
+                Err(why) => why,
+            };
             if self.cancel.is_cancelled() {
                 return Err(interrupted());
             }
             lives()?;
-            if asked.elapsed() > timeout {
-                let (url, seconds) = (&address.url, asked.elapsed().as_secs());
-                return Err(LaunchError::Failed(format!("{url} took no requests within {seconds} s: {why}")));
+            if began.elapsed() > timeout {
+                return Err(LaunchError::Failed(why));
             }
             thread::sleep(POLL);
         }
-        Ok(())
     }
 }
 
-fn address(target: &TargetSpec, url: String, api_key: Option<String>) -> ClientSettings {
-    ClientSettings { url, api_key, engine: target.engine, model: target.model.clone(), request_timeout: POLL }
+fn address(target: &TargetSpec, engine: EngineKind, access: Access) -> ClientSettings {
+    ClientSettings { access, engine, model: target.model.clone(), request_timeout: POLL }
 }
 
 fn interrupted() -> LaunchError {

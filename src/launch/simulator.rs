@@ -3,7 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use crate::engine::EngineKind;
 use crate::launch::{LaunchError, Launched, Launcher, address, failed};
+use crate::measure::Access;
 use crate::report::Environment;
 use crate::simulator::{DEFAULT_MODEL, Simulator};
 use crate::target::{SimulatorSettings, TargetSpec};
@@ -19,7 +21,8 @@ impl Launcher<'_> {
     ) -> Result<Launched, LaunchError> {
         let any_port = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
         let simulator = Simulator::start(settings.clone(), start.into(), any_port).map_err(failed)?;
-        let address = address(target, format!("http://{}", simulator.addr()), None);
+        let address =
+            address(target, EngineKind::SIMULATOR, Access::to(format!("http://{}", simulator.addr())));
         self.await_health(&address, START_TIMEOUT, || Ok(()))?;
         let environment = Environment {
             name: "simulator".into(),

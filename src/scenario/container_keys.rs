@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::scenario::error::ConfigError;
 use crate::scenario::targets_file::{Check, GpusValue, TargetTable};
+use crate::secret::Secret;
 use crate::target::{ContainerSpec, Gpus, ImageRef, Volume};
 
 /// Large images load models of many gigabytes from slow disks.
@@ -30,18 +31,27 @@ impl TargetTable {
 
 impl Check<'_, '_> {
     pub(super) fn container(&self, table: TargetTable) -> Result<ContainerSpec, ConfigError> {
+        let engine = table.engine.kind().ok_or_else(|| {
+            self.error("engine", "the engine of an image has to be said").help("for example \"vllm\"")
+        })?;
         Ok(ContainerSpec {
+            engine,
             image: self.image(table.image.as_deref().unwrap_or_default())?,
             pull: table.pull.unwrap_or_default(),
             volumes: self.volumes(table.volumes.unwrap_or_default())?,
-            port: self.port(table.port.or(table.engine.container_port()))?,
+            port: self.port(table.port.or(engine.container_port()))?,
             host_port: table.host_port,
             shm_bytes: table.shm.map(|size| size.bytes),
             gpus: table.gpus.map(|gpus| self.gpus(gpus)).transpose()?,
             user: table.user.map(|user| self.user(user)).transpose()?,
             start_timeout: table.start_timeout.map_or(START_TIMEOUT, |timeout| timeout.0),
             args: table.args.unwrap_or_default(),
-            env: table.env.unwrap_or_default(),
+            env: table
+                .env
+                .unwrap_or_default()
+                .into_iter()
+                .map(|(name, value)| (name, Secret::new(value)))
+                .collect(),
             hardware: table.hardware,
         })
     }

@@ -8,15 +8,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::engine::{EngineChoice, EngineKind};
 use crate::museum;
 use crate::scenario::document::Document;
 use crate::scenario::error::ConfigError;
 use crate::scenario::expand::{Environment, is_variable_name};
 use crate::scenario::names;
 use crate::scenario::units::{HumanDuration, HumanSize};
-use crate::target::{
-    Endpoint, EngineKind, InvalidSetting, Place, ProofPlan, Pull, SimulatorSettings, TargetSpec,
-};
+use crate::secret::Secret;
+use crate::target::{Endpoint, InvalidSetting, Place, ProofPlan, Pull, SimulatorSettings, TargetSpec};
 
 /// The targets of tollgate: the one file a version bump touches.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -35,13 +35,15 @@ const MOST_MINUTES: f64 = 7.0 * 24.0 * 60.0;
 #[serde(deny_unknown_fields, expecting = "a table such as { engine = \"simulator\" }")]
 pub(super) struct TargetTable {
     /// The kind of server.
-    pub engine: EngineKind,
+    pub engine: EngineChoice,
     /// The model's name in requests; asked of the engine where it is not given.
     pub model: Option<String>,
     /// Where the engine listens, with or without a trailing /v1. Every engine but the simulator needs this or `image`.
     pub url: Option<String>,
     /// The name of the environment variable that holds the bearer key.
     pub api_key_env: Option<String>,
+    /// HTTP headers that go with every request, such as { X-Team = "${TEAM}" }. No output shows their values.
+    pub headers: Option<BTreeMap<String, String>>,
     /// What the engine runs on, as a short word for its baselines' folder: "l40s".
     pub hardware: Option<String>,
     /// The image of the engine's container, with tag or digest: "vllm/vllm-openai:v0.31.0". The keys below go with it.
@@ -152,7 +154,11 @@ impl TargetsFile {
 
 impl TargetTable {
     fn endpoint_keys(&self) -> Vec<(&'static str, bool)> {
-        vec![("url", self.url.is_some()), ("api_key_env", self.api_key_env.is_some())]
+        vec![
+            ("url", self.url.is_some()),
+            ("api_key_env", self.api_key_env.is_some()),
+            ("headers", self.headers.is_some()),
+        ]
     }
 }
 
@@ -183,9 +189,10 @@ impl Check<'_, '_> {
         let unavailable = self.unset_variable().or_else(|| self.unset_key(&table));
         let (engine, model) = (table.engine, table.model.clone());
         let proof = self.proof(&table.proof)?;
-        let place = match engine {
-            EngineKind::Simulator => Place::Simulator(self.simulator(table)?),
-            EngineKind::Openai | EngineKind::Vllm | EngineKind::Llamacpp => self.served(table)?,
+        let place = if engine == EngineChoice::Kind(EngineKind::SIMULATOR) {
+            Place::Simulator(self.simulator(table)?)
+        } else {
+            self.served(table)?
         };
         Ok(TargetSpec { name: self.name.to_owned(), engine, model, place, proof, unavailable })
     }
@@ -271,7 +278,27 @@ impl Check<'_, '_> {
                 "`api_key_env` names the variable that holds the key; the key itself belongs in no file",
             ));
         }
-        Ok(Endpoint { url, api_key_env: table.api_key_env, hardware: table.hardware })
+        let headers = self.headers(table.headers.unwrap_or_default())?;
+        Ok(Endpoint { url, api_key_env: table.api_key_env, headers, hardware: table.hardware })
+    }
+
+    fn headers(&self, given: BTreeMap<String, String>) -> Result<BTreeMap<String, Secret>, ConfigError> {
+        let mut headers = BTreeMap::new();
+        for (name, value) in given {
+            let at = ["targets", self.name, "headers", name.as_str()];
+            if !is_header_name(&name) {
+                let message = format!("`{name}` is not the name of an HTTP header");
+                let help = "a name is of letters, digits and hyphens, such as X-Team";
+                return Err(self.document.error_at_key(&at, message).help(help));
+            }
+            // The value may be a secret and is not shown.
+            if value.chars().any(char::is_control) {
+                let message = format!("the value of header `{name}` holds a control character");
+                return Err(self.document.error_at(&at, message).help("is there a line feed at its end?"));
+            }
+            headers.insert(name, Secret::new(value));
+        }
+        Ok(headers)
     }
 
     fn check_url(&self, url: &str) -> Result<(), ConfigError> {
@@ -322,4 +349,9 @@ impl Check<'_, '_> {
     fn key_error(&self, key: &str, message: impl Into<String>) -> ConfigError {
         self.document.error_at_key(&["targets", self.name, key], message)
     }
+}
+
+/// What RFC 9110 calls a token.
+fn is_header_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c))
 }

@@ -6,17 +6,23 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
+
+use crate::engine::EngineKind;
+use crate::secret::Secret;
 
 /// How an engine's container is started.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ContainerSpec {
+    /// Which it is can't be found out before it is started.
+    #[serde(serialize_with = "by_name")]
+    pub engine: EngineKind,
     pub image: ImageRef,
     pub pull: Pull,
     /// What comes after the image's entry point.
     pub args: Vec<String>,
-    pub env: BTreeMap<String, String>,
+    pub env: BTreeMap<String, Secret>,
     pub volumes: Vec<Volume>,
     /// Where the engine listens inside the container.
     pub port: u16,
@@ -30,6 +36,10 @@ pub struct ContainerSpec {
     pub start_timeout: Duration,
     /// What it runs on, as a slug for its baselines' folder; found out, if not given.
     pub hardware: Option<String>,
+}
+
+fn by_name<S: Serializer>(engine: &EngineKind, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(engine.name())
 }
 
 /// When an image is asked of its registry.
