@@ -10,7 +10,7 @@ use futures_util::StreamExt;
 use testcontainers::bollard::container::LogOutput;
 use testcontainers::bollard::models::{DeviceRequest, HostConfig, PortBinding};
 use testcontainers::bollard::query_parameters::LogsOptionsBuilder;
-use testcontainers::core::{AccessMode, Mount};
+use testcontainers::core::{AccessMode, IntoContainerPort, Mount};
 use testcontainers::runners::AsyncRunner;
 use testcontainers::{ContainerRequest, GenericImage, ImageExt};
 
@@ -186,6 +186,7 @@ fn request(
     let (algorithm, hash) = image.id.split_once(':').unwrap_or(("sha256", &image.id));
     let labels = labels.iter().map(|(key, value)| (*key, value.clone()));
     let mut request = GenericImage::new(algorithm, hash)
+        .with_exposed_port(spec.port.tcp())
         .with_cmd(&spec.args)
         .with_labels(labels)
         .with_startup_timeout(CREATE_TIMEOUT)

@@ -105,7 +105,7 @@ impl Launcher<'_> {
             (Some(image), Pull::Missing | Pull::Never) => return Ok(image),
             (None, Pull::Never) => {
                 let message = format!("image {} is not on this machine, and `pull` is \"never\"", spec.image);
-                return Err(LaunchError::Failed(message));
+                return Err(LaunchError::NotToBeHad(message));
             }
             _ => {}
         }
