@@ -9,44 +9,39 @@ use jiff::Timestamp;
 use libtest_mimic::{Completion, Failed};
 
 use crate::campaign::Campaign;
-use crate::harness::Crate;
 use crate::harness::progress::ProgressLine;
+use crate::harness::{Crate, Loaded};
 use crate::measure::Cancel;
 use crate::report::{Report, Run, junit, markdown, table};
-use crate::scenario::{Scenario, ScenarioId, Suite};
-use crate::store::{Baselines, Pending, RunFolder, StoreError};
+use crate::scenario::{Scenario, ScenarioId};
+use crate::store::{Pending, RunFolder, StoreError};
 use crate::verdict::Verdict;
 
 pub struct PerfSuite {
-    suite: Suite,
-    baselines: Baselines,
+    loaded: Loaded,
     selected: Vec<ScenarioId>,
     pending: Pending,
     run: Run,
     folder: RunFolder,
     cancel: Cancel,
-    required: Vec<String>,
     reports: Mutex<BTreeMap<ScenarioId, Report>>,
 }
 
 impl PerfSuite {
     pub fn new(
         of: &Crate,
-        suite: Suite,
-        baselines: Baselines,
+        loaded: Loaded,
         selected: Vec<ScenarioId>,
         cancel: Cancel,
     ) -> Result<PerfSuite, StoreError> {
         let run = this_run();
         Ok(PerfSuite {
-            suite,
-            baselines,
+            loaded,
             selected,
             pending: Pending { assert: of.assert_snapshot },
             folder: RunFolder::create(&of.target_dir(), &run.id)?,
             run,
             cancel,
-            required: required(),
             reports: Mutex::default(),
         })
     }
@@ -87,8 +82,8 @@ impl PerfSuite {
     }
 
     fn campaign(&self, target: &str) -> Result<Vec<Report>, StoreError> {
-        let scenarios: Vec<&Scenario> = self
-            .suite
+        let Loaded { suite, baselines, required } = &self.loaded;
+        let scenarios: Vec<&Scenario> = suite
             .scenarios
             .iter()
             .filter(|scenario| scenario.id.target == target && self.selected.contains(&scenario.id))
@@ -96,14 +91,14 @@ impl PerfSuite {
         let progress = ProgressLine::default();
         let campaign = Campaign {
             run: &self.run,
-            target: &self.suite.targets[target],
-            baselines: &self.baselines,
+            target: &suite.targets[target],
+            baselines,
             folder: &self.folder,
             pending: self.pending,
             cancel: &self.cancel,
             listen: &|event| progress.show(event),
             starts: Cell::new(0),
-            required: &self.required,
+            required,
         };
         campaign.run(&scenarios)
     }
@@ -123,12 +118,6 @@ pub fn this_run() -> Run {
         started: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         tollgate: env!("CARGO_PKG_VERSION").into(),
     }
-}
-
-/// `TOLLGATE_REQUIRE=vllm,docker`: what must be there.
-fn required() -> Vec<String> {
-    let names = std::env::var("TOLLGATE_REQUIRE").unwrap_or_default();
-    names.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
 }
 
 /// As seen from where the user stands.

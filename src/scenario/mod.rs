@@ -13,6 +13,7 @@ mod overrides;
 mod parse;
 mod profiles;
 mod prompts;
+mod required;
 mod targets_file;
 mod units;
 
@@ -29,6 +30,7 @@ pub use crate::scenario::file::ScenarioFile;
 pub use crate::scenario::overrides::TOLLGATE_SET;
 pub use crate::scenario::parse::{SuiteText, parse};
 pub use crate::scenario::prompts::{PromptLoader, SUITE_FOLDER};
+pub use crate::scenario::required::{TOLLGATE_REQUIRE, required};
 pub use crate::scenario::targets_file::TargetsFile;
 pub use crate::scenario::units::HumanDuration;
 
