@@ -13,7 +13,7 @@ use libtest_mimic::{Arguments, Trial};
 
 use crate::measure::Cancel;
 use crate::scenario::{ScenarioId, Suite, SuiteErrors, TOLLGATE_REQUIRE, required};
-use crate::store::{AssertSnapshot, Baselines};
+use crate::store::{AssertSnapshot, Baselines, forget_last_run};
 use crate::suite;
 
 use perf_suite::PerfSuite;
@@ -56,7 +56,7 @@ pub fn run(of: &Crate) -> ExitCode {
     quieten_insta();
     let loaded = match Loaded::from(&of.root()) {
         Ok(loaded) => loaded,
-        Err(errors) => return refuse(&errors),
+        Err(errors) => return refuse(of, &errors),
     };
     let ids: Vec<ScenarioId> = loaded.suite.scenarios.iter().map(|scenario| scenario.id.clone()).collect();
     let selected: Vec<ScenarioId> =
@@ -105,9 +105,13 @@ impl Loaded {
     }
 }
 
-fn refuse(errors: &SuiteErrors) -> ExitCode {
+/// Also where only a list was asked for: under nextest no more than that happens.
+fn refuse(of: &Crate, errors: &SuiteErrors) -> ExitCode {
     use std::io::IsTerminal;
     eprintln!("{}", errors.fancy(std::io::stderr().is_terminal()));
+    if let Err(error) = forget_last_run(&of.target_dir()) {
+        eprintln!("error: {error}");
+    }
     ExitCode::from(USAGE)
 }
 

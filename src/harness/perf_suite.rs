@@ -14,7 +14,7 @@ use crate::harness::{Crate, Loaded};
 use crate::measure::Cancel;
 use crate::report::{Report, Run, junit, markdown, table};
 use crate::scenario::{Scenario, ScenarioId};
-use crate::store::{Pending, RunFolder, StoreError};
+use crate::store::{JUNIT, Pending, RunFolder, SUMMARY, StoreError};
 use crate::verdict::Verdict;
 
 pub struct PerfSuite {
@@ -39,7 +39,7 @@ impl PerfSuite {
             loaded,
             selected,
             pending: Pending { assert: of.assert_snapshot },
-            folder: RunFolder::create(&of.target_dir(), &run.id)?,
+            folder: RunFolder::of_suite(&of.target_dir(), &run.id)?,
             run,
             cancel,
             reports: Mutex::default(),
@@ -62,8 +62,8 @@ impl PerfSuite {
         if reports.is_empty() {
             return Ok(());
         }
-        let junit = self.folder.save_rendered("junit.xml", &junit::junit(&reports))?;
-        let summary = self.folder.save_rendered("summary.md", &markdown::markdown(&reports))?;
+        let junit = self.folder.save_rendered(JUNIT, &junit::junit(&reports))?;
+        let summary = self.folder.save_rendered(SUMMARY, &markdown::markdown(&reports))?;
         println!("{}", table::overview(&reports));
         println!("JUnit: {}\nSummary: {}", shown(&junit), shown(&summary));
         Ok(())

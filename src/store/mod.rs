@@ -12,7 +12,7 @@ use crate::report::Report;
 
 pub use baselines::Baselines;
 pub use pending::{AssertSnapshot, Pending, PendingBaseline, Refusal};
-pub use run::RunFolder;
+pub use run::{JUNIT, RunFolder, SUMMARY, forget_last_run};
 
 #[derive(Debug, thiserror::Error)]
 #[error("can't {action} {}: {cause}", path.display())]
