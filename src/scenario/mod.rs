@@ -100,6 +100,13 @@ pub struct Suite {
     pub scenarios: Vec<Scenario>,
 }
 
+impl Scenario {
+    /// Whether anything is compared with a baseline: absolute limits are judged without.
+    pub fn is_compared(&self) -> bool {
+        self.gates.iter().any(|gate| gate.tolerance.is_some())
+    }
+}
+
 impl std::fmt::Display for ScenarioId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}::{}::{}", self.file, self.load, self.target)
