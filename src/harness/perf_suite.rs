@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::{env, fs};
 
 use jiff::Timestamp;
 use libtest_mimic::{Completion, Failed};
@@ -34,7 +35,7 @@ impl PerfSuite {
         selected: Vec<ScenarioId>,
         cancel: Cancel,
     ) -> Result<PerfSuite, StoreError> {
-        let run = this_run();
+        let run = Run { root: seen(&of.root()), ..this_run() };
         Ok(PerfSuite {
             loaded,
             selected,
@@ -111,17 +112,25 @@ impl PerfSuite {
 /// Under nextest every test is a process of its own; its run's name makes their reports one run.
 pub fn this_run() -> Run {
     let now = Timestamp::now();
-    let id = std::env::var("NEXTEST_RUN_ID")
+    let id = env::var("NEXTEST_RUN_ID")
         .unwrap_or_else(|_| format!("{}-{}", now.strftime("%Y%m%dT%H%M%SZ"), std::process::id()));
     Run {
         id,
         started: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         tollgate: env!("CARGO_PKG_VERSION").into(),
+        root: None,
     }
 }
 
 /// As seen from where the user stands.
 fn shown(path: &Path) -> String {
-    let here = std::env::current_dir().unwrap_or_default();
-    path.strip_prefix(here).unwrap_or(path).display().to_string()
+    seen(path).unwrap_or_else(|| ".".to_owned())
+}
+
+/// The same, `None` for the very folder: cargo runs a test in its crate's, and leaves `PWD` as the shell had it.
+fn seen(path: &Path) -> Option<String> {
+    let shell = env::var_os("PWD").and_then(|path| fs::canonicalize(path).ok());
+    let here = shell.or_else(|| env::current_dir().ok()).unwrap_or_default();
+    let path = path.strip_prefix(here).unwrap_or(path);
+    (!path.as_os_str().is_empty()).then(|| path.display().to_string())
 }
