@@ -73,7 +73,8 @@ impl<'a> Course<'a> {
             return;
         }
         self.environment = Some(environment.clone());
-        self.baseline = baselines.accepted(&environment.name, &self.scenario.id);
+        let accepted = baselines.accepted(&environment.name, &self.scenario.id);
+        self.baseline = accepted.filter(|_| self.scenario.is_compared());
         if let Some(Baseline { facts, .. }) = self.baseline {
             self.warn_of_change("machine", &facts.machine, &environment.machine);
             self.warn_of_change("model", &facts.model, &environment.model);
@@ -299,7 +300,9 @@ impl<'a> Course<'a> {
             return concluded(verdict, sentences.into_iter().flatten().collect::<Vec<_>>().join(" "));
         }
         match self.comparable() {
-            Err((verdict, reason)) if self.proof.is_none() => concluded(verdict, reason),
+            Err((verdict, reason)) if self.proof.is_none() && self.scenario.is_compared() => {
+                concluded(verdict, reason)
+            }
             _ => concluded(verdict, explain(verdict, &gates, &self.sides())),
         }
     }

@@ -48,7 +48,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         bail!("old and new are the same: give what differs by --old KEY=VALUE or --new KEY=VALUE");
     }
     let run = this_run();
-    let folder = RunFolder::create(&args.root.join("target"), &run.id)?;
+    let folder = RunFolder::of_comparison(&args.root.join("target"), &run.id)?;
     let cancel = Cancel::new();
     cancel_on_interrupt(&cancel);
     let progress = ProgressLine::default();

@@ -129,6 +129,7 @@ fn measured(file: &str, load: &str, verdict: Verdict, reason: &str, sessions: u3
             id: "2026-11-21T10-00-00".into(),
             started: "2026-11-21T10:00:00Z".into(),
             tollgate: "0.1.0".into(),
+            root: None,
         },
         scenario: ScenarioId { file: file.into(), load: load.into(), target: "vllm".into() },
         scenario_hash: Some("sha256:77ab".into()),

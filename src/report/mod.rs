@@ -64,6 +64,9 @@ pub struct Run {
     /// RFC 3339.
     pub started: String,
     pub tollgate: String,
+    /// The crate, as seen from where the run was started; absent where that is the crate itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
 }
 
 /// What was measured, and on what.

@@ -139,7 +139,7 @@ impl Suite {
                 command.env_remove(name);
             }
         }
-        command.current_dir(&self.root).env("CARGO_TARGET_DIR", self.path("target"));
+        command.current_dir(&self.root).env("PWD", &self.root).env("CARGO_TARGET_DIR", self.path("target"));
     }
 
     pub fn run(&self, arguments: &[&str]) -> Outcome {

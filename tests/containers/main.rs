@@ -90,9 +90,7 @@ fn trial(name: &str, test: fn(&Images)) -> Trial {
 }
 
 fn targets(image: &str, more: &str) -> String {
-    format!(
-        "[targets.engine]\nengine = \"vllm\"\nimage = \"{image}\"\nport = 8080\npull = \"never\"\n{more}"
-    )
+    format!("[targets.engine]\nengine = \"vllm\"\nimage = \"{image}\"\nport = 8080\npull = \"never\"\n{more}")
 }
 
 fn suite_on(image: &str) -> Suite {
@@ -194,7 +192,9 @@ fn an_engine_that_dies(images: &Images) {
 fn an_engine_that_never_becomes_ready(images: &Images) {
     let suite = suite_with(&images.of("asleep"), "start_timeout = \"2s\"\n", CHAT);
     let run = suite.run(&[]);
-    run.assert_exit(101).assert_says("took no requests within").assert_says("simulated engine asleep listens");
+    run.assert_exit(101)
+        .assert_says("took no requests within")
+        .assert_says("simulated engine asleep listens");
 }
 
 fn a_port_that_is_taken(images: &Images) {

@@ -88,3 +88,28 @@ fn an_endpoint_where_nothing_listens_is_invalid_in_words() {
     assert!(suite.junit().contains("<error type=\"invalid\""));
     assert_eq!(suite.baselines(), [""; 0]);
 }
+
+#[test]
+fn a_run_that_dies_hard_leaves_no_result_of_an_earlier_one() {
+    let suite = Suite::of(&[("targets.toml", SIMULATOR), ("scenarios/chat.toml", &two_long_ones())]);
+    suite.record_baselines();
+    let last_run = suite.latest_run().expect("that run has reports");
+    let mut child = suite.start_with(&[]);
+    await_some("the run's beginning", || (!suite.exists("target/tollgate/junit.xml")).then_some(()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!suite.exists("target/tollgate/summary.md"));
+    assert_ne!(suite.latest_run().as_ref(), Some(&last_run));
+    assert!(suite.path("target/tollgate").join(last_run).is_dir(), "its own folder stays");
+}
+
+#[test]
+fn a_suite_that_is_refused_leaves_no_result_of_an_earlier_run() {
+    let suite = Suite::with_baseline();
+    suite.run(&[]).assert_exit(0);
+    suite.write("perf-tests/targets.toml", "[targets.sim]\nengine = \"simulater\"\n");
+    suite.run(&[]).assert_exit(2);
+    for result in ["junit.xml", "summary.md", "latest"] {
+        assert!(!suite.exists(&format!("target/tollgate/{result}")), "{result}");
+    }
+}
