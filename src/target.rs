@@ -66,16 +66,6 @@ pub struct Endpoint {
 }
 
 impl TargetSpec {
-    /// By which names it, or what it can't do without, may be required.
-    pub fn needs(&self) -> Vec<&str> {
-        let mut names = vec![self.name.as_str(), self.engine.name()];
-        if let Place::Container(spec) = &self.place {
-            names.push("docker");
-            names.extend(spec.gpus.map(|_| "gpu"));
-        }
-        names
-    }
-
     /// Whether every session has an engine that was started for it.
     pub fn restarts(&self) -> bool {
         !matches!(self.place, Place::Endpoint(_))

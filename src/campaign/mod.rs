@@ -12,7 +12,7 @@ use rand::seq::SliceRandom;
 use rand_pcg::Pcg64;
 
 use crate::event::Event;
-use crate::launch::{LaunchError, Launched, Launcher};
+use crate::launch::{Lack, LaunchError, Launched, Launcher};
 use crate::measure::Cancel;
 use crate::report::{Report, Run};
 use crate::scenario::Scenario;
@@ -121,12 +121,12 @@ impl<'a> Campaign<'a> {
     }
 
     fn without_engine(&self, course: &mut Course<'a>, why: &LaunchError) {
-        match (why, self.requirement()) {
-            (LaunchError::NotToBeHad(reason), None) => course.ignore(reason.clone()),
-            (LaunchError::NotToBeHad(reason), Some(name)) => {
-                course.fail(format!("{reason}, and TOLLGATE_REQUIRE names `{name}`"));
-            }
-            (LaunchError::Failed(reason), _) => course.fail(reason.clone()),
+        match why {
+            LaunchError::NotToBeHad { reason, lacks } => match self.requirement(*lacks) {
+                None => course.ignore(reason.clone()),
+                Some(name) => course.fail(format!("{reason}, and TOLLGATE_REQUIRE names `{name}`")),
+            },
+            LaunchError::Failed(reason) => course.fail(reason.clone()),
         }
     }
 
@@ -151,10 +151,10 @@ impl<'a> Campaign<'a> {
         }
     }
 
-    /// By which name the target is required, if it is.
-    fn requirement(&self) -> Option<&String> {
-        let needs = self.target.needs();
-        self.required.iter().find(|required| needs.contains(&required.as_str()))
+    /// By which name the target, or what it lacks, is required, if it is.
+    fn requirement(&self, lacks: Lack) -> Option<&String> {
+        let names = [Some(self.target.name.as_str()), Some(self.target.engine.name()), lacks.name()];
+        self.required.iter().find(|required| names.contains(&Some(required.as_str())))
     }
 
     fn conclude(&self, courses: &mut [Course<'a>]) -> Result<Vec<Report>, StoreError> {

@@ -50,6 +50,11 @@ pub trait Engine: fmt::Debug + Send + Sync {
         None
     }
 
+    /// The flag by which its container is told the model by name, if there is one.
+    fn model_flag(&self) -> Option<&'static str> {
+        None
+    }
+
     /// By what `auto` knows it.
     fn sign(&self) -> Sign;
 

@@ -24,6 +24,10 @@ impl Engine for Vllm {
         Some(8000)
     }
 
+    fn model_flag(&self) -> Option<&'static str> {
+        Some("--model")
+    }
+
     fn sign(&self) -> Sign {
         Sign { path: MODELS, is_mine: |models| models_are_owned_by(models, "vllm") }
     }

@@ -11,7 +11,7 @@ use crate::docker::{Belonging, Container, Died, Docker, DockerError, Image, Owne
 use crate::event::{Event, PullProgress};
 use crate::figures;
 use crate::gpu::{self, Gpu};
-use crate::launch::{LaunchError, Launched, Launcher, address, environment_name, failed, interrupted};
+use crate::launch::{Lack, LaunchError, Launched, Launcher, address, environment_name, failed, interrupted};
 use crate::machine;
 use crate::measure::{Access, Client};
 use crate::report::Environment;
@@ -105,7 +105,7 @@ impl Launcher<'_> {
             (Some(image), Pull::Missing | Pull::Never) => return Ok(image),
             (None, Pull::Never) => {
                 let message = format!("image {} is not on this machine, and `pull` is \"never\"", spec.image);
-                return Err(LaunchError::NotToBeHad(message));
+                return Err(Lack::Target.because(message));
             }
             _ => {}
         }
@@ -226,7 +226,7 @@ fn recipe(spec: &ContainerSpec, image: &Image) -> String {
 fn gpus(wanted: Gpus, docker: &Docker) -> Result<Vec<Gpu>, LaunchError> {
     let gpus = installed(wanted)?;
     if gpus.is_empty() && !docker.has_gpu_runtime() {
-        return Err(LaunchError::NotToBeHad("Docker has no GPU runtime here".into()));
+        return Err(Lack::Gpu.because("Docker has no GPU runtime here"));
     }
     match gpus.iter().find_map(Gpu::in_use) {
         Some(why) => {
@@ -237,13 +237,12 @@ fn gpus(wanted: Gpus, docker: &Docker) -> Result<Vec<Gpu>, LaunchError> {
 }
 
 fn installed(wanted: Gpus) -> Result<Vec<Gpu>, LaunchError> {
-    let gpus = gpu::all().map_err(LaunchError::NotToBeHad)?;
+    let gpus = gpu::all().map_err(|reason| Lack::Gpu.because(reason))?;
     match wanted {
         Gpus::All => Ok(gpus),
-        Gpus::Count(count) if gpus.len() < count as usize => Err(LaunchError::NotToBeHad(format!(
-            "the target asks for {count} GPUs, and there are {}",
-            gpus.len()
-        ))),
+        Gpus::Count(count) if gpus.len() < count as usize => {
+            Err(Lack::Gpu.because(format!("the target asks for {count} GPUs, and there are {}", gpus.len())))
+        }
         Gpus::Count(count) => Ok(gpus.into_iter().take(count as usize).collect()),
     }
 }
@@ -275,7 +274,7 @@ fn has_room<'i>(docker: &Docker, images: impl Iterator<Item = &'i ImageRef>) -> 
 
 fn launch_error(error: DockerError) -> LaunchError {
     match error {
-        DockerError::Absent(_) => LaunchError::NotToBeHad(error.to_string()),
+        DockerError::Absent(_) => Lack::Docker.because(error.to_string()),
         DockerError::Refused { .. } => LaunchError::Failed(error.to_string()),
         DockerError::Interrupted => interrupted(),
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::launch::{LaunchError, Launched, Launcher, address, environment_name, failed};
+use crate::launch::{Lack, LaunchError, Launched, Launcher, address, environment_name, failed};
 use crate::machine;
 use crate::measure::{Access, Client, recognise};
 use crate::report::Environment;
@@ -60,6 +60,6 @@ impl Launcher<'_> {
 
 fn api_key(variable: &str) -> Result<Secret, LaunchError> {
     std::env::var(variable).map(Secret::new).map_err(|_| {
-        LaunchError::NotToBeHad(format!("environment variable {variable} (api_key_env) is not set"))
+        Lack::Target.because(format!("environment variable {variable} (api_key_env) is not set"))
     })
 }

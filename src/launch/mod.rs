@@ -48,10 +48,34 @@ impl Launched {
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
     /// This machine lacks what the target needs, which says nothing about the engine.
-    #[error("{0}")]
-    NotToBeHad(String),
+    #[error("{reason}")]
+    NotToBeHad { reason: String, lacks: Lack },
     #[error("{0}")]
     Failed(String),
+}
+
+/// What is missing where a target is not to be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lack {
+    Docker,
+    Gpu,
+    /// Something that is this target's own, such as a variable.
+    Target,
+}
+
+impl Lack {
+    /// As `TOLLGATE_REQUIRE` names it, where it has a name besides the target's.
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Lack::Docker => Some("docker"),
+            Lack::Gpu => Some("gpu"),
+            Lack::Target => None,
+        }
+    }
+
+    fn because(self, reason: impl Into<String>) -> LaunchError {
+        LaunchError::NotToBeHad { reason: reason.into(), lacks: self }
+    }
 }
 
 const POLL: Duration = Duration::from_millis(50);
@@ -73,7 +97,7 @@ impl<'a> Launcher<'a> {
     /// the target under test and those it may have to be compared with.
     pub fn check(&self, target: &TargetSpec, others: &[TargetSpec]) -> Result<(), LaunchError> {
         if let Some(reason) = &target.unavailable {
-            return Err(LaunchError::NotToBeHad(reason.clone()));
+            return Err(Lack::Target.because(reason));
         }
         match &target.place {
             Place::Simulator(_) | Place::Endpoint(_) => Ok(()),
@@ -82,7 +106,7 @@ impl<'a> Launcher<'a> {
             #[cfg(not(feature = "container"))]
             Place::Container(_) => {
                 let _ = others;
-                Err(LaunchError::NotToBeHad("tollgate was built without its feature `container`".into()))
+                Err(Lack::Docker.because("tollgate was built without its feature `container`"))
             }
         }
     }

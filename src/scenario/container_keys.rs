@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::engine::EngineKind;
 use crate::scenario::error::ConfigError;
 use crate::scenario::targets_file::{Check, GpusValue, TargetTable};
 use crate::secret::Secret;
@@ -45,7 +46,7 @@ impl Check<'_, '_> {
             gpus: table.gpus.map(|gpus| self.gpus(gpus)).transpose()?,
             user: table.user.map(|user| self.user(user)).transpose()?,
             start_timeout: table.start_timeout.map_or(START_TIMEOUT, |timeout| timeout.0),
-            args: table.args.unwrap_or_default(),
+            args: with_model(engine, table.model.as_deref(), table.args.unwrap_or_default()),
             env: table
                 .env
                 .unwrap_or_default()
@@ -109,5 +110,17 @@ impl Check<'_, '_> {
             return Ok(user);
         }
         Err(self.error("user", format!("`{user}` is no user: expected \"UID:GID\" in numbers, or \"me\"")))
+    }
+}
+
+/// An engine that takes its model by name need not be told it twice.
+fn with_model(engine: EngineKind, model: Option<&str>, args: Vec<String>) -> Vec<String> {
+    match (engine.model_flag(), model) {
+        (Some(flag), Some(model))
+            if !args.iter().any(|arg| arg == flag || arg.starts_with(&format!("{flag}="))) =>
+        {
+            [flag.to_owned(), model.to_owned()].into_iter().chain(args).collect()
+        }
+        _ => args,
     }
 }

@@ -214,16 +214,16 @@ fn an_image_that_may_not_be_pulled(images: &Images) {
     let suite = suite_on(&images.of("no-such-tag"));
     suite.run(&[]).assert_exit(0).assert_says("is not on this machine, and `pull` is \"never\"");
     suite
-        .run_with(&[("TOLLGATE_REQUIRE", "docker")])
+        .run_with(&[("TOLLGATE_REQUIRE", "engine")])
         .assert_exit(101)
-        .assert_says("TOLLGATE_REQUIRE names `docker`");
+        .assert_says("TOLLGATE_REQUIRE names `engine`");
 }
 
 fn without_docker(images: &Images) {
     let suite = suite_on(&images.of("1.0"));
     let nowhere = ("DOCKER_HOST", "unix:///nowhere.sock");
     suite.run_with(&[nowhere]).assert_exit(0).assert_says("Docker is not to be had here");
-    suite.run_with(&[nowhere, ("TOLLGATE_REQUIRE", "engine")]).assert_exit(101).assert_says("names `engine`");
+    suite.run_with(&[nowhere, ("TOLLGATE_REQUIRE", "docker")]).assert_exit(101).assert_says("names `docker`");
 }
 
 fn an_interrupt_while_the_engine_starts(images: &Images) {
