@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use crate::scenario::ScenarioId;
+use crate::target::ImageRef;
 
 /// Sessions are called as people know them: `session 2`, `proof: new, start 3`.
 #[derive(Clone, Debug)]
@@ -11,6 +12,10 @@ pub enum Event<'a> {
     EngineStarts {
         target: &'a str,
         session: &'a str,
+    },
+    ImagePulled {
+        image: &'a ImageRef,
+        progress: Arc<PullProgress>,
     },
     WarmUp {
         scenario: &'a ScenarioId,
@@ -28,6 +33,13 @@ pub enum Event<'a> {
     },
     /// Nothing more comes for now.
     Pause,
+}
+
+/// How much of an image is here, of the layers that are known so far.
+#[derive(Debug, Default)]
+pub struct PullProgress {
+    pub bytes: AtomicU64,
+    pub of_bytes: AtomicU64,
 }
 
 /// How far a round is, for whoever watches from another thread.

@@ -1,18 +1,23 @@
 //! Where an engine is to be had.
 
+mod container;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use crate::engine::EngineChoice;
+use crate::secret::Secret;
+pub use container::{ContainerSpec, Gpus, ImageRef, Pull, Volume, VolumeSource};
 
 /// One `[targets.NAME]` table of `targets.toml`, validated.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TargetSpec {
     pub name: String,
-    pub engine: EngineKind,
+    pub engine: EngineChoice,
     /// The model's name in requests; asked of the endpoint where it is not given.
     pub model: Option<String>,
     pub place: Place,
@@ -38,22 +43,14 @@ impl Default for ProofPlan {
     }
 }
 
-/// A kind of server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum EngineKind {
-    Simulator,
-    Openai,
-    Vllm,
-    Llamacpp,
-}
-
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
     /// In this process.
     Simulator(SimulatorSettings),
     Endpoint(Endpoint),
+    /// On this machine, by Docker.
+    Container(ContainerSpec),
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -62,25 +59,26 @@ pub struct Endpoint {
     pub url: String,
     /// The name of the environment variable that holds the bearer key.
     pub api_key_env: Option<String>,
+    /// Sent with every request.
+    pub headers: BTreeMap<String, Secret>,
     /// What the endpoint runs on, as a slug for its baselines' folder: `l40s`.
     pub hardware: Option<String>,
 }
 
 impl TargetSpec {
+    /// By which names it, or what it can't do without, may be required.
+    pub fn needs(&self) -> Vec<&str> {
+        let mut names = vec![self.name.as_str(), self.engine.name()];
+        if let Place::Container(spec) = &self.place {
+            names.push("docker");
+            names.extend(spec.gpus.map(|_| "gpu"));
+        }
+        names
+    }
+
     /// Whether every session has an engine that was started for it.
     pub fn restarts(&self) -> bool {
-        matches!(self.place, Place::Simulator(_))
-    }
-}
-
-impl EngineKind {
-    pub fn name(self) -> &'static str {
-        match self {
-            EngineKind::Simulator => "simulator",
-            EngineKind::Openai => "openai",
-            EngineKind::Vllm => "vllm",
-            EngineKind::Llamacpp => "llamacpp",
-        }
+        !matches!(self.place, Place::Endpoint(_))
     }
 }
 

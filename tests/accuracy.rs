@@ -6,12 +6,13 @@ use std::time::Duration;
 use serde_json::Value;
 use tollgate::deck::Deck;
 use tollgate::distribution::Distribution;
+use tollgate::engine::EngineKind;
 use tollgate::event::Progress;
 use tollgate::load::{Load, Stop};
-use tollgate::measure::{Cancel, Client, ClientSettings, Round, Watch};
+use tollgate::measure::{Access, Cancel, Client, ClientSettings, Round, Watch};
 use tollgate::record::RequestRecord;
 use tollgate::simulator::{RequestTruth, Simulator, Truth};
-use tollgate::target::{EngineKind, SimulatorSettings};
+use tollgate::target::SimulatorSettings;
 use tollgate::workload::{Api, Prompts, Sampling, Synthetic, Workload};
 
 const USERS: u32 = 16;
@@ -40,9 +41,8 @@ fn round(simulator: &Simulator) -> Round {
         sampling: Sampling::default(),
     };
     let settings = ClientSettings {
-        url: format!("http://{}", simulator.addr()),
-        api_key: None,
-        engine: EngineKind::Simulator,
+        access: Access::to(format!("http://{}", simulator.addr())),
+        engine: EngineKind::SIMULATOR,
         model: None,
         request_timeout: Duration::from_secs(60),
     };

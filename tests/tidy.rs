@@ -23,10 +23,12 @@ const CORE: &[&str] = &[
     "event",
     "report",
     "target",
+    "engine",
+    "secret",
 ];
 /// Each does one kind of I/O.
 const EDGES: &[&str] =
-    &["clock", "engine", "launch", "machine", "measure", "simulator", "store", "suite", "telemetry"];
+    &["clock", "docker", "gpu", "launch", "machine", "measure", "simulator", "store", "suite", "telemetry"];
 /// Put everything together.
 const TOP: &[&str] = &["campaign", "harness", "cli", "lib", "main"];
 

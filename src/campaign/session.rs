@@ -122,7 +122,7 @@ impl<'a> Sitting<'a> {
             cancel,
             deck: Deck::measured(asked.workload, &asked.salt(), which.number),
             client: launched.client(asked.run.request_timeout).map_err(Trouble::from),
-            session: empty_session(which.number),
+            session: empty_session(which.number, launched),
         }
     }
 
@@ -217,7 +217,7 @@ fn check_warm_up(warm_up: &WarmUp) -> Result<(), Trouble> {
     }
 }
 
-fn empty_session(number: u32) -> Session {
+fn empty_session(number: u32, launched: &Launched) -> Session {
     Session {
         number,
         started: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
@@ -226,6 +226,7 @@ fn empty_session(number: u32) -> Session {
         health: ClientHealth::default(),
         rounds: Vec::new(),
         failures: Vec::new(),
+        log: launched.log.clone(),
     }
 }
 

@@ -8,14 +8,17 @@ use anyhow::Context;
 use clap::builder::NonEmptyStringValueParser;
 
 use crate::campaign::{Asked, Held, Which, hold};
+use crate::engine::EngineChoice;
+use crate::event::Event;
 use crate::harness::{ProgressLine, cancel_on_interrupt, this_run};
-use crate::launch::{Launched, launch};
+use crate::launch::{Launched, Launcher};
 use crate::load::{Load, Stop};
 use crate::measure::{Address, AddressError, Cancel};
-use crate::report::{self, Report, metrics};
+use crate::report::{self, Report, Run, metrics};
 use crate::scenario::{HumanDuration, OnSuspected, RunPlan, ScenarioId};
+use crate::secret::Secret;
 use crate::store;
-use crate::target::{Endpoint, EngineKind, Place, ProofPlan, TargetSpec};
+use crate::target::{Endpoint, Place, ProofPlan, TargetSpec};
 use crate::verdict::Verdict;
 use crate::workload::{Api, Prompt, Prompts, Sampling, Synthetic, Workload};
 
@@ -29,8 +32,8 @@ pub struct Args {
     #[arg(long)]
     model: Option<String>,
     /// What the server is, for its version and its own ways.
-    #[arg(long, value_enum, default_value_t = EngineKind::Openai)]
-    engine: EngineKind,
+    #[arg(long, value_enum, default_value_t = EngineChoice::Auto)]
+    engine: EngineChoice,
     /// Users, each sending its next request when the last one is answered.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     concurrency: u32,
@@ -73,6 +76,9 @@ pub struct Args {
     /// The environment variable that holds the bearer key.
     #[arg(long)]
     api_key_env: Option<String>,
+    /// An HTTP header that goes with every request, such as "X-Team: perf".
+    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
+    headers: Vec<(String, Secret)>,
     /// Write the report to this file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -84,14 +90,20 @@ const FAILED: u8 = 4;
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let cancel = Cancel::new();
     cancel_on_interrupt(&cancel);
-    let launched = match launch(&args.target(), 1, &cancel) {
+    let run = this_run();
+    let progress = ProgressLine::default();
+    let listen = |event: Event| progress.show(event);
+    let launcher = Launcher::new(&run.id, PathBuf::from("."), &cancel, &listen);
+    let target = args.target();
+    let launched = match launcher.check(&target, &[]).and_then(|()| launcher.launch(&target)) {
         Ok(launched) => launched,
         Err(error) => {
             eprintln!("error: {error}");
             return Ok(ExitCode::from(FAILED));
         }
     };
-    let report = bench(&args, &launched, &cancel);
+    let report = bench(&args, run, &launched, &listen, &cancel);
+    progress.clear();
     if report.summary.requests.sent > 0 {
         println!("{}", metrics::metrics(&report));
     }
@@ -110,14 +122,16 @@ fn base_url(text: &str) -> Result<String, AddressError> {
     Address::parse(text).map(|_| text.to_owned())
 }
 
-fn bench(args: &Args, launched: &Launched, cancel: &Cancel) -> Report {
+fn header(text: &str) -> Result<(String, Secret), String> {
+    let (name, value) = text.split_once(':').ok_or("expected NAME: VALUE, such as \"X-Team: perf\"")?;
+    Ok((name.trim().to_owned(), Secret::new(value.trim())))
+}
+
+fn bench(args: &Args, run: Run, launched: &Launched, listen: &dyn Fn(Event), cancel: &Cancel) -> Report {
     let (workload, load, plan, scenario) = (args.workload(), args.load(), args.plan(), args.scenario());
-    let run = this_run();
     let asked = Asked { scenario: &scenario, workload: &workload, load: &load, run: &plan, salt: &run.id };
-    let progress = ProgressLine::default();
     let which = Which { number: 1, name: "bench" };
-    let Held { session, trouble } = hold(&asked, launched, which, &|event| progress.show(event), cancel);
-    progress.clear();
+    let Held { session, trouble } = hold(&asked, launched, which, listen, cancel);
     let nothing = session.summary.requests.succeeded == 0;
     let trouble = trouble.or_else(|| nothing.then(|| "no request succeeded".to_owned()));
     Report {
@@ -148,6 +162,7 @@ impl Args {
             place: Place::Endpoint(Endpoint {
                 url: self.url.clone(),
                 api_key_env: self.api_key_env.clone(),
+                headers: self.headers.iter().cloned().collect(),
                 hardware: None,
             }),
             proof: ProofPlan::default(),

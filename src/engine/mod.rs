@@ -1,96 +1,99 @@
-//! What the client has to know about each kind of engine: how to ask it, how to read its answer, who it is.
+//! What the client has to know about each kind of engine: how it is asked, how its answer is read, who it is.
 //!
-//! Nothing here does I/O. The client sends what [`Engine::request`] gives and hands what arrives to [`Engine::read_piece`].
+//! Nothing here does I/O. The client sends what a [`Wire`] writes and hands it what arrives.
+//!
+//! A new engine is a file here, and a line in [`ENGINES`].
 
+mod kind;
 mod lines;
+mod llamacpp;
 mod openai;
+mod openai_wire;
 mod payload;
+mod prompt;
+mod refusal;
 mod reply;
+mod simulator;
+mod sse;
+mod vllm;
+mod wire;
 
-use std::sync::Arc;
+use std::fmt;
 
 use serde_json::Value;
 
-use crate::record::{Failure, Nanos};
-use crate::target::EngineKind;
-use crate::workload::{Api, Prompt, Sampling, Workload};
+use crate::workload::Api;
 
-pub use openai::refusal;
+pub use kind::{EngineChoice, EngineKind};
+pub use refusal::refusal;
 pub use reply::Reply;
+pub use wire::{Ask, Request, Wire};
+
+/// The one list of engines. Where several know each other's signs, `auto` takes the first.
+static ENGINES: [&dyn Engine; 4] = [&simulator::Simulator, &vllm::Vllm, &llamacpp::Llamacpp, &openai::Openai];
 
 /// One kind of server, as the client sees it.
-pub trait Engine: Send + Sync {
-    fn kind(&self) -> EngineKind;
+pub trait Engine: fmt::Debug + Send + Sync {
+    /// As files, flags and reports have it.
+    fn name(&self) -> &'static str;
 
-    fn request(&self, ask: &Ask) -> Request;
-
-    /// Takes in a piece of a streamed answer that arrived at a moment. Pieces may cut events anywhere.
-    fn read_piece(&self, piece: &[u8], at_ns: Nanos, reply: &mut Reply) -> Result<(), Failure>;
-
-    /// Takes note that a streamed answer is over.
-    fn read_end(&self, at_ns: Nanos, reply: &mut Reply) -> Result<(), Failure>;
-
-    /// Takes in an answer that came as a whole.
-    fn read_whole(&self, body: &[u8], at_ns: Nanos, reply: &mut Reply) -> Result<(), Failure>;
+    /// How it is asked on this route.
+    fn wire(&self, api: Api) -> &'static dyn Wire;
 
     /// Answers 200 when the engine takes requests.
-    fn health_path(&self) -> &'static str;
+    fn health_path(&self) -> &'static str {
+        "/health"
+    }
+
+    /// Where its container images listen, if that is known.
+    fn container_port(&self) -> Option<u16> {
+        None
+    }
+
+    /// By what `auto` knows it.
+    fn sign(&self) -> Sign;
 
     /// Where the engine says who it is; each answer goes to [`Engine::read_identity`].
     fn identity_paths(&self) -> &'static [&'static str];
 
     fn read_identity(&self, path: &str, answer: &Value, identity: &mut Identity);
 
-    /// Whether `ignore_eos` is known to fix the output length.
-    fn forces_output_length(&self) -> bool;
+    /// Whether `ignore_eos` fixes the output length; otherwise the length that is asked for is no more than a cap.
+    fn fixes_output_length(&self) -> bool;
 }
 
-/// What is asked of an engine, apart from how it is written on its wire.
+/// A question whose answer gives an engine away.
 #[derive(Clone, Copy, Debug)]
-pub struct Ask<'a> {
-    pub api: Api,
-    pub stream: bool,
-    pub model: Option<&'a str>,
-    pub prompt: &'a Prompt,
-    pub output_tokens: u32,
-    pub ignore_eos: bool,
-    pub sampling: Sampling,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
-    /// Below the target's base URL.
+pub struct Sign {
     pub path: &'static str,
-    pub body: Vec<u8>,
+    pub is_mine: fn(&Value) -> bool,
 }
 
 /// Who an engine says it is. What it doesn't say is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
     pub version: Option<String>,
+    /// The model that is asked for, or else the one that it serves.
     pub model: Option<String>,
 }
 
-/// The one list of engines.
-pub fn engine(kind: EngineKind) -> Arc<dyn Engine> {
-    Arc::new(match kind {
-        EngineKind::Simulator => openai::SIMULATOR,
-        EngineKind::Openai => openai::OPENAI,
-        EngineKind::Vllm => openai::VLLM,
-        EngineKind::Llamacpp => openai::LLAMACPP,
-    })
-}
-
-impl<'a> Ask<'a> {
-    pub fn new(workload: &Workload, model: Option<&'a str>, prompt: &'a Prompt) -> Ask<'a> {
-        Ask {
-            api: workload.api,
-            stream: workload.stream,
-            model,
-            prompt,
-            output_tokens: workload.output_tokens,
-            ignore_eos: workload.ignore_eos,
-            sampling: workload.sampling,
+impl Identity {
+    /// From OpenAI's list of models: the first one, unless it is known which is meant.
+    fn read_models(&mut self, answer: &Value) {
+        if self.model.is_none() {
+            self.model = text(&answer["data"][0]["id"]);
         }
     }
+}
+
+/// OpenAI's list of models.
+const MODELS: &str = "/v1/models";
+
+/// Whether this is OpenAI's list of models, with such an owner.
+fn models_are_owned_by(answer: &Value, owner: &str) -> bool {
+    answer["data"][0]["owned_by"] == owner
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Trial};
 
+use crate::launch;
 use crate::measure::Cancel;
 use crate::scenario::{ScenarioId, Suite, SuiteErrors, TOLLGATE_REQUIRE, required};
 use crate::store::{AssertSnapshot, Baselines, forget_last_run};
@@ -50,6 +51,9 @@ impl Crate {
 
 /// The whole of a perf suite's `main`.
 pub fn run(of: &Crate) -> ExitCode {
+    if let Some(done) = launch::clean_up_if_asked() {
+        return done;
+    }
     let mut arguments = Arguments::from_args();
     // One measurement at a time: two would measure each other.
     arguments.test_threads = Some(1);

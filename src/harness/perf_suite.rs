@@ -1,6 +1,5 @@
 //! The running suite: campaigns by target, each run when the first of its scenarios is asked for.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -10,8 +9,10 @@ use jiff::Timestamp;
 use libtest_mimic::{Completion, Failed};
 
 use crate::campaign::Campaign;
+use crate::event::Event;
 use crate::harness::progress::ProgressLine;
 use crate::harness::{Crate, Loaded};
+use crate::launch::Launcher;
 use crate::measure::Cancel;
 use crate::report::{Report, Run, junit, markdown, table};
 use crate::scenario::{Scenario, ScenarioId};
@@ -90,6 +91,7 @@ impl PerfSuite {
             .filter(|scenario| scenario.id.target == target && self.selected.contains(&scenario.id))
             .collect();
         let progress = ProgressLine::default();
+        let listen = |event: Event| progress.show(event);
         let campaign = Campaign {
             run: &self.run,
             target: &suite.targets[target],
@@ -97,8 +99,8 @@ impl PerfSuite {
             folder: &self.folder,
             pending: self.pending,
             cancel: &self.cancel,
-            listen: &|event| progress.show(event),
-            starts: Cell::new(0),
+            listen: &listen,
+            launcher: Launcher::new(&self.run.id, self.folder.path(), &self.cancel, &listen),
             required,
         };
         campaign.run(&scenarios)

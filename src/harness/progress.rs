@@ -3,13 +3,13 @@
 use std::cell::RefCell;
 use std::env;
 use std::io::{self, IsTerminal, Write};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::event::{Event, Progress};
+use crate::event::{Event, Progress, PullProgress};
+use crate::figures;
 
 /// Stands wherever the cursor is: the test runner has just written `test chat::users-4::sim ... ` and continues there.
 /// That rules out the libraries for this, which own whole lines. Draws nothing where nobody looks: standard error is no
@@ -32,17 +32,18 @@ impl ProgressLine {
         self.clear();
         let text = match event {
             Event::EngineStarts { target, session } => Text::new(format!("{session}: starting {target}")),
+            Event::ImagePulled { image, progress } => {
+                Text { so_far: Box::new(move || pulled(&progress)), ..Text::new(format!("pulling {image}")) }
+            }
             Event::WarmUp { scenario, session, progress } => Text {
-                of: " requests".into(),
+                so_far: Box::new(move || ended(&progress, None)),
                 scenario: format!(" ({scenario})"),
-                progress: Some(progress),
-                ..Text::new(format!("{session}: warming up, "))
+                ..Text::new(format!("{session}: warming up"))
             },
             Event::RoundStarts { scenario, session, round, rounds, requests, progress } => Text {
-                of: requests.map_or(" requests".into(), |requests| format!("/{requests} requests")),
+                so_far: Box::new(move || ended(&progress, requests)),
                 scenario: format!(" ({scenario})"),
-                progress: Some(progress),
-                ..Text::new(format!("{session}: round {round}/{rounds}, "))
+                ..Text::new(format!("{session}: round {round}/{rounds}"))
             },
             Event::Pause => return,
         };
@@ -66,26 +67,36 @@ pub fn say_below(text: &str) {
 
 struct Text {
     doing: String,
-    of: String,
+    /// How far that is, with a comma before it.
+    so_far: Box<dyn Fn() -> String + Send>,
     scenario: String,
-    progress: Option<Arc<Progress>>,
     since: Instant,
 }
 
 impl Text {
     fn new(doing: String) -> Text {
-        Text { doing, of: String::new(), scenario: String::new(), progress: None, since: Instant::now() }
+        Text { doing, so_far: Box::new(String::new), scenario: String::new(), since: Instant::now() }
     }
 
     /// `session 1: round 1/2, 4/8 requests, 12 s (chat::users-4::sim)`: a narrow terminal cuts off the end.
     fn now(&self) -> String {
-        let Text { doing, of, scenario, progress, since } = self;
-        let ended = progress.as_ref().map(|progress| {
-            let failed = progress.failed.load(Ordering::Relaxed);
-            let failures = if failed > 0 { format!(", {failed} failed") } else { String::new() };
-            format!("{}{of}{failures}", progress.ended.load(Ordering::Relaxed))
-        });
-        format!("{doing}{}, {} s{scenario}", ended.unwrap_or_default(), since.elapsed().as_secs())
+        let Text { doing, so_far, scenario, since } = self;
+        format!("{doing}{}, {} s{scenario}", so_far(), since.elapsed().as_secs())
+    }
+}
+
+fn ended(progress: &Progress, of: Option<u32>) -> String {
+    let failed = progress.failed.load(Ordering::Relaxed);
+    let failures = if failed > 0 { format!(", {failed} failed") } else { String::new() };
+    let of = of.map_or(String::new(), |requests| format!("/{requests}"));
+    format!(", {}{of} requests{failures}", progress.ended.load(Ordering::Relaxed))
+}
+
+fn pulled(progress: &PullProgress) -> String {
+    let [bytes, of] = [&progress.bytes, &progress.of_bytes].map(|count| count.load(Ordering::Relaxed));
+    match of {
+        0 => String::new(),
+        of => format!(", {} of {}", figures::bytes(bytes), figures::bytes(of)),
     }
 }
 
@@ -127,16 +138,18 @@ fn is_watched() -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
     fn a_round_shows_how_far_it_is_and_what_failed() {
         let progress = Arc::new(Progress::default());
+        let shown = progress.clone();
         let text = Text {
-            of: "/8 requests".into(),
+            so_far: Box::new(move || ended(&shown, Some(8))),
             scenario: " (chat::users-4::sim)".into(),
-            progress: Some(progress.clone()),
-            ..Text::new("session 1: round 1/2, ".into())
+            ..Text::new("session 1: round 1/2".into())
         };
         assert_eq!(text.now(), "session 1: round 1/2, 0/8 requests, 0 s (chat::users-4::sim)");
         progress.ended.store(4, Ordering::Relaxed);

@@ -1,15 +1,14 @@
 //! One request and its answer.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 
 use crate::clock;
-use crate::engine::{Engine, Reply, Request, refusal};
+use crate::engine::{Ask, EngineKind, Reply, Wire, refusal};
 use crate::measure::address::Address;
 use crate::measure::connection::{Connection, chain, short_body};
 use crate::record::{Failure, FailureClass, Nanos, RequestRecord, TokenCount};
@@ -17,16 +16,18 @@ use crate::record::{Failure, FailureClass, Nanos, RequestRecord, TokenCount};
 /// What all requests of a client share.
 pub struct Peer {
     pub address: Address,
-    pub authorization: Option<HeaderValue>,
-    pub engine: Arc<dyn Engine>,
+    /// Of the target's own: key and others.
+    pub headers: HeaderMap,
+    pub engine: EngineKind,
     pub request_timeout: Duration,
 }
 
 /// A request that is ready to go: nothing of it remains to be computed once its time has come.
 pub struct Prepared {
-    pub path: &'static str,
-    pub body: Bytes,
-    pub stream: bool,
+    path: &'static str,
+    body: Bytes,
+    stream: bool,
+    wire: &'static dyn Wire,
 }
 
 /// Where a request stands; kept outside of the exchange, so that a timeout finds how far it got.
@@ -36,19 +37,21 @@ struct Standing {
     reply: Reply,
 }
 
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
 /// More than any engine has to say about an error.
 const REFUSAL_MAX_BYTES: usize = 64 << 10;
 
 /// How long a server may take to close an answer that it has declared finished.
 const CLOSING_GRACE: Duration = Duration::from_secs(1);
 
-impl Prepared {
-    pub fn new(request: Request, stream: bool) -> Prepared {
-        Prepared { path: request.path, body: Bytes::from(request.body), stream }
-    }
-}
-
 impl Peer {
+    pub fn prepare(&self, ask: &Ask) -> Prepared {
+        let wire = self.engine.wire(ask.api);
+        let request = wire.request(ask);
+        Prepared { path: request.path, body: Bytes::from(request.body), stream: ask.stream, wire }
+    }
+
     /// Sends a request on the user's connection, opening one where there is none, and reads its answer to the end.
     /// The connection is left in `slot` when it can carry another request.
     pub async fn exchange(
@@ -83,7 +86,7 @@ impl Peer {
     ) -> Result<Option<Connection>, Failure> {
         let (mut connection, mut fresh) = self.connection(held).await?;
         loop {
-            let request = self.http_request(Method::POST, prepared.path, prepared.body.clone(), Some(id));
+            let request = self.http_request(prepared, id);
             let received = connection.received();
             standing.sent_ns.get_or_insert_with(clock::now);
             let error = match connection.send(request).await {
@@ -117,26 +120,19 @@ impl Peer {
         opened.map_err(|detail| Failure { class: FailureClass::Connect, detail })
     }
 
-    fn http_request(
-        &self,
-        method: Method,
-        path: &str,
-        body: Bytes,
-        id: Option<&str>,
-    ) -> hyper::Request<Full<Bytes>> {
-        let mut request = hyper::Request::builder()
-            .method(method)
-            .uri(self.address.target(path))
-            .header(HOST, self.address.authority())
-            .header(ACCEPT, "*/*")
-            .header(CONTENT_TYPE, "application/json");
-        if let Some(id) = id {
-            request = request.header("x-request-id", id);
+    fn http_request(&self, prepared: &Prepared, id: &str) -> hyper::Request<Full<Bytes>> {
+        let mut request = hyper::Request::new(Full::new(prepared.body.clone()));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.address.target(prepared.path);
+        let headers = request.headers_mut();
+        headers.insert(HOST, checked(self.address.authority()));
+        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(REQUEST_ID, checked(id));
+        for (name, value) in &self.headers {
+            headers.insert(name.clone(), value.clone());
         }
-        if let Some(authorization) = &self.authorization {
-            request = request.header(AUTHORIZATION, authorization);
-        }
-        request.body(Full::new(body)).expect("address and key were checked when the client was made")
+        request
     }
 
     async fn read(
@@ -155,45 +151,14 @@ impl Peer {
         }
         let reply = &mut standing.reply;
         match prepared.stream {
-            true => self.read_stream(&mut connection, &mut body, reply).await?,
-            false => self.read_whole(&mut connection, &mut body, reply).await?,
+            true => read_stream(prepared.wire, &mut connection, &mut body, reply).await?,
+            false => read_whole(prepared.wire, &mut connection, &mut body, reply).await?,
         }
         if reply.done && !drain(&mut connection, &mut body).await {
             return Ok(None);
         }
         connection.rest();
         Ok(Some(connection))
-    }
-
-    /// Returns when the answer is over: at the body's end, or when the engine says that it is done.
-    async fn read_stream(
-        &self,
-        connection: &mut Connection,
-        body: &mut Incoming,
-        reply: &mut Reply,
-    ) -> Result<(), Failure> {
-        while !reply.done {
-            let Some(piece) = connection.piece(body).await else { break };
-            let at_ns = clock::now();
-            let piece = piece.map_err(|error| broken(&error, reply))?;
-            self.engine.read_piece(&piece, at_ns, reply)?;
-        }
-        self.engine.read_end(clock::now(), reply)
-    }
-
-    async fn read_whole(
-        &self,
-        connection: &mut Connection,
-        body: &mut Incoming,
-        reply: &mut Reply,
-    ) -> Result<(), Failure> {
-        let mut whole = Vec::new();
-        let mut last_ns = clock::now();
-        while let Some(piece) = connection.piece(body).await {
-            last_ns = clock::now();
-            whole.extend_from_slice(&piece.map_err(|error| broken(&error, reply))?);
-        }
-        self.engine.read_whole(&whole, last_ns, reply)
     }
 
     fn timed_out(&self, standing: &Standing) -> Failure {
@@ -229,6 +194,41 @@ impl Standing {
             outcome,
         }
     }
+}
+
+fn checked(value: &str) -> HeaderValue {
+    HeaderValue::from_str(value).expect("authorities were parsed, and ids are made of letters and digits")
+}
+
+/// Returns when the answer is over: at the body's end, or when the engine says that it is done.
+async fn read_stream(
+    wire: &dyn Wire,
+    connection: &mut Connection,
+    body: &mut Incoming,
+    reply: &mut Reply,
+) -> Result<(), Failure> {
+    while !reply.done {
+        let Some(piece) = connection.piece(body).await else { break };
+        let at_ns = clock::now();
+        let piece = piece.map_err(|error| broken(&error, reply))?;
+        wire.read_piece(&piece, at_ns, reply)?;
+    }
+    wire.read_end(clock::now(), reply)
+}
+
+async fn read_whole(
+    wire: &dyn Wire,
+    connection: &mut Connection,
+    body: &mut Incoming,
+    reply: &mut Reply,
+) -> Result<(), Failure> {
+    let mut whole = Vec::new();
+    let mut last_ns = clock::now();
+    while let Some(piece) = connection.piece(body).await {
+        last_ns = clock::now();
+        whole.extend_from_slice(&piece.map_err(|error| broken(&error, reply))?);
+    }
+    wire.read_whole(&whole, last_ns, reply)
 }
 
 /// Reads what follows a finished answer, without which its connection can't be used again. Whatever goes wrong here

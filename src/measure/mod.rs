@@ -1,29 +1,28 @@
 //! The load client: drives a load against one target and tells what became of every request.
 
+mod access;
 mod address;
 mod cancel;
 mod connection;
 mod exchange;
 mod files;
+mod recognition;
 mod schedule;
 mod small_talk;
 mod socket;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use hyper::header::HeaderValue;
 use serde_json::Value;
 
 use crate::clock;
 use crate::deck::Deck;
-use crate::engine::{Engine, Identity, engine, refusal};
+use crate::engine::{EngineKind, Identity, refusal};
 use crate::event::Progress;
 use crate::health::ClientHealth;
 use crate::load::Load;
 use crate::record::{Failure, Nanos, RequestRecord};
-use crate::target::EngineKind;
 use crate::telemetry::Telemetry;
 use crate::workload::Workload;
 
@@ -33,9 +32,11 @@ use files::allow_connections;
 use schedule::{Asking, ClosedLoop, Quota};
 use small_talk::SmallTalk;
 
+pub use access::{Access, AccessError};
 pub use address::{Address, AddressError};
 pub use cancel::Cancel;
 pub use files::TooManyConnections;
+pub use recognition::{Unrecognised, recognise};
 
 /// A client of one target, with its connections.
 ///
@@ -53,9 +54,7 @@ pub struct Client {
 
 #[derive(Clone, Debug)]
 pub struct ClientSettings {
-    /// With or without a trailing `/v1`.
-    pub url: String,
-    pub api_key: Option<String>,
+    pub access: Access,
     pub engine: EngineKind,
     /// Where it is `None`, [`Client::identity`] takes the first model that the target serves.
     pub model: Option<String>,
@@ -92,8 +91,10 @@ pub struct WarmUp {
 pub enum ClientError {
     #[error(transparent)]
     Address(#[from] AddressError),
-    #[error("the API key holds characters that no HTTP header may have")]
-    ApiKey,
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    #[error(transparent)]
+    Unrecognised(#[from] Unrecognised),
     #[error(transparent)]
     Connections(#[from] TooManyConnections),
     #[error("the client can't be started: {0}")]
@@ -106,28 +107,21 @@ pub enum ClientError {
 
 impl Client {
     pub fn new(settings: ClientSettings) -> Result<Client, ClientError> {
-        let authorization = match settings.api_key {
-            Some(key) => Some(bearer(&key).ok_or(ClientError::ApiKey)?),
-            None => None,
-        };
-        let address = Address::parse(&settings.url)?;
+        let address = Address::parse(&settings.access.url)?;
+        let headers = settings.access.header_map()?;
         Ok(Client {
-            runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
-            small_talk: SmallTalk::new(&address, authorization.clone())?,
+            runtime: runtime()?,
+            small_talk: SmallTalk::new(&address, headers.clone())?,
             peer: Peer {
                 address,
-                authorization,
-                engine: engine(settings.engine),
+                headers,
+                engine: settings.engine,
                 request_timeout: settings.request_timeout,
             },
             model: settings.model,
             connections: Vec::new(),
             rounds: 0,
         })
-    }
-
-    pub fn engine(&self) -> &Arc<dyn Engine> {
-        &self.peer.engine
     }
 
     /// The model's name in requests.
@@ -152,7 +146,7 @@ impl Client {
     /// Asks the engine who it is. What it has no route for stays `None`; that it can't be reached or refuses the key is
     /// an error.
     pub fn identity(&mut self) -> Result<Identity, ClientError> {
-        let mut identity = Identity::default();
+        let mut identity = Identity { model: self.model.clone(), ..Identity::default() };
         for path in self.peer.engine.identity_paths().iter().copied() {
             let failed = |why| {
                 let authority = self.peer.address.authority().to_owned();
@@ -257,10 +251,8 @@ async fn open_all(peer: &Peer, held: Vec<Option<Connection>>) -> Vec<Option<Conn
         .collect()
 }
 
-fn bearer(key: &str) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_str(&format!("Bearer {key}")).ok()?;
-    value.set_sensitive(true);
-    Some(value)
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
 #[cfg(test)]

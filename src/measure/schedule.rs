@@ -164,7 +164,7 @@ impl<'a> ClosedLoop<'a> {
         self.drawn.set(self.drawn.get() + 1);
         let prompt = self.deck.borrow_mut().draw();
         let ask = Ask::new(self.asking.workload, self.asking.model, &prompt);
-        Some(Prepared::new(self.peer.engine.request(&ask), self.asking.workload.stream))
+        Some(self.peer.prepare(&ask))
     }
 
     /// Replaces what was taken, after the user who took it has sent it.

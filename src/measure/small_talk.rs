@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hyper::StatusCode;
-use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use hyper::header::HeaderMap;
 
 use crate::measure::address::Address;
 use crate::measure::connection::chain;
@@ -14,10 +14,9 @@ pub struct SmallTalk(reqwest::Client);
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 impl SmallTalk {
-    pub fn new(address: &Address, authorization: Option<HeaderValue>) -> Result<SmallTalk, reqwest::Error> {
+    pub fn new(address: &Address, headers: HeaderMap) -> Result<SmallTalk, reqwest::Error> {
         // Another part of the process may have installed a provider already; any one will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let headers: HeaderMap = authorization.map(|value| (AUTHORIZATION, value)).into_iter().collect();
         let builder = reqwest::Client::builder().timeout(TIMEOUT).default_headers(headers);
         // A connection that waits for the next question may be closed by then.
         let builder = builder.pool_max_idle_per_host(0);

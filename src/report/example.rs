@@ -155,6 +155,8 @@ fn environment() -> Environment {
         machine: "1 x NVIDIA L40S".into(),
         url: None,
         simulator: None,
+        image: None,
+        args: None,
     }
 }
 
@@ -179,6 +181,7 @@ fn session(number: u32) -> Session {
         health: ClientHealth::default(),
         rounds: vec![round; 10],
         failures: Vec::new(),
+        log: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! A scenario: workload × load × target, with gates. One scenario is one test, `file::load::target`.
 
 mod complaint;
+mod container_keys;
 mod document;
 mod error;
 mod expand;

@@ -153,7 +153,8 @@ fn stem(path: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::{EngineKind, Place};
+    use crate::engine::{EngineChoice, EngineKind};
+    use crate::target::Place;
 
     const TARGETS: &str = r#"
 [targets.sim]
@@ -201,7 +202,7 @@ itl_ms_p99 = { max = 50 }
     fn endpoint_url(suite: &Suite) -> &str {
         match &suite.targets["staging"].place {
             Place::Endpoint(endpoint) => &endpoint.url,
-            Place::Simulator(_) => panic!("staging is an endpoint"),
+            _ => panic!("staging is an endpoint"),
         }
     }
 
@@ -250,6 +251,25 @@ itl_ms_p99 = { max = 50 }
     }
 
     #[test]
+    fn a_header_may_come_from_a_variable_and_shows_nowhere() {
+        let overrides = "targets.staging.url=http://x:8000,targets.staging.headers={ X-Key = 'k-${KEY}' }";
+        let environment = |name: &str| (name == "KEY").then(|| "s3cret".to_owned());
+        let suite = suite_with(CHAT, overrides, &environment).unwrap();
+        let target = &suite.targets["staging"];
+        let Place::Endpoint(endpoint) = &target.place else { panic!("staging is an endpoint") };
+        assert_eq!(endpoint.headers["X-Key"].reveal(), "k-s3cret");
+        assert!(!format!("{target:?}").contains("s3cret"));
+        assert!(!serde_json::to_string(target).unwrap().contains("s3cret"));
+    }
+
+    #[test]
+    fn a_header_whose_variable_is_not_set_makes_its_target_unavailable() {
+        let overrides = "targets.staging.url=http://x:8000,targets.staging.headers={ X-Key = '${KEY}' }";
+        let reason = suite(CHAT, overrides).unwrap().targets["staging"].unavailable.clone();
+        assert!(reason.unwrap().starts_with("environment variable KEY is not set (TOLLGATE_SET:"));
+    }
+
+    #[test]
     fn an_override_stands_in_for_an_unset_variable() {
         let suite = suite(CHAT, "targets.staging.url=http://x:8000").unwrap();
         assert_eq!(suite.targets["staging"].unavailable, None);
@@ -293,7 +313,7 @@ itl_ms_p99 = { max = 50 }
     #[test]
     fn an_engine_can_be_overridden_with_its_neighbours() {
         let suite = suite(CHAT, "targets.sim.engine=openai,targets.sim.url='https://a/v1'").unwrap();
-        assert_eq!(suite.targets["sim"].engine, EngineKind::Openai);
+        assert_eq!(suite.targets["sim"].engine, EngineChoice::Kind(EngineKind::OPENAI));
     }
 
     #[test]

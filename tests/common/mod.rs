@@ -8,6 +8,7 @@ pub mod requirement;
 pub mod user_crate;
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -118,7 +119,12 @@ impl Suite {
 
     /// The perf suite's test binary, as `cargo test` would run it here.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(&UserCrate::built().perf);
+        self.command_of(&UserCrate::built().perf)
+    }
+
+    /// Another program that runs it.
+    pub fn command_of(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
         self.make_at_home(&mut command);
         command.env("CARGO_MANIFEST_DIR", &self.root).env("INSTA_WORKSPACE_ROOT", &self.root);
         command

@@ -24,6 +24,8 @@ fn snapshot(sessions: usize) -> String {
         machine: "simulated".into(),
         model: "simulated".into(),
         session_s: None,
+        image: None,
+        args: None,
         simulator: None,
     };
     let values = [("ttft_ms_p50".parse().unwrap(), vec![26.5; sessions])].into();

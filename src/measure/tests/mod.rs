@@ -1,127 +1,23 @@
 //! The client against servers that misbehave.
 
+mod server;
+mod small_talk;
+
 use std::collections::HashSet;
-use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use rustix::net::sockopt::set_socket_linger;
+use server::{END, HEAD, Server, TOKEN, answer_well, chunk, reset, write};
 
 use super::*;
 use crate::load::Stop;
 use crate::record::{FailureClass, Finish, TokenCount};
 use crate::workload::{Api, Prompts, Sampling, Synthetic};
 
-/// What a server has seen of a request.
-struct Seen {
-    /// Connections are counted from 0 in the order in which they are accepted.
-    connection: u32,
-    /// Requests on this connection before this one.
-    before: u32,
-    request_id: String,
-    body: String,
-}
-
-/// A server of raw bytes: a thread per connection, which ends when `answer` returns false.
-struct Server {
-    url: String,
-    seen: Arc<Mutex<Vec<Seen>>>,
-}
-
-impl Server {
-    fn start(answer: impl Fn(&Seen, &mut TcpStream) -> bool + Send + Sync + 'static) -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/v1", listener.local_addr().unwrap());
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let (answer, log) = (Arc::new(answer), seen.clone());
-        std::thread::spawn(move || {
-            for (connection, stream) in listener.incoming().enumerate() {
-                let (answer, log) = (answer.clone(), log.clone());
-                std::thread::spawn(move || {
-                    let mut stream = stream.unwrap();
-                    stream.set_nodelay(true).unwrap();
-                    let mut reader = BufReader::new(stream.try_clone().unwrap());
-                    for before in 0.. {
-                        let Some(seen) = read_request(&mut reader, connection as u32, before) else { return };
-                        let goes_on = answer(&seen, &mut stream);
-                        log.lock().unwrap().push(seen);
-                        if !goes_on {
-                            return;
-                        }
-                    }
-                });
-            }
-        });
-        Server { url, seen }
-    }
-
-    fn client(&self, request_timeout: Duration) -> Client {
-        client(&self.url, request_timeout)
-    }
-
-    fn bodies(&self) -> Vec<String> {
-        self.seen.lock().unwrap().iter().map(|seen| seen.body.clone()).collect()
-    }
-}
-
-fn read_request(reader: &mut impl BufRead, connection: u32, before: u32) -> Option<Seen> {
-    let (mut length, mut request_id) = (0, String::new());
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        let line = line.trim_end().to_ascii_lowercase();
-        if let Some(value) = line.strip_prefix("content-length: ") {
-            length = value.parse().unwrap();
-        } else if let Some(value) = line.strip_prefix("x-request-id: ") {
-            request_id = value.to_owned();
-        } else if line.is_empty() {
-            break;
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    Some(Seen { connection, before, request_id, body: String::from_utf8(body).unwrap() })
-}
-
-const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
-const TOKEN: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":null}]}\n\n";
-const END: &str = concat!(
-    "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"length\"}]}\n\n",
-    "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":4,\"completion_tokens\":3}}\n\n",
-    "data: [DONE]\n\n",
-);
-
-/// Clients hang up in some tests, so that a write may fail.
-fn write(stream: &mut TcpStream, text: &str) -> bool {
-    stream.write_all(text.as_bytes()).is_ok()
-}
-
-fn chunk(stream: &mut TcpStream, text: &str) -> bool {
-    write(stream, &format!("{:x}\r\n{text}\r\n", text.len()))
-}
-
-fn answer_well(stream: &mut TcpStream) -> bool {
-    write(stream, HEAD)
-        && chunk(stream, TOKEN)
-        && chunk(stream, TOKEN)
-        && chunk(stream, END)
-        && write(stream, "0\r\n\r\n")
-}
-
-/// Closes with a reset in place of a proper end.
-fn reset(stream: &TcpStream) -> bool {
-    set_socket_linger(stream, Some(Duration::ZERO)).unwrap();
-    false
-}
-
 fn client(url: &str, request_timeout: Duration) -> Client {
-    let (engine, model) = (EngineKind::Openai, Some("m".to_owned()));
-    Client::new(ClientSettings { url: url.to_owned(), api_key: None, engine, model, request_timeout })
-        .unwrap()
+    let (engine, model) = (EngineKind::OPENAI, Some("m".to_owned()));
+    Client::new(ClientSettings { access: Access::to(url), engine, model, request_timeout }).unwrap()
 }
 
 fn workload(stream: bool) -> Workload {
@@ -151,7 +47,7 @@ fn failure(
     answer: impl Fn(&mut TcpStream) -> bool + Send + Sync + 'static,
 ) -> Failure {
     let server = Server::start(move |_, stream| answer(stream));
-    let mut round = round(&mut server.client(request_timeout), 1, Stop::Requests(1));
+    let mut round = round(&mut client(&server.url, request_timeout), 1, Stop::Requests(1));
     assert_eq!(round.records.len(), 1);
     round.records.remove(0).outcome.unwrap_err()
 }
@@ -159,7 +55,7 @@ fn failure(
 #[test]
 fn a_closed_load_sends_exactly_as_many_requests_as_asked_for() {
     let server = Server::start(|_, stream| answer_well(stream));
-    let round = round(&mut server.client(PATIENCE), 7, Stop::Requests(100));
+    let round = round(&mut client(&server.url, PATIENCE), 7, Stop::Requests(100));
     assert_eq!(round.records.len(), 100);
     assert_eq!(server.bodies().len(), 100);
     for record in &round.records {
@@ -175,10 +71,10 @@ fn a_closed_load_sends_exactly_as_many_requests_as_asked_for() {
 #[test]
 fn every_user_keeps_one_connection_and_every_request_has_its_id() {
     let server = Server::start(|_, stream| answer_well(stream));
-    let round = round(&mut server.client(PATIENCE), 3, Stop::Requests(60));
+    let round = round(&mut client(&server.url, PATIENCE), 3, Stop::Requests(60));
     let seen = server.seen.lock().unwrap();
     assert_eq!(seen.iter().map(|seen| seen.connection).collect::<HashSet<_>>().len(), 3);
-    let sent: HashSet<&str> = seen.iter().map(|seen| seen.request_id.as_str()).collect();
+    let sent: HashSet<&str> = seen.iter().map(|seen| seen.headers["x-request-id"].as_str()).collect();
     assert_eq!(sent, round.records.iter().map(|record| record.id.as_str()).collect());
     assert_eq!(sent.len(), 60);
 }
@@ -186,7 +82,7 @@ fn every_user_keeps_one_connection_and_every_request_has_its_id() {
 #[test]
 fn a_request_is_due_when_the_users_last_one_ended() {
     let server = Server::start(|_, stream| answer_well(stream));
-    let round = round(&mut server.client(PATIENCE), 1, Stop::Requests(5));
+    let round = round(&mut client(&server.url, PATIENCE), 1, Stop::Requests(5));
     assert_eq!(round.records[0].due_ns, round.started_ns);
     for pair in round.records.windows(2) {
         assert_eq!(pair[1].due_ns, pair[0].end_ns);
@@ -199,7 +95,7 @@ fn a_duration_starts_nothing_late_and_awaits_what_is_in_flight() {
         std::thread::sleep(Duration::from_millis(70));
         answer_well(stream)
     });
-    let round = round(&mut server.client(PATIENCE), 4, Stop::DurationMs(300));
+    let round = round(&mut client(&server.url, PATIENCE), 4, Stop::DurationMs(300));
     assert!(round.records.len() >= 4 && round.records.len() <= 20, "{}", round.records.len());
     assert!(round.records.iter().all(|record| record.outcome.is_ok()));
     assert!(round.records.iter().all(|record| record.due_ns <= round.started_ns + 300_000_000));
@@ -209,7 +105,7 @@ fn a_duration_starts_nothing_late_and_awaits_what_is_in_flight() {
 #[test]
 fn no_prompt_is_ever_sent_twice_in_a_session() {
     let server = Server::start(|_, stream| answer_well(stream));
-    let mut client = server.client(PATIENCE);
+    let mut client = client(&server.url, PATIENCE);
     let workload = workload(true);
     let (mut warm, mut measured) = (Deck::warmup(&workload, "", 0), Deck::measured(&workload, "", 0));
     let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
@@ -230,7 +126,7 @@ fn a_round_uses_the_decks_next_prompts_and_no_more() {
     let mut deck = Deck::measured(&workload, "", 0);
     let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
     let load = Load::closed(4, Stop::Requests(10));
-    server.client(PATIENCE).run_round(&workload, &load, &mut deck, watch).unwrap();
+    client(&server.url, PATIENCE).run_round(&workload, &load, &mut deck, watch).unwrap();
     let mut expected = Deck::measured(&workload, "", 0);
     (0..10).for_each(|_| drop(expected.draw()));
     assert_eq!(deck.draw(), expected.draw());
@@ -244,7 +140,7 @@ fn a_warm_up_without_time_still_reaches_every_user_and_tells_of_failures() {
     let load = Load::closed(5, Stop::Requests(500));
     let mut deck = Deck::warmup(&workload, "", 0);
     let warm_up =
-        server.client(PATIENCE).warm_up(&workload, &load, &mut deck, Duration::ZERO, watch).unwrap();
+        client(&server.url, PATIENCE).warm_up(&workload, &load, &mut deck, Duration::ZERO, watch).unwrap();
     assert_eq!((warm_up.requests, warm_up.failures.len()), (5, 5));
 }
 
@@ -256,7 +152,7 @@ fn cancelling_keeps_what_has_ended() {
         }
         answer_well(stream)
     });
-    let mut client = server.client(PATIENCE);
+    let mut client = client(&server.url, PATIENCE);
     let (progress, cancel) = (Progress::default(), Cancel::new());
     let workload = workload(true);
     let mut deck = Deck::measured(&workload, "", 0);
@@ -280,7 +176,7 @@ fn cancelling_keeps_what_has_ended() {
 fn a_connection_closed_after_every_second_answer_loses_no_request() {
     // What llama.cpp does: no `Connection: close`, and the closing races with the user's next request.
     let server = Server::start(|seen, stream| answer_well(stream) && seen.before < 1);
-    let round = round(&mut server.client(PATIENCE), 8, Stop::Requests(400));
+    let round = round(&mut client(&server.url, PATIENCE), 8, Stop::Requests(400));
     assert_eq!(round.records.iter().filter(|record| record.outcome.is_err()).count(), 0);
     assert_eq!(server.bodies().len(), 400);
     assert!(round.records.iter().all(|record| record.reconnects <= 1));
@@ -292,7 +188,7 @@ fn a_reused_connection_that_swallows_the_request_is_replaced_once() {
         (_, 0) => answer_well(stream),
         _ => reset(stream),
     });
-    let round = round(&mut server.client(PATIENCE), 1, Stop::Requests(3));
+    let round = round(&mut client(&server.url, PATIENCE), 1, Stop::Requests(3));
     assert!(round.records.iter().all(|record| record.outcome.is_ok()));
     let reconnects: Vec<u32> = round.records.iter().map(|record| record.reconnects).collect();
     assert_eq!(reconnects, [0, 1, 1]);
@@ -377,7 +273,7 @@ fn an_error_inside_a_stream_is_a_failure_and_the_next_request_goes_on() {
         0 => write(stream, HEAD) && chunk(stream, "data: {\"error\":{\"message\":\"gone\"}}\n\n"),
         _ => answer_well(stream),
     });
-    let round = round(&mut server.client(PATIENCE), 1, Stop::Requests(2));
+    let round = round(&mut client(&server.url, PATIENCE), 1, Stop::Requests(2));
     let failure = round.records[0].outcome.as_ref().unwrap_err();
     assert_eq!((failure.class, failure.detail.as_str()), (FailureClass::InStreamError, "gone"));
     assert_eq!(round.records[1].outcome, Ok(()));
@@ -399,7 +295,7 @@ fn an_answer_that_is_done_counts_although_its_connection_breaks() {
         assert!(written);
         false
     });
-    let round = round(&mut server.client(PATIENCE), 1, Stop::Requests(2));
+    let round = round(&mut client(&server.url, PATIENCE), 1, Stop::Requests(2));
     assert!(round.records.iter().all(|record| record.outcome.is_ok()), "{:?}", round.records);
 }
 
@@ -413,7 +309,7 @@ fn an_answer_as_a_whole_is_one_chunk_at_its_end() {
     let mut deck = Deck::measured(&workload, "", 0);
     let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
     let load = Load::closed(2, Stop::Requests(6));
-    let round = server.client(PATIENCE).run_round(&workload, &load, &mut deck, watch).unwrap();
+    let round = client(&server.url, PATIENCE).run_round(&workload, &load, &mut deck, watch).unwrap();
     assert!(round.records.iter().all(|record| record.outcome.is_ok() && record.content_ns.len() == 1));
     assert_eq!(round.records[0].tokens_counted_by, TokenCount::Chunks);
 }
@@ -428,30 +324,9 @@ fn tokens_are_dated_when_they_arrive() {
         }
         chunk(stream, END) && write(stream, "0\r\n\r\n")
     });
-    let round = round(&mut server.client(PATIENCE), 1, Stop::Requests(1));
+    let round = round(&mut client(&server.url, PATIENCE), 1, Stop::Requests(1));
     let record = &round.records[0];
     let gaps = [record.content_ns[0] - record.sent_ns, record.content_ns[2] - record.content_ns[0]];
     assert!(gaps[0] >= 100_000_000 && gaps[1] >= 190_000_000, "{gaps:?}");
     assert!(gaps[1] < 10 * gaps[0], "{gaps:?}");
-}
-
-#[test]
-fn an_engine_says_who_it_is_and_the_model_is_taken_from_it() {
-    let server = Server::start(|_, stream| {
-        let body = "{\"data\":[{\"id\":\"tiny\"}]}";
-        write(stream, &format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
-    });
-    let settings = ClientSettings {
-        url: server.url.clone(),
-        api_key: Some("secret".into()),
-        engine: EngineKind::Openai,
-        model: None,
-        request_timeout: PATIENCE,
-    };
-    let mut client = Client::new(settings.clone()).unwrap();
-    assert_eq!(client.health(), Ok(()));
-    assert_eq!(client.identity().unwrap(), Identity { version: None, model: Some("tiny".into()) });
-    assert_eq!(client.model(), Some("tiny"));
-    let bad = Client::new(ClientSettings { api_key: Some("a\nb".into()), ..settings });
-    assert!(matches!(bad.err(), Some(ClientError::ApiKey)));
 }

@@ -1,5 +1,10 @@
+use serde_json::Value;
+
 use super::*;
-use crate::record::Finish;
+use crate::record::{FailureClass, Finish};
+use crate::workload::{Message, Prompt};
+
+const OPENAI: OpenaiWire = OpenaiWire { knows_ignore_eos: true };
 
 const CHAT: &str = concat!(
     "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":null},\"finish_reason\":null}]}\n\n",
@@ -29,8 +34,8 @@ fn failure(stream: &str) -> Failure {
     read_str(stream).1.unwrap_err()
 }
 
-fn ask(api: Api, prompt: &Prompt) -> Value {
-    let ask = Ask {
+fn asked(api: Api, prompt: &Prompt) -> Ask<'_> {
+    Ask {
         api,
         stream: true,
         model: Some("m"),
@@ -38,8 +43,11 @@ fn ask(api: Api, prompt: &Prompt) -> Value {
         output_tokens: 5,
         ignore_eos: true,
         sampling: Sampling { temperature: Some(0.0), ..Sampling::default() },
-    };
-    serde_json::from_slice(&OPENAI.request(&ask).body).unwrap()
+    }
+}
+
+fn ask(api: Api, prompt: &Prompt) -> Value {
+    serde_json::from_slice(&OPENAI.request(&asked(api, prompt)).body).unwrap()
 }
 
 #[test]
@@ -158,15 +166,6 @@ fn an_answer_that_is_not_streamed_is_one_chunk() {
 }
 
 #[test]
-fn a_refusal_is_told_in_the_engines_words() {
-    assert_eq!(refusal(br#"{"error":{"message":"too long","type":"BadRequestError"}}"#), "too long");
-    assert_eq!(refusal(br#"{"error":"no such model"}"#), "no such model");
-    assert_eq!(refusal(br#"{"detail":"Not Found"}"#), "Not Found");
-    assert_eq!(refusal(b"<html>502 Bad Gateway</html>\n"), "<html>502 Bad Gateway</html>");
-    assert_eq!(refusal("ü".repeat(400).as_bytes()).chars().count(), 301);
-}
-
-#[test]
 fn the_request_asks_for_usage_and_a_fixed_length() {
     let body = ask(Api::Chat, &Prompt::Text("hi".into()));
     let expected = serde_json::json!({
@@ -185,15 +184,9 @@ fn completions_take_messages_as_one_text() {
 }
 
 #[test]
-fn identity_comes_from_where_each_engine_tells_it() {
-    let mut identity = Identity::default();
-    VLLM.read_identity(VERSION, &serde_json::json!({"version": "0.32.0"}), &mut identity);
-    VLLM.read_identity(MODELS, &serde_json::json!({"data": [{"id": "tiny"}]}), &mut identity);
-    assert_eq!(identity, Identity { version: Some("0.32.0".into()), model: Some("tiny".into()) });
-    LLAMACPP.read_identity(PROPS, &serde_json::json!({"build_info": "b1-x"}), &mut identity);
-    assert_eq!(identity.version.as_deref(), Some("b1-x"));
-    LLAMACPP.read_identity(PROPS, &serde_json::json!({"build_info": "b0-unknown"}), &mut identity);
-    assert_eq!(identity.version, None);
-    OPENAI.read_identity(MODELS, &serde_json::json!("nonsense"), &mut identity);
-    assert_eq!(identity.model, None);
+fn an_engine_that_does_not_know_it_is_not_asked_to_ignore_eos() {
+    let prompt = Prompt::Text("hi".into());
+    let wire = OpenaiWire { knows_ignore_eos: false };
+    let body: Value = serde_json::from_slice(&wire.request(&asked(Api::Chat, &prompt)).body).unwrap();
+    assert_eq!(body.get("ignore_eos"), None);
 }

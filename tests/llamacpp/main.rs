@@ -1,6 +1,8 @@
 //! A real engine at the gate: llama.cpp with a small model, from the first baseline to its death in the middle of a
 //! round.
 
+mod bump;
+#[path = "../common/mod.rs"]
 mod common;
 
 use std::env;
@@ -65,8 +67,13 @@ success_rate = { min = 1.0 }
 const ATTEMPTS: u32 = 3;
 
 fn main() -> ExitCode {
-    let trial = Trial::ignorable_test("a_real_engine_is_gated_until_its_death", gated_until_its_death);
-    libtest_mimic::run(&Arguments::from_args(), vec![trial]).exit_code()
+    let trials = [
+        Trial::ignorable_test("a_real_engine_is_gated_until_its_death", gated_until_its_death),
+        Trial::ignorable_test("a_bump_to_a_slower_image_is_proven", bump::a_bump_to_a_slower_image_is_proven),
+    ];
+    // One measurement at a time.
+    let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
+    libtest_mimic::run(&arguments, trials.into()).exit_code()
 }
 
 fn gated_until_its_death() -> Result<Completion, Failed> {

@@ -1,0 +1,64 @@
+//! llama.cpp's server.
+
+use serde_json::Value;
+
+use crate::engine::openai_wire::OpenaiWire;
+use crate::engine::{Engine, Identity, MODELS, Sign, Wire, models_are_owned_by, text};
+use crate::workload::Api;
+
+#[derive(Debug)]
+pub struct Llamacpp;
+
+const PROPS: &str = "/props";
+
+/// What it calls itself when it was built from sources without their history.
+const UNKNOWN_BUILD: &str = "b0-unknown";
+
+impl Engine for Llamacpp {
+    fn name(&self) -> &'static str {
+        "llamacpp"
+    }
+
+    fn wire(&self, _: Api) -> &'static dyn Wire {
+        &OpenaiWire { knows_ignore_eos: true }
+    }
+
+    fn container_port(&self) -> Option<u16> {
+        Some(8080)
+    }
+
+    fn sign(&self) -> Sign {
+        Sign { path: MODELS, is_mine: |models| models_are_owned_by(models, "llamacpp") }
+    }
+
+    fn identity_paths(&self) -> &'static [&'static str] {
+        &[MODELS, PROPS]
+    }
+
+    fn read_identity(&self, path: &str, answer: &Value, identity: &mut Identity) {
+        match path {
+            PROPS => identity.version = text(&answer["build_info"]).filter(|build| build != UNKNOWN_BUILD),
+            _ => identity.read_models(answer),
+        }
+    }
+
+    fn fixes_output_length(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_unknown_build_is_no_version() {
+        let mut identity = Identity::default();
+        Llamacpp.read_identity(PROPS, &json!({"build_info": "b1-x"}), &mut identity);
+        assert_eq!(identity.version.as_deref(), Some("b1-x"));
+        Llamacpp.read_identity(PROPS, &json!({"build_info": "b0-unknown"}), &mut identity);
+        assert_eq!(identity.version, None);
+    }
+}

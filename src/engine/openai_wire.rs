@@ -1,0 +1,110 @@
+//! The wire that nearly every engine speaks: OpenAI's chat and completions routes, streamed or not.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use crate::engine::payload::Payload;
+use crate::engine::prompt::{Messages, messages, text};
+use crate::engine::refusal::{bad_payload, error_told};
+use crate::engine::sse::{Event, event};
+use crate::engine::{Ask, Reply, Request, Wire};
+use crate::record::{Failure, Nanos};
+use crate::workload::{Api, Sampling};
+
+#[derive(Clone, Copy, Debug)]
+pub struct OpenaiWire {
+    /// Whether the engine takes `ignore_eos`, which OpenAI's own wire does not have.
+    pub knows_ignore_eos: bool,
+}
+
+impl Wire for OpenaiWire {
+    fn request(&self, ask: &Ask) -> Request {
+        let path = match ask.api {
+            Api::Chat => "/v1/chat/completions",
+            Api::Completions => "/v1/completions",
+        };
+        let ask = Ask { ignore_eos: ask.ignore_eos && self.knows_ignore_eos, ..*ask };
+        let body = serde_json::to_vec(&Body::new(&ask)).expect("plain data is always JSON");
+        Request { path, body }
+    }
+
+    fn read_line(&self, line: &[u8], at_ns: Nanos, reply: &mut Reply) -> Result<(), Failure> {
+        match event(line)? {
+            Event::Json(json) => self.read_body(json, at_ns, reply),
+            Event::End => {
+                reply.done = true;
+                Ok(())
+            }
+            Event::Nothing => Ok(()),
+        }
+    }
+
+    fn read_body(&self, json: &[u8], at_ns: Nanos, reply: &mut Reply) -> Result<(), Failure> {
+        let payload: Payload = serde_json::from_slice(json)
+            .map_err(|error| bad_payload(&format!("OpenAI JSON ({error})"), json))?;
+        if payload.error.0 {
+            return Err(error_told(json));
+        }
+        if payload.choices.content {
+            reply.content_ns.push(at_ns);
+        }
+        reply.finish = payload.choices.finish.or(reply.finish);
+        // Some engines put a usage of zeros into every chunk; the last that counts anything is the answer's.
+        if let Some(usage) = payload.usage {
+            reply.input_tokens = usage.prompt_tokens.filter(|&tokens| tokens > 0).or(reply.input_tokens);
+            reply.output_tokens =
+                usage.completion_tokens.filter(|&tokens| tokens > 0).or(reply.output_tokens);
+        }
+        Ok(())
+    }
+}
+
+/// What is asked, as JSON.
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'a str>,
+    #[serde(flatten)]
+    prompt: BodyPrompt<'a>,
+    max_tokens: u32,
+    stream: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<StreamOptions>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    ignore_eos: bool,
+    #[serde(flatten)]
+    sampling: Sampling,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum BodyPrompt<'a> {
+    Chat { messages: Messages<'a> },
+    Text { prompt: Cow<'a, str> },
+}
+
+#[derive(Serialize)]
+struct StreamOptions {
+    include_usage: bool,
+}
+
+impl<'a> Body<'a> {
+    fn new(ask: &Ask<'a>) -> Body<'a> {
+        Body {
+            model: ask.model,
+            prompt: match ask.api {
+                Api::Chat => BodyPrompt::Chat { messages: messages(ask.prompt) },
+                Api::Completions => BodyPrompt::Text { prompt: text(ask.prompt) },
+            },
+            max_tokens: ask.output_tokens,
+            stream: ask.stream,
+            stream_options: ask.stream.then_some(StreamOptions { include_usage: true }),
+            ignore_eos: ask.ignore_eos,
+            sampling: ask.sampling,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,41 @@
+//! tollgate's own simulated engine.
+
+use serde_json::Value;
+
+use crate::engine::openai_wire::OpenaiWire;
+use crate::engine::{Engine, Identity, MODELS, Sign, Wire, models_are_owned_by, text};
+use crate::workload::Api;
+
+#[derive(Debug)]
+pub struct Simulator;
+
+const VERSION: &str = "/version";
+
+impl Engine for Simulator {
+    fn name(&self) -> &'static str {
+        "simulator"
+    }
+
+    fn wire(&self, _: Api) -> &'static dyn Wire {
+        &OpenaiWire { knows_ignore_eos: true }
+    }
+
+    fn sign(&self) -> Sign {
+        Sign { path: MODELS, is_mine: |models| models_are_owned_by(models, "tollgate") }
+    }
+
+    fn identity_paths(&self) -> &'static [&'static str] {
+        &[MODELS, VERSION]
+    }
+
+    fn read_identity(&self, path: &str, answer: &Value, identity: &mut Identity) {
+        match path {
+            VERSION => identity.version = text(&answer["version"]),
+            _ => identity.read_models(answer),
+        }
+    }
+
+    fn fixes_output_length(&self) -> bool {
+        true
+    }
+}

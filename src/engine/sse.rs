@@ -1,0 +1,28 @@
+//! Server-sent events, as engines send them: each event is one `data:` line of JSON.
+
+use crate::engine::refusal::{bad_payload, error_in};
+use crate::record::Failure;
+
+/// What a line of an event stream holds.
+pub enum Event<'a> {
+    Json(&'a [u8]),
+    /// OpenAI's `[DONE]`.
+    End,
+    /// An empty line, a comment, a field of no interest.
+    Nothing,
+}
+
+/// A line of bare JSON is what some gateways answer in place of a stream when something went wrong.
+pub fn event(line: &[u8]) -> Result<Event<'_>, Failure> {
+    if let Some(data) = line.strip_prefix(b"data:") {
+        return Ok(match data.trim_ascii() {
+            b"" => Event::Nothing,
+            b"[DONE]" => Event::End,
+            json => Event::Json(json),
+        });
+    }
+    match line.starts_with(b"{") {
+        true => Err(error_in(line).unwrap_or_else(|| bad_payload("an event as a `data:` line", line))),
+        false => Ok(Event::Nothing),
+    }
+}

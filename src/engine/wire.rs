@@ -1,0 +1,73 @@
+//! How requests are written and answers are read.
+
+use std::fmt;
+
+use crate::engine::Reply;
+use crate::record::{Failure, Nanos};
+use crate::workload::{Api, Prompt, Sampling, Workload};
+
+/// One way of writing requests and answers; several engines may share one.
+pub trait Wire: fmt::Debug + Send + Sync {
+    fn request(&self, ask: &Ask) -> Request;
+
+    /// Takes in a line of a streamed answer, which was complete at this moment.
+    fn read_line(&self, line: &[u8], at_ns: Nanos, reply: &mut Reply) -> Result<(), Failure>;
+
+    /// Takes in the body of an answer that came as a whole.
+    fn read_body(&self, body: &[u8], at_ns: Nanos, reply: &mut Reply) -> Result<(), Failure>;
+
+    /// Takes in a piece of a streamed answer that arrived at a moment. Pieces may cut lines anywhere.
+    fn read_piece(&self, piece: &[u8], at_ns: Nanos, reply: &mut Reply) -> Result<(), Failure> {
+        let mut lines = std::mem::take(&mut reply.lines);
+        let read = lines.push(piece, |line| self.read_line(line, at_ns, reply));
+        reply.lines = lines;
+        read
+    }
+
+    /// Takes note that a streamed answer is over.
+    fn read_end(&self, at_ns: Nanos, reply: &mut Reply) -> Result<(), Failure> {
+        let lines = std::mem::take(&mut reply.lines);
+        self.read_line(lines.rest(), at_ns, reply)?;
+        reply.verify()
+    }
+
+    /// Takes in an answer that came as a whole.
+    fn read_whole(&self, body: &[u8], at_ns: Nanos, reply: &mut Reply) -> Result<(), Failure> {
+        self.read_body(body, at_ns, reply)?;
+        reply.done = true;
+        reply.verify()
+    }
+}
+
+/// What is asked of an engine, apart from how it is written on its wire.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    pub api: Api,
+    pub stream: bool,
+    pub model: Option<&'a str>,
+    pub prompt: &'a Prompt,
+    pub output_tokens: u32,
+    pub ignore_eos: bool,
+    pub sampling: Sampling,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Below the target's base URL.
+    pub path: &'static str,
+    pub body: Vec<u8>,
+}
+
+impl<'a> Ask<'a> {
+    pub fn new(workload: &Workload, model: Option<&'a str>, prompt: &'a Prompt) -> Ask<'a> {
+        Ask {
+            api: workload.api,
+            stream: workload.stream,
+            model,
+            prompt,
+            output_tokens: workload.output_tokens,
+            ignore_eos: workload.ignore_eos,
+            sampling: workload.sampling,
+        }
+    }
+}

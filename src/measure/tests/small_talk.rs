@@ -1,0 +1,80 @@
+//! What is asked beside the load.
+
+use super::server::{Server, answer_json, answer_well};
+use super::*;
+use crate::secret::Secret;
+
+#[test]
+fn an_engine_says_who_it_is_and_the_model_is_taken_from_it() {
+    let server = Server::start(|_, stream| answer_json(stream, 200, r#"{"data":[{"id":"tiny"}]}"#));
+    let settings = ClientSettings {
+        access: Access { api_key: Some(Secret::new("secret")), ..Access::to(&server.url) },
+        engine: EngineKind::OPENAI,
+        model: None,
+        request_timeout: PATIENCE,
+    };
+    let mut client = Client::new(settings.clone()).unwrap();
+    assert_eq!(client.health(), Ok(()));
+    assert_eq!(client.identity().unwrap(), Identity { version: None, model: Some("tiny".into()) });
+    assert_eq!(client.model(), Some("tiny"));
+    let access = Access { api_key: Some(Secret::new("a\nb")), ..settings.access.clone() };
+    let bad = Client::new(ClientSettings { access, ..settings });
+    assert!(matches!(bad.err(), Some(ClientError::Access(AccessError::ApiKey))));
+}
+
+/// A server that answers these paths, and nothing else.
+fn server_with(routes: &'static [(&'static str, &'static str)]) -> Server {
+    Server::start(move |seen, stream| {
+        let known = routes.iter().find(|(asked, _)| *asked == seen.asked);
+        match known {
+            Some((_, body)) => answer_json(stream, 200, body),
+            None => answer_json(stream, 404, r#"{"detail":"Not Found"}"#),
+        }
+    })
+}
+
+#[test]
+fn an_engine_is_recognised_by_its_sign() {
+    for (name, routes) in [
+        ("vllm", &[("GET /v1/models", r#"{"data":[{"id":"m","owned_by":"vllm"}]}"#)]),
+        ("llamacpp", &[("GET /v1/models", r#"{"data":[{"id":"m","owned_by":"llamacpp"}]}"#)]),
+        ("openai", &[("GET /v1/models", r#"{"data":[{"id":"m","owned_by":"a gateway"}]}"#)]),
+    ] {
+        let server = server_with(routes);
+        assert_eq!(recognise(&Access::to(&server.url)).unwrap().name(), name);
+    }
+}
+
+#[test]
+fn what_is_not_recognised_is_told_with_all_that_was_asked() {
+    let server = server_with(&[("GET /v1/models", r#"{"models":[]}"#)]);
+    let error = recognise(&Access::to(&server.url)).unwrap_err().to_string();
+    assert!(error.contains("/v1/models answered nothing that is known"), "{error}");
+    assert!(error.ends_with("say which one it is by `engine`"), "{error}");
+}
+
+#[test]
+fn key_and_headers_go_with_every_request() {
+    let server = Server::start(|seen, stream| match seen.asked.as_str() {
+        "POST /v1/chat/completions" => answer_well(stream),
+        _ => answer_json(stream, 200, r#"{"data":[]}"#),
+    });
+    let access = Access {
+        api_key: Some(Secret::new("k")),
+        headers: [("X-Team".to_owned(), Secret::new("perf"))].into(),
+        ..Access::to(&server.url)
+    };
+    let (engine, model) = (EngineKind::OPENAI, Some("m".to_owned()));
+    let mut client =
+        Client::new(ClientSettings { access, engine, model, request_timeout: PATIENCE }).unwrap();
+    client.identity().unwrap();
+    round(&mut client, 1, Stop::Requests(1));
+    let seen = server.seen.lock().unwrap();
+    assert_eq!(seen.len(), 2);
+    for seen in seen.iter() {
+        assert_eq!(
+            (seen.headers["authorization"].as_str(), seen.headers["x-team"].as_str()),
+            ("Bearer k", "perf")
+        );
+    }
+}
