@@ -73,8 +73,10 @@ impl<'a> Course<'a> {
             return;
         }
         self.environment = Some(environment.clone());
-        let accepted = baselines.accepted(&environment.name, &self.scenario.id);
-        self.baseline = accepted.filter(|_| self.scenario.is_compared());
+        if !self.scenario.is_compared() {
+            return;
+        }
+        self.baseline = baselines.accepted(&environment.name, &self.scenario.id);
         if let Some(Baseline { facts, .. }) = self.baseline {
             self.warn_of_change("machine", &facts.machine, &environment.machine);
             self.warn_of_change("model", &facts.model, &environment.model);
