@@ -41,6 +41,7 @@ fn main() -> ExitCode {
         trial("a_version_bump_is_proven_and_accepted", a_version_bump_is_proven_and_accepted),
         trial("the_same_image_under_another_tag_is_the_same_engine", the_same_image_under_another_tag),
         trial("an_old_image_that_is_gone_leaves_nothing_to_run", an_old_image_that_is_gone),
+        trial("another_machines_baseline_says_what_to_prove_against", another_machines_baseline),
         trial("two_images_are_compared_without_a_baseline", two_images_are_compared),
         trial("an_engine_that_dies_at_its_start_is_told_with_its_last_words", an_engine_that_dies),
         trial(
@@ -169,6 +170,26 @@ fn an_old_image_that_is_gone(images: &Images) {
         .iter()
         .any(|warning| warning.contains("nothing old could be run") && warning.contains("nowhere.invalid"));
     assert!(told, "{:?}", report.warnings);
+}
+
+fn another_machines_baseline(images: &Images) {
+    let suite = suite_with(&images.of("1.0"), "hardware = \"laptop\"\n", CHAT);
+    suite.record_baselines();
+    let on_desktop = |tag: &str| {
+        suite.write("perf-tests/targets.toml", &targets(&images.of(tag), "hardware = \"desktop\"\n"));
+        suite.run(&[])
+    };
+    // The same engine on another machine: there is nothing to compare it with.
+    on_desktop("1.0").assert_exit(101).assert_says("NO BASELINE");
+    fs::remove_dir_all(suite.path("baselines/desktop-simulated")).unwrap();
+
+    let slower = on_desktop("2.0");
+    slower
+        .assert_exit(101)
+        .assert_says("lower in vllm 2.0 than in vllm 1.0")
+        .assert_says("Proven on this machine");
+    let pending = suite.exists("baselines/desktop-simulated/chat__users-4__engine.snap.new");
+    assert!(pending, "{slower}");
 }
 
 fn two_images_are_compared(images: &Images) {
