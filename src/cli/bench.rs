@@ -126,7 +126,8 @@ fn bench(args: &Args, launched: &Launched, cancel: &Cancel) -> Report {
     let asked = Asked { scenario: &scenario, workload: &workload, load: &load, run: &plan, salt: &run.id };
     let progress = ProgressLine::default();
     let which = Which { number: 1, name: "bench" };
-    let Held { session, trouble } = hold(&asked, launched, which, &|event| progress.show(event), cancel);
+    let Held { session, trouble, warnings } =
+        hold(&asked, launched, which, &|event| progress.show(event), cancel);
     progress.clear();
     let nothing = session.summary.requests.succeeded == 0;
     let trouble = trouble.or_else(|| nothing.then(|| "no request succeeded".to_owned()));
@@ -139,7 +140,7 @@ fn bench(args: &Args, launched: &Launched, cancel: &Cancel) -> Report {
         verdict: if trouble.is_none() { Verdict::Ok } else { Verdict::Invalid },
         reason: trouble.unwrap_or_else(|| "figures only: no gate was given.".into()),
         gates: Vec::new(),
-        warnings: Vec::new(),
+        warnings,
         environment: Some(launched.environment.clone()),
         baseline: None,
         proof: None,

@@ -4,9 +4,11 @@
 //!
 //! A new engine is a file here, and a line in [`ENGINES`].
 
+mod exposition;
 mod kind;
 mod lines;
 mod llamacpp;
+mod meter;
 mod openai;
 mod openai_wire;
 mod payload;
@@ -24,7 +26,9 @@ use serde_json::Value;
 
 use crate::workload::Api;
 
+pub use exposition::NotExposition;
 pub use kind::{EngineChoice, EngineKind};
+pub use meter::Meter;
 pub use refusal::refusal;
 pub use reply::Reply;
 pub use wire::{Ask, Request, Wire};
@@ -55,6 +59,11 @@ pub trait Engine: fmt::Debug + Send + Sync {
 
     /// Whether `ignore_eos` fixes the output length; otherwise the length that is asked for is no more than a cap.
     fn fixes_output_length(&self) -> bool;
+
+    /// Where it shows what it has counted, if it does.
+    fn meter(&self) -> Option<&'static Meter> {
+        None
+    }
 }
 
 /// A question whose answer gives an engine away.

@@ -14,6 +14,9 @@ pub struct Payload {
     pub choices: Choices,
     #[serde(default)]
     pub usage: Option<Usage>,
+    /// llama.cpp's own times.
+    #[serde(default)]
+    pub timings: Option<Timings>,
     /// Whether there is an `error`.
     #[serde(default)]
     pub error: Filled,
@@ -32,6 +35,14 @@ pub struct Usage {
     pub prompt_tokens: Option<u32>,
     #[serde(default)]
     pub completion_tokens: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+pub struct Timings {
+    #[serde(default)]
+    pub prompt_ms: Option<f64>,
+    #[serde(default)]
+    pub predicted_ms: Option<f64>,
 }
 
 /// Whether a value is there and not empty.

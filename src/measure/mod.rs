@@ -23,6 +23,7 @@ use crate::event::Progress;
 use crate::health::ClientHealth;
 use crate::load::Load;
 use crate::record::{Failure, Nanos, RequestRecord};
+use crate::server_side::ServerSide;
 use crate::telemetry::Telemetry;
 use crate::workload::Workload;
 
@@ -167,6 +168,18 @@ impl Client {
             self.model = identity.model.clone();
         }
         Ok(identity)
+    }
+
+    /// What the engine has counted since its start; `None` if it shows nothing.
+    pub fn server_side(&self) -> Result<Option<ServerSide>, String> {
+        let Some(meter) = self.peer.engine.meter() else { return Ok(None) };
+        let url = self.peer.address.url(meter.path);
+        let (status, body) = self.runtime.block_on(self.small_talk.get(&url))?;
+        if !status.is_success() {
+            return Ok(None);
+        }
+        let read = meter.read(&String::from_utf8_lossy(&body), self.model());
+        read.map(Some).map_err(|error| format!("{}: {error}", meter.path))
     }
 
     /// Sends fresh prompts until the load's stop. Connections are opened and the first requests written before the
