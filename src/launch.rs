@@ -1,10 +1,12 @@
 //! Makes a target's engine available for one session.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::engine::EngineKind;
+use crate::engine::{EngineKind, Identity};
+use crate::event::{Event, Share};
 use crate::machine;
 use crate::measure::{Access, Cancel, Client, ClientError, ClientSettings, recognise};
 use crate::report::Environment;
@@ -42,13 +44,18 @@ const ENDPOINT_TIMEOUT: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(50);
 
 /// `session` counts the starts of this engine: two starts of a simulated one differ as two starts of a real one do.
-pub fn launch(target: &TargetSpec, session: u32, cancel: &Cancel) -> Result<Launched, LaunchError> {
+pub fn launch(
+    target: &TargetSpec,
+    session: u32,
+    listen: &dyn Fn(Event),
+    cancel: &Cancel,
+) -> Result<Launched, LaunchError> {
     if let Some(reason) = &target.unavailable {
         return Err(LaunchError::NotToBeHad(reason.clone()));
     }
     match &target.place {
         Place::Simulator(settings) => simulator(target, settings, session, cancel),
-        Place::Endpoint(endpoint) => self::endpoint(target, endpoint, cancel),
+        Place::Endpoint(endpoint) => self::endpoint(target, endpoint, listen, cancel),
     }
 }
 
@@ -75,7 +82,12 @@ fn simulator(
     Ok(Launched { environment, address, _simulator: Some(simulator) })
 }
 
-fn endpoint(target: &TargetSpec, endpoint: &Endpoint, cancel: &Cancel) -> Result<Launched, LaunchError> {
+fn endpoint(
+    target: &TargetSpec,
+    endpoint: &Endpoint,
+    listen: &dyn Fn(Event),
+    cancel: &Cancel,
+) -> Result<Launched, LaunchError> {
     let access = Access {
         api_key: endpoint.api_key_env.as_deref().map(api_key).transpose()?,
         headers: endpoint.headers.clone(),
@@ -88,8 +100,8 @@ fn endpoint(target: &TargetSpec, endpoint: &Endpoint, cancel: &Cancel) -> Result
     let mut address = address(target, engine, access);
     await_health(&address, ENDPOINT_TIMEOUT, cancel)?;
     let mut client = Client::new(address.clone()).map_err(failed)?;
-    let identity = client.identity().map_err(failed)?;
-    let model = target.model.clone().or(identity.model).ok_or_else(|| {
+    let identity = prepared(&mut client, target, listen, cancel)?;
+    let model = identity.model.clone().ok_or_else(|| {
         let (url, name) = (&endpoint.url, &target.name);
         LaunchError::Failed(format!(
             "{url} doesn't say which model it serves; give `model` in [targets.{name}]"
@@ -101,12 +113,36 @@ fn endpoint(target: &TargetSpec, endpoint: &Endpoint, cancel: &Cancel) -> Result
     let environment = Environment {
         name: slug(&format!("{hardware}-{model}")),
         engine: format!("{} {version}", engine.name()),
-        model,
+        model: with_digest(&model, identity.model_digest.as_deref()),
         machine: if client.is_local() { machine::describe() } else { hardware.to_owned() },
         url: Some(endpoint.url.clone()),
         simulator: None,
     };
     Ok(Launched { environment, address, _simulator: None })
+}
+
+/// The engine as a session finds it: with its model loaded, and without memories where it can forget.
+fn prepared(
+    client: &mut Client,
+    target: &TargetSpec,
+    listen: &dyn Fn(Event),
+    cancel: &Cancel,
+) -> Result<Identity, LaunchError> {
+    let identity = client.identity().map_err(failed)?;
+    let errands = client.engine().errands(&identity);
+    for errand in &errands {
+        let share = Arc::new(Share::default());
+        listen(Event::Errand { target: &target.name, what: &errand.what, share: share.clone() });
+        match client.run_errand(errand, &share, cancel) {
+            Err(why) if errand.is_needed => {
+                return Err(LaunchError::Failed(format!("{} failed: {why}", errand.what)));
+            }
+            // That it can't do what is only good to have says nothing about it.
+            Ok(()) | Err(_) => {}
+        }
+    }
+    // A model that had to be got has its digest only now.
+    if errands.is_empty() { Ok(identity) } else { client.identity().map_err(failed) }
 }
 
 fn address(target: &TargetSpec, engine: EngineKind, access: Access) -> ClientSettings {
@@ -162,6 +198,18 @@ fn failed(error: impl std::error::Error) -> LaunchError {
     LaunchError::Failed(error.to_string())
 }
 
+/// `qwen3:8b@500a1f067a9f`.
+fn with_digest(model: &str, digest: Option<&str>) -> String {
+    const SHOWN_CHARS: usize = 12;
+    match digest {
+        Some(digest) => {
+            let hex = digest.trim_start_matches("sha256:");
+            format!("{model}@{}", hex.chars().take(SHOWN_CHARS).collect::<String>())
+        }
+        None => model.to_owned(),
+    }
+}
+
 /// `cpu-Qwen/Qwen3-8B` as a folder's name: `cpu-qwen-qwen3-8b`.
 fn slug(text: &str) -> String {
     let plain = text
@@ -180,5 +228,12 @@ mod tests {
     fn an_environment_is_a_folder_name_whatever_the_model_is_called() {
         assert_eq!(slug("l40s-Qwen/Qwen3-8B"), "l40s-qwen-qwen3-8b");
         assert_eq!(slug("cpu-../../etc"), "cpu-..-..-etc");
+    }
+
+    #[test]
+    fn a_model_is_told_with_the_beginning_of_its_digest() {
+        assert_eq!(with_digest("m", Some("sha256:365c0bd3c000a25d")), "m@365c0bd3c000");
+        assert_eq!(with_digest("m", Some("365c0bd3c000a25d")), "m@365c0bd3c000");
+        assert_eq!(with_digest("m", None), "m");
     }
 }

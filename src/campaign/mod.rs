@@ -86,7 +86,7 @@ impl<'a> Campaign<'a> {
     fn session(&self, number: u32, open: &mut [&mut Course<'a>]) -> Result<(), StoreError> {
         let name = format!("session {number}");
         (self.listen)(Event::EngineStarts { target: &self.target.name, session: &name });
-        let launched = launch::launch(self.target, self.next_start(), self.cancel);
+        let launched = launch::launch(self.target, self.next_start(), self.listen, self.cancel);
         for course in open {
             match &launched {
                 Ok(launched) => self.measure(launched, Which { number, name: &name }, course),

@@ -108,7 +108,7 @@ impl<'a> Proof<'_, 'a> {
             Side::Old => self.old,
             Side::New => target,
         };
-        launch::launch(target, self.campaign.next_start(), cancel)
+        launch::launch(target, self.campaign.next_start(), listen, cancel)
     }
 
     fn measure(

@@ -9,6 +9,7 @@ use clap::builder::NonEmptyStringValueParser;
 
 use crate::campaign::{Asked, Held, Which, hold};
 use crate::engine::EngineChoice;
+use crate::event::Event;
 use crate::harness::{ProgressLine, cancel_on_interrupt, this_run};
 use crate::launch::{Launched, launch};
 use crate::load::{Load, Stop};
@@ -89,7 +90,11 @@ const FAILED: u8 = 4;
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let cancel = Cancel::new();
     cancel_on_interrupt(&cancel);
-    let launched = match launch(&args.target(), 1, &cancel) {
+    let progress = ProgressLine::default();
+    let listen = |event: Event| progress.show(event);
+    let launched = launch(&args.target(), 1, &listen, &cancel);
+    progress.clear();
+    let launched = match launched {
         Ok(launched) => launched,
         Err(error) => {
             eprintln!("error: {error}");

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::engine::openai_wire::OpenaiWire;
-use crate::engine::{Engine, Identity, MODELS, Meter, Sign, Wire, models_are_owned_by, text};
+use crate::engine::{Engine, Errand, Identity, MODELS, Meter, Sign, Wire, models_are_owned_by, text};
 use crate::workload::Api;
 
 #[derive(Debug)]
@@ -60,6 +60,12 @@ impl Engine for Vllm {
 
     fn fixes_output_length(&self) -> bool {
         true
+    }
+
+    /// Only in its development mode; elsewhere it has no such route.
+    fn errands(&self, _: &Identity) -> Vec<Errand> {
+        let what = "clearing the prefix cache".to_owned();
+        vec![Errand { what, path: "/reset_prefix_cache", body: Value::Null, is_needed: false }]
     }
 
     fn meter(&self) -> Option<&'static Meter> {

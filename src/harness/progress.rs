@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::event::{Event, Progress};
+use crate::event::{Event, Progress, Share};
 
 /// Stands wherever the cursor is: the test runner has just written `test chat::users-4::sim ... ` and continues there.
 /// That rules out the libraries for this, which own whole lines. Draws nothing where nobody looks: standard error is no
@@ -32,6 +32,9 @@ impl ProgressLine {
         self.clear();
         let text = match event {
             Event::EngineStarts { target, session } => Text::new(format!("{session}: starting {target}")),
+            Event::Errand { target, what, share } => {
+                Text { share: Some(share), ..Text::new(format!("{target}: {what}")) }
+            }
             Event::WarmUp { scenario, session, progress } => Text {
                 of: " requests".into(),
                 scenario: format!(" ({scenario})"),
@@ -69,23 +72,33 @@ struct Text {
     of: String,
     scenario: String,
     progress: Option<Arc<Progress>>,
+    share: Option<Arc<Share>>,
     since: Instant,
 }
 
 impl Text {
     fn new(doing: String) -> Text {
-        Text { doing, of: String::new(), scenario: String::new(), progress: None, since: Instant::now() }
+        Text {
+            doing,
+            of: String::new(),
+            scenario: String::new(),
+            progress: None,
+            share: None,
+            since: Instant::now(),
+        }
     }
 
     /// `session 1: round 1/2, 4/8 requests, 12 s (chat::users-4::sim)`: a narrow terminal cuts off the end.
     fn now(&self) -> String {
-        let Text { doing, of, scenario, progress, since } = self;
+        let Text { doing, of, scenario, progress, share, since } = self;
+        let share = share.as_ref().and_then(|share| share.get());
+        let share = share.map(|share| format!(", {:.0} %", share * 100.0)).unwrap_or_default();
         let ended = progress.as_ref().map(|progress| {
             let failed = progress.failed.load(Ordering::Relaxed);
             let failures = if failed > 0 { format!(", {failed} failed") } else { String::new() };
             format!("{}{of}{failures}", progress.ended.load(Ordering::Relaxed))
         });
-        format!("{doing}{}, {} s{scenario}", ended.unwrap_or_default(), since.elapsed().as_secs())
+        format!("{doing}{share}{}, {} s{scenario}", ended.unwrap_or_default(), since.elapsed().as_secs())
     }
 }
 
@@ -142,5 +155,14 @@ mod tests {
         progress.ended.store(4, Ordering::Relaxed);
         progress.failed.store(1, Ordering::Relaxed);
         assert_eq!(text.now(), "session 1: round 1/2, 4/8 requests, 1 failed, 0 s (chat::users-4::sim)");
+    }
+
+    #[test]
+    fn an_errand_shows_its_share_once_it_is_known() {
+        let share = Arc::new(Share::default());
+        let text = Text { share: Some(share.clone()), ..Text::new("gpu: pulling qwen3:8b".into()) };
+        assert_eq!(text.now(), "gpu: pulling qwen3:8b, 0 s");
+        share.set(0.426);
+        assert_eq!(text.now(), "gpu: pulling qwen3:8b, 43 %, 0 s");
     }
 }

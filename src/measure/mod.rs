@@ -4,6 +4,7 @@ mod access;
 mod address;
 mod cancel;
 mod connection;
+mod errands;
 mod exchange;
 mod files;
 mod recognition;
@@ -18,8 +19,8 @@ use serde_json::Value;
 
 use crate::clock;
 use crate::deck::Deck;
-use crate::engine::{EngineKind, Identity, refusal};
-use crate::event::Progress;
+use crate::engine::{EngineKind, Errand, Identity, refusal};
+use crate::event::{Progress, Share};
 use crate::health::ClientHealth;
 use crate::load::Load;
 use crate::record::{Failure, Nanos, RequestRecord};
@@ -168,6 +169,15 @@ impl Client {
             self.model = identity.model.clone();
         }
         Ok(identity)
+    }
+
+    pub fn engine(&self) -> EngineKind {
+        self.peer.engine
+    }
+
+    /// Has the engine do something beside the load; an error says in words what came of it.
+    pub fn run_errand(&self, errand: &Errand, share: &Share, cancel: &Cancel) -> Result<(), String> {
+        self.runtime.block_on(errands::run(&self.small_talk, &self.peer.address, errand, share, cancel))
     }
 
     /// What the engine has counted since its start; `None` if it shows nothing.
