@@ -10,6 +10,7 @@ mod kind;
 mod lines;
 mod llamacpp;
 mod meter;
+mod ollama;
 mod openai;
 mod openai_wire;
 mod payload;
@@ -37,7 +38,7 @@ pub use reply::Reply;
 pub use wire::{Ask, Request, Wire};
 
 /// The one list of engines. Where several know each other's signs, `auto` takes the first.
-static ENGINES: [&dyn Engine; 4] =
+static ENGINES: [&dyn Engine; 5] =
     [&simulator::Simulator, &vllm::Vllm, &ollama::Ollama, &tgi::Tgi, &llamacpp::Llamacpp, &openai::Openai];
 
 /// One kind of server, as the client sees it.

@@ -61,23 +61,28 @@ struct Choice {
     finish_reason: Option<FinishReason>,
 }
 
+/// What is said in a message, or in a part of one.
 #[derive(Deserialize)]
-struct Content {
+pub struct Content {
     #[serde(default)]
     content: Filled,
     #[serde(default)]
     reasoning: Filled,
     #[serde(default)]
     reasoning_content: Filled,
+    /// Ollama's reasoning.
+    #[serde(default)]
+    thinking: Filled,
     #[serde(default)]
     tool_calls: Filled,
 }
 
-struct FinishReason(Finish);
+pub struct FinishReason(pub Finish);
 
 impl Content {
-    fn filled(&self) -> bool {
-        self.content.0 || self.reasoning.0 || self.reasoning_content.0 || self.tool_calls.0
+    pub fn filled(&self) -> bool {
+        let reasoning = self.reasoning.0 || self.reasoning_content.0 || self.thinking.0;
+        self.content.0 || reasoning || self.tool_calls.0
     }
 }
 
@@ -129,7 +134,8 @@ impl Visitor<'_> for FinishVisitor {
     fn visit_str<E: de::Error>(self, reason: &str) -> Result<FinishReason, E> {
         Ok(FinishReason(match reason {
             "length" => Finish::Length,
-            "stop" => Finish::Stop,
+            // TGI knows by what it was stopped.
+            "stop" | "eos_token" | "stop_sequence" => Finish::Stop,
             _ => Finish::Other,
         }))
     }
