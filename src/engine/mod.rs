@@ -19,6 +19,7 @@ mod refusal;
 mod reply;
 mod simulator;
 mod sse;
+mod tgi;
 mod vllm;
 mod wire;
 
@@ -38,7 +39,7 @@ pub use reply::Reply;
 pub use wire::{Ask, Request, Wire};
 
 /// The one list of engines. Where several know each other's signs, `auto` takes the first.
-static ENGINES: [&dyn Engine; 5] =
+static ENGINES: [&dyn Engine; 6] =
     [&simulator::Simulator, &vllm::Vllm, &ollama::Ollama, &tgi::Tgi, &llamacpp::Llamacpp, &openai::Openai];
 
 /// One kind of server, as the client sees it.

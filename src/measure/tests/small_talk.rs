@@ -39,6 +39,7 @@ fn an_engine_is_recognised_by_its_sign() {
         ("vllm", &[("GET /v1/models", r#"{"data":[{"id":"m","owned_by":"vllm"}]}"#)]),
         ("llamacpp", &[("GET /v1/models", r#"{"data":[{"id":"m","owned_by":"llamacpp"}]}"#)]),
         ("ollama", &[("GET /api/version", r#"{"version":"0.12.0"}"#)]),
+        ("tgi", &[("GET /info", r#"{"model_id":"m","max_total_tokens":4096}"#)]),
         ("openai", &[("GET /v1/models", r#"{"data":[{"id":"m","owned_by":"a gateway"}]}"#)]),
     ] {
         let server = server_with(routes);
