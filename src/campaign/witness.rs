@@ -3,10 +3,13 @@
 use std::thread;
 use std::time::Duration;
 
+use crate::engine::EngineKind;
+use crate::figures;
 use crate::measure::Client;
 use crate::record::{RequestRecord, TokenCount};
 use crate::server_side::{ServerCounts, ServerSide, ServerTimes};
 use crate::summary::Summary;
+use crate::verdict::LEAST_SHARE_ENDED_BY_LENGTH;
 
 /// Reads the engine's counters before the first round and after the last.
 #[derive(Default)]
@@ -50,6 +53,8 @@ impl Witness {
         let told = (self.told != ServerTimes::default())
             .then_some(ServerSide { times: self.told, ..ServerSide::default() });
         let side = session.map(|side| ServerSide { times: self.told.or(&side.times), ..side }).or(told);
+        self.warnings.extend(cut_short(summary, client.engine()));
+        self.warnings.extend(side.and_then(|side| kept_waiting(&side.times, client.engine())));
         (side, self.warnings)
     }
 
@@ -67,6 +72,30 @@ impl Witness {
             None
         })
     }
+}
+
+/// In words, where answers were not of the asked-for length.
+fn cut_short(summary: &Summary, engine: EngineKind) -> Option<String> {
+    let share = summary.share_ended_by_length().filter(|share| *share < LEAST_SHARE_ENDED_BY_LENGTH)?;
+    let remedy = match engine.fixes_output_length() {
+        true => "ignore_eos makes it go on",
+        false => "nothing makes this engine go on: the length is a cap to it",
+    };
+    Some(format!(
+        "only {} of the answers had the asked-for length, so throughput and E2E follow what the model chose to say \
+         (TTFT and TPOT don't); {remedy}",
+        figures::percent(share)
+    ))
+}
+
+/// In words, where requests waited for most of their time and it is known what helps.
+fn kept_waiting(times: &ServerTimes, engine: EngineKind) -> Option<String> {
+    let hint = engine.queueing_hint()?;
+    let (waited_ms, total_ms) = (times.queue_ms.mean, times.e2e_ms.mean);
+    (waited_ms > total_ms / 2.0).then(|| {
+        let (waited_ms, total_ms) = (figures::number(waited_ms), figures::number(total_ms));
+        format!("requests waited {waited_ms} of their {total_ms} ms for their turn: {hint}")
+    })
 }
 
 /// In words, where the engine's counters and its answers don't tell the same.
@@ -96,6 +125,7 @@ fn disagreement(counts: &ServerCounts, summary: &Summary) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server_side::Mean;
 
     fn summary(tokens_counted_by: TokenCount) -> Summary {
         let tokens_counted_by = Some(tokens_counted_by);
@@ -125,6 +155,35 @@ mod tests {
         );
         let of_output = disagreement(&counts(40, 95), &summary(TokenCount::Usage)).unwrap();
         assert!(!of_output.contains("input"), "{of_output}");
+    }
+
+    #[test]
+    fn answers_that_ended_early_are_told_with_what_helps() {
+        let mut summary = summary(TokenCount::Usage);
+        summary.requests.succeeded = 100;
+        summary.requests.ended_by_length = 99;
+        let [vllm, ollama] = ["vllm", "ollama"].map(|name| EngineKind::named(name).unwrap());
+        assert_eq!(cut_short(&summary, vllm), None);
+        summary.requests.ended_by_length = 60;
+        assert!(cut_short(&summary, vllm).unwrap().ends_with("ignore_eos makes it go on"));
+        assert!(cut_short(&summary, ollama).unwrap().ends_with("the length is a cap to it"));
+    }
+
+    #[test]
+    fn a_long_wait_is_told_where_it_is_known_what_helps() {
+        let times = |queue_ms| ServerTimes {
+            queue_ms: Mean::of(queue_ms),
+            e2e_ms: Mean::of(100.0),
+            ..ServerTimes::default()
+        };
+        let [vllm, ollama] = ["vllm", "ollama"].map(|name| EngineKind::named(name).unwrap());
+        assert_eq!(kept_waiting(&times(49.0), ollama), None);
+        assert_eq!(kept_waiting(&times(51.0), vllm), None);
+        let warning = kept_waiting(&times(51.0), ollama).unwrap();
+        assert!(
+            warning.contains("51.0 of their 100 ms") && warning.contains("OLLAMA_NUM_PARALLEL"),
+            "{warning}"
+        );
     }
 
     #[test]
