@@ -1,10 +1,9 @@
 //! What happens while a suite runs, for whoever shows it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::scenario::ScenarioId;
-use crate::target::ImageRef;
 
 /// Sessions are called as people know them: `session 2`, `proof: new, start 3`.
 #[derive(Clone, Debug)]
@@ -13,9 +12,11 @@ pub enum Event<'a> {
         target: &'a str,
         session: &'a str,
     },
-    ImagePulled {
-        image: &'a ImageRef,
-        progress: Arc<PullProgress>,
+    /// Something is done before a session, such as pulling an image or having the engine load its model.
+    Errand {
+        target: &'a str,
+        what: &'a str,
+        share: Arc<Share>,
     },
     WarmUp {
         scenario: &'a ScenarioId,
@@ -35,13 +36,6 @@ pub enum Event<'a> {
     Pause,
 }
 
-/// How much of an image is here, of the layers that are known so far.
-#[derive(Debug, Default)]
-pub struct PullProgress {
-    pub bytes: AtomicU64,
-    pub of_bytes: AtomicU64,
-}
-
 /// How far a round is, for whoever watches from another thread.
 #[derive(Debug, Default)]
 pub struct Progress {
@@ -49,4 +43,28 @@ pub struct Progress {
     pub ended: AtomicU32,
     pub failed: AtomicU32,
     pub output_tokens: AtomicU64,
+}
+
+/// Which part of something is done, where that is known.
+#[derive(Debug)]
+pub struct Share(AtomicU32);
+
+const UNKNOWN: u32 = u32::MAX;
+
+impl Share {
+    /// From 0 to 1.
+    pub fn set(&self, share: f64) {
+        self.0.store((share.clamp(0.0, 1.0) * 1000.0) as u32, Ordering::Relaxed);
+    }
+
+    pub fn get(&self) -> Option<f64> {
+        let permille = self.0.load(Ordering::Relaxed);
+        (permille != UNKNOWN).then(|| f64::from(permille) / 1000.0)
+    }
+}
+
+impl Default for Share {
+    fn default() -> Share {
+        Share(AtomicU32::new(UNKNOWN))
+    }
 }

@@ -25,6 +25,7 @@ pub mod record;
 pub mod report;
 pub mod scenario;
 pub mod secret;
+pub mod server_side;
 pub mod simulator;
 pub mod stats;
 pub mod store;

@@ -5,6 +5,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::server_side::ServerTimes;
+
 /// Nanoseconds of the machine's monotonic clock: comparable between processes of one machine, not between machines.
 pub type Nanos = u64;
 
@@ -25,6 +27,8 @@ pub struct RequestRecord {
     pub output_tokens: u32,
     pub tokens_counted_by: TokenCount,
     pub finish: Option<Finish>,
+    /// As the engine measured them.
+    pub server_times: ServerTimes,
     /// How often it was sent once more, because the server had closed the idle connection it was first sent on.
     pub reconnects: u32,
     pub outcome: Result<(), Failure>,

@@ -251,6 +251,7 @@ mod tests {
     use super::*;
     use crate::load::Stop;
     use crate::record::Failure;
+    use crate::server_side::ServerTimes;
 
     const LOAD: Load = Load { arrival: Arrival::Closed { concurrency: 2 }, stop: Stop::Requests(2) };
 
@@ -266,6 +267,7 @@ mod tests {
             output_tokens,
             tokens_counted_by: TokenCount::Usage,
             finish: Some(Finish::Length),
+            server_times: ServerTimes::default(),
             reconnects: 0,
             outcome: Ok(()),
         }

@@ -106,6 +106,9 @@ pub struct SimulatorSettings {
     /// Tokens of prompts and answers that fit into the KV cache; 0 is room for all. When it is full, the request that
     /// came last gives its part back, queues again and has all of its tokens prefilled once more.
     pub kv_cache_tokens: u32,
+    /// The share of answers that the model ends before their asked-for length. Requests that say `ignore_eos` are spared;
+    /// Ollama's and TGI's own wires have no word for it.
+    pub eos_rate: f64,
     /// What a request that finds the engine idle waits before its prefill, as when a model has to be woken up.
     pub wake_ms: f64,
     /// How long the engine has to have been idle for that; 0 is any pause.
@@ -167,6 +170,7 @@ impl Default for SimulatorSettings {
             prefill_scale: 1.0,
             time_scale: 1.0,
             kv_cache_tokens: 0,
+            eos_rate: 0.0,
             wake_ms: 0.0,
             wake_after_ms: 0.0,
             faults: Faults::default(),
@@ -227,6 +231,7 @@ impl SimulatorSettings {
         for (key, found) in [("max_step_tokens", self.max_step_tokens), ("max_seqs", self.max_seqs)] {
             check(key, found, found >= 1, "at least 1")?;
         }
+        check("eos_rate", self.eos_rate, (0.0..=1.0).contains(&self.eos_rate), "a share from 0 to 1")?;
         let expected = "from 0 to 0.3: three standard deviations have to leave a step some time";
         check("jitter", self.jitter, (0.0..=0.3).contains(&self.jitter), expected)?;
         check("version", &self.version, !self.version.trim().is_empty(), "a word such as \"1.0.0\"")?;
@@ -293,6 +298,7 @@ mod tests {
         expect_rejected(SimulatorSettings { max_seqs: 0, ..usual() }, "max_seqs");
         expect_rejected(SimulatorSettings { jitter: 0.5, ..usual() }, "jitter");
         expect_rejected(SimulatorSettings { time_scale: 0.0, ..usual() }, "time_scale");
+        expect_rejected(SimulatorSettings { eos_rate: 1.1, ..usual() }, "eos_rate");
         let ill = |faults| SimulatorSettings { faults, ..usual() };
         expect_rejected(ill(Faults { stall_rate: 1.5, ..Faults::default() }), "faults.stall_rate");
         let rates = Faults { error_rate: 0.6, reset_rate: 0.6, ..Faults::default() };

@@ -25,6 +25,7 @@ const CORE: &[&str] = &[
     "target",
     "engine",
     "secret",
+    "server_side",
 ];
 /// Each does one kind of I/O.
 const EDGES: &[&str] =

@@ -97,7 +97,9 @@ impl<'a> Course<'a> {
     }
 
     pub fn warn(&mut self, warning: String) {
-        self.warnings.push(warning);
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
     }
 
     pub fn ignore(&mut self, reason: String) {

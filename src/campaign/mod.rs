@@ -4,6 +4,7 @@ mod course;
 mod duel;
 mod proof;
 mod session;
+mod witness;
 
 use std::time::Duration;
 
@@ -133,8 +134,9 @@ impl<'a> Campaign<'a> {
     fn measure(&self, launched: &Launched, which: Which, course: &mut Course<'a>) {
         course.on(&launched.environment, self.baselines);
         let asked = self.asked(course.scenario);
-        let Held { session, trouble } = hold(&asked, launched, which, self.listen, self.cancel);
+        let Held { session, trouble, warnings } = hold(&asked, launched, which, self.listen, self.cancel);
         course.add(session);
+        warnings.into_iter().for_each(|warning| course.warn(warning));
         if let Some(trouble) = trouble {
             course.fail(trouble);
         }

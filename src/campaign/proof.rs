@@ -130,8 +130,9 @@ impl<'a> Proof<'_, 'a> {
             }
             _ => unreachable!("a turn is one side or both"),
         };
-        for ((side, launched), Held { session, trouble }) in sides.iter().zip(launched).zip(held) {
+        for ((side, launched), Held { session, trouble, warnings }) in sides.iter().zip(launched).zip(held) {
             course.add_to_proof(*side, &launched.environment, session);
+            warnings.into_iter().for_each(|warning| course.warn(warning));
             if let Some(trouble) = trouble {
                 course.fail(trouble);
             }

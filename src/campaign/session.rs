@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
+use crate::campaign::witness::Witness;
 use crate::deck::Deck;
 use crate::event::{Event, Progress};
 use crate::health::ClientHealth;
@@ -38,6 +39,8 @@ impl Asked<'_> {
 pub struct Held {
     pub session: Session,
     pub trouble: Option<String>,
+    /// What may be wrong with figures that were measured.
+    pub warnings: Vec<String>,
 }
 
 /// Failures that are kept in words.
@@ -95,6 +98,7 @@ struct Sitting<'a> {
     cancel: &'a Cancel,
     deck: Deck,
     client: Result<Client, Trouble>,
+    witness: Witness,
     session: Session,
 }
 
@@ -122,12 +126,21 @@ impl<'a> Sitting<'a> {
             cancel,
             deck: Deck::measured(asked.workload, &asked.salt(), which.number),
             client: launched.client(asked.run.request_timeout).map_err(Trouble::from),
+            witness: Witness::default(),
             session: empty_session(which.number, launched),
         }
     }
 
     fn held(self) -> Held {
-        Held { session: self.session, trouble: self.client.err().map(|trouble| trouble.0) }
+        let Sitting { mut session, client, witness, which, .. } = self;
+        let client = match client {
+            Ok(client) => client,
+            Err(Trouble(trouble)) => return Held { session, trouble: Some(trouble), warnings: Vec::new() },
+        };
+        let (server, warnings) = witness.end(&client, &session.summary);
+        session.server = server;
+        let warnings = warnings.iter().map(|warning| format!("{}: {warning}", which.name)).collect();
+        Held { session, trouble: None, warnings }
     }
 
     fn warm_up(&mut self) {
@@ -140,7 +153,9 @@ impl<'a> Sitting<'a> {
             let watch = Watch { progress: &progress, cancel: sitting.cancel };
             let warm_up = client.warm_up(workload, load, &mut deck, run.warmup, watch)?;
             sitting.check_interrupt()?;
-            check_warm_up(&warm_up)
+            check_warm_up(&warm_up)?;
+            sitting.witness.begin(client);
+            Ok(())
         });
     }
 
@@ -175,6 +190,7 @@ impl<'a> Sitting<'a> {
     }
 
     fn keep(&mut self, records: &[RequestRecord], health: ClientHealth) {
+        self.witness.hear(records);
         let summary = Summary::of(records, self.asked.load, self.asked.workload.stream);
         let session = &mut self.session;
         session.summary = Summary::merge([&session.summary, &summary]);
@@ -225,6 +241,7 @@ fn empty_session(number: u32, launched: &Launched) -> Session {
         summary: Summary::default(),
         health: ClientHealth::default(),
         rounds: Vec::new(),
+        server: None,
         failures: Vec::new(),
         log: launched.log.clone(),
     }

@@ -95,7 +95,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let listen = |event: Event| progress.show(event);
     let launcher = Launcher::new(&run.id, PathBuf::from("."), &cancel, &listen);
     let target = args.target();
-    let launched = match launcher.check(&target, &[]).and_then(|()| launcher.launch(&target)) {
+    let launched = launcher.check(&target, &[]).and_then(|()| launcher.launch(&target));
+    progress.clear();
+    let launched = match launched {
         Ok(launched) => launched,
         Err(error) => {
             eprintln!("error: {error}");
@@ -131,7 +133,7 @@ fn bench(args: &Args, run: Run, launched: &Launched, listen: &dyn Fn(Event), can
     let (workload, load, plan, scenario) = (args.workload(), args.load(), args.plan(), args.scenario());
     let asked = Asked { scenario: &scenario, workload: &workload, load: &load, run: &plan, salt: &run.id };
     let which = Which { number: 1, name: "bench" };
-    let Held { session, trouble } = hold(&asked, launched, which, listen, cancel);
+    let Held { session, trouble, warnings } = hold(&asked, launched, which, listen, cancel);
     let nothing = session.summary.requests.succeeded == 0;
     let trouble = trouble.or_else(|| nothing.then(|| "no request succeeded".to_owned()));
     Report {
@@ -143,7 +145,7 @@ fn bench(args: &Args, run: Run, launched: &Launched, listen: &dyn Fn(Event), can
         verdict: if trouble.is_none() { Verdict::Ok } else { Verdict::Invalid },
         reason: trouble.unwrap_or_else(|| "figures only: no gate was given.".into()),
         gates: Vec::new(),
-        warnings: Vec::new(),
+        warnings,
         environment: Some(launched.environment.clone()),
         baseline: None,
         proof: None,

@@ -1,7 +1,6 @@
 //! Images: which one a name stands for, and getting it.
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
 
 use docker_credential::{CredentialRetrievalError, DockerCredential};
 use futures_util::StreamExt;
@@ -11,7 +10,7 @@ use testcontainers::bollard::models::ImageInspect;
 use testcontainers::bollard::query_parameters::{CreateImageOptionsBuilder, ListImagesOptionsBuilder};
 
 use crate::docker::{Docker, DockerError, refused};
-use crate::event::PullProgress;
+use crate::event::Share;
 use crate::measure::Cancel;
 use crate::target::ImageRef;
 
@@ -24,12 +23,6 @@ pub struct Image {
     pub pinned: ImageRef,
     /// What its maker says of its version.
     pub version: Option<String>,
-}
-
-/// What a pull has to be told, and stops at.
-pub struct Pulled<'a> {
-    pub progress: &'a PullProgress,
-    pub cancel: &'a Cancel,
 }
 
 impl Docker {
@@ -45,7 +38,8 @@ impl Docker {
         Ok(None)
     }
 
-    pub fn pull(&self, image: &ImageRef, pulled: Pulled) -> Result<(), DockerError> {
+    /// Of the layers that are known so far, `share` is told how much is here.
+    pub fn pull(&self, image: &ImageRef, share: &Share, cancel: &Cancel) -> Result<(), DockerError> {
         let name = image.exact();
         let options = CreateImageOptionsBuilder::new().from_image(&name).build();
         let failed = |error| refused(format!("can't pull {name}"), error);
@@ -58,15 +52,16 @@ impl Docker {
                 if let (Some(current), Some(total)) = (detail.current, detail.total) {
                     layers.insert(layer, (current.max(0) as u64, total.max(0) as u64));
                 }
-                pulled.progress.bytes.store(layers.values().map(|(bytes, _)| bytes).sum(), Ordering::Relaxed);
-                pulled.progress.of_bytes.store(layers.values().map(|(_, of)| of).sum(), Ordering::Relaxed);
+                let (bytes, of) =
+                    layers.values().fold((0, 0), |sum, layer| (sum.0 + layer.0, sum.1 + layer.1));
+                share.set(bytes as f64 / of.max(1) as f64);
             }
             Ok(())
         };
         self.runtime.block_on(async {
             tokio::select! {
                 done = pull => done,
-                () = pulled.cancel.cancelled() => Err(DockerError::Interrupted),
+                () = cancel.cancelled() => Err(DockerError::Interrupted),
             }
         })
     }

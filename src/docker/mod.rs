@@ -18,7 +18,7 @@ use testcontainers::core::client::docker_client_instance;
 use tokio::runtime::Runtime;
 
 pub use container::{Belonging, Container, Died};
-pub use image::{Image, Pulled};
+pub use image::Image;
 pub use owner::{Owner, reap_if_asked};
 
 /// A Docker that answers.

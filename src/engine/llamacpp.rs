@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::engine::openai_wire::OpenaiWire;
-use crate::engine::{Engine, Identity, MODELS, Sign, Wire, models_are_owned_by, text};
+use crate::engine::{Engine, Identity, MODELS, Meter, Sign, Wire, models_are_owned_by, text};
 use crate::workload::Api;
 
 #[derive(Debug)]
@@ -13,6 +13,18 @@ const PROPS: &str = "/props";
 
 /// What it calls itself when it was built from sources without their history.
 const UNKNOWN_BUILD: &str = "b0-unknown";
+
+/// Only with `--metrics`. Its times come with every answer.
+static METER: Meter = Meter {
+    path: "/metrics",
+    model_label: None,
+    // Tokens that the cache had are not among the processed ones.
+    input_tokens: &[&["llamacpp:prompt_tokens_total"], &["llamacpp:prompt_tokens_cached_total"]],
+    output_tokens: &["llamacpp:tokens_predicted_total"],
+    cached_input_tokens: &["llamacpp:prompt_tokens_cached_total"],
+    preemptions: &[],
+    times: &[],
+};
 
 impl Engine for Llamacpp {
     fn name(&self) -> &'static str {
@@ -45,6 +57,10 @@ impl Engine for Llamacpp {
     fn fixes_output_length(&self) -> bool {
         true
     }
+
+    fn meter(&self) -> Option<&'static Meter> {
+        Some(&METER)
+    }
 }
 
 #[cfg(test)]
@@ -52,6 +68,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn prompt_tokens_are_counted_with_those_that_the_cache_had() {
+        let metrics = "llamacpp:prompt_tokens_total 839\nllamacpp:prompt_tokens_cached_total 96\n\
+                       llamacpp:tokens_predicted_total 3002\n";
+        let counts = METER.read(metrics, Some("gemma")).unwrap().counts;
+        assert_eq!((counts.input_tokens, counts.output_tokens), (Some(935), Some(3002)));
+    }
 
     #[test]
     fn an_unknown_build_is_no_version() {

@@ -4,9 +4,13 @@
 //!
 //! A new engine is a file here, and a line in [`ENGINES`].
 
+mod errand;
+mod exposition;
 mod kind;
 mod lines;
 mod llamacpp;
+mod meter;
+mod ollama;
 mod openai;
 mod openai_wire;
 mod payload;
@@ -15,6 +19,7 @@ mod refusal;
 mod reply;
 mod simulator;
 mod sse;
+mod tgi;
 mod vllm;
 mod wire;
 
@@ -24,13 +29,18 @@ use serde_json::Value;
 
 use crate::workload::Api;
 
+pub use errand::{Errand, read_progress};
+pub use exposition::NotExposition;
 pub use kind::{EngineChoice, EngineKind};
+pub use lines::{LineTooLong, Lines};
+pub use meter::Meter;
 pub use refusal::refusal;
 pub use reply::Reply;
 pub use wire::{Ask, Request, Wire};
 
 /// The one list of engines. Where several know each other's signs, `auto` takes the first.
-static ENGINES: [&dyn Engine; 4] = [&simulator::Simulator, &vllm::Vllm, &llamacpp::Llamacpp, &openai::Openai];
+static ENGINES: [&dyn Engine; 6] =
+    [&simulator::Simulator, &vllm::Vllm, &ollama::Ollama, &tgi::Tgi, &llamacpp::Llamacpp, &openai::Openai];
 
 /// One kind of server, as the client sees it.
 pub trait Engine: fmt::Debug + Send + Sync {
@@ -65,6 +75,21 @@ pub trait Engine: fmt::Debug + Send + Sync {
 
     /// Whether `ignore_eos` fixes the output length; otherwise the length that is asked for is no more than a cap.
     fn fixes_output_length(&self) -> bool;
+
+    /// What it is asked to do before a session, in this order: to get and load its model, to forget what it has seen.
+    fn errands(&self, _identity: &Identity) -> Vec<Errand> {
+        Vec::new()
+    }
+
+    /// What helps where requests spend most of their time waiting for their turn.
+    fn queueing_hint(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Where it shows what it has counted, if it does.
+    fn meter(&self) -> Option<&'static Meter> {
+        None
+    }
 }
 
 /// A question whose answer gives an engine away.
@@ -80,6 +105,8 @@ pub struct Identity {
     pub version: Option<String>,
     /// The model that is asked for, or else the one that it serves.
     pub model: Option<String>,
+    /// Of the model, where the engine knows it.
+    pub model_digest: Option<String>,
 }
 
 impl Identity {

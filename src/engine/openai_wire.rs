@@ -4,12 +4,13 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::engine::payload::Payload;
+use crate::engine::payload::{Payload, Timings};
 use crate::engine::prompt::{Messages, messages, text};
 use crate::engine::refusal::{bad_payload, error_told};
 use crate::engine::sse::{Event, event};
 use crate::engine::{Ask, Reply, Request, Wire};
 use crate::record::{Failure, Nanos};
+use crate::server_side::Mean;
 use crate::workload::{Api, Sampling};
 
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +56,10 @@ impl Wire for OpenaiWire {
             reply.input_tokens = usage.prompt_tokens.filter(|&tokens| tokens > 0).or(reply.input_tokens);
             reply.output_tokens =
                 usage.completion_tokens.filter(|&tokens| tokens > 0).or(reply.output_tokens);
+        }
+        if let Some(Timings { prompt_ms, predicted_ms }) = payload.timings {
+            reply.server_times.prefill_ms = prompt_ms.map(Mean::of).unwrap_or_default();
+            reply.server_times.decode_ms = predicted_ms.map(Mean::of).unwrap_or_default();
         }
         Ok(())
     }

@@ -14,6 +14,9 @@ pub struct Payload {
     pub choices: Choices,
     #[serde(default)]
     pub usage: Option<Usage>,
+    /// llama.cpp's own times.
+    #[serde(default)]
+    pub timings: Option<Timings>,
     /// Whether there is an `error`.
     #[serde(default)]
     pub error: Filled,
@@ -34,6 +37,14 @@ pub struct Usage {
     pub completion_tokens: Option<u32>,
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+pub struct Timings {
+    #[serde(default)]
+    pub prompt_ms: Option<f64>,
+    #[serde(default)]
+    pub predicted_ms: Option<f64>,
+}
+
 /// Whether a value is there and not empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Filled(pub bool);
@@ -50,23 +61,28 @@ struct Choice {
     finish_reason: Option<FinishReason>,
 }
 
+/// What is said in a message, or in a part of one.
 #[derive(Deserialize)]
-struct Content {
+pub struct Content {
     #[serde(default)]
     content: Filled,
     #[serde(default)]
     reasoning: Filled,
     #[serde(default)]
     reasoning_content: Filled,
+    /// Ollama's reasoning.
+    #[serde(default)]
+    thinking: Filled,
     #[serde(default)]
     tool_calls: Filled,
 }
 
-struct FinishReason(Finish);
+pub struct FinishReason(pub Finish);
 
 impl Content {
-    fn filled(&self) -> bool {
-        self.content.0 || self.reasoning.0 || self.reasoning_content.0 || self.tool_calls.0
+    pub fn filled(&self) -> bool {
+        let reasoning = self.reasoning.0 || self.reasoning_content.0 || self.thinking.0;
+        self.content.0 || reasoning || self.tool_calls.0
     }
 }
 
@@ -118,7 +134,8 @@ impl Visitor<'_> for FinishVisitor {
     fn visit_str<E: de::Error>(self, reason: &str) -> Result<FinishReason, E> {
         Ok(FinishReason(match reason {
             "length" => Finish::Length,
-            "stop" => Finish::Stop,
+            // TGI knows by what it was stopped.
+            "stop" | "eos_token" | "stop_sequence" => Finish::Stop,
             _ => Finish::Other,
         }))
     }

@@ -2,6 +2,7 @@
 
 use crate::engine::lines::Lines;
 use crate::record::{Failure, FailureClass, Finish, Nanos};
+use crate::server_side::ServerTimes;
 
 /// An answer as far as it has arrived; one per request.
 #[derive(Debug, Default)]
@@ -12,6 +13,8 @@ pub struct Reply {
     /// As the server counted them.
     pub output_tokens: Option<u32>,
     pub finish: Option<Finish>,
+    /// As the engine measured them.
+    pub server_times: ServerTimes,
     /// The engine said that nothing more will come.
     pub done: bool,
     pub(super) lines: Lines,

@@ -1,9 +1,9 @@
-//! tollgate's own simulated engine.
+//! tollgate's own simulated engine: it counts under vLLM's names.
 
 use serde_json::Value;
 
 use crate::engine::openai_wire::OpenaiWire;
-use crate::engine::{Engine, Identity, MODELS, Sign, Wire, models_are_owned_by, text};
+use crate::engine::{Engine, Identity, MODELS, Meter, Sign, Wire, models_are_owned_by, text, vllm};
 use crate::workload::Api;
 
 #[derive(Debug)]
@@ -37,5 +37,9 @@ impl Engine for Simulator {
 
     fn fixes_output_length(&self) -> bool {
         true
+    }
+
+    fn meter(&self) -> Option<&'static Meter> {
+        Some(&vllm::METER)
     }
 }

@@ -16,6 +16,9 @@ pub trait Wire: fmt::Debug + Send + Sync {
     /// Takes in the body of an answer that came as a whole.
     fn read_body(&self, body: &[u8], at_ns: Nanos, reply: &mut Reply) -> Result<(), Failure>;
 
+    /// Takes in what an answer's headers say; `header` looks one up by its name in lower case.
+    fn read_headers(&self, _header: &dyn Fn(&str) -> Option<f64>, _reply: &mut Reply) {}
+
     /// Takes in a piece of a streamed answer that arrived at a moment. Pieces may cut lines anywhere.
     fn read_piece(&self, piece: &[u8], at_ns: Nanos, reply: &mut Reply) -> Result<(), Failure> {
         let mut lines = std::mem::take(&mut reply.lines);

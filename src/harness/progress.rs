@@ -8,8 +8,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::event::{Event, Progress, PullProgress};
-use crate::figures;
+use crate::event::{Event, Progress, Share};
 
 /// Stands wherever the cursor is: the test runner has just written `test chat::users-4::sim ... ` and continues there.
 /// That rules out the libraries for this, which own whole lines. Draws nothing where nobody looks: standard error is no
@@ -32,8 +31,8 @@ impl ProgressLine {
         self.clear();
         let text = match event {
             Event::EngineStarts { target, session } => Text::new(format!("{session}: starting {target}")),
-            Event::ImagePulled { image, progress } => {
-                Text { so_far: Box::new(move || pulled(&progress)), ..Text::new(format!("pulling {image}")) }
+            Event::Errand { target, what, share } => {
+                Text { so_far: Box::new(move || done(&share)), ..Text::new(format!("{target}: {what}")) }
             }
             Event::WarmUp { scenario, session, progress } => Text {
                 so_far: Box::new(move || ended(&progress, None)),
@@ -92,12 +91,8 @@ fn ended(progress: &Progress, of: Option<u32>) -> String {
     format!(", {}{of} requests{failures}", progress.ended.load(Ordering::Relaxed))
 }
 
-fn pulled(progress: &PullProgress) -> String {
-    let [bytes, of] = [&progress.bytes, &progress.of_bytes].map(|count| count.load(Ordering::Relaxed));
-    match of {
-        0 => String::new(),
-        of => format!(", {} of {}", figures::bytes(bytes), figures::bytes(of)),
-    }
+fn done(share: &Share) -> String {
+    share.get().map_or(String::new(), |share| format!(", {:.0} %", share * 100.0))
 }
 
 /// A thread that draws until it is told to stop.
@@ -155,5 +150,16 @@ mod tests {
         progress.ended.store(4, Ordering::Relaxed);
         progress.failed.store(1, Ordering::Relaxed);
         assert_eq!(text.now(), "session 1: round 1/2, 4/8 requests, 1 failed, 0 s (chat::users-4::sim)");
+    }
+
+    #[test]
+    fn an_errand_shows_its_share_once_it_is_known() {
+        let share = Arc::new(Share::default());
+        let shown = share.clone();
+        let text =
+            Text { so_far: Box::new(move || done(&shown)), ..Text::new("gpu: pulling qwen3:8b".into()) };
+        assert_eq!(text.now(), "gpu: pulling qwen3:8b, 0 s");
+        share.set(0.426);
+        assert_eq!(text.now(), "gpu: pulling qwen3:8b, 43 %, 0 s");
     }
 }

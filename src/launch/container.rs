@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
-use crate::docker::{Belonging, Container, Died, Docker, DockerError, Image, Owner, Pulled};
-use crate::event::{Event, PullProgress};
+use crate::docker::{Belonging, Container, Died, Docker, DockerError, Image, Owner};
+use crate::event::{Event, Share};
 use crate::figures;
 use crate::gpu::{self, Gpu};
-use crate::launch::{Lack, LaunchError, Launched, Launcher, address, environment_name, failed, interrupted};
+use crate::launch::{
+    Introduced, Lack, LaunchError, Launched, Launcher, address, environment_name, failed, interrupted,
+};
 use crate::machine;
-use crate::measure::{Access, Client};
+use crate::measure::Access;
 use crate::report::Environment;
 use crate::target::{ContainerSpec, Gpus, ImageRef, Place, Pull, TargetSpec};
 
@@ -109,11 +111,10 @@ impl Launcher<'_> {
             }
             _ => {}
         }
-        let progress = Arc::new(PullProgress::default());
-        (self.listen)(Event::ImagePulled { image: &spec.image, progress: progress.clone() });
-        docker
-            .pull(&spec.image, Pulled { progress: &progress, cancel: self.cancel })
-            .map_err(launch_error)?;
+        let share = Arc::new(Share::default());
+        let what = format!("pulling {}", spec.image);
+        (self.listen)(Event::Errand { target: spec.engine.name(), what: &what, share: share.clone() });
+        docker.pull(&spec.image, &share, self.cancel).map_err(launch_error)?;
         docker
             .image(&spec.image)
             .map_err(launch_error)?
@@ -146,21 +147,14 @@ impl Launcher<'_> {
         let lives = || running.still_lives(&image.pinned, asked);
         self.await_health(&address, spec.start_timeout, lives)
             .map_err(|error| running.explain(error, &image.pinned, self.cancel.is_cancelled()))?;
-        let identity = Client::new(address.clone()).map_err(failed)?.identity().map_err(failed)?;
-        let model = target.model.clone().or(identity.model).ok_or_else(|| {
-            let name = &target.name;
-            LaunchError::Failed(format!(
-                "the engine doesn't say which model it serves; give `model` in [targets.{name}]"
-            ))
-        })?;
-        address.model = Some(model.clone());
+        let Introduced { version, model, model_shown } = self.introduce(target, &mut address)?;
         let gpus = spec.gpus.map(|wanted| installed(wanted)).transpose()?.unwrap_or_default();
-        let version = identity.version.or_else(|| image.version.clone()).unwrap_or(spec.image.version());
+        let version = version.or_else(|| image.version.clone()).unwrap_or(spec.image.version());
         let hardware = spec.hardware.clone().unwrap_or_else(|| gpu::hardware(&gpus));
         let environment = Environment {
             name: environment_name(&hardware, &model),
             engine: format!("{} {version}", spec.engine.name()),
-            model,
+            model: model_shown,
             machine: if gpus.is_empty() { machine::describe() } else { gpu::describe(&gpus) },
             url: None,
             simulator: None,

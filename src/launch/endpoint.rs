@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::launch::{Lack, LaunchError, Launched, Launcher, address, environment_name, failed};
+use crate::launch::{Introduced, Lack, LaunchError, Launched, Launcher, address, environment_name, failed};
 use crate::machine;
 use crate::measure::{Access, Client, recognise};
 use crate::report::Environment;
@@ -33,22 +33,15 @@ impl Launcher<'_> {
             }
             other => other,
         })?;
-        let mut client = Client::new(address.clone()).map_err(failed)?;
-        let identity = client.identity().map_err(failed)?;
-        let model = target.model.clone().or(identity.model).ok_or_else(|| {
-            let name = &target.name;
-            LaunchError::Failed(format!(
-                "{url} doesn't say which model it serves; give `model` in [targets.{name}]"
-            ))
-        })?;
-        address.model = Some(model.clone());
+        let Introduced { version, model, model_shown } = self.introduce(target, &mut address)?;
         let hardware = endpoint.hardware.as_deref().unwrap_or("endpoint");
-        let version = identity.version.as_deref().unwrap_or("of unknown version");
+        let version = version.as_deref().unwrap_or("of unknown version");
+        let is_local = Client::new(address.clone()).map_err(failed)?.is_local();
         let environment = Environment {
             name: environment_name(hardware, &model),
             engine: format!("{} {version}", engine.name()),
-            model,
-            machine: if client.is_local() { machine::describe() } else { hardware.to_owned() },
+            model: model_shown,
+            machine: if is_local { machine::describe() } else { hardware.to_owned() },
             url: Some(url.clone()),
             simulator: None,
             image: None,

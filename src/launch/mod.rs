@@ -9,11 +9,12 @@ use std::any::Any;
 use std::cell::Cell;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::engine::EngineKind;
-use crate::event::Event;
+use crate::engine::{EngineKind, Identity};
+use crate::event::{Event, Share};
 use crate::measure::{Access, Cancel, Client, ClientError, ClientSettings};
 use crate::report::Environment;
 use crate::target::{Place, TargetSpec};
@@ -166,6 +167,42 @@ impl<'a> Launcher<'a> {
         })
     }
 
+    /// Has the engine made ready as a session wants it: with its model loaded, and without memories where it can
+    /// forget. From then on the address knows the model.
+    fn introduce(
+        &self,
+        target: &TargetSpec,
+        address: &mut ClientSettings,
+    ) -> Result<Introduced, LaunchError> {
+        let mut client = Client::new(address.clone()).map_err(failed)?;
+        let mut identity = client.identity().map_err(failed)?;
+        let errands = client.engine().errands(&identity);
+        for errand in &errands {
+            let share = Arc::new(Share::default());
+            (self.listen)(Event::Errand { target: &target.name, what: &errand.what, share: share.clone() });
+            // That it can't do what is only good to have says nothing about it.
+            if let Err(why) = client.run_errand(errand, &share, self.cancel)
+                && errand.is_needed
+            {
+                return Err(LaunchError::Failed(format!("{} failed: {why}", errand.what)));
+            }
+        }
+        if !errands.is_empty() {
+            // A model that had to be got has its digest only now.
+            identity = client.identity().map_err(failed)?;
+        }
+        let Identity { version, model, model_digest, .. } = identity;
+        let Some(model) = model else {
+            let (url, name) = (&address.access.url, &target.name);
+            let message =
+                format!("{url} doesn't say which model it serves; give `model` in [targets.{name}]");
+            return Err(LaunchError::Failed(message));
+        };
+        address.model = Some(model.clone());
+        let model_shown = with_digest(&model, model_digest.as_deref());
+        Ok(Introduced { version, model, model_shown })
+    }
+
     /// Tries until it works, the time is up, or `lives` objects. An attempt is told how many seconds have passed.
     fn poll<T>(
         &self,
@@ -191,6 +228,14 @@ impl<'a> Launcher<'a> {
     }
 }
 
+/// Who the engine says it is.
+struct Introduced {
+    version: Option<String>,
+    model: String,
+    /// With the beginning of its digest, where that is known.
+    model_shown: String,
+}
+
 fn address(target: &TargetSpec, engine: EngineKind, access: Access) -> ClientSettings {
     ClientSettings { access, engine, model: target.model.clone(), request_timeout: POLL }
 }
@@ -201,6 +246,18 @@ fn interrupted() -> LaunchError {
 
 fn failed(error: impl std::error::Error) -> LaunchError {
     LaunchError::Failed(error.to_string())
+}
+
+/// `qwen3:8b@500a1f067a9f`.
+fn with_digest(model: &str, digest: Option<&str>) -> String {
+    const SHOWN_CHARS: usize = 12;
+    match digest {
+        Some(digest) => {
+            let hex = digest.trim_start_matches("sha256:");
+            format!("{model}@{}", hex.chars().take(SHOWN_CHARS).collect::<String>())
+        }
+        None => model.to_owned(),
+    }
 }
 
 /// What a baseline holds for, as a folder's name: `l40s` and `Qwen/Qwen3-8B` are `l40s-qwen3-8b`.
@@ -227,5 +284,12 @@ mod tests {
         assert_eq!(environment_name("l40s", "Qwen/Qwen3-8B"), "l40s-qwen3-8b");
         assert_eq!(environment_name("cpu", "../../etc passwd"), "cpu-etc-passwd");
         assert_eq!(environment_name("NVIDIA L40S", "a:b"), "nvidia-l40s-a-b");
+    }
+
+    #[test]
+    fn a_model_is_told_with_the_beginning_of_its_digest() {
+        assert_eq!(with_digest("m", Some("sha256:365c0bd3c000a25d")), "m@365c0bd3c000");
+        assert_eq!(with_digest("m", Some("365c0bd3c000a25d")), "m@365c0bd3c000");
+        assert_eq!(with_digest("m", None), "m");
     }
 }

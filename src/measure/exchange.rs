@@ -143,13 +143,14 @@ impl Peer {
         standing: &mut Standing,
     ) -> Result<Option<Connection>, Failure> {
         let status = response.status();
-        let mut body = response.into_body();
+        let (head, mut body) = response.into_parts();
         if status != StatusCode::OK {
             let said = refusal(&short_body(&mut connection, body, REFUSAL_MAX_BYTES).await);
             let detail = format!("HTTP {}: {said}", status.as_u16());
             return Err(Failure { class: FailureClass::HttpStatus, detail });
         }
         let reply = &mut standing.reply;
+        prepared.wire.read_headers(&|name| head.headers.get(name)?.to_str().ok()?.parse().ok(), reply);
         match prepared.stream {
             true => read_stream(prepared.wire, &mut connection, &mut body, reply).await?,
             false => read_whole(prepared.wire, &mut connection, &mut body, reply).await?,
@@ -190,6 +191,7 @@ impl Standing {
             output_tokens,
             tokens_counted_by,
             finish: reply.finish,
+            server_times: reply.server_times,
             reconnects: self.reconnects,
             outcome,
         }

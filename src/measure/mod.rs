@@ -4,6 +4,7 @@ mod access;
 mod address;
 mod cancel;
 mod connection;
+mod errands;
 mod exchange;
 mod files;
 mod recognition;
@@ -18,11 +19,12 @@ use serde_json::Value;
 
 use crate::clock;
 use crate::deck::Deck;
-use crate::engine::{EngineKind, Identity, refusal};
-use crate::event::Progress;
+use crate::engine::{EngineKind, Errand, Identity, refusal};
+use crate::event::{Progress, Share};
 use crate::health::ClientHealth;
 use crate::load::Load;
 use crate::record::{Failure, Nanos, RequestRecord};
+use crate::server_side::ServerSide;
 use crate::telemetry::Telemetry;
 use crate::workload::Workload;
 
@@ -167,6 +169,27 @@ impl Client {
             self.model = identity.model.clone();
         }
         Ok(identity)
+    }
+
+    pub fn engine(&self) -> EngineKind {
+        self.peer.engine
+    }
+
+    /// Has the engine do something beside the load; an error says in words what came of it.
+    pub fn run_errand(&self, errand: &Errand, share: &Share, cancel: &Cancel) -> Result<(), String> {
+        self.runtime.block_on(errands::run(&self.small_talk, &self.peer.address, errand, share, cancel))
+    }
+
+    /// What the engine has counted since its start; `None` if it shows nothing.
+    pub fn server_side(&self) -> Result<Option<ServerSide>, String> {
+        let Some(meter) = self.peer.engine.meter() else { return Ok(None) };
+        let url = self.peer.address.url(meter.path);
+        let (status, body) = self.runtime.block_on(self.small_talk.get(&url))?;
+        if !status.is_success() {
+            return Ok(None);
+        }
+        let read = meter.read(&String::from_utf8_lossy(&body), self.model());
+        read.map(Some).map_err(|error| format!("{}: {error}", meter.path))
     }
 
     /// Sends fresh prompts until the load's stop. Connections are opened and the first requests written before the

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hyper::StatusCode;
-use hyper::header::HeaderMap;
+use hyper::header::{CONTENT_TYPE, HeaderMap};
 
 use crate::measure::address::Address;
 use crate::measure::connection::chain;
@@ -12,6 +12,7 @@ use crate::measure::connection::chain;
 pub struct SmallTalk(reqwest::Client);
 
 const TIMEOUT: Duration = Duration::from_secs(10);
+const LONGEST_POST: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl SmallTalk {
     pub fn new(address: &Address, headers: HeaderMap) -> Result<SmallTalk, reqwest::Error> {
@@ -22,6 +23,12 @@ impl SmallTalk {
         let builder = builder.pool_max_idle_per_host(0);
         let builder = if address.is_loopback() { builder.no_proxy() } else { builder };
         Ok(SmallTalk(builder.build()?))
+    }
+
+    /// Its answer may take hours.
+    pub async fn post(&self, url: &str, body: String) -> Result<reqwest::Response, reqwest::Error> {
+        let request = self.0.post(url).header(CONTENT_TYPE, "application/json").body(body);
+        request.timeout(LONGEST_POST).send().await
     }
 
     pub async fn get(&self, url: &str) -> Result<(StatusCode, Vec<u8>), String> {

@@ -180,6 +180,7 @@ fn session(number: u32) -> Session {
         summary: Summary::default(),
         health: ClientHealth::default(),
         rounds: vec![round; 10],
+        server: None,
         failures: Vec::new(),
         log: None,
     }

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::health::ClientHealth;
 use crate::metric::Metric;
 use crate::scenario::ScenarioId;
+use crate::server_side::ServerSide;
 use crate::summary::Summary;
 use crate::target::{ImageRef, SimulatorSettings};
 use crate::verdict::{GateOutcome, Side, Verdict};
@@ -171,6 +172,9 @@ pub struct Session {
     pub summary: Summary,
     pub health: ClientHealth,
     pub rounds: Vec<Round>,
+    /// What the engine says of the rounds, where it says anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerSide>,
     /// The first few failures, in words.
     pub failures: Vec<String>,
     /// What the engine said, in this file beside the report.

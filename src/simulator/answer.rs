@@ -13,9 +13,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use crate::clock;
 use crate::record::Nanos;
 use crate::simulator::batch::{SequenceId, Token};
+use crate::simulator::dialect::{Account, Reply};
 use crate::simulator::faults::Fate;
 use crate::simulator::pacer::Command;
-use crate::simulator::reply::Reply;
 use crate::simulator::truth::{RequestTruth, TruthLog};
 
 /// Turns tokens into bytes the moment the connection asks for them, and stamps them then. Dropping it before its end,
@@ -23,7 +23,8 @@ use crate::simulator::truth::{RequestTruth, TruthLog};
 pub struct Answer {
     pub id: SequenceId,
     pub fate: Fate,
-    pub reply: Reply,
+    pub reply: Box<dyn Reply>,
+    pub account: Account,
     pub tokens: UnboundedReceiver<Token>,
     pub commands: Sender<Command>,
     pub log: Arc<Mutex<TruthLog>>,
@@ -41,24 +42,30 @@ pub enum BrokenOff {
     Reset,
 }
 
-/// Comes before the event that a malformed answer is malformed at.
-const NO_JSON: &str = "data: {\"id\":\"chatcmpl-\n\n";
+/// An answer in one piece.
+pub struct Whole {
+    pub headers: Vec<(&'static str, String)>,
+    pub body: String,
+}
 
 impl Answer {
-    /// The body of an answer that is not streamed.
-    pub async fn whole(mut self) -> Result<String, BrokenOff> {
+    /// An answer that is not streamed.
+    pub async fn whole(mut self) -> Result<Whole, BrokenOff> {
         let mut due_ns = Vec::new();
         loop {
             let token = self.tokens.recv().await.ok_or(BrokenOff::EngineStopped)?;
             if self.fate == Fate::Reset(token.index) {
                 return Err(BrokenOff::Reset);
             }
+            self.account.note(&token);
             due_ns.push(token.due_ns);
             if token.last {
                 break;
             }
         }
-        let mut body = self.reply.whole(due_ns.len() as u32);
+        let tokens = due_ns.len() as u32;
+        let headers = self.reply.headers(tokens, &self.account);
+        let mut body = self.reply.whole(tokens, &self.account);
         if matches!(self.fate, Fate::Malformed(_)) {
             body.truncate(body.floor_char_boundary(body.len() / 2));
         }
@@ -68,7 +75,7 @@ impl Answer {
             truth.token_due_ns = due_ns;
         }
         self.end(written_ns);
-        Ok(body)
+        Ok(Whole { headers, body })
     }
 
     fn end(&mut self, end_ns: Nanos) {
@@ -91,9 +98,10 @@ impl Stream for Answer {
         if self.fate == Fate::Reset(token.index) {
             return Poll::Ready(Some(Err(BrokenOff::Reset)));
         }
-        let mut events = self.reply.events(&token);
+        self.account.note(&token);
+        let mut events = self.reply.events(&token, &self.account);
         if self.fate == Fate::Malformed(token.index) {
-            events.insert_str(0, NO_JSON);
+            events.insert_str(0, self.reply.malformed());
         }
         let written_ns = clock::now();
         if let Some(truth) = &mut self.truth {

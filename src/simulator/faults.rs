@@ -1,4 +1,4 @@
-//! Which requests go wrong, and how.
+//! Which requests go wrong, and how; and which answers the model ends early.
 
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64;
@@ -22,13 +22,22 @@ pub enum Fate {
 #[derive(Debug)]
 pub struct Lottery {
     faults: Faults,
+    eos_rate: f64,
     fates: Pcg64,
+    lengths: Pcg64,
 }
 
 impl Lottery {
-    pub fn new(faults: Faults, seed: u64, start_number: u64) -> Lottery {
+    pub fn new(faults: Faults, eos_rate: f64, seed: u64, start_number: u64) -> Lottery {
         let seed = !seed ^ start_number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        Lottery { faults, fates: Pcg64::seed_from_u64(seed) }
+        let [fates, lengths] = [seed, seed.rotate_left(32)].map(Pcg64::seed_from_u64);
+        Lottery { faults, eos_rate, fates, lengths }
+    }
+
+    /// How many tokens an answer gets where the model ends it early; `None` is its whole length.
+    pub fn early_end(&mut self, max_tokens: u32, ignore_eos: bool) -> Option<u32> {
+        let struck = self.lengths.random::<f64>() < self.eos_rate;
+        (struck && !ignore_eos && max_tokens > 1).then(|| self.lengths.random_range(1..max_tokens))
     }
 
     pub fn draw(&mut self, max_tokens: u32) -> Fate {
@@ -58,7 +67,7 @@ mod tests {
     use super::*;
 
     fn drawn(faults: Faults, start_number: u64) -> Vec<Fate> {
-        let mut lottery = Lottery::new(faults, 1, start_number);
+        let mut lottery = Lottery::new(faults, 0.0, 1, start_number);
         (0..10_000).map(|_| lottery.draw(10)).collect()
     }
 
@@ -103,7 +112,18 @@ mod tests {
 
     #[test]
     fn an_answer_of_one_token_goes_wrong_at_that_one() {
-        let mut lottery = Lottery::new(Faults { reset_rate: 1.0, ..Faults::default() }, 1, 0);
+        let mut lottery = Lottery::new(Faults { reset_rate: 1.0, ..Faults::default() }, 0.0, 1, 0);
         assert_eq!(lottery.draw(1), Fate::Reset(0));
+    }
+
+    #[test]
+    fn the_model_ends_its_share_of_the_answers_early_unless_it_may_not() {
+        let mut lottery = Lottery::new(Faults::default(), 0.5, 1, 0);
+        let ends: Vec<u32> = (0..1000).filter_map(|_| lottery.early_end(10, false)).collect();
+        // Four standard deviations.
+        assert!((437..=563).contains(&ends.len()), "{} of 1000", ends.len());
+        assert!(ends.iter().all(|end| (1..10).contains(end)));
+        assert!((0..100).all(|_| lottery.early_end(10, true).is_none()));
+        assert!((0..100).all(|_| lottery.early_end(1, false).is_none()));
     }
 }

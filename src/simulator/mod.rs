@@ -3,17 +3,20 @@
 //! # Layout
 //!
 //! `batch` is the model: it reads no clock. `pacer` drives it in real time on a thread of its own. `routes` take
-//! requests in (`request`), each becomes an `answer` that writes its `reply` token by token and notes the times for
-//! `/truth`. `faults` draws the lots of what goes wrong: what slows or starves the engine is done by `batch`, what
+//! requests in, each becomes an `answer` that writes its reply token by token, in the `dialect` in which it was asked,
+//! and notes the times for `/truth`. `about` and `library` are what engines say of themselves, `exposition` what they
+//! count. `faults` draws the lots of what goes wrong: what slows or starves the engine is done by `batch`, what
 //! spoils an answer by `answer`, what turns a request away by `routes`.
 
+mod about;
 mod answer;
 mod batch;
+mod dialect;
+mod exposition;
 mod faults;
+mod library;
 mod metrics;
 mod pacer;
-mod reply;
-mod request;
 mod routes;
 mod truth;
 
@@ -32,10 +35,11 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::clock;
 use crate::simulator::batch::Batch;
+use crate::simulator::dialect::Identity;
 use crate::simulator::faults::Lottery;
+use crate::simulator::library::Library;
 use crate::simulator::metrics::Metrics;
 use crate::simulator::pacer::{Command, Pacer};
-use crate::simulator::reply::Identity;
 use crate::simulator::routes::{Frontend, router, unix_s};
 use crate::simulator::truth::TruthLog;
 use crate::target::{InvalidSetting, SimulatorSettings};
@@ -153,10 +157,11 @@ fn engine(
     metrics: &Arc<Mutex<Metrics>>,
     crash: &Arc<Notify>,
 ) -> (Frontend, Batch) {
-    let SimulatorSettings { version, seed, kv_cache_tokens, faults, .. } = settings.clone();
+    let SimulatorSettings { version, seed, kv_cache_tokens, eos_rate, faults, .. } = settings.clone();
     let batch = Batch::new(settings, start_number, clock::now());
     let frontend = Frontend {
         identity: Identity { model: model.into(), version, seed },
+        library: Mutex::new(Library::of(model)),
         warm_ns: batch.warm_ns(),
         started_s: unix_s(),
         commands,
@@ -166,7 +171,7 @@ fn engine(
         max_model_len: if kv_cache_tokens == 0 { MAX_MODEL_LEN } else { kv_cache_tokens.min(MAX_MODEL_LEN) },
         crash_at_request: Some(u64::from(faults.crash_after_requests)).filter(|requests| *requests > 0),
         crash: crash.clone(),
-        lottery: Mutex::new(Lottery::new(faults, seed, start_number)),
+        lottery: Mutex::new(Lottery::new(faults, eos_rate, seed, start_number)),
     };
     (frontend, batch)
 }

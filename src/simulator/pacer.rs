@@ -30,8 +30,29 @@ pub struct Pacer {
 /// A request that has not got its last token.
 struct Live {
     arrival: Arrival,
+    first_token_ns: Nanos,
     last_token_ns: Nanos,
     tokens: UnboundedSender<Token>,
+}
+
+impl Live {
+    fn finish(&self, token: &Token, metrics: &mut Metrics) {
+        let total_ns = token.due_ns - self.arrival.arrived_ns;
+        let decode_ns = token.due_ns - self.first_token_ns;
+        if self.arrival.ends_early {
+            metrics.stopped += 1;
+        } else {
+            metrics.finished_by_length += 1;
+        }
+        metrics.prompt_lengths.record_tokens(self.arrival.prompt_tokens);
+        metrics.answer_lengths.record_tokens(token.index + 1);
+        metrics.e2e_latency.record_ns(total_ns);
+        metrics.decode_time.record_ns(decode_ns);
+        metrics.inference_time.record_ns(total_ns.saturating_sub(token.queued_ns));
+        if token.index > 0 {
+            metrics.time_per_output_token.record_ns(decode_ns / Nanos::from(token.index));
+        }
+    }
 }
 
 /// The senders of commands are gone.
@@ -93,7 +114,8 @@ impl Pacer {
         match command {
             Command::Arrive(arrival, tokens) => {
                 self.batch.arrive(arrival);
-                let live = Live { arrival, last_token_ns: arrival.arrived_ns, tokens };
+                let arrived_ns = arrival.arrived_ns;
+                let live = Live { arrival, first_token_ns: arrived_ns, last_token_ns: arrived_ns, tokens };
                 self.live.insert(arrival.id, live);
             }
             Command::Cancel(id) => {
@@ -118,14 +140,16 @@ impl Pacer {
             let gap_ns = token.due_ns - live.last_token_ns;
             live.last_token_ns = token.due_ns;
             if token.index == 0 {
+                live.first_token_ns = token.due_ns;
                 metrics.prompt_tokens += u64::from(live.arrival.prompt_tokens);
-                metrics.time_to_first_token.record(gap_ns);
+                metrics.time_to_first_token.record_ns(gap_ns);
+                metrics.queue_time.record_ns(token.queued_ns);
+                metrics.prefill_time.record_ns(gap_ns.saturating_sub(token.queued_ns));
             } else {
-                metrics.inter_token_latency.record(gap_ns);
+                metrics.inter_token_latency.record_ns(gap_ns);
             }
             if token.last {
-                metrics.finished_by_length += 1;
-                metrics.e2e_latency.record(token.due_ns - live.arrival.arrived_ns);
+                live.finish(&token, &mut metrics);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The HTTP routes of the simulated engine.
+//! The HTTP routes of the simulated engine: those of every engine at once.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
@@ -8,31 +8,33 @@ use std::time::SystemTime;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, RawQuery, State};
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures_util::stream;
-use serde_json::json;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::unbounded_channel;
 
 use crate::clock;
 use crate::record::Nanos;
+use crate::simulator::about;
 use crate::simulator::answer::{Answer, BrokenOff};
 use crate::simulator::batch::{Arrival, SequenceId};
+use crate::simulator::dialect::ollama::Wish;
+use crate::simulator::dialect::{Account, ApiError, Asked, Identity, Server, Voice, ollama, openai, tgi};
 use crate::simulator::faults::{Fate, Lottery};
+use crate::simulator::library::{self, Library};
 use crate::simulator::metrics::Metrics;
 use crate::simulator::pacer::Command;
-use crate::simulator::reply::{Identity, Reply};
-use crate::simulator::request::{ApiError, Request};
 use crate::simulator::truth::{RequestTruth, TruthLog};
 use crate::workload::Api;
 
 /// What the routes share.
 pub struct Frontend {
     pub identity: Identity,
+    pub library: Mutex<Library>,
     pub warm_ns: Nanos,
     pub started_s: u64,
     pub commands: Sender<Command>,
@@ -51,17 +53,31 @@ const MAX_BODY_BYTES: usize = 32 << 20;
 
 /// All routes.
 pub fn router(frontend: Frontend) -> Router {
-    Router::new()
+    let asked = Router::new()
         .route("/v1/chat/completions", post(chat))
         .route("/v1/completions", post(completions))
-        .route("/v1/models", get(models))
-        .route("/health", get(health))
-        .route("/version", get(version))
-        .route("/metrics", get(metrics))
-        .route("/truth", get(truth).delete(forget_truth))
-        .fallback(|| async {
-            ApiError { status: StatusCode::NOT_FOUND, message: "Not Found".into(), param: None }
-        })
+        .route("/api/chat", post(ollama_chat))
+        .route("/api/generate", post(ollama_generate))
+        .route("/api/pull", post(library::pull))
+        .route("/generate", post(tgi_generate))
+        .route("/generate_stream", post(tgi_generate_stream));
+    let told = Router::new()
+        .route("/health", get(about::health))
+        .route("/v1/models", get(about::models))
+        .route("/version", get(about::version))
+        .route("/props", get(about::props))
+        .route("/info", get(about::info))
+        .route("/get_model_info", get(about::model_info))
+        .route("/get_server_info", get(about::server_info))
+        .route("/flush_cache", post(about::flush_cache))
+        .route("/api/version", get(about::version))
+        .route("/api/tags", get(library::tags))
+        .route("/api/ps", get(library::tags))
+        .route("/metrics", get(about::metrics))
+        .route("/truth", get(about::truth).delete(about::forget_truth));
+    asked
+        .merge(told)
+        .fallback(|| async { ApiError::new(StatusCode::NOT_FOUND, "Not Found") })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(Arc::new(frontend))
 }
@@ -71,38 +87,121 @@ pub fn unix_s() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-type Shared = State<Arc<Frontend>>;
-type MaybeBody = Result<Bytes, BytesRejection>;
+pub type Shared = State<Arc<Frontend>>;
+pub type MaybeBody = Result<Bytes, BytesRejection>;
 
 async fn chat(state: Shared, headers: HeaderMap, body: MaybeBody) -> Result<Response, ApiError> {
-    state.answer(Api::Chat, &headers, body).await
+    state.answer_openai(Api::Chat, &headers, body).await
 }
 
 async fn completions(state: Shared, headers: HeaderMap, body: MaybeBody) -> Result<Response, ApiError> {
-    state.answer(Api::Completions, &headers, body).await
+    state.answer_openai(Api::Completions, &headers, body).await
+}
+
+async fn ollama_chat(state: Shared, headers: HeaderMap, body: MaybeBody) -> Result<Response, ApiError> {
+    let answered = state.answer_ollama(Api::Chat, &headers, body).await;
+    answered.map_err(|error| error.in_words_of(Voice::Ollama))
+}
+
+async fn ollama_generate(state: Shared, headers: HeaderMap, body: MaybeBody) -> Result<Response, ApiError> {
+    let answered = state.answer_ollama(Api::Completions, &headers, body).await;
+    answered.map_err(|error| error.in_words_of(Voice::Ollama))
+}
+
+async fn tgi_generate(state: Shared, headers: HeaderMap, body: MaybeBody) -> Result<Response, ApiError> {
+    state.answer_tgi(false, &headers, body).await.map_err(|error| error.in_words_of(Voice::Tgi))
+}
+
+async fn tgi_generate_stream(
+    state: Shared,
+    headers: HeaderMap,
+    body: MaybeBody,
+) -> Result<Response, ApiError> {
+    state.answer_tgi(true, &headers, body).await.map_err(|error| error.in_words_of(Voice::Tgi))
+}
+
+/// A request that has come in.
+struct Received {
+    at_ns: Nanos,
+    id: String,
+    body: Bytes,
 }
 
 impl Frontend {
-    async fn answer(&self, api: Api, headers: &HeaderMap, body: MaybeBody) -> Result<Response, ApiError> {
-        let received_ns = clock::now();
-        let body = body.map_err(|e| ApiError { status: e.status(), message: e.body_text(), param: None })?;
-        let request = Request::parse(api, &body, &self.identity.model, self.max_model_len)?;
+    async fn answer_openai(
+        &self,
+        api: Api,
+        headers: &HeaderMap,
+        body: MaybeBody,
+    ) -> Result<Response, ApiError> {
+        let received = self.receive(headers, body)?;
+        let asked = openai::read(api, &received.body, &received.id, self.server())?;
+        self.answer(asked, received).await
+    }
+
+    async fn answer_ollama(
+        &self,
+        api: Api,
+        headers: &HeaderMap,
+        body: MaybeBody,
+    ) -> Result<Response, ApiError> {
+        let received = self.receive(headers, body)?;
+        let models = self.library.lock().expect("no reader of the library panics").models();
+        match ollama::read(api, &received.body, &models, self.server())? {
+            Wish::Answer(asked) => self.answer(asked, received).await,
+            Wish::Load => Ok(about::json(r#"{"response":"","done":true,"done_reason":"load"}"#.to_owned())),
+        }
+    }
+
+    async fn answer_tgi(
+        &self,
+        stream: bool,
+        headers: &HeaderMap,
+        body: MaybeBody,
+    ) -> Result<Response, ApiError> {
+        let received = self.receive(headers, body)?;
+        let asked = tgi::read(stream, &received.body, self.server())?;
+        self.answer(asked, received).await
+    }
+
+    fn server(&self) -> Server<'_> {
+        Server { identity: &self.identity, max_model_len: self.max_model_len, now_s: unix_s() }
+    }
+
+    fn receive(&self, headers: &HeaderMap, body: MaybeBody) -> Result<Received, ApiError> {
+        let at_ns = clock::now();
+        let body = body.map_err(|e| ApiError::new(e.status(), e.body_text()))?;
+        let named = headers.get("x-request-id").and_then(|value| value.to_str().ok());
+        let id = named.map_or_else(|| format!("{at_ns:016x}"), str::to_owned);
+        Ok(Received { at_ns, id, body })
+    }
+
+    async fn answer(&self, asked: Asked, received: Received) -> Result<Response, ApiError> {
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         if self.crash_at_request.is_some_and(|at| number >= at) {
             self.crash.notify_one();
             return std::future::pending().await;
         }
-        let fate = self.lottery.lock().expect("no drawer of lots panics").draw(request.max_tokens);
+        let fate = self.lottery.lock().expect("no drawer of lots panics").draw(asked.0.max_tokens);
         if fate == Fate::Refused {
-            return Err(internal("the engine failed, as its settings say (error_rate)".into()));
+            let message = "the engine failed, as its settings say (error_rate)";
+            return Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, message));
         }
-        let answer = self.submit(number, request, fate, headers, received_ns)?;
-        if request.stream {
-            let content_type = [(CONTENT_TYPE, "text/event-stream; charset=utf-8")];
+        let streamed = asked.0.stream;
+        let answer = self.submit(number, asked, fate, received)?;
+        if streamed {
+            let content_type = [(CONTENT_TYPE, answer.reply.content_type())];
             return Ok((content_type, Body::from_stream(answer)).into_response());
         }
         match answer.whole().await {
-            Ok(body) => Ok(json_response(body)),
+            Ok(whole) => {
+                let mut response = about::json(whole.body);
+                let headers = whole.headers.into_iter().filter_map(|(name, value)| {
+                    Some((HeaderName::from_static(name), HeaderValue::try_from(value).ok()?))
+                });
+                response.headers_mut().extend(headers);
+                Ok(response)
+            }
             Err(reason @ BrokenOff::Reset) => {
                 let nothing: Result<Bytes, BrokenOff> = Err(reason);
                 Ok(Body::from_stream(stream::iter([nothing])).into_response())
@@ -115,91 +214,45 @@ impl Frontend {
     fn submit(
         &self,
         id: SequenceId,
-        request: Request,
+        (request, reply): Asked,
         fate: Fate,
-        headers: &HeaderMap,
-        received_ns: Nanos,
+        received: Received,
     ) -> Result<Answer, ApiError> {
-        let named = headers.get("x-request-id").and_then(|value| value.to_str().ok());
-        let request_id = named.map_or_else(|| format!("{id:016x}"), str::to_owned);
+        let mut lottery = self.lottery.lock().expect("no drawer of lots panics");
+        let early_end = lottery.early_end(request.max_tokens, request.ignore_eos);
         let (sender, tokens) = unbounded_channel();
         let arrival = Arrival {
             id,
-            arrived_ns: received_ns,
+            arrived_ns: received.at_ns,
             prompt_tokens: request.prompt_tokens,
-            max_tokens: request.max_tokens,
+            max_tokens: early_end.unwrap_or(request.max_tokens),
+            ends_early: early_end.is_some(),
             stalls_after: if let Fate::Stalled(token) = fate { Some(token) } else { None },
         };
         self.commands.send(Command::Arrive(arrival, sender)).map_err(|_| BrokenOff::EngineStopped)?;
         Ok(Answer {
             id,
             fate,
-            reply: Reply::new(request, &request_id, unix_s(), &self.identity),
+            reply,
+            account: Account {
+                received_ns: received.at_ns,
+                ends_early: early_end.is_some(),
+                ..Account::default()
+            },
             tokens,
             commands: self.commands.clone(),
             log: self.log.clone(),
-            truth: Some(RequestTruth { id: request_id, received_ns, ..RequestTruth::default() }),
+            truth: Some(RequestTruth {
+                id: received.id,
+                received_ns: received.at_ns,
+                ..RequestTruth::default()
+            }),
         })
     }
 }
 
 impl From<BrokenOff> for ApiError {
     fn from(reason: BrokenOff) -> ApiError {
-        internal(reason.to_string())
+        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, reason.to_string())
     }
-}
-
-async fn models(state: Shared) -> Response {
-    let model = json!({
-        "id": state.identity.model,
-        "object": "model",
-        "created": state.started_s,
-        "owned_by": "tollgate",
-        "root": state.identity.model,
-        "parent": null,
-        "max_model_len": state.max_model_len,
-    });
-    json_response(json!({ "object": "list", "data": [model] }).to_string())
-}
-
-async fn health(state: Shared) -> StatusCode {
-    if clock::now() < state.warm_ns { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }
-}
-
-async fn version(state: Shared) -> Response {
-    json_response(json!({ "version": state.identity.version }).to_string())
-}
-
-async fn metrics(state: Shared) -> Response {
-    let metrics = state.metrics.lock().expect("no holder of the metrics panics").clone();
-    let content_type = [(CONTENT_TYPE, "text/plain; version=1.0.0; charset=utf-8")];
-    (content_type, metrics.render(&state.identity.model)).into_response()
-}
-
-/// `?clear=1` empties the log too. A long log is rendered beside the runtime, which has tokens to write on time.
-async fn truth(state: Shared, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
-    let clear = query.is_some_and(|query| query.split('&').any(|pair| pair == "clear=1"));
-    let truth = {
-        let mut log = state.log.lock().expect("no holder of the log panics");
-        if clear { log.take() } else { log.truth().clone() }
-    };
-    let rendered = tokio::task::spawn_blocking(move || serde_json::to_string(&truth)).await;
-    match rendered {
-        Ok(Ok(body)) => Ok(json_response(body)),
-        Ok(Err(error)) => Err(internal(error.to_string())),
-        Err(error) => Err(internal(error.to_string())),
-    }
-}
-
-async fn forget_truth(state: Shared) -> StatusCode {
-    state.log.lock().expect("no holder of the log panics").take();
-    StatusCode::NO_CONTENT
-}
-
-fn internal(message: String) -> ApiError {
-    ApiError { status: StatusCode::INTERNAL_SERVER_ERROR, message, param: None }
-}
-
-fn json_response(body: String) -> Response {
-    ([(CONTENT_TYPE, "application/json")], body).into_response()
 }

@@ -15,7 +15,7 @@ use crate::verdict::{Evidence, Verdict};
 pub type OldValues = BTreeMap<Metric, Vec<f64>>;
 
 /// Below this share of answers with the asked-for length, throughput follows what the model chose to say.
-const LEAST_SHARE_ENDED_BY_LENGTH: f64 = 0.99;
+pub const LEAST_SHARE_ENDED_BY_LENGTH: f64 = 0.99;
 /// A client whose thread computes more than this share of the time is the bottleneck itself.
 const MOST_CLIENT_CPU_SHARE: f64 = 0.9;
 /// With fewer sessions of today there is a suspicion at most.
@@ -209,7 +209,7 @@ fn output_length_not_fixed(metric: Metric, sessions: &[Evidence]) -> Option<Stri
         sessions.iter().filter_map(|session| session.summary.share_ended_by_length()).fold(1.0, f64::min);
     (metric.needs_fixed_output_length() && share < LEAST_SHARE_ENDED_BY_LENGTH).then(|| {
         format!(
-            "only {} of the answers had the asked-for length: gate TTFT and TPOT instead, or set ignore_eos",
+            "only {} of the answers had the asked-for length: gate TTFT and TPOT instead, or set ignore_eos where the engine knows it",
             figures::percent(share)
         )
     })

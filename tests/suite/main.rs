@@ -4,6 +4,7 @@
 mod common;
 
 mod acceptance;
+mod engines;
 mod first_run;
 mod selection;
 mod trouble;

@@ -116,6 +116,20 @@ fn completions_carry_text_and_the_last_usage_that_counts_wins() {
 }
 
 #[test]
+fn an_engines_own_timings_are_kept() {
+    let stream = concat!(
+        "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"length\"}]}\n\n",
+        "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":26,\"completion_tokens\":12},",
+        "\"timings\":{\"cache_n\":0,\"prompt_n\":26,\"prompt_ms\":584.0,\"predicted_n\":12,\"predicted_ms\":1546.5}}\n\n",
+        "data: [DONE]\n\n",
+    );
+    let (reply, _) = read_str(stream);
+    let times = reply.server_times;
+    assert_eq!((times.prefill_ms, times.decode_ms), (Mean::of(584.0), Mean::of(1546.5)));
+    assert!(times.e2e_ms.is_empty());
+}
+
+#[test]
 fn an_error_inside_the_stream_fails_with_the_engines_words() {
     let failure = failure("data: {\"error\":{\"message\":\"KV cache is full\",\"code\":500}}\n\n");
     assert_eq!(failure.class, FailureClass::InStreamError);

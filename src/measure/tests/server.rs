@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustix::net::sockopt::set_socket_linger;
 
 /// What a server has seen of a request.
+#[derive(Clone)]
 pub struct Seen {
     /// Connections are counted from 0 in the order in which they are accepted.
     pub connection: u32,
@@ -42,9 +43,8 @@ impl Server {
                     let mut reader = BufReader::new(stream.try_clone().unwrap());
                     for before in 0.. {
                         let Some(seen) = read_request(&mut reader, connection as u32, before) else { return };
-                        let goes_on = answer(&seen, &mut stream);
-                        log.lock().unwrap().push(seen);
-                        if !goes_on {
+                        log.lock().unwrap().push(seen.clone());
+                        if !answer(&seen, &mut stream) {
                             return;
                         }
                     }

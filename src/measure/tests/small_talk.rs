@@ -15,7 +15,7 @@ fn an_engine_says_who_it_is_and_the_model_is_taken_from_it() {
     };
     let mut client = Client::new(settings.clone()).unwrap();
     assert_eq!(client.health(), Ok(()));
-    assert_eq!(client.identity().unwrap(), Identity { version: None, model: Some("tiny".into()) });
+    assert_eq!(client.identity().unwrap(), Identity { model: Some("tiny".into()), ..Identity::default() });
     assert_eq!(client.model(), Some("tiny"));
     let access = Access { api_key: Some(Secret::new("a\nb")), ..settings.access.clone() };
     let bad = Client::new(ClientSettings { access, ..settings });
@@ -38,6 +38,8 @@ fn an_engine_is_recognised_by_its_sign() {
     for (name, routes) in [
         ("vllm", &[("GET /v1/models", r#"{"data":[{"id":"m","owned_by":"vllm"}]}"#)]),
         ("llamacpp", &[("GET /v1/models", r#"{"data":[{"id":"m","owned_by":"llamacpp"}]}"#)]),
+        ("ollama", &[("GET /api/version", r#"{"version":"0.12.0"}"#)]),
+        ("tgi", &[("GET /info", r#"{"model_id":"m","max_total_tokens":4096}"#)]),
         ("openai", &[("GET /v1/models", r#"{"data":[{"id":"m","owned_by":"a gateway"}]}"#)]),
     ] {
         let server = server_with(routes);
@@ -77,4 +79,41 @@ fn key_and_headers_go_with_every_request() {
             ("Bearer k", "perf")
         );
     }
+}
+
+fn errand(path: &'static str) -> Errand {
+    Errand { what: "pulling m".into(), path, body: serde_json::json!({"model": "m"}), is_needed: true }
+}
+
+fn run_errand(server: &Server, path: &'static str) -> (Result<(), String>, Option<f64>) {
+    let share = Share::default();
+    let done = client(&server.url, PATIENCE).run_errand(&errand(path), &share, &Cancel::new());
+    (done, share.get())
+}
+
+#[test]
+fn an_errand_is_followed_to_its_end() {
+    let server = server_with(&[
+        (
+            "POST /pull",
+            "{\"status\":\"a\",\"total\":4,\"completed\":1}\n{\"status\":\"b\",\"total\":4,\"completed\":3}\n{\"status\":\"success\"}",
+        ),
+        ("POST /broken", "{\"status\":\"a\"}\n{\"error\":\"disk full\"}\n{\"status\":\"b\"}"),
+    ]);
+    assert_eq!(run_errand(&server, "/pull"), (Ok(()), Some(0.75)));
+    assert_eq!(server.bodies(), [r#"{"model":"m"}"#]);
+    assert_eq!(run_errand(&server, "/broken").0, Err("disk full".into()));
+    assert_eq!(run_errand(&server, "/nowhere").0, Err("HTTP 404: Not Found".into()));
+}
+
+#[test]
+fn an_errand_ends_when_it_is_cancelled() {
+    let server = Server::start(|_, _| {
+        std::thread::sleep(PATIENCE);
+        false
+    });
+    let cancel = Cancel::new();
+    cancel.cancel();
+    let done = client(&server.url, PATIENCE).run_errand(&errand("/pull"), &Share::default(), &cancel);
+    assert_eq!(done, Err("interrupted".into()));
 }

@@ -22,6 +22,8 @@ pub struct Arrival {
     pub prompt_tokens: u32,
     /// Where the answer ends; at least 1.
     pub max_tokens: u32,
+    /// The model ends it before its length.
+    pub ends_early: bool,
     /// After so many tokens no more come, and it never ends.
     pub stalls_after: Option<u32>,
 }
@@ -34,6 +36,8 @@ pub struct Token {
     pub index: u32,
     /// The end of its step in model time.
     pub due_ns: Nanos,
+    /// How long its request waited for a place in the batch, once it was ready for one.
+    pub queued_ns: Nanos,
     pub last: bool,
 }
 
@@ -64,6 +68,8 @@ pub struct Batch {
 struct Sequence {
     id: SequenceId,
     ready_ns: Nanos,
+    /// When it was let in for the first time.
+    admitted_ns: Option<Nanos>,
     prompt_tokens: u32,
     /// Not yet prefilled, nor in the running step.
     prompt_left: u32,
@@ -111,6 +117,7 @@ impl Batch {
         let sequence = Sequence {
             id: arrival.id,
             ready_ns,
+            admitted_ns: None,
             prompt_tokens: arrival.prompt_tokens,
             prompt_left: arrival.prompt_tokens,
             emitted: 0,
@@ -202,7 +209,7 @@ impl Batch {
             let index = sequence.emitted;
             sequence.emitted += 1;
             let last = sequence.emitted >= sequence.max_tokens;
-            tokens.push(Token { id: sequence.id, index, due_ns, last });
+            tokens.push(Token { id: sequence.id, index, due_ns, queued_ns: sequence.queued_ns(), last });
             if last {
                 sequence.leave(&mut self.kv);
             } else {
@@ -257,6 +264,7 @@ impl Batch {
             && self.has_place_for(first)
             && let Some(mut sequence) = self.waiting.pop_front()
         {
+            sequence.admitted_ns.get_or_insert(self.boundary_ns);
             sequence.held_tokens = sequence.needed_tokens();
             self.kv.take(sequence.held_tokens);
             self.running.push(sequence);
@@ -279,6 +287,10 @@ impl Sequence {
     /// Room in the KV cache for all of its tokens and the next one.
     fn needed_tokens(&self) -> u64 {
         u64::from(self.prompt_tokens) + u64::from(self.emitted) + 1
+    }
+
+    fn queued_ns(&self) -> Nanos {
+        self.admitted_ns.map_or(0, |admitted_ns| admitted_ns - self.ready_ns)
     }
 
     /// Gives back what it holds of the cache.

@@ -23,7 +23,14 @@ fn batch(settings: SimulatorSettings) -> Batch {
 }
 
 fn arrival(id: SequenceId, arrived_ms: Nanos, prompt_tokens: u32, max_tokens: u32) -> Arrival {
-    Arrival { id, arrived_ns: arrived_ms * MS, prompt_tokens, max_tokens, stalls_after: None }
+    Arrival {
+        id,
+        arrived_ns: arrived_ms * MS,
+        prompt_tokens,
+        max_tokens,
+        ends_early: false,
+        stalls_after: None,
+    }
 }
 
 /// The deadlines of one request's tokens when all of the arrivals are known from the start.
@@ -38,7 +45,7 @@ fn a_lone_request_pays_its_prefill_then_one_step_per_token() {
     batch.arrive(arrival(7, 100, 20, 3));
     assert_eq!(batch.next_event_ns(), Some(150 * MS));
     let tokens = batch.advance(1000 * MS);
-    let token = |index, due_ms, last| Token { id: 7, index, due_ns: due_ms * MS, last };
+    let token = |index, due_ms, last| Token { id: 7, index, due_ns: due_ms * MS, queued_ns: 0, last };
     assert_eq!(tokens, [token(0, 162, false), token(1, 172, false), token(2, 182, true)]);
     assert_eq!((batch.running(), batch.waiting(), batch.next_event_ns()), (0, 0, None));
 }

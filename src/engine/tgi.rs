@@ -1,0 +1,219 @@
+//! Text Generation Inference: its own route for completions, with times in headers; OpenAI's for chats, where its own has
+//! no template.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::engine::openai_wire::OpenaiWire;
+use crate::engine::payload::{Filled, FinishReason};
+use crate::engine::refusal::{bad_payload, error_told};
+use crate::engine::sse::{Event, event};
+use crate::engine::{Ask, Engine, Identity, Meter, Reply, Request, Sign, Wire, prompt, text};
+use crate::record::{Failure, Nanos};
+use crate::server_side::Mean;
+use crate::workload::Api;
+
+#[derive(Debug)]
+pub struct Tgi;
+
+const INFO: &str = "/info";
+
+static METER: Meter = Meter {
+    path: "/metrics",
+    model_label: None,
+    // Histograms over requests.
+    input_tokens: &[&["tgi_request_input_length_sum"]],
+    output_tokens: &["tgi_request_generated_tokens_sum"],
+    cached_input_tokens: &[],
+    preemptions: &[],
+    times: &[
+        (|times| &mut times.queue_ms, &["tgi_request_queue_duration"]),
+        (|times| &mut times.inference_ms, &["tgi_request_inference_duration"]),
+        (|times| &mut times.e2e_ms, &["tgi_request_duration"]),
+    ],
+};
+
+impl Engine for Tgi {
+    fn name(&self) -> &'static str {
+        "tgi"
+    }
+
+    fn wire(&self, api: Api) -> &'static dyn Wire {
+        match api {
+            Api::Chat => &OpenaiWire { knows_ignore_eos: false },
+            Api::Completions => &GenerateWire,
+        }
+    }
+
+    fn container_port(&self) -> Option<u16> {
+        Some(80)
+    }
+
+    fn model_flag(&self) -> Option<&'static str> {
+        Some("--model-id")
+    }
+
+    fn sign(&self) -> Sign {
+        Sign { path: INFO, is_mine: |info| info["max_total_tokens"].is_u64() && info["model_id"].is_string() }
+    }
+
+    fn identity_paths(&self) -> &'static [&'static str] {
+        &[INFO]
+    }
+
+    fn read_identity(&self, _: &str, info: &Value, identity: &mut Identity) {
+        identity.version = text(&info["version"]);
+        identity.model_digest = text(&info["model_sha"]);
+        if identity.model.is_none() {
+            identity.model = text(&info["model_id"]);
+        }
+    }
+
+    /// `max_new_tokens` is a cap.
+    fn fixes_output_length(&self) -> bool {
+        false
+    }
+
+    fn meter(&self) -> Option<&'static Meter> {
+        Some(&METER)
+    }
+}
+
+/// `/generate_stream` and `/generate`. They serve one model and take no name of it.
+#[derive(Debug)]
+struct GenerateWire;
+
+impl Wire for GenerateWire {
+    fn request(&self, ask: &Ask) -> Request {
+        let path = if ask.stream { "/generate_stream" } else { "/generate" };
+        // A temperature of 0 is refused; without one it is greedy, unless it is told to sample.
+        let temperature = ask.sampling.temperature.filter(|temperature| *temperature > 0.0);
+        let parameters = Parameters {
+            max_new_tokens: ask.output_tokens,
+            details: true,
+            do_sample: ask.sampling.temperature.map(|temperature| temperature > 0.0),
+            temperature,
+            top_p: ask.sampling.top_p,
+            top_k: ask.sampling.top_k,
+        };
+        let body = Body { inputs: &prompt::text(ask.prompt), parameters };
+        Request { path, body: serde_json::to_vec(&body).expect("plain data is always JSON") }
+    }
+
+    fn read_line(&self, line: &[u8], at_ns: Nanos, reply: &mut Reply) -> Result<(), Failure> {
+        match event(line)? {
+            Event::Json(json) => {
+                let event: StreamEvent = parsed(json)?;
+                if event.error.0 {
+                    return Err(error_told(json));
+                }
+                if event.token.is_some_and(|token| token.text.0 && !token.special) {
+                    reply.content_ns.push(at_ns);
+                }
+                // The whole text comes with the last token.
+                reply.done |= event.generated_text.is_some();
+                event.details.iter().for_each(|details| details.tell(reply));
+                Ok(())
+            }
+            Event::End | Event::Nothing => Ok(()),
+        }
+    }
+
+    fn read_body(&self, json: &[u8], at_ns: Nanos, reply: &mut Reply) -> Result<(), Failure> {
+        let answer: WholeAnswer = parsed(json)?;
+        if answer.error.0 {
+            return Err(error_told(json));
+        }
+        if answer.generated_text.0 {
+            reply.content_ns.push(at_ns);
+        }
+        answer.details.iter().for_each(|details| details.tell(reply));
+        Ok(())
+    }
+
+    fn read_headers(&self, header: &dyn Fn(&str) -> Option<f64>, reply: &mut Reply) {
+        let mean = |name: &str| header(name).map(Mean::of).unwrap_or_default();
+        reply.server_times.queue_ms = mean("x-queue-time");
+        reply.server_times.inference_ms = mean("x-inference-time");
+        reply.server_times.e2e_ms = mean("x-total-time");
+        reply.input_tokens = header("x-prompt-tokens").map(|tokens| tokens as u32);
+    }
+}
+
+/// What is asked, as JSON.
+#[derive(Serialize)]
+struct Body<'a> {
+    inputs: &'a str,
+    parameters: Parameters,
+}
+
+#[derive(Serialize)]
+struct Parameters {
+    max_new_tokens: u32,
+    details: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    do_sample: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_k: Option<u32>,
+}
+
+#[derive(Deserialize)]
+struct StreamEvent {
+    #[serde(default)]
+    token: Option<Token>,
+    /// There is one, if only an empty one, at the end and not before.
+    #[serde(default)]
+    generated_text: Option<Filled>,
+    #[serde(default)]
+    details: Option<Details>,
+    #[serde(default)]
+    error: Filled,
+}
+
+#[derive(Deserialize)]
+struct Token {
+    #[serde(default)]
+    text: Filled,
+    /// Ends a sequence and the like; no part of the answer.
+    #[serde(default)]
+    special: bool,
+}
+
+#[derive(Deserialize)]
+struct WholeAnswer {
+    #[serde(default)]
+    generated_text: Filled,
+    #[serde(default)]
+    details: Option<Details>,
+    #[serde(default)]
+    error: Filled,
+}
+
+#[derive(Deserialize)]
+struct Details {
+    #[serde(default)]
+    finish_reason: Option<FinishReason>,
+    #[serde(default)]
+    generated_tokens: Option<u32>,
+    #[serde(default)]
+    input_length: Option<u32>,
+}
+
+impl Details {
+    fn tell(&self, reply: &mut Reply) {
+        reply.finish = self.finish_reason.as_ref().map(|reason| reason.0);
+        reply.output_tokens = self.generated_tokens;
+        reply.input_tokens = self.input_length.or(reply.input_tokens);
+    }
+}
+
+fn parsed<'j, T: Deserialize<'j>>(json: &'j [u8]) -> Result<T, Failure> {
+    serde_json::from_slice(json).map_err(|error| bad_payload(&format!("an answer of TGI's ({error})"), json))
+}
+
+#[cfg(test)]
+mod tests;
