@@ -39,8 +39,15 @@ pub use reply::Reply;
 pub use wire::{Ask, Request, Wire};
 
 /// The one list of engines. Where several know each other's signs, `auto` takes the first.
-static ENGINES: [&dyn Engine; 6] =
-    [&simulator::Simulator, &vllm::Vllm, &ollama::Ollama, &tgi::Tgi, &llamacpp::Llamacpp, &openai::Openai];
+static ENGINES: &[&dyn Engine] = &[
+    &simulator::Simulator,
+    &vllm::Vllm,
+    &ollama::Ollama,
+    &tgi::Tgi,
+    &llamacpp::Llamacpp,
+    // The others pass for it.
+    &openai::Openai,
+];
 
 /// One kind of server, as the client sees it.
 pub trait Engine: fmt::Debug + Send + Sync {
