@@ -17,6 +17,7 @@ mod payload;
 mod prompt;
 mod refusal;
 mod reply;
+mod sglang;
 mod simulator;
 mod sse;
 mod tgi;
@@ -42,6 +43,7 @@ pub use wire::{Ask, Request, Wire};
 static ENGINES: &[&dyn Engine] = &[
     &simulator::Simulator,
     &vllm::Vllm,
+    &sglang::Sglang,
     &ollama::Ollama,
     &tgi::Tgi,
     &llamacpp::Llamacpp,
