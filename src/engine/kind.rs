@@ -40,7 +40,7 @@ impl EngineKind {
     pub const OPENAI: EngineKind = EngineKind(&openai::Openai);
 
     pub fn all() -> impl Iterator<Item = EngineKind> {
-        ENGINES.into_iter().map(EngineKind)
+        ENGINES.iter().copied().map(EngineKind)
     }
 
     pub fn named(name: &str) -> Option<EngineKind> {

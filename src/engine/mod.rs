@@ -17,6 +17,7 @@ mod payload;
 mod prompt;
 mod refusal;
 mod reply;
+mod sglang;
 mod simulator;
 mod sse;
 mod tgi;
@@ -39,8 +40,16 @@ pub use reply::Reply;
 pub use wire::{Ask, Request, Wire};
 
 /// The one list of engines. Where several know each other's signs, `auto` takes the first.
-static ENGINES: [&dyn Engine; 6] =
-    [&simulator::Simulator, &vllm::Vllm, &ollama::Ollama, &tgi::Tgi, &llamacpp::Llamacpp, &openai::Openai];
+static ENGINES: &[&dyn Engine] = &[
+    &simulator::Simulator,
+    &vllm::Vllm,
+    &sglang::Sglang,
+    &ollama::Ollama,
+    &tgi::Tgi,
+    &llamacpp::Llamacpp,
+    // The others pass for it.
+    &openai::Openai,
+];
 
 /// One kind of server, as the client sees it.
 pub trait Engine: fmt::Debug + Send + Sync {

@@ -1,0 +1,100 @@
+//! SGLang.
+
+use serde_json::Value;
+
+use crate::engine::openai_wire::OpenaiWire;
+use crate::engine::{Engine, Errand, Identity, MODELS, Meter, Sign, Wire, models_are_owned_by, text};
+use crate::workload::Api;
+
+#[derive(Debug)]
+pub struct Sglang;
+
+const SERVER_INFO: &str = "/get_server_info";
+/// As newer versions call it.
+const NEW_SERVER_INFO: &str = "/server_info";
+
+/// Only with `--enable-metrics`. It counts a request when it ends.
+static METER: Meter = Meter {
+    path: "/metrics",
+    model_label: Some("model_name"),
+    input_tokens: &[&["sglang:prompt_tokens_total"]],
+    output_tokens: &["sglang:generation_tokens_total"],
+    cached_input_tokens: &["sglang:cached_tokens_total"],
+    preemptions: &["sglang:num_retracted_requests_total"],
+    times: &[
+        (|times| &mut times.queue_ms, &["sglang:queue_time_seconds"]),
+        (|times| &mut times.ttft_ms, &["sglang:time_to_first_token_seconds"]),
+        (|times| &mut times.itl_ms, &["sglang:inter_token_latency_seconds"]),
+        (|times| &mut times.e2e_ms, &["sglang:e2e_request_latency_seconds"]),
+    ],
+};
+
+impl Engine for Sglang {
+    fn name(&self) -> &'static str {
+        "sglang"
+    }
+
+    fn wire(&self, _: Api) -> &'static dyn Wire {
+        &OpenaiWire { knows_ignore_eos: true }
+    }
+
+    fn sign(&self) -> Sign {
+        Sign { path: MODELS, is_mine: |models| models_are_owned_by(models, "sglang") }
+    }
+
+    fn identity_paths(&self) -> &'static [&'static str] {
+        &[MODELS, SERVER_INFO, NEW_SERVER_INFO]
+    }
+
+    fn read_identity(&self, path: &str, answer: &Value, identity: &mut Identity) {
+        match path {
+            MODELS => identity.read_models(answer),
+            _ => identity.version = text(&answer["version"]).or(identity.version.take()),
+        }
+    }
+
+    fn fixes_output_length(&self) -> bool {
+        true
+    }
+
+    /// It refuses while requests are running, which then are someone else's.
+    fn errands(&self, _: &Identity) -> Vec<Errand> {
+        let what = "clearing the prefix cache".to_owned();
+        vec![Errand { what, path: "/flush_cache", body: Value::Null, is_needed: false }]
+    }
+
+    fn meter(&self) -> Option<&'static Meter> {
+        Some(&METER)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::server_side::Mean;
+
+    #[test]
+    fn the_version_is_told_by_either_of_two_routes() {
+        let mut identity = Identity::default();
+        Sglang.read_identity(MODELS, &json!({"data": [{"id": "m", "owned_by": "sglang"}]}), &mut identity);
+        Sglang.read_identity(SERVER_INFO, &json!({"version": "0.5.2"}), &mut identity);
+        Sglang.read_identity(NEW_SERVER_INFO, &json!({"detail": "Not Found"}), &mut identity);
+        assert_eq!((identity.model.as_deref(), identity.version.as_deref()), (Some("m"), Some("0.5.2")));
+    }
+
+    #[test]
+    fn what_it_counts_by_further_labels_is_added_up() {
+        let metrics = r#"
+sglang:prompt_tokens_total{is_streaming="false",model_name="m"} 5.0
+sglang:prompt_tokens_total{is_streaming="true",model_name="m"} 7.0
+sglang:cached_tokens_total{cache_source="device",model_name="m"} 3.0
+sglang:queue_time_seconds_sum{model_name="m"} 0.5
+sglang:queue_time_seconds_count{model_name="m"} 2.0
+"#;
+        let read = METER.read(metrics, Some("m")).unwrap();
+        assert_eq!((read.counts.input_tokens, read.counts.cached_input_tokens), (Some(12), Some(3)));
+        assert_eq!(read.times.queue_ms, Mean { count: 2, mean: 250.0 });
+    }
+}
