@@ -334,7 +334,7 @@ fn a_target_that_could_not_be_reached_is_refused() {
     assert_targets_refused(
         "[targets.sim]\nengine = \"simulater\"",
         &["2:10: unknown engine `simulater` \
-           (did you mean `simulator`? Valid here: `simulator`, `vllm`, `llamacpp`, `openai`, `auto`)"],
+           (did you mean `simulator`? Valid here: `simulator`, `vllm`, `sglang`, `ollama`, `tgi`, `llamacpp`, `openai`, `auto`)"],
     );
     assert_targets_refused(
         "[targets.sim]\nengine = \"vllm\"",
