@@ -40,6 +40,9 @@ pub enum DockerError {
     Interrupted,
 }
 
+/// By which Docker gives GPUs away where no runtime is registered for that.
+const GPU_HOOK: &str = "/usr/bin/nvidia-container-runtime-hook";
+
 /// Which run a container belongs to, and which target of it.
 const RUN: &str = "dev.tollgate.run";
 const TARGET: &str = "dev.tollgate.target";
@@ -63,11 +66,11 @@ impl Docker {
             client,
             runtime,
             root: info.docker_root_dir.map(PathBuf::from).filter(|root| root.is_dir()),
-            has_gpu_runtime: runtimes.contains_key("nvidia"),
+            has_gpu_runtime: runtimes.contains_key("nvidia") || Path::new(GPU_HOOK).exists(),
         }))
     }
 
-    /// Whether containers can be given GPUs, as far as Docker says: a newer one may be able to without naming it.
+    /// Whether containers can be given GPUs.
     pub fn has_gpu_runtime(&self) -> bool {
         self.has_gpu_runtime
     }

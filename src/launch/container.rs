@@ -103,8 +103,10 @@ impl Launcher<'_> {
 
     fn image(&self, docker: &Docker, spec: &ContainerSpec) -> Result<Image, LaunchError> {
         let here = docker.image(&spec.image).map_err(launch_error)?;
+        // A tag that moves in the middle of a suite would be two engines in one.
+        let is_wanted_anew = spec.pull == Pull::Always && !self.pulled.borrow().contains(&spec.image);
         match (here, spec.pull) {
-            (Some(image), Pull::Missing | Pull::Never) => return Ok(image),
+            (Some(image), _) if !is_wanted_anew => return Ok(image),
             (None, Pull::Never) => {
                 let message = format!("image {} is not on this machine, and `pull` is \"never\"", spec.image);
                 return Err(Lack::Target.because(message));
@@ -115,6 +117,7 @@ impl Launcher<'_> {
         let what = format!("pulling {}", spec.image);
         (self.listen)(Event::Errand { target: spec.engine.name(), what: &what, share: share.clone() });
         docker.pull(&spec.image, &share, self.cancel).map_err(launch_error)?;
+        self.pulled.borrow_mut().insert(spec.image.clone());
         docker
             .image(&spec.image)
             .map_err(launch_error)?
@@ -219,8 +222,10 @@ fn recipe(spec: &ContainerSpec, image: &Image) -> String {
 /// Free ones, or why there are none.
 fn gpus(wanted: Gpus, docker: &Docker) -> Result<Vec<Gpu>, LaunchError> {
     let gpus = installed(wanted)?;
-    if gpus.is_empty() && !docker.has_gpu_runtime() {
-        return Err(Lack::Gpu.because("Docker has no GPU runtime here"));
+    if !docker.has_gpu_runtime() {
+        return Err(
+            Lack::Gpu.because("Docker has no GPU runtime here: NVIDIA's container toolkit is missing")
+        );
     }
     match gpus.iter().find_map(Gpu::in_use) {
         Some(why) => {

@@ -6,7 +6,8 @@ mod endpoint;
 mod simulator;
 
 use std::any::Any;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use crate::engine::{EngineKind, Identity};
 use crate::event::{Event, Share};
 use crate::measure::{Access, Cancel, Client, ClientError, ClientSettings};
 use crate::report::Environment;
-use crate::target::{Place, TargetSpec};
+use crate::target::{ImageRef, Place, TargetSpec};
 
 /// Starts engines for one run.
 pub struct Launcher<'a> {
@@ -28,6 +29,8 @@ pub struct Launcher<'a> {
     pub cancel: &'a Cancel,
     pub listen: &'a dyn Fn(Event),
     starts: Cell<u32>,
+    /// Images, however they were called.
+    pulled: RefCell<BTreeSet<ImageRef>>,
 }
 
 /// An engine that answers. One that was started for it ends with this value.
@@ -91,7 +94,7 @@ pub fn clean_up_if_asked() -> Option<ExitCode> {
 
 impl<'a> Launcher<'a> {
     pub fn new(run: &'a str, folder: PathBuf, cancel: &'a Cancel, listen: &'a dyn Fn(Event)) -> Launcher<'a> {
-        Launcher { run, folder, cancel, listen, starts: Cell::new(0) }
+        Launcher { run, folder, cancel, listen, starts: Cell::new(0), pulled: RefCell::default() }
     }
 
     /// Whatever can be known before anything is started: whether this machine has what these targets need. They are
