@@ -29,7 +29,8 @@ pub struct Launcher<'a> {
     pub cancel: &'a Cancel,
     pub listen: &'a dyn Fn(Event),
     starts: Cell<u32>,
-    /// Images, however they were called.
+    /// Images that this run has pulled.
+    #[cfg_attr(not(feature = "container"), expect(dead_code))]
     pulled: RefCell<BTreeSet<ImageRef>>,
 }
 
