@@ -9,8 +9,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::metric::Metric;
+use crate::report::Environment;
 use crate::scenario::ConfigError;
-use crate::target::SimulatorSettings;
+use crate::target::{ContainerSpec, ImageRef, Place, Pull, SimulatorSettings};
 use crate::verdict::OldValues;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -36,8 +37,35 @@ pub struct Facts {
     pub model: String,
     /// How long the scenario's part of a session took.
     pub session_s: Option<f64>,
-    /// The simulated engine's settings, so that it can be started again as it was.
+    /// The container's image with its digest and what it was started with, or the simulated engine's settings: so that
+    /// the engine can be started again as it was.
+    pub image: Option<ImageRef>,
+    pub args: Option<Vec<String>>,
     pub simulator: Option<SimulatorSettings>,
+}
+
+impl Facts {
+    /// Today's place with the engine in it that the baseline was recorded on, where that can be started.
+    pub fn place(&self, today: &Place) -> Option<Place> {
+        match today {
+            Place::Simulator(_) => self.simulator.clone().map(Place::Simulator),
+            Place::Container(spec) => {
+                let image = self.image.clone()?;
+                let args = self.args.clone().unwrap_or_default();
+                Some(Place::Container(ContainerSpec { image, args, pull: Pull::Missing, ..spec.clone() }))
+            }
+            Place::Endpoint(_) => None,
+        }
+    }
+
+    /// Whether this is the very engine that the baseline was recorded on, as far as that can be told.
+    pub fn is_of(&self, environment: &Environment) -> bool {
+        match (&self.simulator, &self.image, &environment.image) {
+            (Some(simulator), ..) => environment.simulator.as_ref() == Some(simulator),
+            (None, Some(old), Some(new)) => old.is_same(new) && self.args == environment.args,
+            _ => false,
+        }
+    }
 }
 
 impl Baseline {
@@ -47,19 +75,37 @@ impl Baseline {
 
     /// The body of the snapshot file.
     pub fn to_toml(&self) -> String {
-        let Facts { scenario, environment, engine, recorded, machine, model, session_s, simulator } =
-            &self.facts;
+        let Facts {
+            scenario,
+            environment,
+            engine,
+            recorded,
+            machine,
+            model,
+            session_s,
+            image,
+            args,
+            simulator,
+        } = &self.facts;
         let mut body = String::new();
-        let keys = [
-            ("engine", engine),
+        let mut write = |key: &str, value: toml::Value| {
+            writeln!(body, "{key} = {value}").expect("strings take writes");
+        };
+        write("engine", engine.as_str().into());
+        if let Some(image) = image {
+            write("image", image.to_string().into());
+        }
+        if let Some(args) = args {
+            write("args", args.clone().into());
+        }
+        for (key, value) in [
             ("recorded", recorded),
             ("environment", environment),
             ("machine", machine),
             ("model", model),
             ("scenario", scenario),
-        ];
-        for (key, value) in keys {
-            writeln!(body, "{key} = {}", toml::Value::from(value.as_str())).expect("strings take writes");
+        ] {
+            write(key, value.as_str().into());
         }
         if let Some(session_s) = session_s {
             writeln!(body, "session_s = {session_s:.1}").expect("strings take writes");
@@ -169,6 +215,8 @@ mod tests {
                 machine: "2 x \"Quoted\" CPU".into(),
                 model: "simulated".into(),
                 session_s: Some(28.5),
+                image: None,
+                args: None,
                 simulator: Some(SimulatorSettings::default()),
             },
             values: values.into_iter().map(|(name, values)| (name.parse().unwrap(), values)).collect(),
@@ -194,6 +242,51 @@ mod tests {
         let faults = Faults { error_rate: 0.01, ..Faults::default() };
         ill.facts.simulator = Some(SimulatorSettings { faults, ..SimulatorSettings::default() });
         assert_eq!(parse(&file(&ill.to_toml())).unwrap(), ill);
+    }
+
+    #[test]
+    fn a_containers_image_and_arguments_read_back_too() {
+        let mut contained = baseline();
+        let digest = format!("sha256:{}", "4f".repeat(32));
+        contained.facts.simulator = None;
+        contained.facts.image = Some("vllm/vllm-openai:v0.31.0".parse::<ImageRef>().unwrap().pinned(digest));
+        contained.facts.args = Some(vec!["--max-model-len".into(), "8192".into()]);
+        assert_eq!(parse(&file(&contained.to_toml())).unwrap(), contained);
+    }
+
+    #[test]
+    fn the_old_engine_is_todays_container_with_the_image_and_arguments_of_then() {
+        let image = |tag: &str, hex: &str| {
+            let image: ImageRef = format!("a:{tag}").parse().unwrap();
+            image.pinned(format!("sha256:{}", hex.repeat(32)))
+        };
+        let facts = Facts {
+            image: Some(image("1", "11")),
+            args: Some(vec!["-x".into()]),
+            simulator: None,
+            ..baseline().facts
+        };
+        let today = ContainerSpec {
+            engine: crate::engine::EngineKind::OPENAI,
+            image: "a:2".parse().unwrap(),
+            pull: Pull::Always,
+            args: Vec::new(),
+            env: BTreeMap::new(),
+            volumes: Vec::new(),
+            port: 8080,
+            host_port: None,
+            shm_bytes: None,
+            gpus: None,
+            user: None,
+            start_timeout: std::time::Duration::from_secs(1),
+            hardware: None,
+        };
+        let Some(Place::Container(old)) = facts.place(&Place::Container(today.clone())) else {
+            panic!("it can be started")
+        };
+        assert_eq!((old.image, old.args), (image("1", "11"), vec!["-x".to_owned()]));
+        assert_eq!(old.pull, Pull::Missing, "its digest is known, so nothing newer is wanted");
+        assert_eq!(old.port, today.port);
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub enum Event<'a> {
         target: &'a str,
         session: &'a str,
     },
-    /// The engine is asked to do something before a session, such as to load its model.
+    /// Something is done before a session, such as pulling an image or having the engine load its model.
     Errand {
         target: &'a str,
         what: &'a str,

@@ -55,6 +55,11 @@ pub fn counted(count: u64, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
+/// A size on a disk: `9.8 GB`.
+pub fn bytes(bytes: u64) -> String {
+    format!("{} GB", number(bytes as f64 / 1e9))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,9 +6,12 @@ pub mod cli;
 pub mod clock;
 pub mod deck;
 pub mod distribution;
+#[cfg(feature = "container")]
+pub mod docker;
 pub mod engine;
 pub mod event;
 pub mod figures;
+pub mod gpu;
 pub mod harness;
 pub mod health;
 pub mod launch;

@@ -1,5 +1,7 @@
 //! Where an engine is to be had.
 
+mod container;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use thiserror::Error;
 
 use crate::engine::EngineChoice;
 use crate::secret::Secret;
+pub use container::{ContainerSpec, Gpus, ImageRef, Pull, Volume, VolumeSource};
 
 /// One `[targets.NAME]` table of `targets.toml`, validated.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -46,6 +49,8 @@ pub enum Place {
     /// In this process.
     Simulator(SimulatorSettings),
     Endpoint(Endpoint),
+    /// On this machine, by Docker.
+    Container(ContainerSpec),
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -63,7 +68,7 @@ pub struct Endpoint {
 impl TargetSpec {
     /// Whether every session has an engine that was started for it.
     pub fn restarts(&self) -> bool {
-        matches!(self.place, Place::Simulator(_))
+        !matches!(self.place, Place::Endpoint(_))
     }
 }
 

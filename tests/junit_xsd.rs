@@ -38,7 +38,12 @@ fn report(verdict: Verdict, text: &str) -> Report {
     let metric = "ttft_ms_p95".parse().unwrap();
     Report {
         version: VERSION,
-        run: Run { id: text.into(), started: "2026-11-21T10:00:00.123Z".into(), tollgate: text.into() },
+        run: Run {
+            id: text.into(),
+            started: "2026-11-21T10:00:00.123Z".into(),
+            tollgate: text.into(),
+            root: Some(text.into()),
+        },
         scenario: ScenarioId { file: format!("f{text}"), load: format!("l{text}"), target: text.into() },
         scenario_hash: None,
         passed: true,

@@ -11,6 +11,7 @@ use std::process::{Command, ExitCode};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use tollgate::verdict::Verdict;
 
+use common::requirement::lacking;
 use common::user_crate::{cargo, target_dir, write_crate};
 use common::{CHAT, Outcome, SIMULATOR, Suite};
 
@@ -32,11 +33,7 @@ fn with_tool(tool: &str, subcommand: &str, test: fn()) -> Result<Completion, Fai
         test();
         return Ok(Completion::Completed);
     }
-    let required = std::env::var("TOLLGATE_REQUIRE").unwrap_or_default();
-    match required.split(',').any(|name| name.trim() == tool) {
-        true => Err(format!("{tool} is not installed, and TOLLGATE_REQUIRE names it").into()),
-        false => Ok(Completion::ignored_with(format!("{tool} is not installed"))),
-    }
+    lacking(tool, &format!("{tool} is not installed"))
 }
 
 /// What every user's crate needs: one measurement at a time, and no second try.

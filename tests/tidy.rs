@@ -28,7 +28,8 @@ const CORE: &[&str] = &[
     "server_side",
 ];
 /// Each does one kind of I/O.
-const EDGES: &[&str] = &["clock", "launch", "machine", "measure", "simulator", "store", "suite", "telemetry"];
+const EDGES: &[&str] =
+    &["clock", "docker", "gpu", "launch", "machine", "measure", "simulator", "store", "suite", "telemetry"];
 /// Put everything together.
 const TOP: &[&str] = &["campaign", "harness", "cli", "lib", "main"];
 

@@ -8,7 +8,7 @@ use crate::report::{self, BaselineUsed, Environment, ProofEnd, Report, Run, Sess
 use crate::scenario::{OnSuspected, Scenario};
 use crate::store::Baselines;
 use crate::summary::Summary;
-use crate::target::{Place, TargetSpec};
+use crate::target::TargetSpec;
 use crate::verdict::explain::{Sides, explain};
 use crate::verdict::{Evidence, GateOutcome, Old, OldValues, Side, Verdict, is_decided, judge, wants_proof};
 
@@ -17,6 +17,9 @@ pub struct Course<'a> {
     hash: String,
     environment: Option<Environment>,
     baseline: Option<&'a Baseline>,
+    /// Another machine's, where this one has none of its own.
+    elsewhere: Option<&'a Baseline>,
+    old_is_lost: bool,
     sessions: Vec<Session>,
     proof: Option<Duel>,
     warnings: Vec<String>,
@@ -53,6 +56,8 @@ impl<'a> Course<'a> {
             hash: scenario.hash(),
             environment: None,
             baseline: None,
+            elsewhere: None,
+            old_is_lost: false,
             sessions: Vec::new(),
             proof: None,
             warnings: Vec::new(),
@@ -68,10 +73,22 @@ impl<'a> Course<'a> {
             return;
         }
         self.environment = Some(environment.clone());
+        if !self.scenario.is_compared() {
+            return;
+        }
         self.baseline = baselines.accepted(&environment.name, &self.scenario.id);
         if let Some(Baseline { facts, .. }) = self.baseline {
             self.warn_of_change("machine", &facts.machine, &environment.machine);
             self.warn_of_change("model", &facts.model, &environment.model);
+            return;
+        }
+        let mut others = baselines.of_scenario(&self.scenario.id).map(|(_, baseline)| baseline);
+        self.elsewhere = others.find(|baseline| baseline.facts.model == environment.model);
+        if let Some(Baseline { facts, .. }) = self.elsewhere {
+            self.warn(format!(
+                "there is no baseline of {} yet; the engine of {}'s is {}",
+                environment.name, facts.environment, facts.engine
+            ));
         }
     }
 
@@ -111,7 +128,7 @@ impl<'a> Course<'a> {
             // No proof and no further session mends that, and failing requests say little of speed.
             return Need::Nothing;
         }
-        if wants_proof(&judgement.gates) && self.old_target().is_some() {
+        if (wants_proof(&judgement.gates) || self.elsewhere.is_some()) && self.old_target().is_some() {
             Need::Proof
         } else if complete {
             Need::Nothing
@@ -124,14 +141,24 @@ impl<'a> Course<'a> {
 
     /// The target as it was when the baseline was recorded, where that can be started and is another engine.
     pub fn old_target(&self) -> Option<TargetSpec> {
-        let target = &self.scenario.target;
-        let old = self.baseline?.facts.simulator.clone()?;
-        match &target.place {
-            Place::Simulator(new) if *new != old => {
-                Some(TargetSpec { place: Place::Simulator(old), ..target.clone() })
-            }
-            _ => None,
+        let facts = &self.origin()?.facts;
+        if self.old_is_lost || facts.is_of(self.environment.as_ref()?) {
+            return None;
         }
+        let target = &self.scenario.target;
+        Some(TargetSpec { place: facts.place(&target.place)?, ..target.clone() })
+    }
+
+    /// The old engine can't be started any more.
+    pub fn lose_old(&mut self, why: &str) {
+        self.old_is_lost = true;
+        self.warn(format!("nothing old could be run: {why}"));
+    }
+
+    /// The baseline whose engine is the old one. Where none was recorded on this machine, another machine's still says
+    /// which engine that was.
+    fn origin(&self) -> Option<&'a Baseline> {
+        self.baseline.or(self.elsewhere)
     }
 
     pub fn add_to_proof(&mut self, side: Side, environment: &Environment, session: Session) {
@@ -165,6 +192,8 @@ impl<'a> Course<'a> {
         let calls = match judgement.verdict {
             Verdict::NoBaseline | Verdict::NotComparable | Verdict::Improved | Verdict::Regressed => true,
             Verdict::Suspected => !self.passes(Verdict::Suspected),
+            // Proven without one; the next run shall have one to begin with.
+            Verdict::Ok => self.elsewhere.is_some(),
             _ => false,
         };
         calls && !judgement.gates.iter().any(GateOutcome::breaks_limit)
@@ -187,6 +216,8 @@ impl<'a> Course<'a> {
                 session_s: Some(
                     sessions.iter().map(|session| session.seconds).sum::<f64>() / sessions.len() as f64,
                 ),
+                image: environment.image.clone(),
+                args: environment.args.clone(),
                 simulator: environment.simulator.clone(),
             },
             values: self.values_of(&sessions),
@@ -273,7 +304,9 @@ impl<'a> Course<'a> {
             return concluded(verdict, sentences.into_iter().flatten().collect::<Vec<_>>().join(" "));
         }
         match self.comparable() {
-            Err((verdict, reason)) if self.proof.is_none() => concluded(verdict, reason),
+            Err((verdict, reason)) if self.proof.is_none() && self.scenario.is_compared() => {
+                concluded(verdict, reason)
+            }
             _ => concluded(verdict, explain(verdict, &gates, &self.sides())),
         }
     }
@@ -303,9 +336,7 @@ impl<'a> Course<'a> {
     /// Whether the baseline was recorded on this very engine, so that only the machine can have changed.
     fn same_engine(&self) -> bool {
         match (self.baseline, &self.environment) {
-            (Some(Baseline { facts, .. }), Some(environment)) => {
-                facts.simulator.is_some() && facts.simulator == environment.simulator
-            }
+            (Some(Baseline { facts, .. }), Some(environment)) => facts.is_of(environment),
             _ => false,
         }
     }
@@ -335,11 +366,11 @@ impl<'a> Course<'a> {
         let new = self.environment.as_ref().map_or("this run", |environment| &environment.engine);
         match (&self.proof, self.baseline) {
             (Some(duel), _) => {
-                let settings =
-                    self.environment.as_ref().and_then(|environment| environment.simulator.as_ref());
                 let old = duel.old();
-                let apart = old.simulator.as_ref().zip(settings);
-                let apart = apart.map(|(old, new)| (old.apart_from(new), new.apart_from(old)));
+                let apart = self
+                    .environment
+                    .as_ref()
+                    .and_then(|new| Some((old.apart_from(new)?, new.apart_from(old)?)));
                 Sides::in_turn(&old.engine, new, apart)
             }
             (None, Some(Baseline { facts, .. })) => Sides::of(&facts.engine, new, &facts.recorded),

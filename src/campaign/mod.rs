@@ -6,7 +6,6 @@ mod proof;
 mod session;
 mod witness;
 
-use std::cell::Cell;
 use std::time::Duration;
 
 use rand::SeedableRng;
@@ -14,7 +13,7 @@ use rand::seq::SliceRandom;
 use rand_pcg::Pcg64;
 
 use crate::event::Event;
-use crate::launch::{self, LaunchError, Launched};
+use crate::launch::{Lack, LaunchError, Launched, Launcher};
 use crate::measure::Cancel;
 use crate::report::{Report, Run};
 use crate::scenario::Scenario;
@@ -35,8 +34,7 @@ pub struct Campaign<'a> {
     pub pending: Pending,
     pub cancel: &'a Cancel,
     pub listen: &'a dyn Fn(Event),
-    /// Starts of engines so far.
-    pub starts: Cell<u32>,
+    pub launcher: Launcher<'a>,
     /// Names whose absence is an error, not a reason to ignore a scenario.
     pub required: &'a [String],
 }
@@ -48,26 +46,48 @@ impl<'a> Campaign<'a> {
     /// Measures until every scenario is decided. What is measured is on disk after each scenario.
     pub fn run(&self, scenarios: &[&'a Scenario]) -> Result<Vec<Report>, StoreError> {
         let mut courses: Vec<Course> = scenarios.iter().map(|scenario| Course::new(scenario)).collect();
+        if let Err(error) = self.launcher.check(self.target, &self.recorded_targets(scenarios)) {
+            courses.iter_mut().for_each(|course| self.without_engine(course, &error));
+        }
         for number in 1.. {
             let mut open = needing(&mut courses, Need::Session);
-            if open.is_empty() {
+            if !open.is_empty() {
+                if number > 1 && !self.target.restarts() {
+                    std::thread::sleep(ENDPOINT_PAUSE);
+                }
+                open.shuffle(&mut Pcg64::seed_from_u64(number.into()));
+                self.session(number, &mut open)?;
+            } else if !self.proof(&mut courses)? {
                 break;
             }
-            if number > 1 && !self.target.restarts() {
-                std::thread::sleep(ENDPOINT_PAUSE);
-            }
-            open.shuffle(&mut Pcg64::seed_from_u64(number.into()));
-            self.session(number, &mut open)?;
-        }
-        while let Some(old) =
-            needing(&mut courses, Need::Proof).first().and_then(|course| course.old_target())
-        {
-            let mut suspected = needing(&mut courses, Need::Proof);
-            // Baselines that were accepted at different times may have been recorded on different engines.
-            suspected.retain(|course| course.old_target().as_ref() == Some(&old));
-            self.prove(&old, &mut suspected)?;
         }
         self.conclude(&mut courses)
+    }
+
+    /// One proof for all that need the same old engine, if any needs one.
+    fn proof(&self, courses: &mut [Course<'a>]) -> Result<bool, StoreError> {
+        let mut suspected = needing(courses, Need::Proof);
+        let Some(old) = suspected.first().and_then(|course| course.old_target()) else { return Ok(false) };
+        // Baselines that were accepted at different times may have been recorded on different engines.
+        suspected.retain(|course| course.old_target().as_ref() == Some(&old));
+        match self.launcher.obtain(&old) {
+            Ok(()) => self.prove(&old, &mut suspected)?,
+            Err(why) => suspected.iter_mut().for_each(|course| course.lose_old(&why.to_string())),
+        }
+        Ok(true)
+    }
+
+    /// The engines that baselines were recorded on, as far as these may have to be started again.
+    fn recorded_targets(&self, scenarios: &[&Scenario]) -> Vec<TargetSpec> {
+        let baselines = scenarios.iter().flat_map(|scenario| self.baselines.of_scenario(&scenario.id));
+        let places = baselines.filter_map(|(_, baseline)| baseline.facts.place(&self.target.place));
+        let mut targets: Vec<TargetSpec> = Vec::new();
+        for place in places {
+            if !targets.iter().any(|target| target.place == place) {
+                targets.push(TargetSpec { place, ..self.target.clone() });
+            }
+        }
+        targets
     }
 
     /// Proves without any suspicion, and without any baseline.
@@ -77,7 +97,11 @@ impl<'a> Campaign<'a> {
         scenarios: &[&'a Scenario],
     ) -> Result<Vec<Report>, StoreError> {
         let mut courses: Vec<Course> = scenarios.iter().map(|scenario| Course::new(scenario)).collect();
-        self.prove(old, &mut courses.iter_mut().collect::<Vec<_>>())?;
+        let ready = self.launcher.check(self.target, std::slice::from_ref(old));
+        match ready.and_then(|()| self.launcher.obtain(old)) {
+            Ok(()) => self.prove(old, &mut courses.iter_mut().collect::<Vec<_>>())?,
+            Err(error) => courses.iter_mut().for_each(|course| self.without_engine(course, &error)),
+        }
         (self.listen)(Event::Pause);
         tell_onsets(&mut courses);
         courses.iter().map(|course| self.save(course)).collect()
@@ -86,19 +110,25 @@ impl<'a> Campaign<'a> {
     fn session(&self, number: u32, open: &mut [&mut Course<'a>]) -> Result<(), StoreError> {
         let name = format!("session {number}");
         (self.listen)(Event::EngineStarts { target: &self.target.name, session: &name });
-        let launched = launch::launch(self.target, self.next_start(), self.listen, self.cancel);
+        let launched = self.launcher.launch_shared(self.target);
         for course in open {
             match &launched {
                 Ok(launched) => self.measure(launched, Which { number, name: &name }, course),
-                Err(LaunchError::NotToBeHad(reason)) => match self.requirement() {
-                    None => course.ignore(reason.clone()),
-                    Some(name) => course.fail(format!("{reason}, and TOLLGATE_REQUIRE names `{name}`")),
-                },
-                Err(LaunchError::Failed(reason)) => course.fail(reason.clone()),
+                Err(error) => self.without_engine(course, error),
             }
             self.save(course)?;
         }
         Ok(())
+    }
+
+    fn without_engine(&self, course: &mut Course<'a>, why: &LaunchError) {
+        match why {
+            LaunchError::NotToBeHad { reason, lacks } => match self.requirement(*lacks) {
+                None => course.ignore(reason.clone()),
+                Some(name) => course.fail(format!("{reason}, and TOLLGATE_REQUIRE names `{name}`")),
+            },
+            LaunchError::Failed(reason) => course.fail(reason.clone()),
+        }
     }
 
     fn measure(&self, launched: &Launched, which: Which, course: &mut Course<'a>) {
@@ -123,16 +153,10 @@ impl<'a> Campaign<'a> {
         }
     }
 
-    /// Counts the starts of engines, so that no two starts are alike.
-    fn next_start(&self) -> u32 {
-        self.starts.set(self.starts.get() + 1);
-        self.starts.get()
-    }
-
-    /// By which name the target is required, if it is.
-    fn requirement(&self) -> Option<&String> {
-        let names = [self.target.name.as_str(), self.target.engine.name()];
-        self.required.iter().find(|required| names.contains(&required.as_str()))
+    /// By which name the target, or what it lacks, is required, if it is.
+    fn requirement(&self, lacks: Lack) -> Option<&String> {
+        let names = [Some(self.target.name.as_str()), Some(self.target.engine.name()), lacks.name()];
+        self.required.iter().find(|required| names.contains(&Some(required.as_str())))
     }
 
     fn conclude(&self, courses: &mut [Course<'a>]) -> Result<Vec<Report>, StoreError> {

@@ -6,7 +6,7 @@ use crate::campaign::Campaign;
 use crate::campaign::course::Course;
 use crate::campaign::session::{Held, Which, hold, hold_side_by_side};
 use crate::event::Event;
-use crate::launch::{self, LaunchError, Launched};
+use crate::launch::{LaunchError, Launched};
 use crate::report::ProofEnd;
 use crate::store::StoreError;
 use crate::target::TargetSpec;
@@ -102,13 +102,13 @@ impl<'a> Proof<'_, 'a> {
     }
 
     fn launch(&self, side: Side, session: &str) -> Result<Launched, LaunchError> {
-        let Campaign { target, cancel, listen, .. } = self.campaign;
+        let Campaign { target, launcher, listen, .. } = self.campaign;
         listen(Event::EngineStarts { target: &target.name, session });
         let target = match side {
             Side::Old => self.old,
             Side::New => target,
         };
-        launch::launch(target, self.campaign.next_start(), listen, cancel)
+        launcher.launch(target)
     }
 
     fn measure(

@@ -127,7 +127,7 @@ impl<'a> Sitting<'a> {
             deck: Deck::measured(asked.workload, &asked.salt(), which.number),
             client: launched.client(asked.run.request_timeout).map_err(Trouble::from),
             witness: Witness::default(),
-            session: empty_session(which.number),
+            session: empty_session(which.number, launched),
         }
     }
 
@@ -233,7 +233,7 @@ fn check_warm_up(warm_up: &WarmUp) -> Result<(), Trouble> {
     }
 }
 
-fn empty_session(number: u32) -> Session {
+fn empty_session(number: u32, launched: &Launched) -> Session {
     Session {
         number,
         started: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
@@ -243,6 +243,7 @@ fn empty_session(number: u32) -> Session {
         rounds: Vec::new(),
         server: None,
         failures: Vec::new(),
+        log: launched.log.clone(),
     }
 }
 

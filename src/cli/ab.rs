@@ -1,6 +1,5 @@
 //! `tollgate ab`: a proof without suspicion and without baseline.
 
-use std::cell::Cell;
 use std::env;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,7 +7,9 @@ use std::process::ExitCode;
 use anyhow::{anyhow, bail};
 
 use crate::campaign::Campaign;
+use crate::event::Event;
 use crate::harness::{ProgressLine, cancel_on_interrupt, this_run};
+use crate::launch::Launcher;
 use crate::measure::Cancel;
 use crate::nearest::did_you_mean;
 use crate::report::{Report, table};
@@ -23,12 +24,12 @@ pub struct Args {
     /// A target of perf-tests/targets.toml.
     #[arg(long)]
     target: String,
-    /// A key of the target as the old variant has it, such as `simulator.decode_scale=1.0`; as in the file, if none is
-    /// given.
-    #[arg(long, value_name = "KEY=VALUE", num_args = 1..)]
+    /// The old variant's image or URL, or any key of the target as it has it, such as `simulator.decode_scale=1.0`; as
+    /// in the file, if none is given.
+    #[arg(long, value_name = "IMAGE|URL|KEY=VALUE", num_args = 1..)]
     old: Vec<String>,
-    /// A key of the target as the new variant has it.
-    #[arg(long, value_name = "KEY=VALUE", num_args = 1..)]
+    /// The same of the new variant.
+    #[arg(long, value_name = "IMAGE|URL|KEY=VALUE", num_args = 1..)]
     new: Vec<String>,
     /// Only this scenario, such as `chat::users-4::sim`; all of the target's, if none is named.
     #[arg(long)]
@@ -47,10 +48,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         bail!("old and new are the same: give what differs by --old KEY=VALUE or --new KEY=VALUE");
     }
     let run = this_run();
-    let folder = RunFolder::create(&args.root.join("target"), &run.id)?;
+    let folder = RunFolder::of_comparison(&args.root.join("target"), &run.id)?;
     let cancel = Cancel::new();
     cancel_on_interrupt(&cancel);
     let progress = ProgressLine::default();
+    let listen = |event: Event| progress.show(event);
     let campaign = Campaign {
         run: &run,
         target: new,
@@ -58,8 +60,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         folder: &folder,
         pending: Pending { assert: |_, _| {} },
         cancel: &cancel,
-        listen: &|event| progress.show(event),
-        starts: Cell::new(0),
+        listen: &listen,
+        launcher: Launcher::new(&run.id, folder.path(), &cancel, &listen),
         required: &[],
     };
     let reports = campaign.prove_at_once(old, &scenarios)?;
@@ -82,7 +84,7 @@ fn check_target(args: &Args) -> anyhow::Result<()> {
 
 /// The suite with this variant's keys set, besides those of the environment.
 fn variant(args: &Args, flag: &str, keys: &[String]) -> anyhow::Result<Suite> {
-    let set = keys.iter().map(|key| format!("targets.{}.{key}", args.target));
+    let set = keys.iter().map(|key| format!("targets.{}.{}", args.target, with_key(key)));
     let overrides: Vec<String> = env::var(TOLLGATE_SET).into_iter().chain(set).collect();
     let overrides = overrides.join(",");
     suite::load_with(&args.root, &|name| match name {
@@ -90,6 +92,15 @@ fn variant(args: &Args, flag: &str, keys: &[String]) -> anyhow::Result<Suite> {
         _ => env::var(name).ok(),
     })
     .map_err(|errors| anyhow!("{flag} is read as {TOLLGATE_SET}={overrides:?}, and that is wrong:\n{errors}"))
+}
+
+/// An image or a URL stands for itself.
+fn with_key(text: &str) -> String {
+    match text {
+        url if url.starts_with("http://") || url.starts_with("https://") => format!("url='{url}'"),
+        image if !image.contains('=') => format!("image='{image}'"),
+        pair => pair.to_owned(),
+    }
 }
 
 fn chosen<'s>(suite: &'s Suite, args: &Args) -> anyhow::Result<Vec<&'s Scenario>> {

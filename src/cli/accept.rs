@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 
-use crate::store::PendingBaseline;
+use crate::store::{Artifact, PendingBaseline};
 
 /// Make pending baselines the accepted ones.
 #[derive(Debug, clap::Args)]
@@ -15,13 +15,20 @@ pub struct Args {
     /// Accept a baseline of fewer than four sessions.
     #[arg(long)]
     force: bool,
+    /// Take them from here and not from the crate: a folder or a ZIP file, as CI's artifact is downloaded.
+    #[arg(long, value_name = "DIR|ZIP")]
+    from: Option<PathBuf>,
     /// The crate that holds `baselines/`.
     #[arg(long, default_value = ".")]
     root: PathBuf,
 }
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let all = PendingBaseline::all(&args.root);
+    let artifact = args.from.as_deref().map(Artifact::open).transpose()?;
+    let all = match &artifact {
+        Some(artifact) => artifact.pending(&args.root),
+        None => PendingBaseline::all(&args.root),
+    };
     let mut refused = 0;
     for pending in chosen(&all, &args)? {
         match pending.accept(args.force) {
@@ -36,6 +43,13 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn chosen<'a>(all: &'a [PendingBaseline], args: &Args) -> anyhow::Result<Vec<&'a PendingBaseline>> {
+    if let (true, Some(from)) = (all.is_empty(), &args.from) {
+        bail!(
+            "nothing is pending in {}: expected baselines/<environment>/<scenario>.snap.new within; is it the \
+             artifact of pending baselines, whole and as it was downloaded?",
+            from.display()
+        );
+    }
     if all.is_empty() {
         bail!(
             "nothing is pending below {}: a run leaves a pending baseline when there was none, and after \

@@ -11,10 +11,10 @@ use crate::campaign::{Asked, Held, Which, hold};
 use crate::engine::EngineChoice;
 use crate::event::Event;
 use crate::harness::{ProgressLine, cancel_on_interrupt, this_run};
-use crate::launch::{Launched, launch};
+use crate::launch::{Launched, Launcher};
 use crate::load::{Load, Stop};
 use crate::measure::{Address, AddressError, Cancel};
-use crate::report::{self, Report, metrics};
+use crate::report::{self, Report, Run, metrics};
 use crate::scenario::{HumanDuration, OnSuspected, RunPlan, ScenarioId};
 use crate::secret::Secret;
 use crate::store;
@@ -90,9 +90,12 @@ const FAILED: u8 = 4;
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let cancel = Cancel::new();
     cancel_on_interrupt(&cancel);
+    let run = this_run();
     let progress = ProgressLine::default();
     let listen = |event: Event| progress.show(event);
-    let launched = launch(&args.target(), 1, &listen, &cancel);
+    let launcher = Launcher::new(&run.id, PathBuf::from("."), &cancel, &listen);
+    let target = args.target();
+    let launched = launcher.check(&target, &[]).and_then(|()| launcher.launch(&target));
     progress.clear();
     let launched = match launched {
         Ok(launched) => launched,
@@ -101,7 +104,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(FAILED));
         }
     };
-    let report = bench(&args, &launched, &cancel);
+    let report = bench(&args, run, &launched, &listen, &cancel);
+    progress.clear();
     if report.summary.requests.sent > 0 {
         println!("{}", metrics::metrics(&report));
     }
@@ -125,15 +129,11 @@ fn header(text: &str) -> Result<(String, Secret), String> {
     Ok((name.trim().to_owned(), Secret::new(value.trim())))
 }
 
-fn bench(args: &Args, launched: &Launched, cancel: &Cancel) -> Report {
+fn bench(args: &Args, run: Run, launched: &Launched, listen: &dyn Fn(Event), cancel: &Cancel) -> Report {
     let (workload, load, plan, scenario) = (args.workload(), args.load(), args.plan(), args.scenario());
-    let run = this_run();
     let asked = Asked { scenario: &scenario, workload: &workload, load: &load, run: &plan, salt: &run.id };
-    let progress = ProgressLine::default();
     let which = Which { number: 1, name: "bench" };
-    let Held { session, trouble, warnings } =
-        hold(&asked, launched, which, &|event| progress.show(event), cancel);
-    progress.clear();
+    let Held { session, trouble, warnings } = hold(&asked, launched, which, listen, cancel);
     let nothing = session.summary.requests.succeeded == 0;
     let trouble = trouble.or_else(|| nothing.then(|| "no request succeeded".to_owned()));
     Report {

@@ -11,6 +11,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::launch;
+
 /// Exit code of a wrong flag or file.
 const USAGE: u8 = 2;
 
@@ -34,6 +36,9 @@ enum Command {
 
 /// The binary's `main`.
 pub fn run() -> ExitCode {
+    if let Some(done) = launch::clean_up_if_asked() {
+        return done;
+    }
     let outcome = match Cli::parse().command {
         Command::Ab(args) => ab::run(args),
         Command::Accept(args) => accept::run(args),

@@ -18,7 +18,10 @@ use crate::target::SimulatorSettings;
 /// Serve a simulated engine on this machine until Ctrl-C.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The port on 127.0.0.1 to listen on; 0 is any free one.
+    /// The address to listen on; in a container, 0.0.0.0.
+    #[arg(long, value_name = "IP", default_value_t = Ipv4Addr::LOCALHOST)]
+    host: Ipv4Addr,
+    /// The port to listen on; 0 is any free one.
     #[arg(long, default_value_t = 8000)]
     port: u16,
     /// The model's name in requests.
@@ -58,7 +61,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let settings = settings(args.profile, args.settings).context("reading the settings")?;
     let version = settings.version.clone();
-    let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
+    let addr = SocketAddr::from((args.host, args.port));
     let simulator = match Simulator::start_serving(&args.model, settings, 0, addr) {
         Ok(simulator) => simulator,
         Err(error @ StartError::Settings(_)) => {

@@ -35,6 +35,10 @@ impl Engine for Llamacpp {
         &OpenaiWire { knows_ignore_eos: true }
     }
 
+    fn container_port(&self) -> Option<u16> {
+        Some(8080)
+    }
+
     fn sign(&self) -> Sign {
         Sign { path: MODELS, is_mine: |models| models_are_owned_by(models, "llamacpp") }
     }

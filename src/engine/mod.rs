@@ -64,6 +64,16 @@ pub trait Engine: fmt::Debug + Send + Sync {
         "/health"
     }
 
+    /// Where its container images listen, if that is known.
+    fn container_port(&self) -> Option<u16> {
+        None
+    }
+
+    /// The flag by which its container is told the model by name, if there is one.
+    fn model_flag(&self) -> Option<&'static str> {
+        None
+    }
+
     /// By what `auto` knows it.
     fn sign(&self) -> Sign;
 

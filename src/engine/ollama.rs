@@ -36,6 +36,10 @@ impl Engine for Ollama {
         VERSION
     }
 
+    fn container_port(&self) -> Option<u16> {
+        Some(11434)
+    }
+
     fn sign(&self) -> Sign {
         Sign { path: VERSION, is_mine: |answer| answer["version"].is_string() }
     }

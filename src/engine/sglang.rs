@@ -38,6 +38,10 @@ impl Engine for Sglang {
         &OpenaiWire { knows_ignore_eos: true }
     }
 
+    fn container_port(&self) -> Option<u16> {
+        Some(30000)
+    }
+
     fn sign(&self) -> Sign {
         Sign { path: MODELS, is_mine: |models| models_are_owned_by(models, "sglang") }
     }

@@ -45,6 +45,14 @@ impl Engine for Tgi {
         }
     }
 
+    fn container_port(&self) -> Option<u16> {
+        Some(80)
+    }
+
+    fn model_flag(&self) -> Option<&'static str> {
+        Some("--model-id")
+    }
+
     fn sign(&self) -> Sign {
         Sign { path: INFO, is_mine: |info| info["max_total_tokens"].is_u64() && info["model_id"].is_string() }
     }

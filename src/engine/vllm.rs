@@ -43,6 +43,14 @@ impl Engine for Vllm {
         &OpenaiWire { knows_ignore_eos: true }
     }
 
+    fn container_port(&self) -> Option<u16> {
+        Some(8000)
+    }
+
+    fn model_flag(&self) -> Option<&'static str> {
+        Some("--model")
+    }
+
     fn sign(&self) -> Sign {
         Sign { path: MODELS, is_mine: |models| models_are_owned_by(models, "vllm") }
     }

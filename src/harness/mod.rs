@@ -11,9 +11,10 @@ use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Trial};
 
+use crate::launch;
 use crate::measure::Cancel;
-use crate::scenario::{ScenarioId, Suite, SuiteErrors};
-use crate::store::{AssertSnapshot, Baselines};
+use crate::scenario::{ScenarioId, Suite, SuiteErrors, TOLLGATE_REQUIRE, required};
+use crate::store::{AssertSnapshot, Baselines, forget_last_run};
 use crate::suite;
 
 use perf_suite::PerfSuite;
@@ -50,15 +51,18 @@ impl Crate {
 
 /// The whole of a perf suite's `main`.
 pub fn run(of: &Crate) -> ExitCode {
+    if let Some(done) = launch::clean_up_if_asked() {
+        return done;
+    }
     let mut arguments = Arguments::from_args();
     // One measurement at a time: two would measure each other.
     arguments.test_threads = Some(1);
     quieten_insta();
-    let (suite, baselines) = match load(&of.root()) {
+    let loaded = match Loaded::from(&of.root()) {
         Ok(loaded) => loaded,
-        Err(errors) => return refuse(&errors),
+        Err(errors) => return refuse(of, &errors),
     };
-    let ids: Vec<ScenarioId> = suite.scenarios.iter().map(|scenario| scenario.id.clone()).collect();
+    let ids: Vec<ScenarioId> = loaded.suite.scenarios.iter().map(|scenario| scenario.id.clone()).collect();
     let selected: Vec<ScenarioId> =
         ids.iter().filter(|id| is_selected(&arguments, &id.to_string())).cloned().collect();
     if arguments.list || selected.is_empty() {
@@ -68,7 +72,7 @@ pub fn run(of: &Crate) -> ExitCode {
     }
     let cancel = Cancel::new();
     cancel_on_interrupt(&cancel);
-    let perf_suite = match PerfSuite::new(of, suite, baselines, selected, cancel.clone()) {
+    let perf_suite = match PerfSuite::new(of, loaded, selected, cancel.clone()) {
         Ok(perf_suite) => Arc::new(perf_suite),
         Err(error) => {
             eprintln!("error: {error}");
@@ -87,16 +91,31 @@ pub fn run(of: &Crate) -> ExitCode {
     if cancel.is_cancelled() { ExitCode::from(INTERRUPTED) } else { conclusion.exit_code() }
 }
 
-fn load(root: &Path) -> Result<(Suite, Baselines), SuiteErrors> {
-    let suite = suite::load(root)?;
-    let ids: Vec<&ScenarioId> = suite.scenarios.iter().map(|scenario| &scenario.id).collect();
-    let baselines = Baselines::load(root, &ids)?;
-    Ok((suite, baselines))
+/// What a run knows before anything starts.
+struct Loaded {
+    suite: Suite,
+    baselines: Baselines,
+    /// Names whose absence is an error.
+    required: Vec<String>,
 }
 
-fn refuse(errors: &SuiteErrors) -> ExitCode {
+impl Loaded {
+    fn from(root: &Path) -> Result<Loaded, SuiteErrors> {
+        let suite = suite::load(root)?;
+        let required = required(&env::var(TOLLGATE_REQUIRE).unwrap_or_default(), &suite)?;
+        let ids: Vec<&ScenarioId> = suite.scenarios.iter().map(|scenario| &scenario.id).collect();
+        let baselines = Baselines::load(root, &ids)?;
+        Ok(Loaded { suite, baselines, required })
+    }
+}
+
+/// Also where only a list was asked for: under nextest no more than that happens.
+fn refuse(of: &Crate, errors: &SuiteErrors) -> ExitCode {
     use std::io::IsTerminal;
     eprintln!("{}", errors.fancy(std::io::stderr().is_terminal()));
+    if let Err(error) = forget_last_run(&of.target_dir()) {
+        eprintln!("error: {error}");
+    }
     ExitCode::from(USAGE)
 }
 

@@ -1,52 +1,49 @@
 //! The running suite: campaigns by target, each run when the first of its scenarios is asked for.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::{env, fs};
 
 use jiff::Timestamp;
 use libtest_mimic::{Completion, Failed};
 
 use crate::campaign::Campaign;
-use crate::harness::Crate;
+use crate::event::Event;
 use crate::harness::progress::ProgressLine;
+use crate::harness::{Crate, Loaded};
+use crate::launch::Launcher;
 use crate::measure::Cancel;
 use crate::report::{Report, Run, junit, markdown, table};
-use crate::scenario::{Scenario, ScenarioId, Suite};
-use crate::store::{Baselines, Pending, RunFolder, StoreError};
+use crate::scenario::{Scenario, ScenarioId};
+use crate::store::{JUNIT, Pending, RunFolder, SUMMARY, StoreError};
 use crate::verdict::Verdict;
 
 pub struct PerfSuite {
-    suite: Suite,
-    baselines: Baselines,
+    loaded: Loaded,
     selected: Vec<ScenarioId>,
     pending: Pending,
     run: Run,
     folder: RunFolder,
     cancel: Cancel,
-    required: Vec<String>,
     reports: Mutex<BTreeMap<ScenarioId, Report>>,
 }
 
 impl PerfSuite {
     pub fn new(
         of: &Crate,
-        suite: Suite,
-        baselines: Baselines,
+        loaded: Loaded,
         selected: Vec<ScenarioId>,
         cancel: Cancel,
     ) -> Result<PerfSuite, StoreError> {
-        let run = this_run();
+        let run = Run { root: seen(&of.root()), ..this_run() };
         Ok(PerfSuite {
-            suite,
-            baselines,
+            loaded,
             selected,
             pending: Pending { assert: of.assert_snapshot },
-            folder: RunFolder::create(&of.target_dir(), &run.id)?,
+            folder: RunFolder::of_suite(&of.target_dir(), &run.id)?,
             run,
             cancel,
-            required: required(),
             reports: Mutex::default(),
         })
     }
@@ -67,8 +64,8 @@ impl PerfSuite {
         if reports.is_empty() {
             return Ok(());
         }
-        let junit = self.folder.save_rendered("junit.xml", &junit::junit(&reports))?;
-        let summary = self.folder.save_rendered("summary.md", &markdown::markdown(&reports))?;
+        let junit = self.folder.save_rendered(JUNIT, &junit::junit(&reports))?;
+        let summary = self.folder.save_rendered(SUMMARY, &markdown::markdown(&reports))?;
         println!("{}", table::overview(&reports));
         println!("JUnit: {}\nSummary: {}", shown(&junit), shown(&summary));
         Ok(())
@@ -87,23 +84,24 @@ impl PerfSuite {
     }
 
     fn campaign(&self, target: &str) -> Result<Vec<Report>, StoreError> {
-        let scenarios: Vec<&Scenario> = self
-            .suite
+        let Loaded { suite, baselines, required } = &self.loaded;
+        let scenarios: Vec<&Scenario> = suite
             .scenarios
             .iter()
             .filter(|scenario| scenario.id.target == target && self.selected.contains(&scenario.id))
             .collect();
         let progress = ProgressLine::default();
+        let listen = |event: Event| progress.show(event);
         let campaign = Campaign {
             run: &self.run,
-            target: &self.suite.targets[target],
-            baselines: &self.baselines,
+            target: &suite.targets[target],
+            baselines,
             folder: &self.folder,
             pending: self.pending,
             cancel: &self.cancel,
-            listen: &|event| progress.show(event),
-            starts: Cell::new(0),
-            required: &self.required,
+            listen: &listen,
+            launcher: Launcher::new(&self.run.id, self.folder.path(), &self.cancel, &listen),
+            required,
         };
         campaign.run(&scenarios)
     }
@@ -116,23 +114,25 @@ impl PerfSuite {
 /// Under nextest every test is a process of its own; its run's name makes their reports one run.
 pub fn this_run() -> Run {
     let now = Timestamp::now();
-    let id = std::env::var("NEXTEST_RUN_ID")
+    let id = env::var("NEXTEST_RUN_ID")
         .unwrap_or_else(|_| format!("{}-{}", now.strftime("%Y%m%dT%H%M%SZ"), std::process::id()));
     Run {
         id,
         started: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         tollgate: env!("CARGO_PKG_VERSION").into(),
+        root: None,
     }
-}
-
-/// `TOLLGATE_REQUIRE=vllm,docker`: what must be there.
-fn required() -> Vec<String> {
-    let names = std::env::var("TOLLGATE_REQUIRE").unwrap_or_default();
-    names.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
 }
 
 /// As seen from where the user stands.
 fn shown(path: &Path) -> String {
-    let here = std::env::current_dir().unwrap_or_default();
-    path.strip_prefix(here).unwrap_or(path).display().to_string()
+    seen(path).unwrap_or_else(|| ".".to_owned())
+}
+
+/// The same, `None` for the very folder: cargo runs a test in its crate's, and leaves `PWD` as the shell had it.
+fn seen(path: &Path) -> Option<String> {
+    let shell = env::var_os("PWD").and_then(|path| fs::canonicalize(path).ok());
+    let here = shell.or_else(|| env::current_dir().ok()).unwrap_or_default();
+    let path = path.strip_prefix(here).unwrap_or(path);
+    (!path.as_os_str().is_empty()).then(|| path.display().to_string())
 }

@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::env;
 use std::io::{self, IsTerminal, Write};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
@@ -33,19 +32,17 @@ impl ProgressLine {
         let text = match event {
             Event::EngineStarts { target, session } => Text::new(format!("{session}: starting {target}")),
             Event::Errand { target, what, share } => {
-                Text { share: Some(share), ..Text::new(format!("{target}: {what}")) }
+                Text { so_far: Box::new(move || done(&share)), ..Text::new(format!("{target}: {what}")) }
             }
             Event::WarmUp { scenario, session, progress } => Text {
-                of: " requests".into(),
+                so_far: Box::new(move || ended(&progress, None)),
                 scenario: format!(" ({scenario})"),
-                progress: Some(progress),
-                ..Text::new(format!("{session}: warming up, "))
+                ..Text::new(format!("{session}: warming up"))
             },
             Event::RoundStarts { scenario, session, round, rounds, requests, progress } => Text {
-                of: requests.map_or(" requests".into(), |requests| format!("/{requests} requests")),
+                so_far: Box::new(move || ended(&progress, requests)),
                 scenario: format!(" ({scenario})"),
-                progress: Some(progress),
-                ..Text::new(format!("{session}: round {round}/{rounds}, "))
+                ..Text::new(format!("{session}: round {round}/{rounds}"))
             },
             Event::Pause => return,
         };
@@ -69,37 +66,33 @@ pub fn say_below(text: &str) {
 
 struct Text {
     doing: String,
-    of: String,
+    /// How far that is, with a comma before it.
+    so_far: Box<dyn Fn() -> String + Send>,
     scenario: String,
-    progress: Option<Arc<Progress>>,
-    share: Option<Arc<Share>>,
     since: Instant,
 }
 
 impl Text {
     fn new(doing: String) -> Text {
-        Text {
-            doing,
-            of: String::new(),
-            scenario: String::new(),
-            progress: None,
-            share: None,
-            since: Instant::now(),
-        }
+        Text { doing, so_far: Box::new(String::new), scenario: String::new(), since: Instant::now() }
     }
 
     /// `session 1: round 1/2, 4/8 requests, 12 s (chat::users-4::sim)`: a narrow terminal cuts off the end.
     fn now(&self) -> String {
-        let Text { doing, of, scenario, progress, share, since } = self;
-        let share = share.as_ref().and_then(|share| share.get());
-        let share = share.map(|share| format!(", {:.0} %", share * 100.0)).unwrap_or_default();
-        let ended = progress.as_ref().map(|progress| {
-            let failed = progress.failed.load(Ordering::Relaxed);
-            let failures = if failed > 0 { format!(", {failed} failed") } else { String::new() };
-            format!("{}{of}{failures}", progress.ended.load(Ordering::Relaxed))
-        });
-        format!("{doing}{share}{}, {} s{scenario}", ended.unwrap_or_default(), since.elapsed().as_secs())
+        let Text { doing, so_far, scenario, since } = self;
+        format!("{doing}{}, {} s{scenario}", so_far(), since.elapsed().as_secs())
     }
+}
+
+fn ended(progress: &Progress, of: Option<u32>) -> String {
+    let failed = progress.failed.load(Ordering::Relaxed);
+    let failures = if failed > 0 { format!(", {failed} failed") } else { String::new() };
+    let of = of.map_or(String::new(), |requests| format!("/{requests}"));
+    format!(", {}{of} requests{failures}", progress.ended.load(Ordering::Relaxed))
+}
+
+fn done(share: &Share) -> String {
+    share.get().map_or(String::new(), |share| format!(", {:.0} %", share * 100.0))
 }
 
 /// A thread that draws until it is told to stop.
@@ -140,16 +133,18 @@ fn is_watched() -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
     fn a_round_shows_how_far_it_is_and_what_failed() {
         let progress = Arc::new(Progress::default());
+        let shown = progress.clone();
         let text = Text {
-            of: "/8 requests".into(),
+            so_far: Box::new(move || ended(&shown, Some(8))),
             scenario: " (chat::users-4::sim)".into(),
-            progress: Some(progress.clone()),
-            ..Text::new("session 1: round 1/2, ".into())
+            ..Text::new("session 1: round 1/2".into())
         };
         assert_eq!(text.now(), "session 1: round 1/2, 0/8 requests, 0 s (chat::users-4::sim)");
         progress.ended.store(4, Ordering::Relaxed);
@@ -160,7 +155,9 @@ mod tests {
     #[test]
     fn an_errand_shows_its_share_once_it_is_known() {
         let share = Arc::new(Share::default());
-        let text = Text { share: Some(share.clone()), ..Text::new("gpu: pulling qwen3:8b".into()) };
+        let shown = share.clone();
+        let text =
+            Text { so_far: Box::new(move || done(&shown)), ..Text::new("gpu: pulling qwen3:8b".into()) };
         assert_eq!(text.now(), "gpu: pulling qwen3:8b, 0 s");
         share.set(0.426);
         assert_eq!(text.now(), "gpu: pulling qwen3:8b, 43 %, 0 s");

@@ -15,7 +15,7 @@ use crate::engine::Ask;
 use crate::event::Progress;
 use crate::measure::connection::Connection;
 use crate::measure::exchange::{Peer, Prepared};
-use crate::record::{Nanos, RequestRecord};
+use crate::record::{Failure, FailureClass, Nanos, RequestRecord};
 use crate::telemetry::Telemetry;
 use crate::workload::Workload;
 
@@ -49,12 +49,18 @@ pub struct ClosedLoop<'a> {
     prepared: RefCell<VecDeque<Prepared>>,
     drawn: Cell<u32>,
     sent: Cell<u32>,
+    /// Requests in a row that found no connection.
+    unconnected: Cell<u32>,
+    most_unconnected: Cell<u32>,
     taken: Notify,
     records: RefCell<Vec<RequestRecord>>,
 }
 
 /// A user whose request failed pauses: an engine that refuses at once is not to be flooded.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
+/// When every user has found no connection so many times in a row, nothing is there any more, and the rest of the round
+/// would only take its time.
+const ATTEMPTS_TO_CONNECT: u32 = 3;
 
 type Part<'a> = Pin<Box<dyn Future<Output = Option<Connection>> + 'a>>;
 
@@ -78,6 +84,8 @@ impl<'a> ClosedLoop<'a> {
             prepared: RefCell::default(),
             drawn: Cell::new(0),
             sent: Cell::new(0),
+            unconnected: Cell::new(0),
+            most_unconnected: Cell::new(u32::MAX),
             taken: Notify::new(),
             records: RefCell::default(),
         }
@@ -102,6 +110,7 @@ impl<'a> ClosedLoop<'a> {
         let users = connections.len();
         let until_ns = self.quota.duration.map(|duration| started_ns + duration.as_nanos() as u64);
         self.until_ns.set(until_ns);
+        self.most_unconnected.set(ATTEMPTS_TO_CONNECT * users as u32);
         let parts: FuturesUnordered<Part> = FuturesUnordered::new();
         for connection in connections {
             parts.push(Box::pin(self.user(connection, started_ns)));
@@ -132,6 +141,9 @@ impl<'a> ClosedLoop<'a> {
     }
 
     fn take(&self) -> Option<Prepared> {
+        if self.unconnected.get() >= self.most_unconnected.get() {
+            return None;
+        }
         let late = self.until_ns.get().is_some_and(|until_ns| clock::now() >= until_ns);
         if late && self.sent.get() >= self.quota.at_least {
             return None;
@@ -172,6 +184,8 @@ impl<'a> ClosedLoop<'a> {
     }
 
     fn note(&self, record: RequestRecord) {
+        let unconnected = matches!(&record.outcome, Err(Failure { class: FailureClass::Connect, .. }));
+        self.unconnected.set(if unconnected { self.unconnected.get() + 1 } else { 0 });
         self.progress.ended.fetch_add(1, Ordering::Relaxed);
         self.progress.failed.fetch_add(u32::from(record.outcome.is_err()), Ordering::Relaxed);
         self.progress.output_tokens.fetch_add(u64::from(record.output_tokens), Ordering::Relaxed);

@@ -129,6 +129,7 @@ fn measured(file: &str, load: &str, verdict: Verdict, reason: &str, sessions: u3
             id: "2026-11-21T10-00-00".into(),
             started: "2026-11-21T10:00:00Z".into(),
             tollgate: "0.1.0".into(),
+            root: None,
         },
         scenario: ScenarioId { file: file.into(), load: load.into(), target: "vllm".into() },
         scenario_hash: Some("sha256:77ab".into()),
@@ -154,6 +155,8 @@ fn environment() -> Environment {
         machine: "1 x NVIDIA L40S".into(),
         url: None,
         simulator: None,
+        image: None,
+        args: None,
     }
 }
 
@@ -179,6 +182,7 @@ fn session(number: u32) -> Session {
         rounds: vec![round; 10],
         server: None,
         failures: Vec::new(),
+        log: None,
     }
 }
 

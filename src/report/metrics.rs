@@ -1,6 +1,7 @@
 //! All metrics of a report, without any judgement.
 
 use crate::figures;
+use crate::health::ClientHealth;
 use crate::metric::{Latency, Metric, Rate, Stat};
 use crate::report::columns::{Align, Columns};
 use crate::report::printable::printable;
@@ -9,6 +10,11 @@ use crate::server_side::ServerSide;
 
 const STATS: [Stat; 7] = [Stat::Mean, Stat::P50, Stat::P90, Stat::P95, Stat::P99, Stat::Min, Stat::Max];
 
+/// Those whose size the client's lateness can be compared with; gaps between chunks can be next to nothing.
+const LATENCIES: [Latency; 3] = [Latency::Ttft, Latency::Tpot, Latency::E2e];
+/// A larger error than this shows in the digits that are printed.
+const NOTICEABLE: f64 = 0.01;
+
 /// Rates line by line, then a row per latency, then what went wrong.
 pub fn metrics(report: &Report) -> String {
     let mut lines: Vec<String> = Rate::ALL.into_iter().filter_map(|rate| rate_line(report, rate)).collect();
@@ -16,11 +22,31 @@ pub fn metrics(report: &Report) -> String {
     lines.extend(latencies(report));
     lines.extend(table::engine(report).map(|engine| format!("Measured: {engine}.")));
     lines.extend(table::requests(report));
+    lines.extend(client(report));
     lines.extend(report.sessions.iter().filter_map(|session| server_line(session.server.as_ref()?)));
     let failures = report.sessions.iter().flat_map(|session| &session.failures);
     lines.extend(failures.map(|failure| format!("  {}", printable(failure))));
     lines.extend(report.warnings.iter().map(|warning| format!("Warning: {}", printable(warning))));
     lines.join("\n")
+}
+
+/// What the client added to the figures itself, where that shows.
+fn client(report: &Report) -> Option<String> {
+    let mut health = ClientHealth::default();
+    report.sessions.iter().for_each(|session| health.merge(&session.health));
+    let rates = Rate::ALL.into_iter().map(Metric::Rate);
+    let latencies =
+        LATENCIES.into_iter().flat_map(|latency| STATS[..4].iter().map(move |stat| (latency, *stat)));
+    let metrics = rates.chain(latencies.map(|(latency, stat)| Metric::Latency(latency, stat)));
+    let errors = metrics.filter_map(|metric| Some((metric, health.timing_error(metric, &report.summary)?)));
+    let (metric, error) = errors.max_by(|(_, a), (_, b)| a.total_cmp(b))?;
+    (error > NOTICEABLE).then(|| {
+        format!(
+            "Client: its own lateness may be {} of {metric} (event loop late by {}); something else may keep the machine busy.",
+            figures::percent(error),
+            health.loop_lag_ms
+        )
+    })
 }
 
 fn rate_line(report: &Report, rate: Rate) -> Option<String> {
@@ -69,4 +95,22 @@ fn latencies(report: &Report) -> Vec<String> {
         }
     }
     columns.lines()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::example;
+
+    #[test]
+    fn a_client_that_was_late_says_so_and_a_punctual_one_says_nothing() {
+        let mut report = example::ok();
+        report.summary.ttft_ms.record_ms(100.0);
+        report.sessions[0].health.loop_lag_ms.record_ms(0.1);
+        assert_eq!(client(&report), None);
+        let health = &mut report.sessions[0].health;
+        (0..100).for_each(|_| health.loop_lag_ms.record_ms(20.0));
+        let told = metrics(&report);
+        assert!(told.contains("Client: its own lateness may be 20 % of ttft_ms_p"), "{told}");
+    }
 }

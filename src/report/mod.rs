@@ -19,7 +19,7 @@ use crate::metric::Metric;
 use crate::scenario::ScenarioId;
 use crate::server_side::ServerSide;
 use crate::summary::Summary;
-use crate::target::SimulatorSettings;
+use crate::target::{ImageRef, SimulatorSettings};
 use crate::verdict::{GateOutcome, Side, Verdict};
 
 /// Goes up whenever a reader of an older report would misread a newer one.
@@ -65,6 +65,9 @@ pub struct Run {
     /// RFC 3339.
     pub started: String,
     pub tollgate: String,
+    /// The crate, as seen from where the run was started; absent where that is the crate itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
 }
 
 /// What was measured, and on what.
@@ -81,6 +84,26 @@ pub struct Environment {
     pub url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub simulator: Option<SimulatorSettings>,
+    /// The container's, with its digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageRef>,
+    /// What the container was started with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub args: Option<Vec<String>>,
+}
+
+impl Environment {
+    /// What sets its engine apart from another one of the same name.
+    pub fn apart_from(&self, other: &Environment) -> Option<String> {
+        if let (Some(simulator), Some(others)) = (&self.simulator, &other.simulator) {
+            return Some(simulator.apart_from(others));
+        }
+        let (image, others) = (self.image.as_ref()?, other.image.as_ref()?);
+        if !image.is_same(others) {
+            return Some(format!("image {image}"));
+        }
+        self.args.as_ref().filter(|args| other.args.as_ref() != Some(args)).map(|args| args.join(" "))
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -154,6 +177,9 @@ pub struct Session {
     pub server: Option<ServerSide>,
     /// The first few failures, in words.
     pub failures: Vec<String>,
+    /// What the engine said, in this file beside the report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

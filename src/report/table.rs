@@ -249,19 +249,29 @@ pub(super) fn requests(report: &Report) -> Option<String> {
 
 fn pending(report: &Report) -> Option<String> {
     let file = report.pending.as_ref()?;
+    let root = report.run.root.as_deref();
     let line = format!(
-        "To accept what was measured as the baseline: tollgate accept {} (or cargo insta review); it waits in {file}",
-        report.scenario
+        "To accept what was measured as the baseline: tollgate accept {}{} (or cargo insta review); it waits in {}{file}",
+        report.scenario,
+        option(root),
+        root.map(|root| format!("{root}/")).unwrap_or_default(),
     );
     Some(one_line(&line))
 }
 
 /// Also said where every test passed: an improvement wants to be accepted, too.
 fn all_pending(reports: &[Report]) -> Option<String> {
-    let count = reports.iter().filter(|report| report.pending.is_some()).count();
-    let waiting = figures::counted(count as u64, "new baseline");
-    (count > 0)
-        .then(|| format!("Pending: {waiting}, to be accepted by tollgate accept or cargo insta review."))
+    let pending: Vec<&Report> = reports.iter().filter(|report| report.pending.is_some()).collect();
+    let waiting = figures::counted(pending.len() as u64, "new baseline");
+    let root = option(pending.first()?.run.root.as_deref());
+    Some(one_line(&format!(
+        "Pending: {waiting}, to be accepted by tollgate accept{root} or cargo insta review."
+    )))
+}
+
+/// What `tollgate accept` has to be told where the crate is not the folder that it is called in.
+fn option(root: Option<&str>) -> String {
+    root.map(|root| format!(" --root {root}")).unwrap_or_default()
 }
 
 /// The same failure in every session is told once.
@@ -392,6 +402,23 @@ mod tests {
         let mut report = example::regressed();
         report.environment.as_mut().unwrap().engine = "sglang 0.5".into();
         assert!(table(&report).contains("vllm 0.31.0  sglang 0.5"), "{}", table(&report));
+    }
+
+    #[test]
+    fn whoever_stands_outside_of_the_crate_is_told_where_it_is() {
+        let mut report =
+            Report { pending: Some("baselines/cpu/a.snap.new".into()), ..example::no_baseline() };
+        assert!(
+            table(&report).contains(" (or cargo insta review); it waits in baselines/"),
+            "{}",
+            table(&report)
+        );
+        report.run.root = Some("crates/gate".into());
+        let shown = table(&report) + &overview(&[report]);
+        assert!(
+            shown.contains(" --root crates/gate (or cargo insta review); it waits in crates/gate/baselines/")
+        );
+        assert!(shown.contains("tollgate accept --root crates/gate or cargo insta review."), "{shown}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A scenario: workload × load × target, with gates. One scenario is one test, `file::load::target`.
 
 mod complaint;
+mod container_keys;
 mod document;
 mod error;
 mod expand;
@@ -13,6 +14,7 @@ mod overrides;
 mod parse;
 mod profiles;
 mod prompts;
+mod required;
 mod targets_file;
 mod units;
 
@@ -29,6 +31,7 @@ pub use crate::scenario::file::ScenarioFile;
 pub use crate::scenario::overrides::TOLLGATE_SET;
 pub use crate::scenario::parse::{SuiteText, parse};
 pub use crate::scenario::prompts::{PromptLoader, SUITE_FOLDER};
+pub use crate::scenario::required::{TOLLGATE_REQUIRE, required};
 pub use crate::scenario::targets_file::TargetsFile;
 pub use crate::scenario::units::HumanDuration;
 
@@ -96,6 +99,13 @@ pub struct Gate {
 pub struct Suite {
     pub targets: BTreeMap<String, TargetSpec>,
     pub scenarios: Vec<Scenario>,
+}
+
+impl Scenario {
+    /// Whether anything is compared with a baseline: absolute limits are judged without.
+    pub fn is_compared(&self) -> bool {
+        self.gates.iter().any(|gate| gate.tolerance.is_some())
+    }
 }
 
 impl std::fmt::Display for ScenarioId {

@@ -154,7 +154,7 @@ fn stem(path: &str) -> &str {
 mod tests {
     use super::*;
     use crate::engine::{EngineChoice, EngineKind};
-    use crate::target::Place;
+    use crate::target::{ContainerSpec, Gpus, Place};
 
     const TARGETS: &str = r#"
 [targets.sim]
@@ -186,9 +186,18 @@ itl_ms_p99 = { max = 50 }
     }
 
     fn suite_with(chat: &str, overrides: &str, environment: Environment) -> Result<Suite, SuiteErrors> {
+        suite_of(TARGETS, chat, overrides, environment)
+    }
+
+    fn suite_of(
+        targets: &str,
+        chat: &str,
+        overrides: &str,
+        environment: Environment,
+    ) -> Result<Suite, SuiteErrors> {
         let file = |path: &str, text: &str| TextFile { path: path.to_owned(), text: text.to_owned() };
         parse(&SuiteText {
-            targets: file("perf-tests/targets.toml", TARGETS),
+            targets: file("perf-tests/targets.toml", targets),
             scenarios: vec![file("perf-tests/scenarios/chat.toml", chat)],
             overrides: overrides.to_owned(),
             environment,
@@ -202,7 +211,7 @@ itl_ms_p99 = { max = 50 }
     fn endpoint_url(suite: &Suite) -> &str {
         match &suite.targets["staging"].place {
             Place::Endpoint(endpoint) => &endpoint.url,
-            Place::Simulator(_) => panic!("staging is an endpoint"),
+            _ => panic!("staging is an endpoint"),
         }
     }
 
@@ -308,6 +317,33 @@ itl_ms_p99 = { max = 50 }
             suite(CHAT, r#"scenarios.chat.load={ one = { concurrency = 1, requests = 2 } }"#).unwrap();
         assert_eq!(suite.scenarios.len(), 2);
         assert_eq!(suite.scenarios[0].id.load, "one");
+    }
+
+    fn container(suite: &Suite) -> &ContainerSpec {
+        match &suite.targets["staging"].place {
+            Place::Container(spec) => spec,
+            other => panic!("staging is a container and not {other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_image_makes_a_container_with_what_its_engine_usually_needs() {
+        let targets = |url: &str| TARGETS.replace("url = \"${STAGING_URL}\"", url);
+        let keys = "image = \"vllm/vllm-openai:v0.31.0\"\nmodel = \"Qwen/Qwen3-8B\"\nargs = [\"-x\"]\ngpus = \"all\"\nshm = \"1GiB\"";
+        let suite = suite_of(&targets(keys), CHAT, "", &|_| None).unwrap();
+        let spec = container(&suite);
+        assert_eq!(spec.args, ["--model", "Qwen/Qwen3-8B", "-x"]);
+        assert_eq!((spec.port, spec.gpus, spec.shm_bytes), (8000, Some(Gpus::All), Some(1 << 30)));
+        assert_eq!(spec.start_timeout, std::time::Duration::from_secs(900));
+    }
+
+    #[test]
+    fn a_missing_variable_in_a_volume_makes_the_target_unavailable() {
+        let keys = "image = \"a:1\"\nvolumes = [\"${HF_HOME}:/cache\"]";
+        let targets = TARGETS.replace("url = \"${STAGING_URL}\"", keys);
+        let suite = suite_of(&targets, CHAT, "", &|_| None).unwrap();
+        let reason = suite.targets["staging"].unavailable.as_deref();
+        assert_eq!(reason, Some("environment variable HF_HOME is not set (perf-tests/targets.toml:8:12)"));
     }
 
     #[test]

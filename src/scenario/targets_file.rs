@@ -14,8 +14,9 @@ use crate::scenario::document::Document;
 use crate::scenario::error::ConfigError;
 use crate::scenario::expand::{Environment, is_variable_name};
 use crate::scenario::names;
+use crate::scenario::units::{HumanDuration, HumanSize};
 use crate::secret::Secret;
-use crate::target::{Endpoint, InvalidSetting, Place, ProofPlan, SimulatorSettings, TargetSpec};
+use crate::target::{Endpoint, InvalidSetting, Place, ProofPlan, Pull, SimulatorSettings, TargetSpec};
 
 /// The targets of tollgate: the one file a version bump touches.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -32,25 +33,63 @@ const MOST_MINUTES: f64 = 7.0 * 24.0 * 60.0;
 /// Where an engine is to be had.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table such as { engine = \"simulator\" }")]
-struct TargetTable {
+pub(super) struct TargetTable {
     /// The kind of server.
-    engine: EngineChoice,
-    /// The model's name in requests; asked of the endpoint where it is not given.
-    model: Option<String>,
-    /// Where the engine listens, with or without a trailing /v1. Every engine but the simulator needs one.
-    url: Option<String>,
+    pub engine: EngineChoice,
+    /// The model's name in requests; asked of the engine where it is not given.
+    pub model: Option<String>,
+    /// Where the engine listens, with or without a trailing /v1. Every engine but the simulator needs this or `image`.
+    pub url: Option<String>,
     /// The name of the environment variable that holds the bearer key.
-    api_key_env: Option<String>,
+    pub api_key_env: Option<String>,
     /// HTTP headers that go with every request, such as { X-Team = "${TEAM}" }. No output shows their values.
-    headers: Option<BTreeMap<String, String>>,
-    /// What the endpoint runs on, as a short word for its baselines' folder: "l40s".
-    hardware: Option<String>,
+    pub headers: Option<BTreeMap<String, String>>,
+    /// What the engine runs on, as a short word for its baselines' folder: "l40s".
+    pub hardware: Option<String>,
+    /// The image of the engine's container, with tag or digest: "vllm/vllm-openai:v0.31.0". The keys below go with it.
+    pub image: Option<String>,
+    /// When the image is pulled: "missing" (where it is not here), "always" or "never".
+    pub pull: Option<Pull>,
+    /// What comes after the image's entry point; vLLM is told its `model` besides.
+    pub args: Option<Vec<String>>,
+    /// The container's environment variables.
+    pub env: Option<BTreeMap<String, String>>,
+    /// Folders of this machine in the container, as "HOST:CONTAINER" or "HOST:CONTAINER:ro".
+    pub volumes: Option<Vec<String>>,
+    /// Where the engine listens inside the container, if not where its images usually do.
+    #[schemars(range(min = 1))]
+    pub port: Option<u16>,
+    /// Where it is reached on 127.0.0.1; any free port, if not given.
+    #[schemars(range(min = 1))]
+    pub host_port: Option<u16>,
+    /// Shared memory, such as "16GiB".
+    pub shm: Option<HumanSize>,
+    /// How many GPUs the container gets, or "all".
+    pub gpus: Option<GpusValue>,
+    /// As whom the engine runs, "UID:GID", or "me" for whoever runs the suite; as the image says, if not given.
+    pub user: Option<String>,
+    /// How long the engine may take from its container's start until it is well; "15m" if not given.
+    pub start_timeout: Option<HumanDuration>,
     /// What the simulated engine is like; only with engine = "simulator".
     #[schemars(schema_with = "simulator_schema")]
-    simulator: Option<SimulatorSettings>,
+    pub simulator: Option<SimulatorSettings>,
     /// How a suspicion is proven.
     #[serde(default)]
     proof: ProofTable,
+}
+
+/// `1` or `"all"`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "expected a number of GPUs, or \"all\"")]
+pub(super) enum GpusValue {
+    Count(#[schemars(range(min = 1))] u32),
+    Word(AllGpus),
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum AllGpus {
+    All,
 }
 
 /// How a suspicion is proven: the old and the new engine take turns on this machine.
@@ -113,9 +152,23 @@ impl TargetsFile {
     }
 }
 
+impl TargetTable {
+    fn endpoint_keys(&self) -> Vec<(&'static str, bool)> {
+        vec![
+            ("url", self.url.is_some()),
+            ("api_key_env", self.api_key_env.is_some()),
+            ("headers", self.headers.is_some()),
+        ]
+    }
+}
+
+fn first_given(keys: &[(&'static str, bool)]) -> Option<&'static str> {
+    keys.iter().find(|(_, given)| *given).map(|(key, _)| *key)
+}
+
 /// One target under validation.
-struct Check<'c, 't> {
-    name: &'c str,
+pub(super) struct Check<'c, 't> {
+    pub name: &'c str,
     document: &'c Document<'t>,
     environment: Environment<'c>,
 }
@@ -139,19 +192,15 @@ impl Check<'_, '_> {
         let place = if engine == EngineChoice::Kind(EngineKind::SIMULATOR) {
             Place::Simulator(self.simulator(table)?)
         } else {
-            Place::Endpoint(self.endpoint(table)?)
+            self.served(table)?
         };
         Ok(TargetSpec { name: self.name.to_owned(), engine, model, place, proof, unavailable })
     }
 
     fn simulator(&self, table: TargetTable) -> Result<SimulatorSettings, ConfigError> {
-        let foreign = [
-            ("url", table.url.is_some()),
-            ("api_key_env", table.api_key_env.is_some()),
-            ("headers", table.headers.is_some()),
-            ("hardware", table.hardware.is_some()),
-        ];
-        if let Some((key, _)) = foreign.iter().find(|(_, given)| *given) {
+        let foreign =
+            [table.endpoint_keys(), table.container_keys(), vec![("hardware", table.hardware.is_some())]];
+        if let Some(key) = first_given(&foreign.concat()) {
             let message = format!("the simulator takes no `{key}`: it runs inside this process");
             return Err(self.key_error(key, message).help("remove it, or choose another engine"));
         }
@@ -184,17 +233,40 @@ impl Check<'_, '_> {
         Ok(ProofPlan { starts: table.starts, budget, side_by_side: table.side_by_side })
     }
 
-    fn endpoint(&self, table: TargetTable) -> Result<Endpoint, ConfigError> {
+    /// A real engine: at a URL, or in a container.
+    fn served(&self, table: TargetTable) -> Result<Place, ConfigError> {
         if table.simulator.is_some() {
             let message = "simulator settings go with engine = \"simulator\" only";
             return Err(self
                 .key_error("simulator", message)
                 .help("remove `simulator`, or change the engine"));
         }
+        if let Some(hardware) = table.hardware.as_ref().filter(|_| !self.is_unset("hardware"))
+            && let Some(objection) = names::objection(hardware, names::NAME)
+        {
+            let message = format!("`hardware` becomes part of a folder's name: {objection}");
+            return Err(self.error("hardware", message).help("write a short word such as \"l40s\""));
+        }
+        if table.image.is_some() {
+            if let Some(key) = first_given(&table.endpoint_keys()) {
+                let message =
+                    format!("a target with an `image` takes no `{key}`: the engine is started here");
+                return Err(self.key_error(key, message).help("remove one of the two"));
+            }
+            return Ok(Place::Container(self.container(table)?));
+        }
+        if let Some(key) = first_given(&table.container_keys()) {
+            let message = format!("`{key}` goes with `image` only");
+            return Err(self.key_error(key, message).help("remove it, or give the engine's image"));
+        }
+        Ok(Place::Endpoint(self.endpoint(table)?))
+    }
+
+    fn endpoint(&self, table: TargetTable) -> Result<Endpoint, ConfigError> {
         let Some(url) = table.url else {
             return Err(self
-                .error("engine", format!("target `{}` needs a `url`", self.name))
-                .help("add url = \"http://127.0.0.1:8000\""));
+                .error("engine", format!("target `{}` needs a `url` or an `image`", self.name))
+                .help("add url = \"http://127.0.0.1:8000\", or image = \"vllm/vllm-openai:v0.31.0\""));
         };
         if !self.is_unset("url") {
             self.check_url(&url)?;
@@ -205,12 +277,6 @@ impl Check<'_, '_> {
             return Err(self.error("api_key_env", "not the name of an environment variable").help(
                 "`api_key_env` names the variable that holds the key; the key itself belongs in no file",
             ));
-        }
-        if let Some(hardware) = table.hardware.as_ref().filter(|_| !self.is_unset("hardware"))
-            && let Some(objection) = names::objection(hardware, names::NAME)
-        {
-            let message = format!("`hardware` becomes part of a folder's name: {objection}");
-            return Err(self.error("hardware", message).help("write a short word such as \"l40s\""));
         }
         let headers = self.headers(table.headers.unwrap_or_default())?;
         Ok(Endpoint { url, api_key_env: table.api_key_env, headers, hardware: table.hardware })
@@ -266,12 +332,18 @@ impl Check<'_, '_> {
         Some(format!("environment variable {variable} is not set ({position})"))
     }
 
-    fn is_unset(&self, key: &str) -> bool {
-        self.document.unset().iter().any(|unset| unset.path == ["targets", self.name, key])
+    pub(super) fn is_unset(&self, key: &str) -> bool {
+        let path = ["targets", self.name, key];
+        self.document.unset().iter().any(|unset| unset.path.iter().take(3).eq(path))
     }
 
-    fn error(&self, key: &str, message: impl Into<String>) -> ConfigError {
+    pub(super) fn error(&self, key: &str, message: impl Into<String>) -> ConfigError {
         self.document.error_at(&["targets", self.name, key], message)
+    }
+
+    /// About one entry of a list.
+    pub(super) fn error_at_index(&self, key: &str, index: usize, message: impl Into<String>) -> ConfigError {
+        self.document.error_at(&["targets", self.name, key, &index.to_string()], message)
     }
 
     fn key_error(&self, key: &str, message: impl Into<String>) -> ConfigError {

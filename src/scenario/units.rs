@@ -1,4 +1,4 @@
-//! Percentages and durations as they stand in a file: text with its unit.
+//! Percentages, durations and sizes as they stand in a file: text with its unit.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,6 +15,12 @@ pub struct Percent(pub f64);
 /// `"500ms"`, `"30s"`, `"2m"`, `"1h"`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HumanDuration(pub Duration);
+
+/// `"512MB"`, `"16GiB"`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HumanSize {
+    pub bytes: u64,
+}
 
 impl FromStr for HumanDuration {
     type Err = String;
@@ -83,6 +89,34 @@ impl WithUnit for HumanDuration {
     }
 }
 
+impl WithUnit for HumanSize {
+    const EXPECTED: &'static str = "a size such as \"512MB\" or \"16GiB\"";
+
+    fn from_text(text: &str) -> Result<HumanSize, String> {
+        let (number, unit) = split_unit(text);
+        let Ok(number) = number.parse::<f64>() else { return Err(not_readable::<HumanSize>(text)) };
+        let bytes = match unit {
+            "MB" => 1e6,
+            "GB" => 1e9,
+            "MiB" => 1024.0 * 1024.0,
+            "GiB" => 1024.0 * 1024.0 * 1024.0,
+            "" => return Err(HumanSize::unit_missing(number)),
+            unit => return Err(format!("unknown unit `{unit}`\nvalid units: MB, GB, MiB, GiB")),
+        };
+        match number * bytes {
+            size if (1.0..=MOST_BYTES).contains(&size) => Ok(HumanSize { bytes: size as u64 }),
+            _ => Err(not_readable::<HumanSize>(text)),
+        }
+    }
+
+    fn unit_missing(number: f64) -> String {
+        format!("the number {number} has no unit\nwrite \"{number}GiB\" or \"{number}MB\"")
+    }
+}
+
+/// More memory than any machine has.
+const MOST_BYTES: f64 = 1e15;
+
 /// `"1.5 %"` is `("1.5", "%")`; a sign is not part of a number here.
 fn split_unit(text: &str) -> (&str, &str) {
     let text = text.trim();
@@ -132,6 +166,26 @@ impl<'de> Deserialize<'de> for HumanDuration {
     }
 }
 
+impl<'de> Deserialize<'de> for HumanSize {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<HumanSize, D::Error> {
+        deserializer.deserialize_any(WithUnitVisitor(std::marker::PhantomData))
+    }
+}
+
+impl JsonSchema for HumanSize {
+    fn schema_name() -> Cow<'static, str> {
+        "Size".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": r"^[0-9]+(\.[0-9]+)? ?(MB|GB|MiB|GiB)$",
+            "examples": ["16GiB"],
+        })
+    }
+}
+
 impl JsonSchema for Percent {
     fn schema_name() -> Cow<'static, str> {
         "Percent".into()
@@ -174,6 +228,16 @@ mod tests {
     fn a_duration_is_read_in_each_unit() {
         for (text, ms) in [("500ms", 500), ("30s", 30_000), ("1.5m", 90_000), ("1h", 3_600_000)] {
             assert_eq!(HumanDuration::from_text(text), Ok(HumanDuration(Duration::from_millis(ms))));
+        }
+    }
+
+    #[test]
+    fn a_size_is_read_in_each_unit() {
+        for (text, bytes) in [("512MB", 512_000_000), ("1GB", 1_000_000_000), ("16GiB", 17_179_869_184)] {
+            assert_eq!(HumanSize::from_text(text), Ok(HumanSize { bytes }));
+        }
+        for text in ["0GB", "1e3GB", "16", "16 kB", "-1GB"] {
+            assert!(HumanSize::from_text(text).is_err(), "{text}");
         }
     }
 

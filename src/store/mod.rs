@@ -1,5 +1,6 @@
 //! The one place that reads and writes files of results: reports of runs, and baselines.
 
+mod artifact;
 mod baselines;
 mod pending;
 mod run;
@@ -10,9 +11,10 @@ use std::path::{Path, PathBuf};
 
 use crate::report::Report;
 
+pub use artifact::{Artifact, ArtifactError};
 pub use baselines::Baselines;
 pub use pending::{AssertSnapshot, Pending, PendingBaseline, Refusal};
-pub use run::RunFolder;
+pub use run::{JUNIT, RunFolder, SUMMARY, forget_last_run};
 
 #[derive(Debug, thiserror::Error)]
 #[error("can't {action} {}: {cause}", path.display())]

@@ -70,10 +70,12 @@ impl Pending {
 pub struct PendingBaseline {
     /// `chat__users-32__vllm`.
     pub stem: String,
-    /// Relative to the crate.
-    pub file: String,
+    /// As people are shown it.
+    file: String,
     environment: String,
     path: PathBuf,
+    /// The crate that it becomes a baseline of.
+    root: PathBuf,
 }
 
 /// Why a pending baseline is not accepted.
@@ -89,14 +91,20 @@ pub enum Refusal {
     Store(#[from] StoreError),
 }
 
+const FOLDER: &str = "baselines";
 /// Fewer stored sessions than this have no scatter worth the name.
 const LEAST_SESSIONS: usize = 4;
 
 impl PendingBaseline {
-    /// Everything that waits below a crate's `baselines/`.
+    /// Everything that waits in a crate.
     pub fn all(root: &Path) -> Vec<PendingBaseline> {
+        PendingBaseline::below(root, "", root)
+    }
+
+    /// What waits in the `baselines/` of any folder, whose name is `shown`, to be accepted in a crate.
+    pub(super) fn below(folder: &Path, shown: &str, root: &Path) -> Vec<PendingBaseline> {
         let mut all = Vec::new();
-        let folders = fs::read_dir(root.join("baselines")).into_iter().flatten().flatten();
+        let folders = fs::read_dir(folder.join(FOLDER)).into_iter().flatten().flatten();
         for folder in folders.filter(|folder| folder.path().is_dir()) {
             let Ok(environment) = folder.file_name().into_string() else { continue };
             let files = fs::read_dir(folder.path()).into_iter().flatten().flatten();
@@ -104,9 +112,10 @@ impl PendingBaseline {
                 let name = file.file_name().into_string().ok()?;
                 Some(PendingBaseline {
                     stem: name.strip_suffix(".snap.new")?.to_owned(),
-                    file: format!("baselines/{environment}/{name}"),
+                    file: format!("{shown}{FOLDER}/{environment}/{name}"),
                     environment: environment.clone(),
                     path: file.path(),
+                    root: root.to_owned(),
                 })
             }));
         }
@@ -114,7 +123,7 @@ impl PendingBaseline {
         all
     }
 
-    /// Makes it the baseline. Returns the accepted file's name.
+    /// Makes it the baseline. Returns the accepted file's name. Where it waited in the crate, it waits no more.
     pub fn accept(&self, force: bool) -> Result<String, Refusal> {
         let io_error = |action, source| StoreError::new(action, &self.path, source);
         let text = fs::read_to_string(&self.path).map_err(|source| io_error("read", source))?;
@@ -126,8 +135,12 @@ impl PendingBaseline {
         }
         let damaged = |error: Box<dyn std::error::Error>| Refusal::Damaged(format!("{}: {error}", self.file));
         let snapshot = Snapshot::from_file(&self.path).map_err(damaged)?;
-        snapshot.save(&self.path.with_extension("")).map_err(damaged)?;
-        fs::remove_file(&self.path).map_err(|source| io_error("remove", source))?;
-        Ok(self.file.trim_end_matches(".new").to_owned())
+        let accepted = format!("{FOLDER}/{}/{}.snap", self.environment, self.stem);
+        let path = self.root.join(&accepted);
+        snapshot.save(&path).map_err(damaged)?;
+        if path.parent() == self.path.parent() {
+            fs::remove_file(&self.path).map_err(|source| io_error("remove", source))?;
+        }
+        Ok(accepted)
     }
 }

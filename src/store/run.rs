@@ -7,6 +7,30 @@ use std::path::{Path, PathBuf};
 use crate::report::Report;
 use crate::store::{StoreError, write, write_report};
 
+/// Rendered from all of a run's reports.
+pub const JUNIT: &str = "junit.xml";
+pub const SUMMARY: &str = "summary.md";
+
+/// Below a build's target folder.
+const RESULTS: &str = "tollgate";
+/// Points to the folder of the newest run that has a report.
+const LATEST: &str = "latest";
+
+/// Before a run measures, and when it can't: what the last one left must not be taken for its result. The last one's
+/// own folder stays.
+pub fn forget_last_run(target_dir: &Path) -> Result<(), StoreError> {
+    for name in [JUNIT, SUMMARY, LATEST] {
+        let path = target_dir.join(RESULTS).join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(StoreError::new("remove", &path, error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// Where the reports of one run go: `target/tollgate/<run>/`.
 #[derive(Clone, Debug)]
 pub struct RunFolder {
@@ -15,12 +39,19 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes the folder, below a build's target folder, and points `latest` to it.
-    pub fn create(target_dir: &Path, run: &str) -> Result<RunFolder, StoreError> {
-        let folder = RunFolder { root: target_dir.join("tollgate"), run: run.to_owned() };
-        let path = folder.path();
-        fs::create_dir_all(&path).map_err(|source| StoreError::new("make folder", &path, source))?;
-        folder.point_latest()?;
+    /// Of a suite's run: its first process makes the folder, and has the last run forgotten.
+    pub fn of_suite(target_dir: &Path, run: &str) -> Result<RunFolder, StoreError> {
+        let folder = RunFolder { root: target_dir.join(RESULTS), run: run.to_owned() };
+        if folder.make()? {
+            forget_last_run(target_dir)?;
+        }
+        Ok(folder)
+    }
+
+    /// Of a comparison, which leaves a suite's results as they are.
+    pub fn of_comparison(target_dir: &Path, run: &str) -> Result<RunFolder, StoreError> {
+        let folder = RunFolder { root: target_dir.join(RESULTS), run: run.to_owned() };
+        folder.make()?;
         Ok(folder)
     }
 
@@ -30,12 +61,14 @@ impl RunFolder {
 
     /// The path of a scenario's report through `latest`, as a person is shown it.
     pub fn latest_report(&self, report: &Report) -> PathBuf {
-        self.root.join("latest").join(file_name(report))
+        self.root.join(LATEST).join(file_name(report))
     }
 
+    /// From the first report on, `latest` points to this run.
     pub fn save(&self, report: &Report) -> Result<PathBuf, StoreError> {
         let path = self.path().join(file_name(report));
         write_report(&path, report)?;
+        self.point_latest()?;
         Ok(path)
     }
 
@@ -58,8 +91,21 @@ impl RunFolder {
         paths.iter().map(|path| read_report(path)).collect()
     }
 
+    /// Says whether it was not there yet: under nextest a run has many processes.
+    fn make(&self) -> Result<bool, StoreError> {
+        let path = self.path();
+        match fs::create_dir_all(&self.root).and_then(|()| fs::create_dir(&path)) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(StoreError::new("make folder", &path, error)),
+        }
+    }
+
     fn point_latest(&self) -> Result<(), StoreError> {
-        let latest = self.root.join("latest");
+        let latest = self.root.join(LATEST);
+        if fs::read_link(&latest).is_ok_and(|target| target == Path::new(&self.run)) {
+            return Ok(());
+        }
         let fresh = self.root.join(format!(".latest-{}", std::process::id()));
         // Made aside and renamed, so that a reader always finds a whole one.
         let point = || {

@@ -45,7 +45,7 @@ pub fn explain(verdict: Verdict, gates: &[GateOutcome], sides: &Sides) -> String
     let Some((first, others)) = those.split_first() else { return "no gate has anything to say".into() };
     let also = others_told(first, others, verdict);
     match verdict {
-        Verdict::Ok => "within every tolerance.".into(),
+        Verdict::Ok => "within every tolerance and limit.".into(),
         Verdict::Inconclusive => {
             format!("{}{also} That is not proven: {}.", changed(first, "seems", sides), first.reason)
         }

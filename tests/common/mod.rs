@@ -4,9 +4,11 @@
 
 pub mod junit_schema;
 mod outcome;
+pub mod requirement;
 pub mod user_crate;
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -117,7 +119,12 @@ impl Suite {
 
     /// The perf suite's test binary, as `cargo test` would run it here.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(&UserCrate::built().perf);
+        self.command_of(&UserCrate::built().perf)
+    }
+
+    /// Another program that runs it.
+    pub fn command_of(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
         self.make_at_home(&mut command);
         command.env("CARGO_MANIFEST_DIR", &self.root).env("INSTA_WORKSPACE_ROOT", &self.root);
         command
@@ -132,7 +139,7 @@ impl Suite {
                 command.env_remove(name);
             }
         }
-        command.current_dir(&self.root).env("CARGO_TARGET_DIR", self.path("target"));
+        command.current_dir(&self.root).env("PWD", &self.root).env("CARGO_TARGET_DIR", self.path("target"));
     }
 
     pub fn run(&self, arguments: &[&str]) -> Outcome {
@@ -143,15 +150,31 @@ impl Suite {
         Outcome::of(self.command().envs(variables.iter().copied()))
     }
 
+    /// For a test that does something to it while it runs.
+    pub fn start_with(&self, variables: &[(&str, &str)]) -> Child {
+        let mut command = self.command();
+        command.envs(variables.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"))
+    }
+
     pub fn accept(&self, arguments: &[&str]) -> Outcome {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
         Outcome::of(command.arg("accept").arg("--root").arg(&self.root).args(arguments))
+    }
+
+    pub fn forget_baselines(&self) {
+        let _ = fs::remove_dir_all(self.path("baselines"));
     }
 
     /// The newest run's report of a scenario such as `chat::users-4::sim`.
     pub fn report(&self, scenario: &str) -> Report {
         let file = format!("target/tollgate/latest/{}.json", scenario.replace("::", "__"));
         serde_json::from_str(&self.read(&file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+    }
+
+    /// The name of the folder of the newest run that has a report.
+    pub fn latest_run(&self) -> Option<PathBuf> {
+        self.path("target/tollgate/latest").read_link().ok()
     }
 
     /// All reports of the newest run that are whole at this moment, by scenario.

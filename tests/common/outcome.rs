@@ -1,6 +1,6 @@
 //! What a process said and how it ended.
 
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
 
 pub struct Outcome {
     pub exit: Option<i32>,
@@ -11,6 +11,10 @@ pub struct Outcome {
 impl Outcome {
     pub fn of(command: &mut Command) -> Outcome {
         command.output().unwrap_or_else(|error| panic!("{command:?}: {error}")).into()
+    }
+
+    pub fn at_end_of(child: Child) -> Outcome {
+        child.wait_with_output().expect("it is a child of this process").into()
     }
 
     #[track_caller]

@@ -98,8 +98,8 @@ fn write(path: &Path, text: &str) -> bool {
 }
 
 fn build(root: &Path) -> PathBuf {
-    let output =
-        cargo(root, &["test", "--test", "perf", "--no-run", "--message-format", "json"]).output().unwrap();
+    let arguments = ["test", "--offline", "--test", "perf", "--no-run", "--message-format", "json"];
+    let output = cargo(root, &arguments).arg("--target-dir").arg(target_dir()).output().unwrap();
     let messages = String::from_utf8_lossy(&output.stdout);
     let mut executables = messages.lines().filter_map(|line| {
         let message: Value = serde_json::from_str(line).ok()?;

@@ -3,6 +3,8 @@
 //!
 //! The public figures are in `src/museum.toml`; the scenarios are shorter than a user's, most of the times too.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod room;
 
 use room::{Room, Target};

@@ -1,20 +1,17 @@
 //! A suite of its own for one exhibit of the museum, run by the real perf binary.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
-use std::process::{Command, Output};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde_json::Value;
-use tempfile::TempDir;
 use tollgate::report::Report;
 use tollgate::verdict::{GateOutcome, Verdict};
 
-/// The suite's folder, with a baseline of the healthy engines.
+use crate::common::{Outcome, Suite};
+
+/// The suite, with a baseline of the healthy engines.
 pub struct Room {
-    folder: TempDir,
+    suite: Suite,
     targets: Vec<Target>,
     /// Two exhibits at once would measure each other.
     _alone: MutexGuard<'static, ()>,
@@ -31,7 +28,7 @@ pub struct Target {
 
 /// What a run of the suite said, by scenario.
 pub struct Tour {
-    output: Output,
+    outcome: Outcome,
     reports: BTreeMap<String, Report>,
 }
 
@@ -48,21 +45,12 @@ impl Room {
     /// Records the baseline of the healthy engines and accepts it. Files are below `perf-tests/`.
     pub fn furnish(targets: &[Target], files: &[(&str, &str)]) -> Room {
         static ALONE: Mutex<()> = Mutex::new(());
-        let room = Room {
-            folder: TempDir::new().unwrap(),
-            targets: targets.to_vec(),
-            _alone: ALONE.lock().unwrap_or_else(PoisonError::into_inner),
-        };
-        room.write("targets.toml", &targets.iter().map(Target::toml).collect::<String>());
-        for (path, text) in files {
-            room.write(path, text);
-        }
-        let first = room.tour("");
-        assert_eq!(first.output.status.code(), Some(FAILED), "{first}");
-        let mut accept = Command::new(env!("CARGO_BIN_EXE_tollgate"));
-        let accepted = accept.arg("accept").arg("--root").arg(room.root()).output().unwrap();
-        assert!(accepted.status.success(), "{}", String::from_utf8_lossy(&accepted.stderr));
-        room
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let engines: String = targets.iter().map(Target::toml).collect();
+        let suite = Suite::of(&[&[("targets.toml", engines.as_str())], files].concat());
+        suite.run(&[]).assert_exit(FAILED);
+        suite.accept(&[]).assert_exit(0);
+        Room { suite, targets: targets.to_vec(), _alone: alone }
     }
 
     /// The same engines, other starts of them.
@@ -88,38 +76,8 @@ impl Room {
     }
 
     fn tour(&self, settings: &str) -> Tour {
-        let mut command = Command::new(perf_binary());
-        for (name, _) in std::env::vars_os() {
-            let name = name.to_string_lossy().into_owned();
-            let foreign = ["TOLLGATE_", "INSTA_", "NEXTEST"].iter().any(|prefix| name.starts_with(prefix));
-            if foreign || name == "CI" {
-                command.env_remove(name);
-            }
-        }
-        command
-            .current_dir(self.root())
-            .env("CARGO_MANIFEST_DIR", self.root())
-            .env("INSTA_WORKSPACE_ROOT", self.root())
-            .env("CARGO_TARGET_DIR", self.root().join("target"))
-            .env("TOLLGATE_SET", settings);
-        let output = command.output().unwrap();
-        let reports = fs::read_dir(self.root().join("target/tollgate/latest")).into_iter().flatten();
-        let reports = reports.map(|file| {
-            let text = fs::read_to_string(file.unwrap().path()).unwrap();
-            let report: Report = serde_json::from_str(&text).unwrap();
-            (report.scenario.to_string(), report)
-        });
-        Tour { reports: reports.collect(), output }
-    }
-
-    fn write(&self, path: &str, text: &str) {
-        let path = self.root().join("perf-tests").join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    fn root(&self) -> PathBuf {
-        self.folder.path().canonicalize().unwrap()
+        let outcome = self.suite.run_with(&[("TOLLGATE_SET", settings)]);
+        Tour { reports: self.suite.reports(), outcome }
     }
 }
 
@@ -137,7 +95,7 @@ impl Tour {
     #[track_caller]
     pub fn assert_green(&self) {
         println!("{}", self.figures());
-        assert_eq!(self.output.status.code(), Some(0), "{self}");
+        self.outcome.assert_exit(0);
         for (scenario, report) in &self.reports {
             assert_eq!(report.verdict, Verdict::Ok, "{scenario}: {}\n{self}", report.reason);
         }
@@ -147,7 +105,7 @@ impl Tour {
     #[track_caller]
     pub fn of_red_run(&self, scenario: &str) -> Seen<'_> {
         println!("{}", self.figures());
-        assert_eq!(self.output.status.code(), Some(FAILED), "{self}");
+        self.outcome.assert_exit(FAILED);
         let report = self.reports.get(scenario).unwrap_or_else(|| panic!("no {scenario} in\n{self}"));
         Seen { report, tour: self }
     }
@@ -172,9 +130,7 @@ impl Tour {
 
 impl std::fmt::Display for Tour {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Output { status, stdout, stderr } = &self.output;
-        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-        write!(f, "{status}\n--- stdout\n{}\n--- stderr\n{}\n---", text(stdout), text(stderr))
+        self.outcome.fmt(f)
     }
 }
 
@@ -215,26 +171,4 @@ impl Seen<'_> {
         let found = self.report.gates.iter().find(|gate| gate.gate.metric.to_string() == metric);
         found.unwrap_or_else(|| panic!("no gate on {metric}\n{}", self.tour))
     }
-}
-
-/// This crate's perf suite, as cargo has built it.
-fn perf_binary() -> &'static PathBuf {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
-        cargo.args(["test", "--test", "perf", "--no-run", "--offline", "--message-format", "json"]);
-        if !cfg!(debug_assertions) {
-            cargo.arg("--release");
-        }
-        let output = cargo.output().unwrap();
-        let messages = String::from_utf8_lossy(&output.stdout).into_owned();
-        let mut executables = messages.lines().filter_map(|line| {
-            let message: Value = serde_json::from_str(line).ok()?;
-            (message["target"]["name"] == "perf").then_some(())?;
-            Some(PathBuf::from(message["executable"].as_str()?))
-        });
-        let errors = String::from_utf8_lossy(&output.stderr);
-        executables.next_back().unwrap_or_else(|| panic!("the perf suite does not build:\n{errors}"))
-    })
 }

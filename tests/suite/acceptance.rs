@@ -1,6 +1,13 @@
 //! What `tollgate accept` takes and what it refuses.
 
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+
+use tempfile::TempDir;
 use tollgate::baseline::{Baseline, Facts};
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
 use crate::common::Suite;
 
@@ -17,6 +24,8 @@ fn snapshot(sessions: usize) -> String {
         machine: "simulated".into(),
         model: "simulated".into(),
         session_s: None,
+        image: None,
+        args: None,
         simulator: None,
     };
     let values = [("ttft_ms_p50".parse().unwrap(), vec![26.5; sessions])].into();
@@ -92,4 +101,106 @@ fn a_baseline_of_another_environment_is_neither_accepted_nor_used() {
     assert!(!suite.exists(elsewhere));
     suite.write(elsewhere, &snapshot(4));
     suite.run(&[]).assert_exit(2).assert_complains(complaint).assert_says_not("running");
+}
+
+/// What CI's artifact of pending baselines holds, as a folder outside of the suite.
+fn artifact(files: &[(&str, &str)]) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for (path, text) in files {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+/// The same as a ZIP file.
+fn zipped(folder: &TempDir, files: &[(&str, &str)]) -> PathBuf {
+    let path = folder.path().join("pending-baselines.zip");
+    let mut archive = ZipWriter::new(File::create(&path).unwrap());
+    for (name, text) in files {
+        archive.start_file(*name, SimpleFileOptions::default()).unwrap();
+        archive.write_all(text.as_bytes()).unwrap();
+    }
+    archive.finish().unwrap();
+    path
+}
+
+#[test]
+fn what_another_machine_left_is_accepted_from_a_folder_which_stays_as_it_is() {
+    let suite = Suite::new();
+    let downloaded = artifact(&[(PENDING, &snapshot(4))]);
+    let from = downloaded.path().to_str().unwrap();
+    suite
+        .accept(&["--from", from, "chat::users-4::sim"])
+        .assert_exit(0)
+        .assert_says(&format!("accepted {ACCEPTED}"));
+    assert!(suite.exists(ACCEPTED) && downloaded.path().join(PENDING).exists());
+    suite.write(PENDING, &snapshot(4));
+    suite.accept(&["--from", from]).assert_exit(0);
+    assert!(suite.exists(PENDING), "what waits here is another measurement");
+}
+
+#[test]
+fn what_another_machine_left_is_accepted_from_a_zip_file() {
+    let suite = Suite::new();
+    let folder = TempDir::new().unwrap();
+    let zip = zipped(&folder, &[("readme.txt", "not ours"), (PENDING, &snapshot(4))]);
+    suite.accept(&["--from", zip.to_str().unwrap()]).assert_exit(0);
+    let accepted = suite.read(ACCEPTED);
+    suite.write(PENDING, &snapshot(4));
+    suite.accept(&[]).assert_exit(0);
+    assert_eq!(suite.read(ACCEPTED), accepted, "the same as from here");
+    assert_eq!(suite.baselines(), ["simulator/chat__users-4__sim.snap"]);
+}
+
+#[test]
+fn what_is_refused_here_is_refused_from_elsewhere() {
+    let suite = Suite::new();
+    let elsewhere = "baselines/l40s-qwen3-8b/chat__users-4__sim.snap.new";
+    for (files, complaint) in [
+        ([(PENDING, snapshot(3))], "holds 3 sessions"),
+        ([(PENDING, snapshot(4).replace("[26.5", "[\"fast\""))], "expected one number per session"),
+        ([(elsewhere, snapshot(4))], "the baseline was recorded in `simulator` but lies in"),
+    ] {
+        let files = files.each_ref().map(|(path, text)| (*path, text.as_str()));
+        let folder = artifact(&files);
+        let from = folder.path().to_str().unwrap().to_owned();
+        let zip = zipped(&folder, &files);
+        for from in [from.as_str(), zip.to_str().unwrap()] {
+            let refused = suite.accept(&["--from", from]);
+            refused
+                .assert_exit(1)
+                .assert_complains(&format!("refused: {from}/baselines/"))
+                .assert_complains(complaint);
+        }
+        assert_eq!(suite.baselines(), [""; 0]);
+    }
+}
+
+#[test]
+fn a_zip_file_that_leads_out_is_refused_as_a_whole() {
+    let suite = Suite::new();
+    let folder = TempDir::new().unwrap();
+    for name in ["../escaped.snap.new", "/tmp/tollgate-escaped.snap.new", "baselines/../../escaped.snap.new"]
+    {
+        let zip = zipped(&folder, &[(PENDING, &snapshot(4)), (name, "")]);
+        let refused = suite.accept(&["--from", zip.to_str().unwrap()]);
+        refused.assert_exit(2).assert_complains(&format!("`{name}` leads out of where it is unpacked"));
+        assert_eq!(suite.baselines(), [""; 0]);
+    }
+}
+
+#[test]
+fn an_artifact_that_is_none_says_what_was_expected() {
+    let suite = Suite::new();
+    let folder = artifact(&[("chat__users-4__sim.snap.new", &snapshot(4)), ("text.zip", "not a ZIP file")]);
+    let from = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let expected = "expected baselines/<environment>/<scenario>.snap.new within";
+    suite.accept(&["--from", &from("")]).assert_exit(2).assert_complains(expected);
+    suite
+        .accept(&["--from", &from("text.zip")])
+        .assert_exit(2)
+        .assert_complains("neither a folder nor a ZIP file");
+    suite.accept(&["--from", &from("gone")]).assert_exit(2).assert_complains("No such file or directory");
 }

@@ -65,3 +65,15 @@ fn under_ci_nothing_is_left_pending_and_the_failure_says_how_to_have_it() {
     asked.assert_exit(101).assert_says("tollgate accept chat::users-4::sim").assert_says_not("INSTA_UPDATE");
     assert_eq!(suite.baselines(), [PENDING]);
 }
+
+#[test]
+fn whoever_stands_outside_of_the_crate_can_use_every_word_as_it_is_told() {
+    let suite = Suite::new();
+    let outside = suite.path("..").canonicalize().unwrap();
+    let told = suite.run_with(&[("PWD", outside.to_str().unwrap())]);
+    let name = suite.path("").file_name().unwrap().to_str().unwrap().to_owned();
+    told.assert_exit(101)
+        .assert_says(&format!("tollgate accept chat::users-4::sim --root {name} "))
+        .assert_says(&format!("it waits in {name}/baselines/{PENDING}"))
+        .assert_says(&format!("JUnit: {name}/target/tollgate/junit.xml"));
+}

@@ -86,6 +86,18 @@ fn a_required_target_must_not_be_absent() {
 }
 
 #[test]
+fn a_requirement_that_nothing_could_meet_is_pointed_at_before_anything_starts() {
+    let suite = Suite::new();
+    suite
+        .run_with(&[("TOLLGATE_REQUIRE", "sim,dokcer")])
+        .assert_exit(2)
+        .assert_complains("unknown requirement `dokcer`")
+        .assert_complains("[TOLLGATE_REQUIRE:1:5]")
+        .assert_complains("did you mean `docker`?");
+    assert!(!suite.exists("target"));
+}
+
+#[test]
 fn a_wrong_file_is_pointed_at_before_anything_starts() {
     let wrong_key = CHAT.replace("requests = 8", "request = 8");
     let suite = Suite::of(&[("targets.toml", SIMULATOR), ("scenarios/chat.toml", &wrong_key)]);

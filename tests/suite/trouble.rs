@@ -1,7 +1,6 @@
 //! Runs that don't come to their end.
 
 use std::net::TcpListener;
-use std::process::{Child, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tollgate::report::Report;
@@ -18,14 +17,6 @@ fn two_long_ones() -> String {
     CHAT.replace("requests = 8", &format!("requests = {REQUESTS}")).replace("[run]", &other)
 }
 
-fn start(suite: &Suite) -> Child {
-    suite.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-}
-
-fn end(child: Child) -> Outcome {
-    child.wait_with_output().unwrap().into()
-}
-
 fn measured_one(suite: &Suite) -> Option<Report> {
     suite.reports().into_values().find(|report| !report.sessions.is_empty())
 }
@@ -34,14 +25,12 @@ fn measured_one(suite: &Suite) -> Option<Report> {
 fn an_interrupt_keeps_what_was_finished() {
     let suite = Suite::of(&[("targets.toml", SIMULATOR), ("scenarios/chat.toml", &two_long_ones())]);
     suite.record_baselines();
-    let last_run = suite.path("target/tollgate/latest").read_link().unwrap();
-    let child = start(&suite);
-    let finished = await_some("the first report", || {
-        let this_run = suite.path("target/tollgate/latest").read_link().unwrap() != last_run;
-        measured_one(&suite).filter(|_| this_run)
-    });
+    let last_run = suite.latest_run();
+    let child = suite.start_with(&[]);
+    let finished =
+        await_some("the first report", || measured_one(&suite).filter(|_| suite.latest_run() != last_run));
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
-    let interrupted = end(child);
+    let interrupted = Outcome::at_end_of(child);
     interrupted.assert_exit(130).assert_complains("interrupted");
 
     let reports = suite.reports();
@@ -66,13 +55,13 @@ fn an_engine_that_dies_in_a_round_is_invalid_and_what_was_measured_is_kept() {
     let mut engine = EngineProcess::start(&["decode_step_ms=6.0", "prefill_base_ms=20.0", "cold_start_ms=0"]);
     let scenario = two_long_ones().replace("rounds = 1", "rounds = 3");
     let suite = suite_on(&engine.url, &scenario);
-    let child = start(&suite);
+    let child = suite.start_with(&[]);
     let finished = await_some("the first report", || measured_one(&suite));
     // A round of the other scenario, and the middle of its second one.
     let then = engine.requests_answered() + REQUESTS + REQUESTS / 2;
     await_some("the other scenario's second round", || (engine.requests_answered() >= then).then_some(()));
     engine.kill();
-    end(child).assert_exit(101).assert_says("INVALID: the engine went away in round ");
+    Outcome::at_end_of(child).assert_exit(101).assert_says("INVALID: the engine went away in round ");
 
     let reports = suite.reports();
     assert_eq!(reports[&finished.scenario.to_string()].sessions[0].rounds.len(), 3);
@@ -98,4 +87,29 @@ fn an_endpoint_where_nothing_listens_is_invalid_in_words() {
         .assert_says("Connection refused");
     assert!(suite.junit().contains("<error type=\"invalid\""));
     assert_eq!(suite.baselines(), [""; 0]);
+}
+
+#[test]
+fn a_run_that_dies_hard_leaves_no_result_of_an_earlier_one() {
+    let suite = Suite::of(&[("targets.toml", SIMULATOR), ("scenarios/chat.toml", &two_long_ones())]);
+    suite.record_baselines();
+    let last_run = suite.latest_run().expect("that run has reports");
+    let mut child = suite.start_with(&[]);
+    await_some("the run's beginning", || (!suite.exists("target/tollgate/junit.xml")).then_some(()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!suite.exists("target/tollgate/summary.md"));
+    assert_ne!(suite.latest_run().as_ref(), Some(&last_run));
+    assert!(suite.path("target/tollgate").join(last_run).is_dir(), "its own folder stays");
+}
+
+#[test]
+fn a_suite_that_is_refused_leaves_no_result_of_an_earlier_run() {
+    let suite = Suite::with_baseline();
+    suite.run(&[]).assert_exit(0);
+    suite.write("perf-tests/targets.toml", "[targets.sim]\nengine = \"simulater\"\n");
+    suite.run(&[]).assert_exit(2);
+    for result in ["junit.xml", "summary.md", "latest"] {
+        assert!(!suite.exists(&format!("target/tollgate/{result}")), "{result}");
+    }
 }

@@ -121,3 +121,31 @@ fn a_suspicion_that_shall_fail_can_be_accepted() {
     suite.accept(&[]).assert_exit(0);
     suite.run(&[]).assert_exit(0).assert_says("1 scenario: 1 ok.");
 }
+
+#[test]
+fn limits_alone_are_judged_without_a_baseline() {
+    let suite = Suite::new();
+    let gates = |max: u32| {
+        let (head, _) = CHAT.split_once("[gates]").unwrap();
+        format!("{head}[gates]\nttft_ms_p50 = {{ max = {max} }}\n")
+    };
+    suite.write("perf-tests/scenarios/chat.toml", &gates(20_000));
+    suite.run(&[]).assert_exit(0).assert_says("1 scenario: 1 ok.").assert_says_not("accept");
+    assert_eq!(suite.report(SCENARIO).sessions.len(), 1);
+    suite.write("perf-tests/scenarios/chat.toml", &gates(1));
+    suite.run(&[]).assert_exit(101).assert_says(" is above 1").assert_says_not("accept");
+    assert_eq!(suite.baselines(), [""; 0]);
+}
+
+#[test]
+fn limits_alone_leave_an_old_baseline_out_of_it() {
+    let suite = Suite::with_baseline();
+    let (head, _) = CHAT.split_once("[gates]").unwrap();
+    suite.write(
+        "perf-tests/scenarios/chat.toml",
+        &format!("{head}[gates]\nttft_ms_p50 = {{ max = 20000 }}\n"),
+    );
+    suite.run_with(&[SLOW_DECODE]).assert_exit(0).assert_says("1 scenario: 1 ok.").assert_says_not("Warning");
+    let report = suite.report(SCENARIO);
+    assert!(report.baseline.is_none() && report.proof.is_none() && report.sessions.len() == 1);
+}

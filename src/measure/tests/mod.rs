@@ -215,6 +215,14 @@ fn nobody_listening_is_a_connection_failure() {
 }
 
 #[test]
+fn a_round_ends_when_nobody_has_listened_for_a_while() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let round = round(&mut client(&format!("http://{free}"), PATIENCE), 2, Stop::Requests(1000));
+    // Three attempts of each user, and perhaps one that was on its way when the last of them failed.
+    assert!((6..=7).contains(&round.records.len()), "{}", round.records.len());
+}
+
+#[test]
 fn a_reset_in_the_middle_of_a_stream_tells_how_far_it_got() {
     let failure = failure(PATIENCE, |stream| {
         write(stream, HEAD);

@@ -1,28 +1,32 @@
 //! A real engine at the gate: llama.cpp with a small model, from the first baseline to its death in the middle of a
-//! round. This binary is also the perf suite that it runs, as a user's own crate would have it.
+//! round.
+
+mod bump;
+#[path = "../common/mod.rs"]
+mod common;
 
 use std::env;
 use std::fmt;
-use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::{Child, Command, ExitCode, Output, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use tempfile::TempDir;
 use tollgate::metric::Metric;
 use tollgate::report::Report;
-use tollgate::scenario::ScenarioId;
 use tollgate::verdict::Verdict;
+
+use common::requirement::lacking;
+use common::{Outcome, Suite, await_some};
 
 /// Names the script that starts a server: `SCRIPT start PORT SLOTS [ARGS…]` prints its pid when it is ready.
 const SCRIPT: &str = "TOLLGATE_LLAMACPP_SCRIPT";
 const URL: &str = "TOLLGATE_LLAMACPP_URL";
-const IS_SUITE: &str = "LLAMACPP_TEST_IS_SUITE";
+const SET: &str = "TOLLGATE_SET";
+const ID: &str = "small::users-4::llamacpp";
 
 const SLOTS: u32 = 4;
 /// The same server, worse: prompts in pieces of four tokens, weights in a slower layout, plain attention.
@@ -63,24 +67,19 @@ success_rate = { min = 1.0 }
 const ATTEMPTS: u32 = 3;
 
 fn main() -> ExitCode {
-    if env::var_os(IS_SUITE).is_some() {
-        return tollgate::main!();
-    }
-    let trial = Trial::ignorable_test("a_real_engine_is_gated_until_its_death", gated_until_its_death);
-    libtest_mimic::run(&Arguments::from_args(), vec![trial]).exit_code()
+    let trials = [
+        Trial::ignorable_test("a_real_engine_is_gated_until_its_death", gated_until_its_death),
+        Trial::ignorable_test("a_bump_to_a_slower_image_is_proven", bump::a_bump_to_a_slower_image_is_proven),
+    ];
+    // One measurement at a time.
+    let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
+    libtest_mimic::run(&arguments, trials.into()).exit_code()
 }
 
 fn gated_until_its_death() -> Result<Completion, Failed> {
-    let Ok(script) = env::var(SCRIPT) else {
-        let reason = format!("{SCRIPT} is not set");
-        let required = env::var("TOLLGATE_REQUIRE").unwrap_or_default();
-        return match required.split(',').any(|name| name.trim() == "llamacpp") {
-            true => Err(format!("{reason}, and TOLLGATE_REQUIRE names llamacpp").into()),
-            false => Ok(Completion::ignored_with(reason)),
-        };
-    };
+    let Ok(script) = env::var(SCRIPT) else { return lacking("llamacpp", &format!("{SCRIPT} is not set")) };
     let engine = Engine { script, port: free_port() };
-    let suite = Suite::new(engine.port);
+    let suite = Suite::of(&[("targets.toml", TARGETS), ("scenarios/small.toml", SCENARIO)]);
     a_slower_server_is_noticed(&suite, &engine);
     a_killed_server_is_invalid(&suite, &engine);
     Ok(Completion::Completed)
@@ -89,12 +88,12 @@ fn gated_until_its_death() -> Result<Completion, Failed> {
 fn a_slower_server_is_noticed(suite: &Suite, engine: &Engine) {
     for attempt in 1.. {
         let quick = engine.start(&[]);
-        the_first_run_leaves_a_baseline_pending(suite);
-        suite.accept();
-        the_same_server_passes(suite);
+        the_first_run_leaves_a_baseline_pending(suite, engine);
+        suite.accept(&[]).assert_exit(0);
+        the_same_server_passes(suite, engine);
         drop(quick);
         let slow = engine.start(&SLOW);
-        let run = suite.run("");
+        let run = Run::of(suite, engine);
         drop(slow);
         if is_noticed(&run) {
             return;
@@ -102,24 +101,23 @@ fn a_slower_server_is_noticed(suite: &Suite, engine: &Engine) {
         // Others may have left the machine since the baseline was recorded; then the quick server isn't its old self
         // either.
         let _quick = engine.start(&[]);
-        let control = suite.run("");
+        let control = Run::of(suite, engine);
         let machine_changed = control.change("output_tokens_per_s").abs() > 0.15;
         assert!(machine_changed && attempt < ATTEMPTS, "{run}\nthe quick server, after it:\n{control}");
     }
 }
 
-fn the_first_run_leaves_a_baseline_pending(suite: &Suite) {
+fn the_first_run_leaves_a_baseline_pending(suite: &Suite, engine: &Engine) {
     suite.forget_baselines();
-    let run = suite.run("");
+    let run = Run::of(suite, engine);
     assert_eq!(run.report.verdict, Verdict::NoBaseline, "{run}");
-    assert!(!run.passed, "{run}");
-    assert!(run.output.contains("tollgate accept small::users-4::llamacpp"), "{run}");
-    assert!(suite.path("baselines/cpu-gemma-3-270m/small__users-4__llamacpp.snap.new").exists(), "{run}");
+    run.outcome.assert_exit(101).assert_says(&format!("tollgate accept {ID}"));
+    assert_eq!(suite.baselines(), ["cpu-gemma-3-270m/small__users-4__llamacpp.snap.new"], "{run}");
 }
 
-fn the_same_server_passes(suite: &Suite) {
-    let run = suite.run("");
-    assert!(run.passed, "{run}");
+fn the_same_server_passes(suite: &Suite, engine: &Engine) {
+    let run = Run::of(suite, engine);
+    run.outcome.assert_exit(0);
     assert!(matches!(run.report.verdict, Verdict::Ok | Verdict::Suspected | Verdict::Improved), "{run}");
 }
 
@@ -133,13 +131,15 @@ fn is_noticed(run: &Run) -> bool {
 
 fn a_killed_server_is_invalid(suite: &Suite, engine: &Engine) {
     let server = engine.start(&[]);
-    let running = suite.start("scenarios.small.run.rounds=50,scenarios.small.load.users-4.requests=8");
+    let longer = "scenarios.small.run.rounds=50,scenarios.small.load.users-4.requests=8";
+    let running = suite.start_with(&[(URL, &engine.url()), (SET, longer)]);
     // Warm-up, first round, half of the second one; its other half is on its way. Every answer has four tokens.
     let answers = 4 + 8 + 4;
-    server.await_output_tokens(4 * answers);
+    let half_way = || (server.output_tokens() >= 4 * answers).then_some(());
+    await_some("half of the second round", half_way);
     drop(server);
-    let run = suite.finish(running);
-    assert!(!run.passed, "{run}");
+    let run = Run::at_end_of(suite, running);
+    run.outcome.assert_exit(101);
     assert_eq!(run.report.verdict, Verdict::Invalid, "{run}");
     assert!(run.report.reason.contains("the engine went away in round "), "{run}");
     assert!(run.report.gates.iter().all(|outcome| outcome.verdict == Verdict::Invalid), "{run}");
@@ -149,74 +149,23 @@ fn a_killed_server_is_invalid(suite: &Suite, engine: &Engine) {
     assert!(rounds.last().unwrap().summary.requests.failures() > 0, "{run}");
 }
 
-/// A crate of a user's: its files in a folder of their own, its test binary this one.
-struct Suite {
-    dir: TempDir,
-    url: String,
-}
-
 /// What a run of the suite said.
 struct Run {
-    passed: bool,
-    output: String,
+    outcome: Outcome,
     report: Report,
 }
 
-impl Suite {
-    fn new(port: u16) -> Suite {
-        let dir = TempDir::new().unwrap();
-        let scenarios = dir.path().join("perf-tests/scenarios");
-        fs::create_dir_all(&scenarios).unwrap();
-        fs::write(dir.path().join("perf-tests/targets.toml"), TARGETS).unwrap();
-        fs::write(scenarios.join("small.toml"), SCENARIO).unwrap();
-        Suite { dir, url: format!("http://127.0.0.1:{port}") }
-    }
-
-    fn path(&self, path: &str) -> PathBuf {
-        self.dir.path().join(path)
-    }
-
-    fn run(&self, set: &str) -> Run {
-        self.finish(self.start(set))
-    }
-
-    fn start(&self, set: &str) -> Child {
-        let mut command = Command::new(env::current_exe().unwrap());
-        command.current_dir(self.dir.path()).env(IS_SUITE, "1").env(URL, &self.url).env("TOLLGATE_SET", set);
-        for (variable, folder) in
-            [("CARGO_MANIFEST_DIR", ""), ("INSTA_WORKSPACE_ROOT", ""), ("CARGO_TARGET_DIR", "target")]
-        {
-            command.env(variable, self.path(folder));
-        }
-        // A runner's own: none of it is this suite's.
-        for variable in ["CI", "TF_BUILD", "INSTA_UPDATE", "INSTA_FORCE_PASS", "NEXTEST_RUN_ID"] {
-            command.env_remove(variable);
-        }
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-    }
-
-    fn finish(&self, running: Child) -> Run {
-        let output = running.wait_with_output().unwrap();
-        let said = said(&output);
-        let scenario = ScenarioId { file: "small".into(), load: "users-4".into(), target: "llamacpp".into() };
-        let path = self.path(&format!("target/tollgate/latest/{}.json", scenario.file_stem()));
-        let json = fs::read(path).unwrap_or_else(|error| panic!("no report ({error}):\n{said}"));
-        let report = serde_json::from_slice(&json).unwrap();
-        Run { passed: output.status.success(), output: said, report }
-    }
-
-    fn forget_baselines(&self) {
-        let _ = fs::remove_dir_all(self.path("baselines"));
-    }
-
-    fn accept(&self) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
-        let output = command.args(["accept", "--root"]).arg(self.dir.path()).output().unwrap();
-        assert!(output.status.success(), "{}", said(&output));
-    }
-}
-
 impl Run {
+    fn of(suite: &Suite, engine: &Engine) -> Run {
+        let outcome = suite.run_with(&[(URL, &engine.url())]);
+        Run { outcome, report: suite.report(ID) }
+    }
+
+    fn at_end_of(suite: &Suite, running: Child) -> Run {
+        let outcome = Outcome::at_end_of(running);
+        Run { outcome, report: suite.report(ID) }
+    }
+
     /// −0.07 is 7 % less than in the baseline.
     fn change(&self, metric: &str) -> f64 {
         let metric: Metric = metric.parse().unwrap();
@@ -229,7 +178,7 @@ impl Run {
 
 impl fmt::Display for Run {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{}", self.output)
+        self.outcome.fmt(f)
     }
 }
 
@@ -244,10 +193,13 @@ impl Engine {
         let Engine { script, port } = self;
         let mut start = Command::new(script);
         start.args(["start", &port.to_string(), &SLOTS.to_string()]).args(args).env("THREADS", "1");
-        let output = start.output().unwrap_or_else(|error| panic!("{script}: {error}"));
-        assert!(output.status.success(), "{script}: {}", said(&output));
-        let pid = String::from_utf8(output.stdout).unwrap();
-        Server { port: *port, ender: ender(pid.trim()) }
+        let started = Outcome::of(&mut start);
+        started.assert_exit(0);
+        Server { port: *port, ender: ender(started.stdout.trim()) }
+    }
+
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 }
 
@@ -258,15 +210,7 @@ struct Server {
 }
 
 impl Server {
-    /// Waits until all of its answers so far have this many tokens.
-    fn await_output_tokens(&self, tokens: u64) {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while self.output_tokens() < tokens {
-            assert!(Instant::now() < deadline, "fewer than {tokens} tokens after a minute");
-            thread::sleep(Duration::from_millis(20));
-        }
-    }
-
+    /// Tokens of all of its answers so far.
     fn output_tokens(&self) -> u64 {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
         stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
@@ -299,8 +243,4 @@ impl Drop for Server {
 
 fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
-}
-
-fn said(output: &Output) -> String {
-    [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).join("\n")
 }

@@ -1,0 +1,158 @@
+//! Docker: images and engines in containers. Whatever is started here carries labels that say whose it is, so that
+//! nothing is left behind whichever way a run ends.
+
+mod container;
+mod image;
+mod owner;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use testcontainers::bollard;
+use testcontainers::bollard::query_parameters::{
+    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
+};
+use testcontainers::core::client::docker_client_instance;
+use tokio::runtime::Runtime;
+
+pub use container::{Belonging, Container, Died};
+pub use image::Image;
+pub use owner::{Owner, reap_if_asked};
+
+/// A Docker that answers.
+pub struct Docker {
+    client: bollard::Docker,
+    runtime: Runtime,
+    /// Where it keeps its images, if that is a folder of this machine.
+    root: Option<PathBuf>,
+    has_gpu_runtime: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum DockerError {
+    #[error("Docker is not to be had here: {0}")]
+    Absent(String),
+    #[error("Docker {doing}: {}", innermost(.source.as_ref()))]
+    Refused { doing: String, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// By which Docker gives GPUs away where no runtime is registered for that.
+const GPU_HOOK: &str = "/usr/bin/nvidia-container-runtime-hook";
+
+/// Which run a container belongs to, and which target of it.
+const RUN: &str = "dev.tollgate.run";
+const TARGET: &str = "dev.tollgate.target";
+/// What it was started from: another test of the same run may go on with it if it needs the very same.
+const RECIPE: &str = "dev.tollgate.recipe";
+/// Whose death it does not survive.
+const OWNER: &str = "dev.tollgate.owner";
+
+impl Docker {
+    pub fn connect() -> Result<Arc<Docker>, DockerError> {
+        let absent = |error: &dyn std::error::Error| DockerError::Absent(innermost(error));
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .map_err(|error| absent(&error))?;
+        let client = runtime.block_on(docker_client_instance()).map_err(|error| absent(&error))?;
+        let info = runtime.block_on(client.info()).map_err(|error| absent(&error))?;
+        let runtimes = info.runtimes.unwrap_or_default();
+        Ok(Arc::new(Docker {
+            client,
+            runtime,
+            root: info.docker_root_dir.map(PathBuf::from).filter(|root| root.is_dir()),
+            has_gpu_runtime: runtimes.contains_key("nvidia") || Path::new(GPU_HOOK).exists(),
+        }))
+    }
+
+    /// Whether containers can be given GPUs.
+    pub fn has_gpu_runtime(&self) -> bool {
+        self.has_gpu_runtime
+    }
+
+    /// The folder that images take their room from, where it can be looked at.
+    pub fn root(&self) -> Option<&Path> {
+        self.root.as_deref()
+    }
+
+    /// Removes what runs that have ended left behind, however they ended. What belongs to a living one stays.
+    pub fn sweep(&self) -> Result<(), DockerError> {
+        for (id, owner) in self.labelled([])? {
+            if owner.as_deref().and_then(Owner::parse).is_some_and(|owner| owner.is_gone()) {
+                self.remove(&id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes everything of one owner.
+    fn remove_all_of(&self, owner: &Owner) -> Result<(), DockerError> {
+        for (id, _) in self.labelled([label(OWNER, &owner.to_string())])? {
+            self.remove(&id)?;
+        }
+        Ok(())
+    }
+
+    /// The containers of tollgate's, running or not, that have these labels besides; with their owners.
+    fn labelled(
+        &self,
+        labels: impl IntoIterator<Item = String>,
+    ) -> Result<Vec<(String, Option<String>)>, DockerError> {
+        let labels: Vec<String> = labels.into_iter().chain([OWNER.to_owned()]).collect();
+        let filters = HashMap::from([("label", labels)]);
+        let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+        let found = self.ask("can't list containers", self.client.list_containers(Some(options)))?;
+        let owned = found.into_iter().filter_map(|container| {
+            let owner = container.labels.and_then(|mut labels| labels.remove(OWNER));
+            Some((container.id?, owner))
+        });
+        Ok(owned.collect())
+    }
+
+    /// With its anonymous volumes. That it is gone already is as good.
+    fn remove(&self, id: &str) -> Result<(), DockerError> {
+        let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+        let removed = self.runtime.block_on(self.client.remove_container(id, Some(options)));
+        match removed {
+            Err(bollard::errors::Error::DockerResponseServerError { status_code: 404 | 409, .. }) => Ok(()),
+            other => other.map_err(|error| refused("can't remove a container", error)),
+        }
+    }
+
+    fn ask<T>(
+        &self,
+        doing: &str,
+        question: impl Future<Output = Result<T, bollard::errors::Error>>,
+    ) -> Result<T, DockerError> {
+        self.runtime.block_on(question).map_err(|error| refused(doing, error))
+    }
+}
+
+/// As Docker's filters have it.
+fn label(key: &str, value: &str) -> String {
+    format!("{key}={value}")
+}
+
+fn refused(doing: impl Into<String>, source: impl std::error::Error + Send + Sync + 'static) -> DockerError {
+    DockerError::Refused { doing: doing.into(), source: Box::new(source) }
+}
+
+/// Outer errors here say only who passed the inner one on.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    match error.to_string() {
+        // The words of Docker itself, behind the client's.
+        text if text.starts_with("Docker responded with status code") => {
+            text.split_once(": ").map(|(_, words)| words.to_owned()).unwrap_or(text)
+        }
+        text => text,
+    }
+}

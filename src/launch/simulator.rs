@@ -1,0 +1,40 @@
+//! The simulated engine, in this process.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use crate::engine::EngineKind;
+use crate::launch::{LaunchError, Launched, Launcher, address, failed};
+use crate::measure::Access;
+use crate::report::Environment;
+use crate::simulator::{DEFAULT_MODEL, Simulator};
+use crate::target::{SimulatorSettings, TargetSpec};
+
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+
+impl Launcher<'_> {
+    pub(super) fn simulator(
+        &self,
+        target: &TargetSpec,
+        settings: &SimulatorSettings,
+        start: u32,
+    ) -> Result<Launched, LaunchError> {
+        let any_port = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+        let simulator = Simulator::start(settings.clone(), start.into(), any_port).map_err(failed)?;
+        let address =
+            address(target, EngineKind::SIMULATOR, Access::to(format!("http://{}", simulator.addr())));
+        self.await_health(&address, START_TIMEOUT, || Ok(()))?;
+        let environment = Environment {
+            name: "simulator".into(),
+            engine: format!("simulator {}", settings.version),
+            model: DEFAULT_MODEL.into(),
+            // Its times come from its settings and not from what it runs on.
+            machine: "simulated".into(),
+            url: None,
+            simulator: Some(settings.clone()),
+            image: None,
+            args: None,
+        };
+        Ok(Launched { environment, log: None, address, _running: Box::new(simulator) })
+    }
+}
