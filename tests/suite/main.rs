@@ -5,6 +5,7 @@ mod common;
 
 mod acceptance;
 mod first_run;
+mod proofs;
 mod selection;
 mod trouble;
 mod verdicts;
