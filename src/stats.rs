@@ -3,12 +3,16 @@
 //! Everything is compared on a logarithmic scale on which larger is slower: `y = ln(latency)` or `y = −ln(throughput)`.
 //! There a change of 3 % is the same distance whatever the unit, and old against new is the negative of new against old.
 
+use std::sync::LazyLock;
+
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use crate::metric::{Better, Metric};
 
 /// The chance, per gate and side, that an interval leaves the truth out.
 pub const ALPHA: f64 = 0.001;
+/// The variance of what a day shifts, in multiples of the variance between restarts.
+pub const DAY_VARIANCE: f64 = 1.0;
 
 /// A metric's value on the scale where larger is slower; `None` for what has no logarithm.
 pub fn slowness(metric: Metric, value: f64) -> Option<f64> {
@@ -58,26 +62,28 @@ impl Difference {
     ///
     /// `None` with fewer than two sessions on a side.
     pub fn of_alternating(old: &[f64], new: &[f64]) -> Option<Difference> {
-        let degrees_of_freedom = (old.len() + new.len()).checked_sub(2)?;
-        (old.len() >= 2 && new.len() >= 2).then(|| Difference::pooled(old, new, degrees_of_freedom as f64))
+        (old.len() >= 2 && new.len() >= 2).then(|| Difference::pooled(old, new, 0.0))
     }
 
-    /// Sessions of today against stored sessions, one value per session.
+    /// Sessions of today against stored sessions of another day, one value per session.
     ///
-    /// As for alternating sides, except for the degrees of freedom: they are those of the stored sessions alone,
-    /// K − 1. Sessions of one day share that day's conditions, so the candidate's own scatter says little about what
-    /// lies between the days, and counting its degrees of freedom would claim a precision that isn't there.
+    /// What a day shifts is shared by all of its sessions: more of them don't average it out, and two days don't tell
+    /// how much days differ (Kalibera and Jones 2013, "Rigorous Benchmarking in Reasonable Time": the variance of the
+    /// highest level that varies bounds the precision). So days are taken to differ as much as restarts do
+    /// ([`DAY_VARIANCE`]): with the scatter s within both days, the variance is s²·(1/K + 1/n + 2·[`DAY_VARIANCE`]).
     ///
     /// `None` with fewer than two stored sessions, or none of today.
     pub fn to_stored(old: &[f64], new: &[f64]) -> Option<Difference> {
-        (old.len() >= 2 && !new.is_empty()).then(|| Difference::pooled(old, new, (old.len() - 1) as f64))
+        let apart = 2.0 * DAY_VARIANCE;
+        (old.len() >= 2 && !new.is_empty()).then(|| Difference::pooled(old, new, apart))
     }
 
-    fn pooled(old: &[f64], new: &[f64], degrees_of_freedom: f64) -> Difference {
+    /// `apart` is what the sides' means differ by beyond their sessions' scatter: a variance, in multiples of it.
+    fn pooled(old: &[f64], new: &[f64], apart: f64) -> Difference {
         let (k, n) = (old.len() as f64, new.len() as f64);
         let estimate = mean(new) - mean(old);
-        let standard_error = (pooled_variance(old, new) * (1.0 / k + 1.0 / n)).sqrt();
-        let reach = t_quantile(1.0 - ALPHA, degrees_of_freedom) * standard_error;
+        let standard_error = (pooled_variance(old, new) * (1.0 / k + 1.0 / n + apart)).sqrt();
+        let reach = t_beyond_alpha(old.len() + new.len() - 2) * standard_error;
         Difference { estimate, low: estimate - reach, high: estimate + reach }
     }
 }
@@ -89,7 +95,7 @@ pub fn sessions_to_decide(old: &[f64], new: &[f64], most: u32) -> Option<u32> {
     let deviation = pooled_variance(old, new).sqrt();
     (2..=most).find(|per_side| {
         let n = f64::from(*per_side);
-        t_quantile(1.0 - ALPHA, 2.0 * n - 2.0) * deviation * (2.0 / n).sqrt() < estimate
+        t_beyond_alpha(2 * *per_side as usize - 2) * deviation * (2.0 / n).sqrt() < estimate
     })
 }
 
@@ -108,15 +114,25 @@ fn squares(values: &[f64]) -> f64 {
     values.iter().map(|value| (value - mean).powi(2)).sum()
 }
 
-/// Of Student's distribution.
-pub fn t_quantile(probability: f64, degrees_of_freedom: f64) -> f64 {
-    StudentsT::new(0.0, 1.0, degrees_of_freedom)
-        .expect("degrees of freedom are positive")
-        .inverse_cdf(probability)
+/// The quantile of Student's distribution that is exceeded with a chance of [`ALPHA`].
+fn t_beyond_alpha(degrees_of_freedom: usize) -> f64 {
+    /// Found once for the usual ones: it takes long, and a rehearsal asks for millions.
+    static USUAL: LazyLock<Vec<f64>> = LazyLock::new(|| (1..=128).map(quantile).collect());
+    fn quantile(degrees_of_freedom: usize) -> f64 {
+        StudentsT::new(0.0, 1.0, degrees_of_freedom as f64)
+            .expect("degrees of freedom are positive")
+            .inverse_cdf(1.0 - ALPHA)
+    }
+    USUAL.get(degrees_of_freedom - 1).copied().unwrap_or_else(|| quantile(degrees_of_freedom))
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use rand::SeedableRng;
+    use rand_distr::{Distribution as _, Normal};
+    use rand_pcg::Pcg64;
+
     use super::*;
 
     fn throughput() -> Metric {
@@ -147,43 +163,98 @@ mod tests {
     #[test]
     fn quantiles_agree_with_the_printed_table() {
         // Student's t, upper 0.001: 10.2145 at 3 degrees of freedom, 4.1437 at 10.
-        assert!((t_quantile(0.999, 3.0) - 10.2145).abs() < 1e-3);
-        assert!((t_quantile(0.999, 10.0) - 4.1437).abs() < 1e-3);
+        assert!((t_beyond_alpha(3) - 10.2145).abs() < 1e-3);
+        assert!((t_beyond_alpha(10) - 4.1437).abs() < 1e-3);
+    }
+
+    fn normal(deviation: f64) -> impl FnMut() -> f64 {
+        let mut rng = Pcg64::seed_from_u64(7);
+        let normal = Normal::new(0.0, deviation).unwrap();
+        move || normal.sample(&mut rng)
+    }
+
+    /// How often an interval leaves the truth out, beside how often it should: on either side with a chance of ALPHA.
+    fn assert_left_out_as_alpha_says(truth: f64, mut interval: impl FnMut() -> Difference) {
+        const SUITES: u32 = 40_000;
+        let intervals: Vec<Difference> = (0..SUITES).map(|_| interval()).collect();
+        let expected = f64::from(SUITES) * ALPHA;
+        for outside in [
+            intervals.iter().filter(|found| found.low > truth).count(),
+            intervals.iter().filter(|found| found.high < truth).count(),
+        ] {
+            assert!(
+                (outside as f64 - expected).abs() < 4.0 * expected.sqrt(),
+                "{outside}, expected {expected}"
+            );
+        }
     }
 
     #[test]
-    fn swapping_old_and_new_mirrors_the_interval() {
-        let (a, b) = ([1.0, 1.1, 0.9, 1.05], [1.2, 1.25, 1.3, 1.22]);
-        let (ab, ba) = (Difference::to_stored(&a, &b).unwrap(), Difference::to_stored(&b, &a).unwrap());
-        assert!((ab.estimate + ba.estimate).abs() < 1e-12);
-        assert!((ab.low + ba.high).abs() < 1e-12);
+    fn sides_in_turn_leave_the_truth_out_as_often_as_alpha_says() {
+        for (k, n) in [(2, 2), (4, 4), (4, 12), (32, 32)] {
+            let (truth, mut noise) = (0.05, normal(0.01));
+            assert_left_out_as_alpha_says(truth, || {
+                let old: Vec<f64> = (0..k).map(|_| noise()).collect();
+                let new: Vec<f64> = (0..n).map(|_| truth + noise()).collect();
+                Difference::of_alternating(&old, &new).unwrap()
+            });
+        }
     }
 
     #[test]
-    fn the_interval_covers_an_unchanged_engine() {
-        use rand::SeedableRng;
-        use rand_distr::{Distribution as _, Normal};
-        let mut rng = rand_pcg::Pcg64::seed_from_u64(7);
-        let noise = Normal::new(0.0, 0.01).unwrap();
-        let mut draw = || -> Vec<f64> { (0..4).map(|_| noise.sample(&mut rng)).collect() };
-        let outside =
-            (0..20_000).filter(|_| Difference::to_stored(&draw(), &draw()).unwrap().low > 0.0).count();
-        // With six true degrees of freedom and the quantile of three, far fewer than ALPHA.
-        assert!(outside <= 20, "{outside} of 20000");
+    fn sides_of_two_days_leave_the_truth_out_as_often_as_alpha_says_where_days_differ_as_restarts_do() {
+        for (k, n) in [(4, 3), (4, 4), (8, 8)] {
+            let (truth, mut noise, mut day) = (0.05, normal(0.01), normal(0.01 * DAY_VARIANCE.sqrt()));
+            assert_left_out_as_alpha_says(truth, || {
+                let (yesterday, today) = (day(), truth + day());
+                let old: Vec<f64> = (0..k).map(|_| yesterday + noise()).collect();
+                let new: Vec<f64> = (0..n).map(|_| today + noise()).collect();
+                Difference::to_stored(&old, &new).unwrap()
+            });
+        }
     }
 
     #[test]
-    fn alternating_sides_leave_the_truth_out_as_often_as_alpha_says() {
-        use rand::SeedableRng;
-        use rand_distr::{Distribution as _, Normal};
-        let mut rng = rand_pcg::Pcg64::seed_from_u64(11);
-        let noise = Normal::new(0.0, 0.01).unwrap();
-        let mut draw = || -> Vec<f64> { (0..4).map(|_| noise.sample(&mut rng)).collect() };
-        let suites = 100_000;
-        let outside =
-            (0..suites).filter(|_| Difference::of_alternating(&draw(), &draw()).unwrap().low > 0.0).count();
-        let expected = f64::from(suites) * ALPHA;
-        assert!((outside as f64 - expected).abs() < 4.0 * expected.sqrt(), "{outside}, expected {expected}");
+    fn more_sessions_of_one_day_do_not_tell_another_day_from_a_change() {
+        let reach = |sessions: usize| {
+            let scattered: Vec<f64> = (0..sessions).map(|n| if n % 2 == 0 { 0.01 } else { -0.01 }).collect();
+            let found = Difference::to_stored(&scattered, &scattered).unwrap();
+            found.high - found.estimate
+        };
+        let least = t_beyond_alpha(10_000) * 0.01 * (2.0 * DAY_VARIANCE).sqrt();
+        assert!(reach(4) > reach(100) && reach(100) > least, "{} {} {least}", reach(4), reach(100));
+    }
+
+    proptest! {
+        #[test]
+        fn swapping_old_and_new_mirrors_the_interval(old in sessions(), new in sessions()) {
+            for compare in COMPARISONS {
+                let (there, back) = (compare(&old, &new).unwrap(), compare(&new, &old).unwrap());
+                prop_assert!((there.estimate + back.estimate).abs() < 1e-12);
+                prop_assert!((there.low + back.high).abs() < 1e-12 && (there.high + back.low).abs() < 1e-12);
+            }
+        }
+
+        #[test]
+        fn an_interval_moves_with_the_new_side_and_stretches_with_all(
+            (old, new) in (sessions(), sessions()), shift in -1.0..1.0_f64, stretch in 0.01..100.0_f64,
+        ) {
+            for compare in COMPARISONS {
+                let found = compare(&old, &new).unwrap();
+                let moved = compare(&old, &new.iter().map(|y| y + shift).collect::<Vec<_>>()).unwrap();
+                prop_assert!((moved.low - found.low - shift).abs() < 1e-9);
+                let stretched = |side: &[f64]| side.iter().map(|y| y * stretch).collect::<Vec<_>>();
+                let stretched = compare(&stretched(&old), &stretched(&new)).unwrap();
+                prop_assert!((stretched.high - found.high * stretch).abs() < 1e-9 * stretch.max(1.0));
+            }
+        }
+    }
+
+    type Comparison = fn(&[f64], &[f64]) -> Option<Difference>;
+    const COMPARISONS: [Comparison; 2] = [Difference::of_alternating, Difference::to_stored];
+
+    fn sessions() -> impl Strategy<Value = Vec<f64>> {
+        proptest::collection::vec(-1.0..1.0, 2..12)
     }
 
     #[test]

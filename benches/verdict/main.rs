@@ -30,6 +30,7 @@ const LENIENT_TTFT_TOLERANCE: f64 = 0.10;
 const LENIENT_EFFECTS: [f64; 4] = [0.05, 0.10, 0.15, 0.20];
 /// Sessions of today where there is nothing old to run.
 const SESSIONS_OF_TODAY: usize = 4;
+const STORED_EFFECTS: [f64; 2] = [0.10, 0.20];
 const SUITES: u64 = 4000;
 /// Suites behind a figure of power, as a share of those behind one of false alarms.
 const POWER_SUITES: u64 = 4;
@@ -43,9 +44,15 @@ pub struct Cell {
     pub level: f64,
     pub requests: u32,
     pub unchanged: Tally,
-    pub nothing_old_to_run: Tally,
+    pub nothing_old_to_run: NothingOldToRun,
     pub power: Vec<Power>,
     pub naive: Vec<NaiveRow>,
+}
+
+pub struct NothingOldToRun {
+    pub unchanged: Tally,
+    /// By each of [`STORED_EFFECTS`] in throughput.
+    pub slower: [Tally; 2],
 }
 
 pub struct Power {
@@ -109,6 +116,14 @@ fn cell(noise: &NoiseModel, level: f64, requests: u32, suites: u64) -> Cell {
             Power { metric, ttft_tolerance, share, tally }
         })
     };
+    let nothing_old_to_run = || {
+        let rule = Rule::MoreSessionsOfToday(SESSIONS_OF_TODAY);
+        let effect = |share| Some(Effect::of(CHANGED, suite::THROUGHPUT, share));
+        NothingOldToRun {
+            unchanged: count(suites, setup(strict, rule, None)),
+            slower: STORED_EFFECTS.map(|share| count(few, setup(strict, rule, effect(share)))),
+        }
+    };
     let naive = |metric_and_share: Option<(usize, f64)>| {
         let effect = metric_and_share.map(|(metric, share)| Effect::of(CHANGED, metric, share));
         let setup = setup(strict, Rule::Proof, effect);
@@ -126,7 +141,7 @@ fn cell(noise: &NoiseModel, level: f64, requests: u32, suites: u64) -> Cell {
         level,
         requests,
         unchanged: count(suites, setup(strict, Rule::Proof, None)),
-        nothing_old_to_run: count(few, setup(strict, Rule::MoreSessionsOfToday(SESSIONS_OF_TODAY), None)),
+        nothing_old_to_run: nothing_old_to_run(),
         power: [
             power(suite::THROUGHPUT, strict, EFFECTS),
             power(suite::TTFT, strict, EFFECTS),

@@ -7,6 +7,7 @@ use tollgate::metric::Metric;
 use tollgate::scenario::Gate;
 use tollgate::stats;
 use tollgate::summary::{RequestCounts, Summary};
+use tollgate::verdict::rule::MOST_STARTS_OF_PLANNED;
 use tollgate::verdict::{Evidence, GateOutcome, Old, Side, Verdict, is_decided, judge, wants_proof};
 
 use crate::noise::{Day, Measured, NoiseModel, PoolSession};
@@ -20,10 +21,10 @@ pub const THROUGHPUT_TOLERANCE: f64 = 0.03;
 /// Sessions of the baseline.
 pub const STORED_SESSIONS: usize = 4;
 
-/// Starts of each side that a proof's budget is taken to allow.
-const MOST_STARTS: usize = 12;
 /// Blocks before the first judgement; one more before each further one.
 const FIRST_BLOCKS: usize = 2;
+/// Starts of each side at most: a proof's minutes are taken to allow all that the rule does.
+const MOST_STARTS: usize = FIRST_BLOCKS * Side::BLOCK.len() / 2 * MOST_STARTS_OF_PLANNED as usize;
 
 pub fn metrics() -> [Metric; METRICS] {
     ["output_tokens_per_s", "ttft_ms_p95"].map(|name| name.parse().expect("a metric of the crate"))

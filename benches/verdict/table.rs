@@ -8,7 +8,9 @@ use crate::naive::Naive;
 use crate::noise::NoiseModel;
 use crate::suite::{METRICS, SCENARIOS, THROUGHPUT};
 use crate::tally::{Counted, Share};
-use crate::{Cell, EFFECTS, NaiveRow, Power, SESSIONS_OF_TODAY, TTFT_TOLERANCE};
+use crate::{
+    Cell, EFFECTS, NaiveRow, NothingOldToRun, Power, SESSIONS_OF_TODAY, STORED_EFFECTS, TTFT_TOLERANCE,
+};
 
 pub fn text(noise: &NoiseModel, cells: &[Cell]) -> String {
     let Some(first) = cells.first() else { return String::new() };
@@ -29,16 +31,22 @@ pub fn text(noise: &NoiseModel, cells: &[Cell]) -> String {
     let unchanged = first.unchanged.suites;
     out += &section(
         &format!("Nothing changed: suites ({unchanged} a line)"),
-        format!(
-            "{:<21}{:<21}{:>9}{:>8}{:>8}   nothing old to run: red",
-            "red", "not green", "doubted", "starts", "cost"
-        ),
+        format!("{:<21}{:<21}{:>9}{:>8}{:>8}", "red", "not green", "doubted", "starts", "cost"),
         &|cell| suites(cell),
     );
     out += &section(
         &format!("Nothing changed: gates ({} a line)", first.unchanged.of_gates(Verdict::Ok).of),
         columns(KINDS.map(|kind| kind.name().to_owned())),
         &|cell| columns(KINDS.map(|kind| interval(cell.unchanged.of_gates(kind)))),
+    );
+    out += &section(
+        &format!(
+            "Nothing old to run, {SESSIONS_OF_TODAY} sessions of today: suites with nothing changed, and throughput truly worse: that gate red"
+        ),
+        columns(
+            ["red", "suspected", &percent(STORED_EFFECTS[0]), &percent(STORED_EFFECTS[1])].map(str::to_owned),
+        ),
+        &|cell| columns(nothing_old_to_run(cell).map(|(_, share)| interval(share))),
     );
     for (i, power) in first.power.iter().enumerate().step_by(EFFECTS.len()) {
         let tolerance = if power.metric == THROUGHPUT {
@@ -76,16 +84,27 @@ fn columns<const N: usize>(texts: [String; N]) -> String {
 }
 
 fn suites(cell: &Cell) -> String {
-    let (tally, fallback) = (&cell.unchanged, &cell.nothing_old_to_run);
+    let tally = &cell.unchanged;
     format!(
-        "{:<21}{:<21}{:>9}{:>8.1}{:>7.1}x   {}",
+        "{:<21}{:<21}{:>9}{:>8.1}{:>7.1}x",
         interval(tally.of_suites(tally.red)),
         interval(tally.of_suites(tally.not_green)),
         percent(tally.doubted().value()),
         tally.mean_starts(),
         tally.cost(),
-        interval(fallback.of_suites(fallback.red)),
     )
+}
+
+/// By their names in the JSON.
+fn nothing_old_to_run(cell: &Cell) -> [(&'static str, Share); 4] {
+    let NothingOldToRun { unchanged, slower } = &cell.nothing_old_to_run;
+    let caught = slower.each_ref().map(|tally| tally.of_changed(Verdict::Regressed));
+    [
+        ("suite_red", unchanged.of_suites(unchanged.red)),
+        ("suite_suspected", unchanged.of_suites(unchanged.suspected)),
+        ("throughput_10", caught[0]),
+        ("throughput_20", caught[1]),
+    ]
 }
 
 fn percent(share: f64) -> String {
@@ -173,7 +192,9 @@ fn cell_json(cell: &Cell) -> Value {
             (row.naive.name().to_owned(), figures)
         })
         .collect();
-    let fallback = &cell.nothing_old_to_run;
+    let mut fallback: Map<String, Value> =
+        nothing_old_to_run(cell).map(|(name, share)| (name.to_owned(), counted(share))).into_iter().collect();
+    fallback.insert("sessions_of_today".into(), SESSIONS_OF_TODAY.into());
     json!({
         "noise": cell.level,
         "requests": cell.requests,
@@ -184,9 +205,6 @@ fn cell_json(cell: &Cell) -> Value {
         "sessions_spent": tally.cost(),
         "power": power,
         "naive": naive,
-        "nothing_old_to_run": {
-            "sessions_of_today": SESSIONS_OF_TODAY,
-            "suite_red": counted(fallback.of_suites(fallback.red)),
-        },
+        "nothing_old_to_run": fallback,
     })
 }

@@ -37,6 +37,8 @@ pub struct Tally {
     pub red: u64,
     /// Red, inconclusive or invalid.
     pub not_green: u64,
+    /// None red, one or more suspected.
+    pub suspected: u64,
     pub gates: BTreeMap<Verdict, u64>,
     pub doubted_scenarios: u64,
     pub suites_with_proof: u64,
@@ -52,7 +54,7 @@ impl Tally {
     pub fn add(&mut self, outcome: &SuiteOutcome, effect: Option<Effect>) {
         let is_changed =
             |s: usize, m: usize| effect.is_some_and(|effect| (effect.scenario, effect.metric) == (s, m));
-        let (mut red, mut wrong, mut undecided) = (false, false, false);
+        let (mut red, mut wrong, mut undecided, mut suspected) = (false, false, false, false);
         for (s, scenario) in outcome.verdicts.iter().enumerate() {
             for (m, verdict) in scenario.iter().enumerate() {
                 if is_changed(s, m) {
@@ -62,12 +64,14 @@ impl Tally {
                     wrong |= *verdict == Verdict::Regressed;
                 }
                 red |= *verdict == Verdict::Regressed;
+                suspected |= *verdict == Verdict::Suspected;
                 undecided |= matches!(verdict, Verdict::Inconclusive | Verdict::Invalid);
             }
         }
         self.suites += 1;
         self.red += u64::from(red);
         self.not_green += u64::from(red || undecided);
+        self.suspected += u64::from(suspected && !red);
         self.wrong_gate += u64::from(wrong);
         self.doubted_scenarios += outcome.doubted as u64;
         self.suites_with_proof += u64::from(outcome.starts > 0);
@@ -79,6 +83,7 @@ impl Tally {
         self.suites += other.suites;
         self.red += other.red;
         self.not_green += other.not_green;
+        self.suspected += other.suspected;
         self.doubted_scenarios += other.doubted_scenarios;
         self.suites_with_proof += other.suites_with_proof;
         self.starts += other.starts;

@@ -2,6 +2,7 @@
 
 use crate::baseline::{Baseline, Facts};
 use crate::campaign::duel::Duel;
+use crate::campaign::session::INTERRUPTED;
 use crate::figures;
 use crate::metric::Metric;
 use crate::report::{self, BaselineUsed, Environment, ProofEnd, Report, Run, Session};
@@ -175,8 +176,23 @@ impl<'a> Course<'a> {
         self.end.is_none() && (starts < planned || !is_decided(&self.gate_outcomes()))
     }
 
+    /// What the report says of the proof if this was all of it.
+    pub fn pause_proof(&mut self, minutes: f64) {
+        if let Some(duel) = &mut self.proof {
+            duel.end(ProofEnd::Interrupted, minutes);
+        }
+    }
+
+    /// `end` is what ended the proof of all its scenarios; this one may have been through before.
     pub fn end_proof(&mut self, end: ProofEnd, minutes: f64) {
-        let end = if self.end.is_some() { ProofEnd::Failed } else { end };
+        let end = match (end, self.is_undecided(), &self.end) {
+            (_, false, None) => ProofEnd::Decided,
+            (ProofEnd::Interrupted, ..) | (_, true, _) => end,
+            (_, false, Some(_)) => ProofEnd::Failed,
+        };
+        if end == ProofEnd::Interrupted {
+            self.fail(INTERRUPTED.into());
+        }
         if let Some(duel) = &mut self.proof {
             duel.end(end, minutes);
         }

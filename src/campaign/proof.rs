@@ -11,10 +11,7 @@ use crate::report::ProofEnd;
 use crate::store::StoreError;
 use crate::target::TargetSpec;
 use crate::verdict::Side;
-
-/// Starts of each side at most, as a multiple of those that were planned: what is not decided by then is too small or
-/// too noisy to ever be.
-const MOST_STARTS_OF_PLANNED: u32 = 3;
+use crate::verdict::rule::MOST_STARTS_OF_PLANNED;
 
 impl<'a> Campaign<'a> {
     /// All of the given scenarios share the proof's sessions.
@@ -28,14 +25,9 @@ impl<'a> Campaign<'a> {
                 Some(end) => break end,
                 None => proof.block(&mut pair, courses)?,
             }
-            for course in courses.iter_mut() {
-                course.end_proof(ProofEnd::Interrupted, minutes());
-            }
+            courses.iter_mut().for_each(|course| course.pause_proof(minutes()));
         };
-        for course in courses {
-            let decided = !course.is_undecided();
-            course.end_proof(if decided { ProofEnd::Decided } else { end }, minutes());
-        }
+        courses.iter_mut().for_each(|course| course.end_proof(end, minutes()));
         Ok(())
     }
 }

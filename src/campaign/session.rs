@@ -43,6 +43,8 @@ pub struct Held {
     pub warnings: Vec<String>,
 }
 
+/// What is told of a scenario that Ctrl-C cut off.
+pub const INTERRUPTED: &str = "interrupted before it was decided";
 /// Failures that are kept in words.
 const FAILURES_IN_WORDS: usize = 5;
 
@@ -203,7 +205,7 @@ impl<'a> Sitting<'a> {
 
     fn check_interrupt(&self) -> Result<(), Trouble> {
         match self.cancel.is_cancelled() {
-            true => Err(Trouble("interrupted before it was decided".into())),
+            true => Err(Trouble(INTERRUPTED.into())),
             false => Ok(()),
         }
     }

@@ -1,16 +1,20 @@
 //! `tollgate power`: what the gates are able to see, and what a run costs.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::baseline::Baseline;
 use crate::cli::USAGE;
 use crate::figures;
+use crate::metric::Metric;
 use crate::report::columns::{Align, Columns};
-use crate::scenario::{Gate, Scenario, ScenarioId, Suite, SuiteErrors};
+use crate::scenario::{Scenario, ScenarioId, Suite, SuiteErrors};
 use crate::store::Baselines;
 use crate::suite;
-use crate::verdict::power::Power;
+use crate::target::TargetSpec;
+use crate::verdict::power::{Check, Outlook, StoredGate, StoredScenario, WISHFUL_BEYOND};
+use crate::verdict::rule::MOST_STARTS_OF_PLANNED;
 
 /// Tell from the stored baselines what each gate can detect, and what a green and a red run cost.
 #[derive(Debug, clap::Args)]
@@ -28,32 +32,17 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(USAGE));
         }
     };
-    let known: Vec<Known> = suite.scenarios.iter().flat_map(|scenario| known(scenario, &baselines)).collect();
-    if known.is_empty() {
+    let targets: Vec<Known> =
+        suite.targets.values().flat_map(|target| Known::all(target, &suite, &baselines)).collect();
+    if targets.is_empty() {
         println!("No scenario has a baseline yet: record one by running the suite, and accept it.");
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{}\n", table(&known));
-    warnings(&known).iter().for_each(|warning| println!("{warning}"));
-    println!("{}", suite_line(&known));
-    costs(&known).iter().for_each(|line| println!("{line}"));
+    println!("{}\n", table(&targets));
+    targets.iter().flat_map(Known::wishes).for_each(|wish| println!("{wish}"));
+    println!("{}", false_alarms(&targets));
+    targets.iter().for_each(|target| println!("{}", target.cost()));
     Ok(ExitCode::SUCCESS)
-}
-
-/// A gate of a scenario in an environment, with its stored values.
-struct Known<'a> {
-    scenario: &'a Scenario,
-    environment: &'a str,
-    baseline: &'a Baseline,
-    gate: &'a Gate,
-    tolerance: f64,
-    power: Power,
-}
-
-impl Known<'_> {
-    fn starts(&self) -> u32 {
-        self.scenario.target.proof.starts
-    }
 }
 
 fn load(args: &Args) -> Result<(Suite, Baselines), SuiteErrors> {
@@ -63,80 +52,177 @@ fn load(args: &Args) -> Result<(Suite, Baselines), SuiteErrors> {
     Ok((suite, baselines))
 }
 
-fn known<'a>(scenario: &'a Scenario, baselines: &'a Baselines) -> Vec<Known<'a>> {
-    let of_scenario = baselines.of_scenario(&scenario.id);
-    let gates = of_scenario.flat_map(|(environment, baseline)| {
-        scenario.gates.iter().filter_map(move |gate| {
-            let tolerance = gate.tolerance?;
-            let power = Power::of(gate.metric, tolerance, baseline.values.get(&gate.metric)?)?;
-            Some(Known { scenario, environment, baseline, gate, tolerance, power })
-        })
-    });
-    gates.collect()
+/// A target in an environment, and what is stored of its scenarios there.
+struct Known<'a> {
+    target: &'a TargetSpec,
+    environment: &'a str,
+    stored: Vec<Stored<'a>>,
+    check: Check,
 }
 
-fn table(known: &[Known]) -> String {
+/// A scenario's baseline.
+struct Stored<'a> {
+    scenario: &'a Scenario,
+    baseline: &'a Baseline,
+    gates: Vec<(Metric, f64, StoredGate)>,
+}
+
+impl<'a> Known<'a> {
+    fn all(target: &'a TargetSpec, suite: &'a Suite, baselines: &'a Baselines) -> Vec<Known<'a>> {
+        let mut stored: BTreeMap<&str, Vec<Stored>> = BTreeMap::new();
+        for scenario in suite.scenarios.iter().filter(|scenario| scenario.id.target == target.name) {
+            for (environment, baseline) in baselines.of_scenario(&scenario.id) {
+                let of_scenario = Stored::of(scenario, baseline);
+                stored.entry(environment).or_default().extend(of_scenario);
+            }
+        }
+        stored.retain(|_, scenarios| !scenarios.is_empty());
+        stored.into_iter().map(|(environment, stored)| Known::of(target, environment, stored)).collect()
+    }
+
+    fn of(target: &'a TargetSpec, environment: &'a str, stored: Vec<Stored<'a>>) -> Known<'a> {
+        let sessions = stored[0].scenario.run.sessions;
+        let mut known = Known { target, environment, stored, check: Check::Stored { sessions } };
+        if target.restarts() {
+            let starts = target.proof.starts;
+            let most = MOST_STARTS_OF_PLANNED * starts;
+            // All scenarios share a proof's minutes.
+            let in_time = known.session_s().map(|seconds| target.proof.budget.as_secs_f64() / seconds / 2.0);
+            let most = in_time.map_or(most, |starts| (starts as u32).clamp(2, most));
+            known.check = Check::Proof { starts, most };
+        }
+        known
+    }
+
+    /// A session of all scenarios, without the engine's start; `None` where a baseline does not say.
+    fn session_s(&self) -> Option<f64> {
+        self.stored.iter().map(|stored| stored.baseline.facts.session_s).sum()
+    }
+
+    fn suite(&self) -> Vec<StoredScenario> {
+        let gates = |stored: &Stored| stored.gates.iter().map(|(.., gate)| *gate).collect();
+        self.stored.iter().map(|stored| StoredScenario { gates: gates(stored), check: self.check }).collect()
+    }
+
+    /// What it would take for the gates that are wishes.
+    fn wishes(&self) -> Vec<String> {
+        let gates = self.stored.iter().flat_map(|stored| stored.gates.iter().map(move |gate| (stored, gate)));
+        let wishes = gates.filter(|(_, (.., gate))| gate.is_wishful(self.check));
+        let told = wishes.map(|(stored, (metric, tolerance, gate))| {
+            format!(
+                "Wishful: {} {metric}: its sessions scatter by {}, and a loss of twice the tolerance of {} is seen \
+                 in fewer than 90 % of runs. {}",
+                stored.scenario.id,
+                figures::percent(gate.deviation()),
+                figures::percent(*tolerance),
+                self.what_it_takes(gate),
+            )
+        });
+        told.collect()
+    }
+
+    fn what_it_takes(&self, gate: &StoredGate) -> String {
+        let sessions = gate.sessions_needed(self.check).map(|sessions| match (self.check, self.session_s()) {
+            (Check::Stored { .. }, _) => format!("run.sessions = {sessions}"),
+            (Check::Proof { .. }, Some(seconds)) => {
+                let minutes = 2.0 * f64::from(sessions) * seconds / 60.0;
+                format!("{sessions} starts of each side, {minutes:.0} min of proof.minutes and the engine's starts")
+            }
+            (Check::Proof { .. }, None) => format!("{sessions} starts of each side"),
+        });
+        let requests = gate
+            .requests_needed(self.check)
+            .map(|times| format!("{times:.1} times the requests or rounds, if they are all that scatters"));
+        let tolerance = gate
+            .tolerance_needed(self.check)
+            .map(|tolerance| format!("a tolerance of {}", figures::percent(tolerance)));
+        let ways: Vec<String> = [sessions, requests, tolerance].into_iter().flatten().collect();
+        match ways.is_empty() {
+            true => "No number of sessions or requests mends that here: find out what scatters.".into(),
+            false => format!("It would take {}.", ways.join("; or ")),
+        }
+    }
+
+    fn cost(&self) -> String {
+        let name = &self.target.name;
+        let Some(session_s) = self.session_s() else {
+            return format!(
+                "Target {name}: how long a run takes is not known: its baselines don't say how long a session \
+                 was. Those that are recorded from now on do."
+            );
+        };
+        let suite = self.suite();
+        let [green, red] = [0.0, WISHFUL_BEYOND].map(|tolerances| Outlook::of(&suite, tolerances));
+        let minutes = |outlook: &Outlook| -> f64 {
+            let each = self.stored.iter().zip(&outlook.sessions);
+            each.map(|(stored, sessions)| stored.baseline.facts.session_s.unwrap_or(0.0) * sessions)
+                .sum::<f64>()
+                / 60.0
+        };
+        let further = red.sessions.iter().copied().fold(1.0, f64::max).round() - 1.0;
+        let costs = format!(
+            "Target {name}: an unchanged engine takes {:.1} min a run; one that is worse by twice every tolerance \
+             {:.1} min.",
+            minutes(&green),
+            minutes(&red),
+        );
+        match self.check {
+            Check::Stored { .. } => {
+                format!("{costs} Nothing old can be run beside it: a doubt takes {further} more sessions.")
+            }
+            Check::Proof { starts, most } if most < starts => format!(
+                "{costs} The engine's starts come on top. A proof of all scenarios is cut off by proof.minutes: its \
+                 {starts} starts of each side take {:.0} min and the engine's starts.",
+                2.0 * f64::from(starts) * session_s / 60.0
+            ),
+            Check::Proof { .. } => {
+                format!("{costs} The engine's starts come on top: 1, and {further} of a proof.")
+            }
+        }
+    }
+}
+
+impl<'a> Stored<'a> {
+    /// `None` without a gate that compares.
+    fn of(scenario: &'a Scenario, baseline: &'a Baseline) -> Option<Stored<'a>> {
+        let gates = scenario.gates.iter().filter_map(|gate| {
+            let tolerance = gate.tolerance?;
+            let stored = StoredGate::of(gate.metric, tolerance, baseline.values.get(&gate.metric)?)?;
+            Some((gate.metric, tolerance, stored))
+        });
+        let gates: Vec<_> = gates.collect();
+        (!gates.is_empty()).then_some(Stored { scenario, baseline, gates })
+    }
+}
+
+fn table(targets: &[Known]) -> String {
     use Align::{Left, Right};
     let head = ["scenario", "environment", "metric", "tolerance", "scatter", "detects (90 %)", ""];
     let mut columns = Columns::new(head, [Left, Left, Left, Right, Right, Right, Left]);
-    for gate in known {
-        let wishful = gate.power.is_wishful(gate.starts());
-        columns.row([
-            gate.scenario.id.to_string(),
-            gate.environment.to_owned(),
-            gate.gate.metric.to_string(),
-            figures::percent(gate.tolerance),
-            format!("{:.2} %", gate.power.deviation() * 100.0),
-            figures::signed_percent(gate.power.detectable(gate.starts())),
-            if wishful { "wishful".into() } else { String::new() },
-        ]);
+    for known in targets {
+        for stored in &known.stored {
+            for (metric, tolerance, gate) in &stored.gates {
+                columns.row([
+                    stored.scenario.id.to_string(),
+                    known.environment.to_owned(),
+                    metric.to_string(),
+                    figures::percent(*tolerance),
+                    format!("{:.2} %", gate.deviation() * 100.0),
+                    gate.detectable(known.check).map_or("nothing".into(), figures::signed_percent),
+                    if gate.is_wishful(known.check) { "wishful".into() } else { String::new() },
+                ]);
+            }
+        }
     }
     columns.lines().join("\n")
 }
 
-fn warnings(known: &[Known]) -> Vec<String> {
-    let wishful = known.iter().filter(|gate| gate.power.is_wishful(gate.starts()));
-    let told = wishful.map(|gate| {
-        let (id, metric) = (&gate.scenario.id, gate.gate.metric);
-        let advice = match gate.power.starts_needed() {
-            Some(starts) => format!("{starts} starts of each side (proof.starts), or a quieter machine, would do"),
-            None => "no sensible number of starts would do: widen the tolerance, or add requests and rounds".into(),
-        };
-        format!(
-            "Wishful: {id} {metric}: sessions scatter too much to see even twice the tolerance of {}; {advice}.",
-            figures::percent(gate.tolerance)
-        )
-    });
-    told.collect()
-}
-
-/// The chance that at least one gate errs, each by itself; gates that err together make it smaller.
-fn suite_line(known: &[Known]) -> String {
-    let any =
-        |chance: &dyn Fn(&Known) -> f64| 1.0 - known.iter().map(|gate| 1.0 - chance(gate)).product::<f64>();
+fn false_alarms(targets: &[Known]) -> String {
+    let suite: Vec<StoredScenario> = targets.iter().flat_map(Known::suite).collect();
+    let Outlook { runs, doubted, red, .. } = Outlook::of(&suite, 0.0);
     format!(
-        "An unchanged engine: suspected by a run in {}, red in {} at most.",
-        figures::percent(any(&|gate| gate.power.false_suspicion())),
-        figures::small_percent(any(&|gate| gate.power.false_alarm(gate.starts()))),
+        "Of {runs} rehearsed runs of an unchanged engine, {doubted} had something to look into again, and {red} were \
+         red ({}).",
+        figures::percent(red as f64 / runs as f64)
     )
-}
-
-/// Per target, without the engine's own starts.
-fn costs(known: &[Known]) -> Vec<String> {
-    let mut targets: Vec<&str> = known.iter().map(|gate| gate.scenario.id.target.as_str()).collect();
-    targets.dedup();
-    let told = targets.into_iter().filter_map(|target| {
-        let of_target: Vec<&Known> = known.iter().filter(|gate| gate.scenario.id.target == target).collect();
-        let mut scenarios: Vec<&Known> = of_target.clone();
-        scenarios.dedup_by_key(|gate| &gate.scenario.id);
-        let session_s: Option<f64> = scenarios.iter().map(|gate| gate.baseline.facts.session_s).sum();
-        let starts = of_target.first()?.starts();
-        let (green, red) = (session_s? / 60.0, session_s? / 60.0 * f64::from(1 + 2 * starts));
-        Some(format!(
-            "Target {target}: a green run takes {green:.1} min; one in which every scenario has to be proven \
-             {red:.0} min; the engine's starts come on top (1, and {} more).",
-            2 * starts
-        ))
-    });
-    told.collect()
 }

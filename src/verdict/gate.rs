@@ -9,7 +9,7 @@ use crate::figures;
 use crate::metric::Metric;
 use crate::scenario::Gate;
 use crate::stats::{self, Difference};
-use crate::verdict::{Evidence, Verdict};
+use crate::verdict::{Evidence, Verdict, rule};
 
 /// The baseline's values, one per stored session.
 pub type OldValues = BTreeMap<Metric, Vec<f64>>;
@@ -18,8 +18,6 @@ pub type OldValues = BTreeMap<Metric, Vec<f64>>;
 pub const LEAST_SHARE_ENDED_BY_LENGTH: f64 = 0.99;
 /// A client whose thread computes more than this share of the time is the bottleneck itself.
 const MOST_CLIENT_CPU_SHARE: f64 = 0.9;
-/// With fewer sessions of today there is a suspicion at most.
-const LEAST_SESSIONS_TO_CONVICT: usize = 3;
 /// More than this is no advice.
 const MOST_SESSIONS_TO_ASK_FOR: u32 = 100;
 
@@ -106,6 +104,16 @@ fn values(metric: Metric, sessions: &[Evidence]) -> Vec<f64> {
 }
 
 impl GateOutcome {
+    /// After some starts of each side: whether more of them would hardly change it.
+    pub fn is_settled(&self) -> bool {
+        let metric = self.gate.metric;
+        let difference = self.change.and_then(|change| change.difference(metric));
+        match self.gate.tolerance.zip(difference) {
+            Some((tolerance, found)) => rule::is_settled(self.verdict, &found, stats::tau(metric, tolerance)),
+            None => self.verdict != Verdict::Inconclusive,
+        }
+    }
+
     /// Regressed by an absolute limit and not by comparison.
     pub fn breaks_limit(&self) -> bool {
         self.verdict == Verdict::Regressed && self.change.is_none()
@@ -128,15 +136,15 @@ impl GateOutcome {
     }
 
     fn compare_with_stored(&mut self, tau: f64, old: &[f64], new: &[f64]) {
-        if new.len() < LEAST_SESSIONS_TO_CONVICT {
+        if new.len() < rule::LEAST_SESSIONS_TO_CONVICT {
             let d = stats::mean(new) - stats::mean(old);
             let relative = stats::relative_change(self.gate.metric, d);
             self.change = Some(Change { relative, interval: None });
-            self.verdict = screened(d, tau);
+            self.verdict = rule::screen(old, new, tau);
             return;
         }
         match Difference::to_stored(old, new) {
-            Some(difference) => self.decide(&difference, tau, Verdict::Suspected),
+            Some(difference) => self.conclude(&difference, tau, Verdict::Suspected),
             None => {
                 self.verdict = Verdict::NotComparable;
                 self.reason = "a single stored session has no scatter to judge by".into();
@@ -150,7 +158,7 @@ impl GateOutcome {
             self.reason = "the proof ended before each side had been started twice".into();
             return;
         };
-        self.decide(&difference, tau, Verdict::Inconclusive);
+        self.conclude(&difference, tau, Verdict::Inconclusive);
         if self.verdict == Verdict::Inconclusive {
             self.reason = match stats::sessions_to_decide(old, new, MOST_SESSIONS_TO_ASK_FOR) {
                 Some(starts) => format!("about {starts} starts of each would decide it"),
@@ -159,36 +167,32 @@ impl GateOutcome {
         }
     }
 
-    /// Relevant by the tolerance and real by the interval; relevant alone is not proven.
-    fn decide(&mut self, difference: &Difference, tau: f64, not_proven: Verdict) {
-        let relative = |difference| stats::relative_change(self.gate.metric, difference);
-        let Difference { estimate, low, high } = *difference;
-        let ends = (relative(low), relative(high));
-        self.change = Some(Change {
-            relative: relative(estimate),
-            interval: Some((ends.0.min(ends.1), ends.0.max(ends.1))),
-        });
-        self.verdict = if estimate > tau {
-            if low > 0.0 { Verdict::Regressed } else { not_proven }
-        } else if estimate < -tau && high < 0.0 {
-            Verdict::Improved
-        } else {
-            Verdict::Ok
-        };
-        if self.verdict == Verdict::Ok && high > tau {
-            self.reason = format!("could hide up to {}", figures::signed_percent(relative(high)));
+    fn conclude(&mut self, difference: &Difference, tau: f64, not_proven: Verdict) {
+        self.change = Some(Change::of(self.gate.metric, difference));
+        self.verdict = rule::conclude(difference, tau, not_proven);
+        if self.verdict == Verdict::Ok && difference.high > tau {
+            let worst = stats::relative_change(self.gate.metric, difference.high);
+            self.reason = format!("could hide up to {}", figures::signed_percent(worst));
         }
     }
 }
 
-/// One session against the baseline's. What is not clearly well goes on to more sessions.
-fn screened(d: f64, tau: f64) -> Verdict {
-    if d > tau / 2.0 {
-        Verdict::Suspected
-    } else if d < -tau {
-        Verdict::Improved
-    } else {
-        Verdict::Ok
+impl Change {
+    fn of(metric: Metric, difference: &Difference) -> Change {
+        let relative = |difference| stats::relative_change(metric, difference);
+        let ends = (relative(difference.low), relative(difference.high));
+        Change {
+            relative: relative(difference.estimate),
+            interval: Some((ends.0.min(ends.1), ends.0.max(ends.1))),
+        }
+    }
+
+    /// Back on the scale of slowness; `None` without an interval.
+    fn difference(&self, metric: Metric) -> Option<Difference> {
+        let slowness = |relative: f64| stats::slowness(metric, 1.0 + relative);
+        let (a, b) = self.interval?;
+        let (a, b) = (slowness(a)?, slowness(b)?);
+        Some(Difference { estimate: slowness(self.relative)?, low: a.min(b), high: a.max(b) })
     }
 }
 
@@ -238,151 +242,6 @@ fn client_sick(metric: Metric, tolerance: f64, sessions: &[Evidence]) -> Option<
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::distribution::Distribution;
-    use crate::health::ClientHealth;
-    use crate::summary::{RequestCounts, Summary};
-
-    const OLD: [f64; 4] = [1000.0, 1004.0, 998.0, 1002.0];
-
-    fn throughput(tolerance: f64) -> Gate {
-        let metric = "output_tokens_per_s".parse().unwrap();
-        Gate { metric, tolerance: Some(tolerance), min: None, max: None }
-    }
-
-    fn session(tokens_per_s: u64) -> Summary {
-        let mut e2e_ms = Distribution::new();
-        e2e_ms.record_ms(1000.0);
-        Summary {
-            window_s: 1.0,
-            output_tokens: tokens_per_s,
-            requests: RequestCounts { sent: 10, succeeded: 10, ended_by_length: 10, ..Default::default() },
-            e2e_ms,
-            ..Summary::default()
-        }
-    }
-
-    fn judged(gate: Gate, summaries: &[Summary], health: &ClientHealth) -> GateOutcome {
-        let sessions: Vec<Evidence> = summaries.iter().map(|summary| Evidence { summary, health }).collect();
-        judge(&gate, Old::Stored(&OLD), &sessions)
-    }
-
-    fn verdict(tokens_per_s: &[u64]) -> Verdict {
-        let summaries: Vec<Summary> = tokens_per_s.iter().map(|value| session(*value)).collect();
-        judged(throughput(0.03), &summaries, &ClientHealth::default()).verdict
-    }
-
-    #[test]
-    fn one_session_within_half_the_tolerance_is_ok() {
-        assert_eq!(verdict(&[990]), Verdict::Ok);
-    }
-
-    #[test]
-    fn one_session_beyond_half_the_tolerance_is_only_suspected() {
-        assert_eq!(verdict(&[980]), Verdict::Suspected);
-        assert_eq!(verdict(&[500]), Verdict::Suspected);
-    }
-
-    #[test]
-    fn four_sessions_that_agree_convict() {
-        assert_eq!(verdict(&[930, 928, 932, 931]), Verdict::Regressed);
-    }
-
-    #[test]
-    fn four_sessions_that_scatter_stay_a_suspicion() {
-        assert_eq!(verdict(&[1000, 850, 990, 840]), Verdict::Suspected);
-    }
-
-    #[test]
-    fn a_real_loss_within_the_tolerance_is_ok() {
-        assert_eq!(verdict(&[980, 981, 979, 980]), Verdict::Ok);
-    }
-
-    #[test]
-    fn a_gain_beyond_the_tolerance_is_an_improvement() {
-        assert_eq!(verdict(&[1080, 1078, 1081, 1079]), Verdict::Improved);
-    }
-
-    #[test]
-    fn a_sick_client_is_invalid_and_never_regressed() {
-        let mut health = ClientHealth::default();
-        health.loop_lag_ms.record_ms(50.0);
-        let slow = [session(500), session(500), session(500), session(500)];
-        let outcome = judged(throughput(0.03), &slow, &health);
-        assert_eq!(outcome.verdict, Verdict::Invalid);
-        assert!(outcome.reason.contains("5 %"), "{}", outcome.reason);
-        let saturated = ClientHealth { cpu_share: 0.97, ..ClientHealth::default() };
-        assert_eq!(judged(throughput(0.03), &slow, &saturated).verdict, Verdict::Invalid);
-    }
-
-    #[test]
-    fn an_absolute_limit_needs_no_baseline() {
-        let metric = "success_rate".parse().unwrap();
-        let gate = Gate { metric, tolerance: None, min: Some(1.0), max: None };
-        let mut lossy = session(1000);
-        lossy.requests.succeeded = 9;
-        let health = ClientHealth::default();
-        let outcome = judge(&gate, Old::Stored(&[]), &[Evidence { summary: &lossy, health: &health }]);
-        assert_eq!(outcome.verdict, Verdict::Regressed);
-        assert_eq!(outcome.reason, "90 % is below 100 %");
-    }
-
-    #[test]
-    fn answers_of_free_length_cannot_be_gated_on_throughput() {
-        let mut free = session(1000);
-        free.requests.ended_by_length = 9;
-        let outcome = judged(throughput(0.03), &[free], &ClientHealth::default());
-        assert_eq!(outcome.verdict, Verdict::NotComparable);
-    }
-
-    fn proven(old: &[u64], new: &[u64]) -> GateOutcome {
-        let health = ClientHealth::default();
-        let summaries = |values: &[u64]| -> Vec<Summary> { values.iter().map(|v| session(*v)).collect() };
-        let (old, new) = (summaries(old), summaries(new));
-        let of = |summary| Evidence { summary, health: &health };
-        let old: Vec<Evidence> = old.iter().map(of).collect();
-        let new: Vec<Evidence> = new.iter().map(of).collect();
-        judge(&throughput(0.03), Old::Alternating(&old), &new)
-    }
-
-    #[test]
-    fn a_proof_convicts_what_is_relevant_and_real() {
-        let outcome = proven(&[1000, 1004, 998, 1002], &[930, 928, 932, 931]);
-        assert_eq!(outcome.verdict, Verdict::Regressed);
-        let (low, high) = outcome.change.unwrap().interval.unwrap();
-        assert!(-0.09 < low && low < -0.07 && -0.07 < high && high < -0.05, "{low} {high}");
-    }
-
-    #[test]
-    fn a_proof_that_scatters_is_inconclusive_and_says_what_would_decide_it() {
-        let outcome = proven(&[1000, 1060, 950, 1010], &[950, 1000, 900, 970]);
-        assert_eq!(outcome.verdict, Verdict::Inconclusive);
-        assert!(outcome.reason.starts_with("about ") && outcome.reason.contains("starts of each"));
-    }
-
-    #[test]
-    fn a_proof_acquits_what_lies_within_the_tolerance() {
-        assert_eq!(proven(&[1000, 1004, 998, 1002], &[985, 983, 986, 984]).verdict, Verdict::Ok);
-    }
-
-    #[test]
-    fn a_proof_with_one_start_of_each_cannot_tell() {
-        assert_eq!(proven(&[1000], &[500]).verdict, Verdict::Inconclusive);
-    }
-
-    #[test]
-    fn the_verdict_does_not_depend_on_the_unit() {
-        let scaled: Vec<f64> = OLD.iter().map(|value| value * 1000.0).collect();
-        let (health, gate) = (ClientHealth::default(), throughput(0.03));
-        let outcome = |old: &[f64], factor: u64| {
-            let summaries: Vec<Summary> = [930, 955, 932, 931].map(|v| session(v * factor)).to_vec();
-            let sessions: Vec<Evidence> =
-                summaries.iter().map(|summary| Evidence { summary, health: &health }).collect();
-            judge(&gate, Old::Stored(old), &sessions)
-        };
-        let (a, b) = (outcome(&OLD, 1), outcome(&scaled, 1000));
-        assert_eq!(a.verdict, b.verdict);
-        assert!((a.change.unwrap().relative - b.change.unwrap().relative).abs() < 1e-12);
-    }
-}
+mod properties;
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 pub mod explain;
 mod gate;
 pub mod power;
+pub mod rule;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -59,11 +60,10 @@ pub fn wants_proof(gates: &[GateOutcome]) -> bool {
     gates.iter().any(|gate| matches!(gate.verdict, Verdict::Suspected | Verdict::Improved))
 }
 
-/// After some starts of each side: whether more of them could still change the scenario's verdict. A proven regression
+/// After some starts of each side: whether more of them could hardly change the scenario's verdict. A proven regression
 /// is not undone by what another gate would turn out to be.
 pub fn is_decided(gates: &[GateOutcome]) -> bool {
-    let any = |verdict| gates.iter().any(|gate| gate.verdict == verdict);
-    any(Verdict::Regressed) || !any(Verdict::Inconclusive)
+    gates.iter().any(|gate| gate.verdict == Verdict::Regressed) || gates.iter().all(GateOutcome::is_settled)
 }
 
 /// Which engine a session of a proof ran.
@@ -103,6 +103,8 @@ mod tests {
         assert!(is_decided(&[gate(Ok), gate(Ok)]));
         assert!(!is_decided(&[gate(Ok), gate(Inconclusive)]));
         assert!(is_decided(&[gate(Regressed), gate(Inconclusive)]));
+        let near = Change { relative: 0.095, interval: Some((0.05, 0.14)) };
+        assert!(!is_decided(&[GateOutcome { change: Some(near), ..gate(Ok) }]));
     }
 
     #[test]

@@ -1,38 +1,82 @@
-//! What a gate is able to see: computed from how much the stored sessions scatter.
+//! What gates are able to see: the rule itself, rehearsed on figures that scatter as the stored sessions do.
+//!
+//! A rehearsed session's value is the sum of a day's share, the same for all sessions of that day, and a start's own.
+//! Both are normal; a start has the standard deviation s of the stored sessions, a day √[`DAY_VARIANCE`] times as much.
+//! That s is taken as known, although K sessions tell it only roughly: four of them to within a factor of 0.6 to 3.7
+//! (95 %).
 
-use statrs::distribution::{ContinuousCDF, Normal};
+use rand::SeedableRng;
+use rand_distr::{Distribution as _, StandardNormal};
+use rand_pcg::Pcg64;
 
 use crate::metric::Metric;
-use crate::stats;
+use crate::stats::{self, DAY_VARIANCE, Difference};
+use crate::verdict::{Side, Verdict, rule};
 
-/// A gate's power with a proof of some starts per side.
-///
-/// A change δ is convicted when the screen suspects it and the proof convicts it. With the sessions' standard deviation
-/// s, K stored sessions and n starts of each side, on the scale of slowness:
-///
-/// - the screen's difference has the standard error s·√(1 + 1/K) and has to exceed τ/2;
-/// - the proof's difference has the standard error s·√(2/n) and has to exceed both τ and t₀.₉₉₉(2n − 2)·s·√(2/n).
-///
-/// Both are taken as normal, and s as known; with K − 1 degrees of freedom it is known roughly.
+/// What follows where a session is doubted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// Old and new in turn: `starts` of each side before the first judgement, `most` before the last.
+    Proof { starts: u32, most: u32 },
+    /// Nothing old can be run: so many sessions of today in all, against the stored ones.
+    Stored { sessions: u32 },
+}
+
+/// A gate as its stored sessions show it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Power {
+pub struct StoredGate {
     metric: Metric,
     tau: f64,
+    /// Between sessions, on the scale of slowness.
     deviation: f64,
-    stored: f64,
+    sessions: u32,
+}
+
+/// A scenario's gates, and what follows where one of them is doubted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredScenario {
+    pub gates: Vec<StoredGate>,
+    pub check: Check,
+}
+
+/// How rehearsed runs of a suite came out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outlook {
+    pub runs: u64,
+    /// In which one session did not clear every scenario.
+    pub doubted: u64,
+    pub red: u64,
+    /// Sessions that each scenario took on average, the first one and those of both sides included.
+    pub sessions: Vec<f64>,
 }
 
 /// What a gate should be able to see, as a multiple of its tolerance. Beyond that it is a wish.
-const WISHFUL_BEYOND: f64 = 2.0;
-const POWER: f64 = 0.9;
-const MOST_STARTS: u32 = 64;
+pub const WISHFUL_BEYOND: f64 = 2.0;
+/// With this chance.
+pub const POWER: f64 = 0.9;
+/// Runs behind a figure of power: 90 % of them are known to within 3 %.
+const RUNS: u64 = 400;
+/// Runs behind an outlook: a suite's false alarms are one in a thousand.
+const RUNS_OF_OUTLOOK: u64 = 4000;
+const STEPS_OF_SEARCH: u32 = 12;
+/// In slowness: 95 % of the throughput lost. What a gate can't see then, it never sees.
+const LARGEST_CHANGE: f64 = 3.0;
+const LARGEST_TOLERANCE: f64 = 0.5;
+const MOST_TIMES_THE_REQUESTS: f64 = 100.0;
+/// Of each side, or of today.
+const SESSIONS_TO_TRY: [u32; 8] = [4, 6, 8, 12, 16, 24, 32, 48];
 
-impl Power {
-    /// `None` where the stored values have no scatter to speak of.
-    pub fn of(metric: Metric, tolerance: f64, stored: &[f64]) -> Option<Power> {
-        let scaled: Option<Vec<f64>> = stored.iter().map(|value| stats::slowness(metric, *value)).collect();
+impl StoredGate {
+    /// `None` of values that have no scatter: fewer than two, or without a logarithm.
+    pub fn of(metric: Metric, tolerance: f64, values: &[f64]) -> Option<StoredGate> {
+        let scaled: Option<Vec<f64>> = values.iter().map(|value| stats::slowness(metric, *value)).collect();
         let deviation = stats::deviation(&scaled?)?;
-        Some(Power { metric, tau: stats::tau(metric, tolerance), deviation, stored: stored.len() as f64 })
+        Some(StoredGate {
+            metric,
+            tau: stats::tau(metric, tolerance),
+            deviation,
+            sessions: values.len() as u32,
+        })
     }
 
     /// The standard deviation between sessions, relative to the value.
@@ -40,89 +84,273 @@ impl Power {
         self.deviation
     }
 
-    /// The smallest change for the worse, relative to the metric, that is convicted with a chance of 90 %.
-    pub fn detectable(&self, starts: u32) -> f64 {
-        let (mut low, mut high) = (0.0, self.tau + 1.0);
-        while self.convicts(high, starts) < POWER {
-            high *= 2.0;
-        }
-        for _ in 0..60 {
-            let middle = (low + high) / 2.0;
-            if self.convicts(middle, starts) < POWER { low = middle } else { high = middle }
-        }
-        stats::relative_change(self.metric, high)
+    /// The smallest change for the worse, relative to the metric, that is red with a chance of 90 %; `None` where
+    /// nothing is.
+    pub fn detectable(&self, check: Check) -> Option<f64> {
+        let change = least(0.0, LARGEST_CHANGE, |change| self.sees(change, check))?;
+        Some(stats::relative_change(self.metric, change))
     }
 
     /// Whether a loss of twice the tolerance would often go unseen.
-    pub fn is_wishful(&self, starts: u32) -> bool {
-        self.convicts(WISHFUL_BEYOND * self.tau, starts) < POWER
+    pub fn is_wishful(&self, check: Check) -> bool {
+        !self.sees(WISHFUL_BEYOND * self.tau, check)
     }
 
-    /// The starts of each side with which the gate is no longer wishful; `None` beyond any sensible number.
-    pub fn starts_needed(&self) -> Option<u32> {
-        (2..=MOST_STARTS).step_by(2).find(|starts| !self.is_wishful(*starts))
+    /// The starts of each side, or the sessions of the baseline and of today, with which the gate is no wish.
+    pub fn sessions_needed(&self, check: Check) -> Option<u32> {
+        let with = |sessions| match check {
+            Check::Proof { .. } => (*self, Check::Proof { starts: sessions, most: sessions }),
+            Check::Stored { .. } => (StoredGate { sessions, ..*self }, Check::Stored { sessions }),
+        };
+        SESSIONS_TO_TRY.into_iter().find(|sessions| {
+            let (gate, check) = with(*sessions);
+            !gate.is_wishful(check)
+        })
     }
 
-    /// The chance that an unchanged engine is suspected.
-    pub fn false_suspicion(&self) -> f64 {
-        let error = self.deviation * (1.0 + 1.0 / self.stored).sqrt();
-        exceeds(0.0, error, self.tau / 2.0)
+    /// By how much the sessions' variance has to shrink for the gate to be no wish: so many times the requests of a
+    /// session, if requests are all that scatters. `None` beyond a hundred times.
+    pub fn requests_needed(&self, check: Check) -> Option<f64> {
+        let calmer = |requests: f64| StoredGate { deviation: self.deviation / requests.sqrt(), ..*self };
+        least(1.0, MOST_TIMES_THE_REQUESTS, |requests| !calmer(requests).is_wishful(check))
     }
 
-    /// The chance that an unchanged engine is convicted.
-    pub fn false_alarm(&self, starts: u32) -> f64 {
-        self.convicts(0.0, starts)
+    /// The tolerance with which the gate would be no wish; `None` beyond 50 %.
+    pub fn tolerance_needed(&self, check: Check) -> Option<f64> {
+        least(0.0, LARGEST_TOLERANCE, |tolerance| {
+            let gate = StoredGate { tau: stats::tau(self.metric, tolerance), ..*self };
+            !gate.is_wishful(check)
+        })
     }
 
-    fn convicts(&self, change: f64, starts: u32) -> f64 {
-        let n = f64::from(starts);
-        let error = self.deviation * (2.0 / n).sqrt();
-        let threshold = self.tau.max(stats::t_quantile(1.0 - stats::ALPHA, 2.0 * n - 2.0) * error);
-        let screen_error = self.deviation * (1.0 + 1.0 / self.stored).sqrt();
-        exceeds(change, screen_error, self.tau / 2.0) * exceeds(change, error, threshold)
+    fn sees(&self, change: f64, check: Check) -> bool {
+        let runs = (0..RUNS).map(|seed| rehearse(&[*self], |_| change, check, seed));
+        let red = runs.filter(|run| run.verdict == Verdict::Regressed).count();
+        red as f64 >= POWER * RUNS as f64
+    }
+
+    /// What today's sessions differ from the stored ones by, before any change: the day.
+    fn day(&self, rng: &mut Pcg64) -> f64 {
+        self.deviation * DAY_VARIANCE.sqrt() * normal(rng)
+    }
+
+    fn sessions(&self, count: u32, typical: f64, rng: &mut Pcg64) -> Vec<f64> {
+        (0..count).map(|_| typical + self.deviation * normal(rng)).collect()
     }
 }
 
-/// The chance that an estimate of `truth` with a standard error lies above a threshold.
-fn exceeds(truth: f64, error: f64, threshold: f64) -> f64 {
-    if error == 0.0 {
-        return f64::from(u8::from(truth > threshold));
+impl Outlook {
+    /// With every gate's values worse by so many of its tolerances; 0 is an engine that did not change.
+    ///
+    /// Every gate scatters by itself here. In truth those of a suite err together, and fewer runs are red.
+    pub fn of(suite: &[StoredScenario], tolerances: f64) -> Outlook {
+        let (mut doubted_runs, mut red_runs, mut sessions) = (0, 0, vec![0; suite.len()]);
+        for number in 0..RUNS_OF_OUTLOOK {
+            let (mut doubted, mut red) = (false, false);
+            for (index, scenario) in suite.iter().enumerate() {
+                let seed = number + RUNS_OF_OUTLOOK * index as u64;
+                let run = rehearse(&scenario.gates, |gate| tolerances * gate.tau, scenario.check, seed);
+                doubted |= run.doubted;
+                red |= run.verdict == Verdict::Regressed;
+                sessions[index] += run.sessions;
+            }
+            doubted_runs += u64::from(doubted);
+            red_runs += u64::from(red);
+        }
+        let each = |sum: &u32| f64::from(*sum) / RUNS_OF_OUTLOOK as f64;
+        Outlook {
+            runs: RUNS_OF_OUTLOOK,
+            doubted: doubted_runs,
+            red: red_runs,
+            sessions: sessions.iter().map(each).collect(),
+        }
     }
-    1.0 - Normal::new(truth, error).expect("an error is positive").cdf(threshold)
+}
+
+/// One run of a scenario.
+struct Run {
+    doubted: bool,
+    verdict: Verdict,
+    sessions: u32,
+}
+
+/// A gate's sessions of one run.
+struct Cast {
+    gate: StoredGate,
+    /// What the new engine is slower by.
+    change: f64,
+    day: f64,
+    stored: Vec<f64>,
+    screen: Vec<f64>,
+}
+
+fn rehearse(gates: &[StoredGate], change: impl Fn(&StoredGate) -> f64, check: Check, seed: u64) -> Run {
+    let mut rng = Pcg64::seed_from_u64(seed);
+    let casts: Vec<Cast> = gates.iter().map(|gate| Cast::of(*gate, change(gate), &mut rng)).collect();
+    let doubts = |cast: &Cast| rule::screen(&cast.stored, &cast.screen, cast.gate.tau) != Verdict::Ok;
+    if !casts.iter().any(doubts) {
+        return Run { doubted: false, verdict: Verdict::Ok, sessions: 1 };
+    }
+    match check {
+        Check::Proof { starts, most } => prove(&casts, starts, most, &mut rng),
+        Check::Stored { sessions } => convict_by_stored(&casts, sessions, &mut rng),
+    }
+}
+
+impl Cast {
+    fn of(gate: StoredGate, change: f64, rng: &mut Pcg64) -> Cast {
+        let (yesterday, day) = (gate.day(rng), gate.day(rng));
+        let stored = gate.sessions(gate.sessions, yesterday, rng);
+        let screen = gate.sessions(1, day + change, rng);
+        Cast { gate, change, day, stored, screen }
+    }
+}
+
+fn prove(casts: &[Cast], starts: u32, most: u32, rng: &mut Pcg64) -> Run {
+    let mut sides = vec![(Vec::new(), Vec::new()); casts.len()];
+    let (mut held, mut next) = (0, starts.min(most));
+    loop {
+        for (cast, (old, new)) in casts.iter().zip(&mut sides) {
+            old.extend(cast.gate.sessions(next - held, cast.day, rng));
+            new.extend(cast.gate.sessions(next - held, cast.day + cast.change, rng));
+        }
+        held = next;
+        let found = casts.iter().zip(&sides).map(|(cast, (old, new))| {
+            let tau = cast.gate.tau;
+            Difference::of_alternating(old, new).map_or((Verdict::Inconclusive, false), |difference| {
+                let verdict = rule::conclude(&difference, tau, Verdict::Inconclusive);
+                (verdict, rule::is_settled(verdict, &difference, tau))
+            })
+        });
+        let found: Vec<(Verdict, bool)> = found.collect();
+        let verdict = Verdict::worst(found.iter().map(|(verdict, _)| *verdict));
+        if verdict == Verdict::Regressed || found.iter().all(|(_, settled)| *settled) || held >= most {
+            return Run { doubted: true, verdict, sessions: 1 + 2 * held };
+        }
+        next = most.min(held + Side::BLOCK.len() as u32 / 2);
+    }
+}
+
+fn convict_by_stored(casts: &[Cast], sessions: u32, rng: &mut Pcg64) -> Run {
+    let verdicts = casts.iter().map(|cast| {
+        let typical = cast.day + cast.change;
+        let more = cast.gate.sessions(sessions.saturating_sub(1), typical, rng);
+        let today = [&cast.screen[..], &more].concat();
+        if today.len() < rule::LEAST_SESSIONS_TO_CONVICT {
+            return Verdict::Suspected;
+        }
+        let difference = Difference::to_stored(&cast.stored, &today);
+        difference
+            .map_or(Verdict::NotComparable, |found| rule::conclude(&found, cast.gate.tau, Verdict::Suspected))
+    });
+    Run { doubted: true, verdict: Verdict::worst(verdicts), sessions: sessions.max(1) }
+}
+
+/// The least of the values for which it holds, if it holds for all that are larger.
+fn least(low: f64, high: f64, holds: impl Fn(f64) -> bool) -> Option<f64> {
+    if !holds(high) {
+        return None;
+    }
+    let (mut low, mut high) = (low, high);
+    for _ in 0..STEPS_OF_SEARCH {
+        let middle = (low + high) / 2.0;
+        if holds(middle) { high = middle } else { low = middle }
+    }
+    Some(high)
+}
+
+fn normal(rng: &mut Pcg64) -> f64 {
+    StandardNormal.sample(rng)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn power(stored: &[f64]) -> Power {
-        Power::of("output_tokens_per_s".parse().unwrap(), 0.03, stored).unwrap()
+    const PROOF: Check = Check::Proof { starts: 4, most: 32 };
+    const STORED: Check = Check::Stored { sessions: 4 };
+
+    /// On output throughput with a tolerance of 3 %.
+    fn gate(values: &[f64]) -> StoredGate {
+        StoredGate::of("output_tokens_per_s".parse().unwrap(), 0.03, values).unwrap()
+    }
+
+    fn quiet() -> StoredGate {
+        gate(&[1000.0, 1001.0, 999.0, 1000.0])
+    }
+
+    /// By 2.1 %.
+    fn restless() -> StoredGate {
+        gate(&[1000.0, 1025.0, 975.0, 1010.0])
+    }
+
+    fn suite(gate: StoredGate, check: Check) -> [StoredScenario; 1] {
+        [StoredScenario { gates: vec![gate], check }]
     }
 
     #[test]
     fn a_quiet_engine_shows_little_more_than_the_tolerance() {
-        let detectable = power(&[1000.0, 1001.0, 999.0, 1000.0]).detectable(4);
-        assert!(-0.032 < detectable && detectable < -0.03, "{detectable}");
+        for check in [PROOF, STORED] {
+            let detectable = quiet().detectable(check).unwrap();
+            assert!(-0.034 < detectable && detectable < -0.03, "{check:?}: {detectable}");
+        }
     }
 
     #[test]
-    fn a_noisy_engine_makes_the_gate_a_wish_that_more_starts_fulfil() {
-        let noisy = power(&[1000.0, 1025.0, 975.0, 1010.0]);
-        assert!(noisy.is_wishful(4));
-        let needed = noisy.starts_needed().unwrap();
-        assert!(needed > 4 && !noisy.is_wishful(needed));
-        assert!(noisy.detectable(needed) > noisy.detectable(4));
+    fn a_restless_engine_shows_more_to_a_proof_than_to_stored_sessions() {
+        let [proof, stored] = [PROOF, STORED].map(|check| restless().detectable(check).unwrap());
+        assert!(stored < 2.0 * proof && proof < -0.03, "{proof} {stored}");
     }
 
     #[test]
-    fn an_unchanged_engine_is_convicted_less_often_than_suspected() {
-        let noisy = power(&[1000.0, 1025.0, 975.0, 1010.0]);
-        assert!(noisy.false_alarm(4) < stats::ALPHA * noisy.false_suspicion() + 1e-4);
-        assert!(noisy.false_suspicion() > 0.1);
+    fn a_proof_of_few_starts_is_a_wish_that_more_of_them_fulfil() {
+        let few = Check::Proof { starts: 4, most: 4 };
+        assert!(restless().is_wishful(few));
+        let needed = restless().sessions_needed(few).unwrap();
+        assert!(needed > 4 && !restless().is_wishful(Check::Proof { starts: needed, most: needed }));
+    }
+
+    #[test]
+    fn what_it_would_take_takes_the_wish_away() {
+        let gate = restless();
+        assert!(gate.is_wishful(STORED));
+        let requests = gate.requests_needed(STORED).unwrap();
+        let calmer = StoredGate { deviation: gate.deviation / requests.sqrt(), ..gate };
+        assert!(requests > 1.0 && !calmer.is_wishful(STORED));
+        let tolerance = gate.tolerance_needed(STORED).unwrap();
+        let wider = StoredGate { tau: stats::tau(gate.metric, tolerance), ..gate };
+        assert!(tolerance > 0.03 && !wider.is_wishful(STORED));
+    }
+
+    #[test]
+    fn two_sessions_of_today_see_nothing_whatever_happens() {
+        assert_eq!(quiet().detectable(Check::Stored { sessions: 2 }), None);
+    }
+
+    #[test]
+    fn an_unchanged_quiet_engine_is_cleared_by_its_first_session() {
+        let outlook = Outlook::of(&suite(quiet(), PROOF), 0.0);
+        assert_eq!((outlook.doubted, outlook.red, &outlook.sessions[..]), (0, 0, &[1.0][..]));
+    }
+
+    #[test]
+    fn an_unchanged_restless_engine_is_doubted_often_and_red_hardly_ever() {
+        for check in [PROOF, STORED] {
+            let outlook = Outlook::of(&suite(restless(), check), 0.0);
+            assert!(outlook.doubted > outlook.runs / 4, "{outlook:?}");
+            assert!(outlook.red < outlook.runs / 200, "{outlook:?}");
+        }
+    }
+
+    #[test]
+    fn a_loss_costs_the_sessions_that_prove_it() {
+        let sessions = |check| Outlook::of(&suite(quiet(), check), WISHFUL_BEYOND).sessions[0];
+        assert_eq!(sessions(PROOF), 1.0 + 2.0 * 4.0);
+        assert_eq!(sessions(STORED), 4.0);
     }
 
     #[test]
     fn a_single_session_has_no_scatter() {
-        assert_eq!(Power::of("ttft_ms_p95".parse().unwrap(), 0.1, &[400.0]), None);
+        assert_eq!(StoredGate::of("ttft_ms_p95".parse().unwrap(), 0.1, &[400.0]), None);
     }
 }

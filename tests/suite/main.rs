@@ -6,6 +6,7 @@ mod common;
 mod acceptance;
 mod engines;
 mod first_run;
+mod proofs;
 mod selection;
 mod trouble;
 mod verdicts;

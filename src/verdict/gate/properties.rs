@@ -1,0 +1,168 @@
+//! What holds of a gate's verdict whatever the figures are.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+use crate::health::ClientHealth;
+use crate::metric::Better;
+use crate::summary::{RequestCounts, Summary};
+
+/// A metric of each kind: more is better, less is better.
+const METRICS: [&str; 2] = ["output_tokens_per_s", "ttft_ms_mean"];
+
+/// A gate, and a value per session of both sides.
+#[derive(Clone, Debug)]
+struct Case {
+    gate: Gate,
+    old: Vec<f64>,
+    new: Vec<f64>,
+    in_turn: bool,
+}
+
+/// Tolerances of 1 to 20 %, sessions that scatter by up to 10 %, sides that differ by up to a third.
+fn cases(
+    sessions: std::ops::Range<usize>,
+    in_turn: impl Strategy<Value = bool>,
+) -> impl Strategy<Value = Case> {
+    let sides = (vec(-1.0..1.0, 2..9), vec(-1.0..1.0, sessions), 0.0001..0.1, -0.3..0.3);
+    (0..METRICS.len(), 0.01..0.2, sides, in_turn).prop_map(
+        |(metric, tolerance, (old, new, scatter, apart), in_turn)| {
+            let metric = METRICS[metric].parse().unwrap();
+            let values = |side: Vec<f64>, apart: f64| -> Vec<f64> {
+                side.into_iter().map(|noise: f64| 100.0 * f64::exp(apart + scatter * noise)).collect()
+            };
+            let gate = Gate { metric, tolerance: Some(tolerance), min: None, max: None };
+            Case { gate, old: values(old, 0.0), new: values(new, apart), in_turn }
+        },
+    )
+}
+
+fn any_case() -> impl Strategy<Value = Case> {
+    cases(1..9, any::<bool>())
+}
+
+impl Case {
+    fn judged(&self) -> GateOutcome {
+        let health = ClientHealth::default();
+        let summaries = |values: &[f64]| -> Vec<Summary> {
+            values.iter().map(|value| summary(self.gate.metric, *value)).collect()
+        };
+        let (old, new) = (summaries(&self.old), summaries(&self.new));
+        let evidence = |summary| Evidence { summary, health: &health };
+        let old: Vec<Evidence> = old.iter().map(evidence).collect();
+        let new: Vec<Evidence> = new.iter().map(evidence).collect();
+        let old = if self.in_turn { Old::Alternating(&old) } else { Old::Stored(&self.old) };
+        judge(&self.gate, old, &new)
+    }
+
+    fn times(&self, old: f64, new: f64) -> Case {
+        let times = |values: &[f64], factor| values.iter().map(|value| value * factor).collect();
+        Case { old: times(&self.old, old), new: times(&self.new, new), ..self.clone() }
+    }
+}
+
+fn summary(metric: Metric, value: f64) -> Summary {
+    let mut summary = Summary {
+        requests: RequestCounts { sent: 1, succeeded: 1, ended_by_length: 1, ..RequestCounts::default() },
+        ..Summary::default()
+    };
+    match metric.better() {
+        Better::Higher => (summary.output_tokens, summary.window_s) = (1_000_000, 1e6 / value),
+        Better::Lower => summary.ttft_ms.record_ms(value),
+    }
+    summary
+}
+
+/// From the kindest verdict to the harshest.
+fn harshness(verdict: Verdict) -> u32 {
+    match verdict {
+        Verdict::Improved => 0,
+        Verdict::Ok => 1,
+        Verdict::Suspected | Verdict::Inconclusive => 2,
+        Verdict::Regressed => 3,
+        other => panic!("not by comparison: {other:?}"),
+    }
+}
+
+/// The change and the ends of its interval.
+fn figures(outcome: &GateOutcome) -> impl Iterator<Item = f64> {
+    let change = outcome.change.into_iter();
+    change.flat_map(|Change { relative, interval }| {
+        let ends = interval.into_iter().flat_map(|(low, high)| [low, high]);
+        [relative].into_iter().chain(ends)
+    })
+}
+
+fn is_close(a: f64, b: f64) -> bool {
+    (a - b).abs() < 1e-9
+}
+
+proptest! {
+    #[test]
+    fn the_verdict_does_not_depend_on_the_unit(case in any_case(), factor in 0.01..100.0) {
+        let (one, other) = (case.judged(), case.times(factor, factor).judged());
+        prop_assert_eq!(one.verdict, other.verdict);
+        prop_assert_eq!(one.change.is_some(), other.change.is_some());
+        for (a, b) in figures(&one).zip(figures(&other)) {
+            prop_assert!(is_close(a, b), "{one:?} {other:?}");
+        }
+    }
+
+    #[test]
+    fn a_slower_engine_is_never_judged_more_kindly(case in any_case(), slower in 1.0..1.5) {
+        let factor = match case.gate.metric.better() {
+            Better::Higher => 1.0 / slower,
+            Better::Lower => slower,
+        };
+        let (fast, slow) = (case.judged().verdict, case.times(1.0, factor).judged().verdict);
+        prop_assert!(harshness(fast) <= harshness(slow), "{fast:?}, and slower: {slow:?}");
+    }
+
+    #[test]
+    fn swapping_old_and_new_turns_a_loss_into_the_same_gain(case in cases(2..9, Just(true))) {
+        let (there, back) = (case.judged(), Case { old: case.new.clone(), new: case.old, ..case }.judged());
+        prop_assert_eq!(there.verdict == Verdict::Regressed, back.verdict == Verdict::Improved);
+        prop_assert_eq!(there.verdict == Verdict::Improved, back.verdict == Verdict::Regressed);
+        let mirrors = |a: f64, b: f64| is_close((1.0 + a) * (1.0 + b), 1.0);
+        let (there, back) = (there.change.unwrap(), back.change.unwrap());
+        prop_assert!(mirrors(there.relative, back.relative));
+        let (there, back) = (there.interval.unwrap(), back.interval.unwrap());
+        prop_assert!(mirrors(there.0, back.1) && mirrors(there.1, back.0));
+    }
+
+    #[test]
+    fn the_order_of_the_sessions_does_not_matter(case in any_case()) {
+        let reversed = |values: &[f64]| values.iter().rev().copied().collect();
+        let other = Case { old: reversed(&case.old), new: reversed(&case.new), ..case.clone() };
+        prop_assert_eq!(case.judged().verdict, other.judged().verdict);
+    }
+
+    #[test]
+    fn only_what_is_beyond_the_tolerance_and_beside_zero_is_convicted(case in any_case()) {
+        let outcome = case.judged();
+        let Some(change) = outcome.change.filter(|_| outcome.verdict == Verdict::Regressed) else { return Ok(()) };
+        let (low, high) = change.interval.expect("a single session convicts nobody");
+        let tolerance = case.gate.tolerance.unwrap();
+        match case.gate.metric.better() {
+            Better::Higher => prop_assert!(change.relative < -tolerance && high < 0.0),
+            Better::Lower => prop_assert!(change.relative > tolerance && low > 0.0),
+        }
+    }
+
+    #[test]
+    fn two_sessions_against_stored_ones_convict_nobody(case in cases(1..3, Just(false)), slower in 1.0..100.0) {
+        let outcome = case.times(slower, 1.0).judged();
+        prop_assert!(!matches!(outcome.verdict, Verdict::Regressed | Verdict::Inconclusive), "{outcome:?}");
+    }
+
+    #[test]
+    fn whatever_was_measured_there_is_a_verdict(
+        case in any_case(),
+        odd in prop_oneof![Just(0.0), Just(f64::MIN_POSITIVE), Just(1e300), 0.0..1e9],
+    ) {
+        let stored = Case { old: vec![odd; case.old.len()], in_turn: false, ..case };
+        let outcome = stored.judged();
+        prop_assert_eq!(outcome.verdict == Verdict::NotComparable, odd == 0.0, "{:?}", outcome);
+    }
+}

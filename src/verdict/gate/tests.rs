@@ -1,0 +1,147 @@
+use super::*;
+use crate::distribution::Distribution;
+use crate::health::ClientHealth;
+use crate::summary::{RequestCounts, Summary};
+
+const OLD: [f64; 4] = [1000.0, 1004.0, 998.0, 1002.0];
+
+fn throughput(tolerance: f64) -> Gate {
+    let metric = "output_tokens_per_s".parse().unwrap();
+    Gate { metric, tolerance: Some(tolerance), min: None, max: None }
+}
+
+fn session(tokens_per_s: u64) -> Summary {
+    let mut e2e_ms = Distribution::new();
+    e2e_ms.record_ms(1000.0);
+    Summary {
+        window_s: 1.0,
+        output_tokens: tokens_per_s,
+        requests: RequestCounts { sent: 10, succeeded: 10, ended_by_length: 10, ..Default::default() },
+        e2e_ms,
+        ..Summary::default()
+    }
+}
+
+fn judged(gate: Gate, summaries: &[Summary], health: &ClientHealth) -> GateOutcome {
+    let sessions: Vec<Evidence> = summaries.iter().map(|summary| Evidence { summary, health }).collect();
+    judge(&gate, Old::Stored(&OLD), &sessions)
+}
+
+fn verdict(tokens_per_s: &[u64]) -> Verdict {
+    let summaries: Vec<Summary> = tokens_per_s.iter().map(|value| session(*value)).collect();
+    judged(throughput(0.03), &summaries, &ClientHealth::default()).verdict
+}
+
+#[test]
+fn one_session_within_half_the_tolerance_is_ok() {
+    assert_eq!(verdict(&[990]), Verdict::Ok);
+}
+
+#[test]
+fn one_session_beyond_half_the_tolerance_is_only_suspected() {
+    assert_eq!(verdict(&[980]), Verdict::Suspected);
+    assert_eq!(verdict(&[500]), Verdict::Suspected);
+}
+
+#[test]
+fn four_sessions_that_agree_convict() {
+    assert_eq!(verdict(&[930, 928, 932, 931]), Verdict::Regressed);
+}
+
+#[test]
+fn four_sessions_that_scatter_stay_a_suspicion() {
+    assert_eq!(verdict(&[1000, 850, 990, 840]), Verdict::Suspected);
+}
+
+#[test]
+fn a_real_loss_within_the_tolerance_is_ok() {
+    assert_eq!(verdict(&[980, 981, 979, 980]), Verdict::Ok);
+}
+
+#[test]
+fn a_gain_beyond_the_tolerance_is_an_improvement() {
+    assert_eq!(verdict(&[1080, 1078, 1081, 1079]), Verdict::Improved);
+}
+
+#[test]
+fn a_sick_client_is_invalid_and_never_regressed() {
+    let mut health = ClientHealth::default();
+    health.loop_lag_ms.record_ms(50.0);
+    let slow = [session(500), session(500), session(500), session(500)];
+    let outcome = judged(throughput(0.03), &slow, &health);
+    assert_eq!(outcome.verdict, Verdict::Invalid);
+    assert!(outcome.reason.contains("5 %"), "{}", outcome.reason);
+    let saturated = ClientHealth { cpu_share: 0.97, ..ClientHealth::default() };
+    assert_eq!(judged(throughput(0.03), &slow, &saturated).verdict, Verdict::Invalid);
+}
+
+#[test]
+fn an_absolute_limit_needs_no_baseline() {
+    let metric = "success_rate".parse().unwrap();
+    let gate = Gate { metric, tolerance: None, min: Some(1.0), max: None };
+    let mut lossy = session(1000);
+    lossy.requests.succeeded = 9;
+    let health = ClientHealth::default();
+    let outcome = judge(&gate, Old::Stored(&[]), &[Evidence { summary: &lossy, health: &health }]);
+    assert_eq!(outcome.verdict, Verdict::Regressed);
+    assert_eq!(outcome.reason, "90 % is below 100 %");
+}
+
+#[test]
+fn answers_of_free_length_cannot_be_gated_on_throughput() {
+    let mut free = session(1000);
+    free.requests.ended_by_length = 9;
+    let outcome = judged(throughput(0.03), &[free], &ClientHealth::default());
+    assert_eq!(outcome.verdict, Verdict::NotComparable);
+}
+
+fn proven(old: &[u64], new: &[u64]) -> GateOutcome {
+    let health = ClientHealth::default();
+    let summaries = |values: &[u64]| -> Vec<Summary> { values.iter().map(|v| session(*v)).collect() };
+    let (old, new) = (summaries(old), summaries(new));
+    let of = |summary| Evidence { summary, health: &health };
+    let old: Vec<Evidence> = old.iter().map(of).collect();
+    let new: Vec<Evidence> = new.iter().map(of).collect();
+    judge(&throughput(0.03), Old::Alternating(&old), &new)
+}
+
+#[test]
+fn a_proof_convicts_what_is_relevant_and_real() {
+    let outcome = proven(&[1000, 1004, 998, 1002], &[930, 928, 932, 931]);
+    assert_eq!(outcome.verdict, Verdict::Regressed);
+    let (low, high) = outcome.change.unwrap().interval.unwrap();
+    assert!(-0.09 < low && low < -0.07 && -0.07 < high && high < -0.05, "{low} {high}");
+}
+
+#[test]
+fn a_proof_that_scatters_is_inconclusive_and_says_what_would_decide_it() {
+    let outcome = proven(&[1000, 1060, 950, 1010], &[950, 1000, 900, 970]);
+    assert_eq!(outcome.verdict, Verdict::Inconclusive);
+    assert!(outcome.reason.starts_with("about ") && outcome.reason.contains("starts of each"));
+}
+
+#[test]
+fn a_proof_acquits_what_lies_within_the_tolerance() {
+    assert_eq!(proven(&[1000, 1004, 998, 1002], &[985, 983, 986, 984]).verdict, Verdict::Ok);
+}
+
+#[test]
+fn a_proof_with_one_start_of_each_cannot_tell() {
+    assert_eq!(proven(&[1000], &[500]).verdict, Verdict::Inconclusive);
+}
+
+#[test]
+fn an_acquittal_close_to_the_tolerance_is_not_settled() {
+    assert!(proven(&[1000, 1004, 998, 1002], &[985, 983, 986, 984]).is_settled());
+    let close = proven(&[1000, 1010, 990, 1000], &[972, 982, 962, 972]);
+    assert_eq!(close.verdict, Verdict::Ok);
+    assert!(!close.is_settled());
+}
+
+#[test]
+fn what_is_inconclusive_is_not_settled_and_what_is_proven_is() {
+    assert!(!proven(&[1000], &[500]).is_settled());
+    assert!(!proven(&[1000, 1060, 950, 1010], &[950, 1000, 900, 970]).is_settled());
+    assert!(proven(&[1000, 1004, 998, 1002], &[930, 928, 932, 931]).is_settled());
+    assert!(proven(&[930, 928, 932, 931], &[1000, 1004, 998, 1002]).is_settled());
+}

@@ -1,0 +1,84 @@
+//! How a proof is held, and what is left of one that is cut off.
+
+use std::process::Stdio;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tollgate::metric::Metric;
+use tollgate::report::{ProofEnd, Report};
+use tollgate::verdict::Verdict;
+
+use crate::common::{CHAT, Outcome, SIMULATOR, Suite, await_some};
+
+const SCENARIO: &str = "chat::users-4::sim";
+const SLOW_DECODE: &str = "targets.sim.simulator.decode_scale=4";
+
+/// With a baseline, and with this proof of its target.
+fn suite_with_proof(proof: &str) -> Suite {
+    let targets = format!("{SIMULATOR}[targets.sim.proof]\n{proof}\n");
+    let suite = Suite::of(&[("targets.toml", &targets), ("scenarios/chat.toml", CHAT)]);
+    suite.record_baselines();
+    suite
+}
+
+fn verdicts(report: &Report) -> Vec<(Metric, Verdict)> {
+    report.gates.iter().map(|outcome| (outcome.gate.metric, outcome.verdict)).collect()
+}
+
+#[test]
+fn side_by_side_and_in_turn_give_the_same_verdicts() {
+    // Red in one gate, red in the other, and doubted for no reason.
+    let changes =
+        [SLOW_DECODE, "targets.sim.simulator.prefill_scale=3", "targets.sim.simulator.decode_scale=1.9"];
+    let suite = suite_with_proof("");
+    let told = |side_by_side: bool| {
+        changes.map(|change| {
+            let set = format!("{change},targets.sim.proof.side_by_side={side_by_side}");
+            suite.run_with(&[("TOLLGATE_SET", &set)]);
+            let report = suite.report(SCENARIO);
+            let proof = report.proof.as_ref().unwrap_or_else(|| panic!("{change} is doubted: {report:?}"));
+            assert_eq!(proof.side_by_side, side_by_side);
+            verdicts(&report)
+        })
+    };
+    let in_turn = told(false);
+    assert_eq!(in_turn, told(true));
+    let worst = in_turn.map(|gates| Verdict::worst(gates.into_iter().map(|(_, verdict)| verdict)));
+    assert_eq!(worst, [Verdict::Regressed, Verdict::Regressed, Verdict::Ok]);
+}
+
+#[test]
+fn a_proof_whose_time_is_up_says_so_in_the_report_and_in_the_failure() {
+    // The first new session takes longer than that.
+    let suite = suite_with_proof("minutes = 0.015");
+    let cut = suite.run_with(&[("TOLLGATE_SET", SLOW_DECODE)]);
+    let report = suite.report(SCENARIO);
+    let proof = report.proof.as_ref().unwrap();
+    assert_eq!((report.verdict, proof.end), (Verdict::Inconclusive, ProofEnd::OutOfTime));
+    assert!(proof.starts < 4 && !proof.sessions.is_empty(), "{} of each", proof.starts);
+    let told = "Its time was up before every gate was decided: raise proof.minutes";
+    cut.assert_exit(101).assert_says("INCONCLUSIVE: ").assert_says(told);
+    assert!(suite.junit_text("error").unwrap().contains(told));
+}
+
+#[test]
+fn an_interrupted_proof_leaves_what_it_measured() {
+    let suite = suite_with_proof("");
+    let mut command = suite.command();
+    command.env("TOLLGATE_SET", SLOW_DECODE).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    let measured = await_some("old and new of a proof", || {
+        let proof = suite.reports().remove(SCENARIO)?.proof?;
+        (proof.starts > 0).then_some(proof.sessions)
+    });
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let interrupted: Outcome = child.wait_with_output().unwrap().into();
+    interrupted.assert_exit(130).assert_says("INVALID: interrupted before it was decided");
+
+    let report = suite.report(SCENARIO);
+    let proof = report.proof.unwrap();
+    assert_eq!((report.verdict, proof.end), (Verdict::Invalid, ProofEnd::Interrupted));
+    assert_eq!(proof.sessions[..measured.len()], measured);
+    assert!(proof.pairs.values().all(|pairs| !pairs.is_empty()), "{:?}", proof.pairs);
+    let told = suite.junit_text("error").unwrap();
+    assert!(told.contains("It was interrupted before every gate was decided"), "{told}");
+}
