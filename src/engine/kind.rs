@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::engine::{ENGINES, Engine, openai, simulator};
 
-/// A kind of server: one of [`ENGINES`].
+/// A kind of server: one of `ENGINES`.
 #[derive(Clone, Copy)]
 pub struct EngineKind(&'static dyn Engine);
 

@@ -2,7 +2,7 @@
 //!
 //! Nothing here does I/O. The client sends what a [`Wire`] writes and hands it what arrives.
 //!
-//! A new engine is a file here, and a line in [`ENGINES`].
+//! A new engine is a file here, and a line in `ENGINES`.
 
 mod errand;
 mod exposition;

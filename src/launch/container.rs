@@ -151,7 +151,7 @@ impl Launcher<'_> {
         self.await_health(&address, spec.start_timeout, lives)
             .map_err(|error| running.explain(error, &image.pinned, self.cancel.is_cancelled()))?;
         let Introduced { version, model, model_shown } = self.introduce(target, &mut address)?;
-        let gpus = spec.gpus.map(|wanted| installed(wanted)).transpose()?.unwrap_or_default();
+        let gpus = spec.gpus.map(installed).transpose()?.unwrap_or_default();
         let version = version.or_else(|| image.version.clone()).unwrap_or(spec.image.version());
         let hardware = spec.hardware.clone().unwrap_or_else(|| gpu::hardware(&gpus));
         let environment = Environment {

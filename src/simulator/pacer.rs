@@ -149,7 +149,7 @@ impl Pacer {
                 metrics.inter_token_latency.record_ns(gap_ns);
             }
             if token.last {
-                live.finish(&token, &mut metrics);
+                live.finish(token, &mut metrics);
             }
         }
     }
