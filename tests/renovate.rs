@@ -31,6 +31,14 @@ fn the_file_of_targets_is_looked_at_wherever_the_crate_is() {
 }
 
 #[test]
+fn every_image_of_the_shipped_targets_is_found() {
+    let targets = include_str!("../perf-tests/targets.toml");
+    let pinned = targets.lines().filter(|line| line.starts_with("image = ")).count();
+    assert!(pinned > 0);
+    assert_eq!(found(targets).len(), pinned);
+}
+
+#[test]
 fn an_image_is_taken_apart_with_and_without_a_digest() {
     let digest = format!("sha256:{}", "4f".repeat(32));
     let text = format!(
