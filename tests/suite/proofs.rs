@@ -20,30 +20,34 @@ fn suite_with_proof(proof: &str) -> Suite {
     suite
 }
 
-fn verdicts(report: &Report) -> Vec<(Metric, Verdict)> {
-    report.gates.iter().map(|outcome| (outcome.gate.metric, outcome.verdict)).collect()
+fn verdict(report: &Report, metric: &str) -> Verdict {
+    let metric: Metric = metric.parse().unwrap();
+    let gate = report.gates.iter().find(|outcome| outcome.gate.metric == metric);
+    gate.unwrap_or_else(|| panic!("there is a gate on {metric}")).verdict
 }
 
 #[test]
 fn side_by_side_and_in_turn_give_the_same_verdicts() {
-    // Red in one gate, red in the other, and doubted for no reason.
-    let changes =
-        [SLOW_DECODE, "targets.sim.simulator.prefill_scale=3", "targets.sim.simulator.decode_scale=1.9"];
+    // Red in one gate, red in the other, and doubted for no reason. What a gate beside a red one says is not pursued.
+    let changes = [
+        (SLOW_DECODE, "output_tokens_per_s"),
+        ("targets.sim.simulator.prefill_scale=3", "ttft_ms_p50"),
+        ("targets.sim.simulator.decode_scale=1.9", "output_tokens_per_s"),
+    ];
     let suite = suite_with_proof("");
     let told = |side_by_side: bool| {
-        changes.map(|change| {
+        changes.map(|(change, metric)| {
             let set = format!("{change},targets.sim.proof.side_by_side={side_by_side}");
             suite.run_with(&[("TOLLGATE_SET", &set)]);
             let report = suite.report(SCENARIO);
             let proof = report.proof.as_ref().unwrap_or_else(|| panic!("{change} is doubted: {report:?}"));
             assert_eq!(proof.side_by_side, side_by_side);
-            verdicts(&report)
+            verdict(&report, metric)
         })
     };
     let in_turn = told(false);
     assert_eq!(in_turn, told(true));
-    let worst = in_turn.map(|gates| Verdict::worst(gates.into_iter().map(|(_, verdict)| verdict)));
-    assert_eq!(worst, [Verdict::Regressed, Verdict::Regressed, Verdict::Ok]);
+    assert_eq!(in_turn, [Verdict::Regressed, Verdict::Regressed, Verdict::Ok]);
 }
 
 #[test]
