@@ -4,12 +4,22 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::record::Nanos;
+use crate::record::{Clock, Nanos};
 
 /// Now, on the clock that [`Nanos`] counts: the same in every process of this machine.
 pub fn now() -> Nanos {
     let now = clock_gettime(ClockId::Monotonic);
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}
+
+/// What [`now`] counts from.
+pub fn origin() -> Clock {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+    // Without one, every process has a clock of its own, and wall clocks put them together.
+    let boot = boot.unwrap_or_else(|_| format!("process {} at {}", std::process::id(), now()));
+    let wall = clock_gettime(ClockId::Realtime);
+    let wall_ns = wall.tv_sec as u64 * 1_000_000_000 + wall.tv_nsec as u64;
+    Clock { boot: boot.trim().to_owned(), zero_unix_ns: wall_ns.saturating_sub(now()) }
 }
 
 /// A sleeping thread is woken this much too late at worst when the machine is idle (Linux adds 50 µs of timer slack).

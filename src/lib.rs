@@ -22,6 +22,7 @@ pub mod metric;
 pub mod museum;
 pub mod nearest;
 pub mod record;
+pub mod record_file;
 pub mod report;
 pub mod scenario;
 pub mod secret;

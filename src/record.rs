@@ -10,6 +10,30 @@ use crate::server_side::ServerTimes;
 /// Nanoseconds of the machine's monotonic clock: comparable between processes of one machine, not between machines.
 pub type Nanos = u64;
 
+/// What [`Nanos`] count from, so that those of several machines can be put side by side.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Clock {
+    /// Of the machine's start: where two are the same, their times are of one clock.
+    pub boot: String,
+    /// Where this machine's wall clock sees their zero, in nanoseconds of Unix time.
+    pub zero_unix_ns: u64,
+}
+
+impl Clock {
+    pub fn unix_ns(&self, at_ns: Nanos) -> u64 {
+        self.zero_unix_ns.saturating_add(at_ns)
+    }
+
+    /// A moment of another clock on this one: exact on one machine, else as exact as the two wall clocks are.
+    pub fn from_other(&self, other: &Clock, at_ns: Nanos) -> Nanos {
+        if self.boot == other.boot {
+            return at_ns;
+        }
+        other.unix_ns(at_ns).saturating_sub(self.zero_unix_ns)
+    }
+}
+
 /// One request from the moment it was due to its last byte.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RequestRecord {
@@ -32,6 +56,19 @@ pub struct RequestRecord {
     /// How often it was sent once more, because the server had closed the idle connection it was first sent on.
     pub reconnects: u32,
     pub outcome: Result<(), Failure>,
+}
+
+/// Takes every record when its request has ended, so that nobody has to keep them all: a run may be of any length.
+///
+/// It is called between two events of the load client's loop, so it may compute for microseconds and wait for nothing.
+pub trait RecordSink {
+    fn take(&mut self, record: &RequestRecord);
+}
+
+impl RecordSink for Vec<RequestRecord> {
+    fn take(&mut self, record: &RequestRecord) {
+        self.push(record.clone());
+    }
 }
 
 /// Where the number of output tokens comes from.
@@ -89,7 +126,35 @@ impl RequestRecord {
     }
 }
 
+impl TokenCount {
+    pub fn name(self) -> &'static str {
+        match self {
+            TokenCount::Usage => "usage",
+            TokenCount::Chunks => "chunks",
+        }
+    }
+}
+
+impl Finish {
+    pub fn name(self) -> &'static str {
+        match self {
+            Finish::Length => "length",
+            Finish::Stop => "stop",
+            Finish::Other => "other",
+        }
+    }
+}
+
 impl FailureClass {
+    pub const ALL: [FailureClass; 6] = [
+        FailureClass::Connect,
+        FailureClass::Timeout,
+        FailureClass::HttpStatus,
+        FailureClass::BrokenStream,
+        FailureClass::InStreamError,
+        FailureClass::BadPayload,
+    ];
+
     pub fn name(self) -> &'static str {
         match self {
             FailureClass::Connect => "connect",

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::distribution::Distribution;
 use crate::load::{Arrival, Load};
 use crate::metric::{Latency, Metric, Rate};
-use crate::record::{FailureClass, Finish, Nanos, RequestRecord, TokenCount};
+use crate::record::{FailureClass, Finish, Nanos, RecordSink, RequestRecord, TokenCount};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(into = "SummaryForm", from = "SummaryForm")]
@@ -40,16 +40,38 @@ pub struct RequestCounts {
     pub reconnects: u64,
 }
 
-impl Summary {
-    /// `streamed`: whether answers came as streams; otherwise there is no first token to speak of.
-    pub fn of(records: &[RequestRecord], load: &Load, streamed: bool) -> Summary {
-        let mut summary = Summary { window_s: window_s(records), ..Summary::default() };
-        for record in records {
-            summary.add(record, load, streamed);
-        }
-        summary
+/// A round's summary while its requests end.
+#[derive(Clone, Debug)]
+pub struct SummaryBuilder {
+    load: Load,
+    streamed: bool,
+    summary: Summary,
+    first_sent_ns: Nanos,
+    last_end_ns: Nanos,
+}
+
+impl SummaryBuilder {
+    /// `streamed`: whether answers come as streams; otherwise there is no first token to speak of.
+    pub fn new(load: &Load, streamed: bool) -> SummaryBuilder {
+        let summary = Summary::default();
+        SummaryBuilder { load: *load, streamed, summary, first_sent_ns: Nanos::MAX, last_end_ns: 0 }
     }
 
+    pub fn finish(self) -> Summary {
+        let window_s = self.last_end_ns.saturating_sub(self.first_sent_ns) as f64 / 1e9;
+        Summary { window_s, ..self.summary }
+    }
+}
+
+impl RecordSink for SummaryBuilder {
+    fn take(&mut self, record: &RequestRecord) {
+        self.first_sent_ns = self.first_sent_ns.min(record.sent_ns);
+        self.last_end_ns = self.last_end_ns.max(record.end_ns);
+        self.summary.add(record, &self.load, self.streamed);
+    }
+}
+
+impl Summary {
     fn add(&mut self, record: &RequestRecord, load: &Load, streamed: bool) {
         self.requests.sent += 1;
         self.requests.reconnects += u64::from(record.reconnects);
@@ -163,15 +185,6 @@ impl RequestCounts {
     }
 }
 
-fn window_s(records: &[RequestRecord]) -> f64 {
-    let begin: Option<Nanos> = records.iter().map(|record| record.sent_ns).min();
-    let end: Option<Nanos> = records.iter().map(|record| record.end_ns).max();
-    match (begin, end) {
-        (Some(begin), Some(end)) => end.saturating_sub(begin) as f64 / 1e9,
-        _ => 0.0,
-    }
-}
-
 /// How a summary is written: totals, then every metric by its name. Rates follow from the totals and are not read back.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -278,13 +291,19 @@ mod tests {
         RequestRecord { outcome: Err(failure), ..answered(sent_ms, &[end_ms], 5) }
     }
 
+    fn summary(records: &[RequestRecord], streamed: bool) -> Summary {
+        let mut builder = SummaryBuilder::new(&LOAD, streamed);
+        records.iter().for_each(|record| builder.take(record));
+        builder.finish()
+    }
+
     fn value(summary: &Summary, name: &str) -> f64 {
         summary.value(name.parse().unwrap()).unwrap()
     }
 
     #[test]
     fn metrics_follow_their_definitions() {
-        let summary = Summary::of(&[answered(1000, &[1100, 1120, 1160], 3)], &LOAD, true);
+        let summary = summary(&[answered(1000, &[1100, 1120, 1160], 3)], true);
         assert_eq!(value(&summary, "ttft_ms_mean"), 100.0);
         assert_eq!(value(&summary, "e2e_ms_mean"), 160.0);
         assert_eq!(value(&summary, "tpot_ms_mean"), 30.0);
@@ -294,14 +313,14 @@ mod tests {
 
     #[test]
     fn several_tokens_in_one_chunk_count_for_tpot() {
-        let summary = Summary::of(&[answered(0, &[100, 200], 11)], &LOAD, true);
+        let summary = summary(&[answered(0, &[100, 200], 11)], true);
         assert_eq!(value(&summary, "tpot_ms_mean"), 10.0);
         assert_eq!(value(&summary, "itl_ms_mean"), 100.0);
     }
 
     #[test]
     fn a_failed_request_counts_as_failed_and_nowhere_else() {
-        let summary = Summary::of(&[answered(0, &[100, 200], 2), failed(0, 1000)], &LOAD, true);
+        let summary = summary(&[answered(0, &[100, 200], 2), failed(0, 1000)], true);
         assert_eq!(value(&summary, "success_rate"), 0.5);
         assert_eq!(summary.ttft_ms.count(), 1);
         assert_eq!(summary.output_tokens, 2);
@@ -310,7 +329,7 @@ mod tests {
 
     #[test]
     fn an_answer_in_one_piece_has_no_first_token() {
-        let summary = Summary::of(&[answered(0, &[500], 20)], &LOAD, false);
+        let summary = summary(&[answered(0, &[500], 20)], false);
         assert!(summary.ttft_ms.is_empty() && summary.tpot_ms.is_empty());
         assert_eq!(value(&summary, "e2e_ms_mean"), 500.0);
     }
@@ -318,7 +337,7 @@ mod tests {
     #[test]
     fn merging_rounds_adds_windows_and_leaves_pauses_out() {
         let (a, b) = (answered(0, &[100, 1000], 10), answered(9000, &[9100, 10_000], 10));
-        let rounds = [Summary::of(&[a], &LOAD, true), Summary::of(&[b], &LOAD, true)];
+        let rounds = [summary(&[a], true), summary(&[b], true)];
         let session = Summary::merge(&rounds);
         assert_eq!(session.window_s, 2.0);
         assert_eq!(value(&session, "output_tokens_per_s"), 10.0);
@@ -326,14 +345,14 @@ mod tests {
 
     #[test]
     fn without_a_single_success_there_are_no_latencies() {
-        let summary = Summary::of(&[failed(0, 1000)], &LOAD, true);
+        let summary = summary(&[failed(0, 1000)], true);
         assert_eq!(summary.value("ttft_ms_p95".parse().unwrap()), None);
         assert_eq!(value(&summary, "success_rate"), 0.0);
     }
 
     #[test]
     fn what_is_written_reads_back() {
-        let summary = Summary::of(&[answered(0, &[100, 220], 2), failed(0, 1000)], &LOAD, true);
+        let summary = summary(&[answered(0, &[100, 220], 2), failed(0, 1000)], true);
         let json = serde_json::to_value(&summary).unwrap();
         assert_eq!(json["metrics"]["ttft_ms"]["p95"], 100.0);
         assert_eq!(serde_json::from_value::<Summary>(json).unwrap(), summary);

@@ -9,7 +9,7 @@ use tollgate::distribution::Distribution;
 use tollgate::engine::EngineKind;
 use tollgate::event::Progress;
 use tollgate::load::{Load, Stop};
-use tollgate::measure::{Access, Cancel, Client, ClientSettings, Round, Watch};
+use tollgate::measure::{Access, Cancel, Client, ClientSettings, Watch};
 use tollgate::record::RequestRecord;
 use tollgate::simulator::{RequestTruth, Simulator, Truth};
 use tollgate::target::SimulatorSettings;
@@ -30,7 +30,7 @@ fn simulator() -> Simulator {
     Simulator::start(settings, 0, "127.0.0.1:0".parse().unwrap()).unwrap()
 }
 
-fn round(simulator: &Simulator) -> Round {
+fn round(simulator: &Simulator) -> Vec<RequestRecord> {
     let workload = Workload {
         api: Api::Chat,
         stream: true,
@@ -52,7 +52,10 @@ fn round(simulator: &Simulator) -> Round {
     assert_eq!(identity.version, Some(SimulatorSettings::default().version));
     let mut deck = Deck::measured(&workload, "accuracy", 0);
     let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
-    client.run_round(&workload, &Load::closed(USERS, Stop::Requests(4 * USERS)), &mut deck, watch).unwrap()
+    let load = Load::closed(USERS, Stop::Requests(4 * USERS));
+    let mut records = Vec::new();
+    client.run_round(&workload, &load, &mut deck, watch, &mut records).unwrap();
+    records
 }
 
 fn truth(simulator: &Simulator) -> HashMap<String, RequestTruth> {
@@ -94,10 +97,10 @@ fn errors(records: &[RequestRecord], truths: &HashMap<String, RequestTruth>) -> 
 #[test]
 fn the_clients_times_are_the_servers() {
     let simulator = simulator();
-    let round = round(&simulator);
-    assert!(round.records.iter().all(|record| record.outcome.is_ok()), "{:?}", round.records);
-    assert!(round.records.iter().all(|record| record.output_tokens == OUTPUT_TOKENS));
-    let (ttft, itl) = errors(&round.records, &truth(&simulator));
+    let records = round(&simulator);
+    assert!(records.iter().all(|record| record.outcome.is_ok()), "{:?}", records);
+    assert!(records.iter().all(|record| record.output_tokens == OUTPUT_TOKENS));
+    let (ttft, itl) = errors(&records, &truth(&simulator));
     println!("TTFT error: {ttft}; ITL error: {itl}");
     // Medians, so that a busy machine's stalls don't decide; far below what is measured all the same.
     assert!(ttft.quantile_ms(0.5) < TTFT_MS / 20.0, "TTFT error: {ttft}");

@@ -443,7 +443,7 @@ fn a_mistake_in_an_override_is_pointed_at_in_the_variable() {
     assert_overrides_refused(
         "scenarios.chat.run.rounds=2,scenarios.chat.run.round=2",
         &["TOLLGATE_SET:1:48: unknown key `round` \
-           (did you mean `rounds`? Valid here: `warmup`, `rounds`, `sessions`, `request_timeout`, `on_suspected`)"],
+           (did you mean `rounds`? Valid here: `warmup`, `rounds`, `sessions`, `request_timeout`, `on_suspected`, `records`)"],
     );
     assert_overrides_refused(
         "targets.simm.model=x",

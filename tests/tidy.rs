@@ -12,6 +12,7 @@ const CORE: &[&str] = &[
     "workload",
     "deck",
     "record",
+    "record_file",
     "distribution",
     "summary",
     "health",

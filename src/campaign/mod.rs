@@ -12,12 +12,14 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_pcg::Pcg64;
 
+use crate::clock;
 use crate::event::Event;
 use crate::launch::{Lack, LaunchError, Launched, Launcher};
 use crate::measure::Cancel;
+use crate::record_file::Header;
 use crate::report::{Report, Run};
 use crate::scenario::Scenario;
-use crate::store::{Baselines, Pending, RunFolder, StoreError};
+use crate::store::{Baselines, Pending, RecordFile, RunFolder, StoreError};
 use crate::target::TargetSpec;
 use crate::verdict::Verdict;
 use crate::verdict::explain::onset;
@@ -150,7 +152,17 @@ impl<'a> Campaign<'a> {
             run: &scenario.run,
             // An endpoint remembers yesterday's prompts; an engine that starts anew does not.
             salt: if self.target.restarts() { "" } else { &self.run.id },
+            records: scenario.run.records.then(|| self.record_file(scenario)),
         }
+    }
+
+    fn record_file(&self, scenario: &Scenario) -> RecordFile {
+        self.folder.records(Header {
+            run: self.run.clone(),
+            scenario: scenario.id.clone(),
+            scenario_hash: Some(scenario.hash()),
+            clock: clock::origin(),
+        })
     }
 
     /// By which name the target, or what it lacks, is required, if it is.

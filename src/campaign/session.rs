@@ -12,10 +12,12 @@ use crate::health::ClientHealth;
 use crate::launch::Launched;
 use crate::load::Load;
 use crate::measure::{Cancel, Client, ClientError, WarmUp, Watch};
-use crate::record::RequestRecord;
+use crate::record::{RecordSink, RequestRecord};
+use crate::record_file::Part;
 use crate::report::{Round, Session};
 use crate::scenario::{RunPlan, ScenarioId};
-use crate::summary::Summary;
+use crate::store::{RecordFile, RecordLog, StoreError};
+use crate::summary::{RequestCounts, Summary, SummaryBuilder};
 use crate::workload::Workload;
 
 /// What is asked of an engine, and how.
@@ -26,6 +28,8 @@ pub struct Asked<'a> {
     pub run: &'a RunPlan,
     /// Makes this run's prompts its own.
     pub salt: &'a str,
+    /// Where its records go, if they are kept.
+    pub records: Option<RecordFile>,
 }
 
 impl Asked<'_> {
@@ -101,6 +105,7 @@ struct Sitting<'a> {
     deck: Deck,
     client: Result<Client, Trouble>,
     witness: Witness,
+    log: Result<Option<RecordLog>, StoreError>,
     session: Session,
 }
 
@@ -129,20 +134,31 @@ impl<'a> Sitting<'a> {
             deck: Deck::measured(asked.workload, &asked.salt(), which.number),
             client: launched.client(asked.run.request_timeout).map_err(Trouble::from),
             witness: Witness::default(),
-            session: empty_session(which.number, launched),
+            log: asked.records.as_ref().map(RecordFile::append).transpose(),
+            session: Session {
+                records: asked.records.as_ref().map(RecordFile::name),
+                ..empty_session(which.number, launched)
+            },
         }
     }
 
     fn held(self) -> Held {
-        let Sitting { mut session, client, witness, which, .. } = self;
-        let client = match client {
-            Ok(client) => client,
-            Err(Trouble(trouble)) => return Held { session, trouble: Some(trouble), warnings: Vec::new() },
+        let Sitting { mut session, client, witness, which, log, .. } = self;
+        let mut warnings = Vec::new();
+        if let Err(error) = log.and_then(|log| log.map_or(Ok(()), RecordLog::finish)) {
+            warnings.push(format!("not all records were kept: {error}"));
+        }
+        let trouble = match client {
+            Ok(client) => {
+                let (server, doubts) = witness.end(&client, &session.summary);
+                session.server = server;
+                warnings.extend(doubts);
+                None
+            }
+            Err(Trouble(trouble)) => Some(trouble),
         };
-        let (server, warnings) = witness.end(&client, &session.summary);
-        session.server = server;
         let warnings = warnings.iter().map(|warning| format!("{}: {warning}", which.name)).collect();
-        Held { session, trouble: None, warnings }
+        Held { session, trouble, warnings }
     }
 
     fn warm_up(&mut self) {
@@ -174,10 +190,22 @@ impl<'a> Sitting<'a> {
                 progress: progress.clone(),
             });
             let watch = Watch { progress: &progress, cancel: sitting.cancel };
-            let result = client.run_round(workload, load, &mut sitting.deck, watch)?;
-            sitting.keep(&result.records, result.health);
+            let mut log = sitting.log.as_mut().ok().and_then(Option::as_mut);
+            if let Some(log) = &mut log {
+                log.begin(&Part { session: sitting.which.name.into(), round });
+            }
+            let mut ledger = Ledger {
+                summary: SummaryBuilder::new(load, workload.stream),
+                witness: &mut sitting.witness,
+                failures: &mut sitting.session.failures,
+                log,
+            };
+            let result = client.run_round(workload, load, &mut sitting.deck, watch, &mut ledger)?;
+            let summary = ledger.summary.finish();
+            let counts = summary.requests.clone();
+            sitting.keep(Round { summary, health: result.health });
             sitting.check_interrupt()?;
-            sitting.check_engine(client, &result.records, round)
+            sitting.check_engine(client, &counts, round)
         });
     }
 
@@ -191,16 +219,11 @@ impl<'a> Sitting<'a> {
         self.session.seconds += began.elapsed().as_secs_f64();
     }
 
-    fn keep(&mut self, records: &[RequestRecord], health: ClientHealth) {
-        self.witness.hear(records);
-        let summary = Summary::of(records, self.asked.load, self.asked.workload.stream);
+    fn keep(&mut self, round: Round) {
         let session = &mut self.session;
-        session.summary = Summary::merge([&session.summary, &summary]);
-        session.health.merge(&health);
-        session.rounds.push(Round { summary, health });
-        let failures = records.iter().filter_map(|record| record.outcome.as_ref().err());
-        let room = FAILURES_IN_WORDS.saturating_sub(session.failures.len());
-        session.failures.extend(failures.take(room).map(|failure| failure.to_string()));
+        session.summary = Summary::merge([&session.summary, &round.summary]);
+        session.health.merge(&round.health);
+        session.rounds.push(round);
     }
 
     fn check_interrupt(&self) -> Result<(), Trouble> {
@@ -211,23 +234,46 @@ impl<'a> Sitting<'a> {
     }
 
     /// Failures of a living engine are its figures; a dead engine has none.
-    fn check_engine(&self, client: &Client, records: &[RequestRecord], round: u32) -> Result<(), Trouble> {
-        let failed = records.iter().filter(|record| record.outcome.is_err()).count();
+    fn check_engine(&self, client: &Client, requests: &RequestCounts, round: u32) -> Result<(), Trouble> {
+        let failed = requests.failures();
         if failed == 0 || client.health().is_ok() {
             return Ok(());
         }
         Err(Trouble(format!(
             "the engine went away in round {round} of {}: {failed} of the round's {} requests failed, and it takes \
              no more",
-            self.which.name,
-            records.len()
+            self.which.name, requests.sent
         )))
     }
 }
 
+/// What a round's records are entered into as they come.
+struct Ledger<'a> {
+    summary: SummaryBuilder,
+    witness: &'a mut Witness,
+    /// Of the session, in words.
+    failures: &'a mut Vec<String>,
+    log: Option<&'a mut RecordLog>,
+}
+
+impl RecordSink for Ledger<'_> {
+    fn take(&mut self, record: &RequestRecord) {
+        self.summary.take(record);
+        self.witness.hear(record);
+        if let Some(log) = &mut self.log {
+            log.take(record);
+        }
+        if let Err(failure) = &record.outcome
+            && self.failures.len() < FAILURES_IN_WORDS
+        {
+            self.failures.push(failure.to_string());
+        }
+    }
+}
+
 fn check_warm_up(warm_up: &WarmUp) -> Result<(), Trouble> {
-    match warm_up.failures.first() {
-        Some(failure) if warm_up.failures.len() as u32 == warm_up.requests => Err(Trouble(format!(
+    match &warm_up.first_failure {
+        Some(failure) if warm_up.failed == warm_up.requests => Err(Trouble(format!(
             "none of the {} requests of the warm-up succeeded; the first failed with {failure}",
             warm_up.requests
         ))),
@@ -246,6 +292,7 @@ fn empty_session(number: u32, launched: &Launched) -> Session {
         server: None,
         failures: Vec::new(),
         log: launched.log.clone(),
+        records: None,
     }
 }
 
@@ -274,10 +321,18 @@ mod tests {
             sessions: 1,
             request_timeout: std::time::Duration::from_secs(1),
             on_suspected: OnSuspected::Warn,
+            records: false,
         };
         let first_prompt = |load_name: &str| {
             let scenario = ScenarioId { file: "chat".into(), load: load_name.into(), target: "vllm".into() };
-            let asked = Asked { scenario: &scenario, workload: &workload, load: &load, run: &run, salt: "" };
+            let asked = Asked {
+                scenario: &scenario,
+                workload: &workload,
+                load: &load,
+                run: &run,
+                salt: "",
+                records: None,
+            };
             Deck::measured(&workload, &asked.salt(), 1).draw()
         };
         assert_ne!(first_prompt("users-4"), first_prompt("users-16"));

@@ -28,8 +28,8 @@ impl Witness {
         self.before = self.read(client);
     }
 
-    pub fn hear(&mut self, records: &[RequestRecord]) {
-        records.iter().for_each(|record| self.told.merge(&record.server_times));
+    pub fn hear(&mut self, record: &RequestRecord) {
+        self.told.merge(&record.server_times);
     }
 
     /// What it says of the rounds, and what doesn't fit. Answers that failed were counted by nobody but the engine, so

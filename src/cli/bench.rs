@@ -8,16 +8,18 @@ use anyhow::Context;
 use clap::builder::NonEmptyStringValueParser;
 
 use crate::campaign::{Asked, Held, Which, hold};
+use crate::clock;
 use crate::engine::EngineChoice;
 use crate::event::Event;
 use crate::harness::{ProgressLine, cancel_on_interrupt, this_run};
 use crate::launch::{Launched, Launcher};
 use crate::load::{Load, Stop};
 use crate::measure::{Address, AddressError, Cancel};
+use crate::record_file::Header;
 use crate::report::{self, Report, Run, metrics};
 use crate::scenario::{HumanDuration, OnSuspected, RunPlan, ScenarioId};
 use crate::secret::Secret;
-use crate::store;
+use crate::store::{self, RECORDS, RecordFile, StoreError};
 use crate::target::{Endpoint, Place, ProofPlan, TargetSpec};
 use crate::verdict::Verdict;
 use crate::workload::{Api, Prompt, Prompts, Sampling, Synthetic, Workload};
@@ -79,9 +81,12 @@ pub struct Args {
     /// An HTTP header that goes with every request, such as "X-Team: perf".
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
     headers: Vec<(String, Secret)>,
-    /// Write the report to this file.
+    /// Write the report to this file, and beside it, as `.records`, what became of every request.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Keep no records.
+    #[arg(long)]
+    no_records: bool,
 }
 
 /// Exit code of an engine or client failure.
@@ -104,7 +109,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(FAILED));
         }
     };
-    let report = bench(&args, run, &launched, &listen, &cancel);
+    let records = args.record_file(&run, &args.scenario())?;
+    let report = bench(&args, run, records, &launched, &listen, &cancel);
     progress.clear();
     if report.summary.requests.sent > 0 {
         println!("{}", metrics::metrics(&report));
@@ -129,9 +135,17 @@ fn header(text: &str) -> Result<(String, Secret), String> {
     Ok((name.trim().to_owned(), Secret::new(value.trim())))
 }
 
-fn bench(args: &Args, run: Run, launched: &Launched, listen: &dyn Fn(Event), cancel: &Cancel) -> Report {
+fn bench(
+    args: &Args,
+    run: Run,
+    records: Option<RecordFile>,
+    launched: &Launched,
+    listen: &dyn Fn(Event),
+    cancel: &Cancel,
+) -> Report {
     let (workload, load, plan, scenario) = (args.workload(), args.load(), args.plan(), args.scenario());
-    let asked = Asked { scenario: &scenario, workload: &workload, load: &load, run: &plan, salt: &run.id };
+    let asked =
+        Asked { scenario: &scenario, workload: &workload, load: &load, run: &plan, salt: &run.id, records };
     let which = Which { number: 1, name: "bench" };
     let Held { session, trouble, warnings } = hold(&asked, launched, which, listen, cancel);
     let nothing = session.summary.requests.succeeded == 0;
@@ -202,7 +216,15 @@ impl Args {
             sessions: 1,
             request_timeout: self.request_timeout.0.max(Duration::from_millis(1)),
             on_suspected: OnSuspected::Warn,
+            records: !self.no_records,
         }
+    }
+
+    fn record_file(&self, run: &Run, scenario: &ScenarioId) -> Result<Option<RecordFile>, StoreError> {
+        let Some(report) = self.json.as_ref().filter(|_| !self.no_records) else { return Ok(None) };
+        let (run, scenario, clock) = (run.clone(), scenario.clone(), clock::origin());
+        let header = Header { run, scenario, scenario_hash: None, clock };
+        RecordFile::replacing(report.with_extension(RECORDS), header).map(Some)
     }
 
     fn scenario(&self) -> ScenarioId {

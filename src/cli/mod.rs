@@ -4,6 +4,7 @@ mod ab;
 mod accept;
 mod bench;
 mod power;
+mod records;
 mod schema;
 mod simulate;
 
@@ -30,6 +31,7 @@ enum Command {
     Accept(accept::Args),
     Bench(bench::Args),
     Power(power::Args),
+    Records(records::Args),
     Schema(schema::Args),
     Simulate(simulate::Args),
 }
@@ -44,6 +46,7 @@ pub fn run() -> ExitCode {
         Command::Accept(args) => accept::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Power(args) => power::run(args),
+        Command::Records(args) => records::run(&args),
         Command::Schema(args) => Ok(schema::run(&args)),
         Command::Simulate(args) => simulate::run(args),
     };

@@ -23,7 +23,7 @@ use crate::engine::{EngineKind, Errand, Identity, refusal};
 use crate::event::{Progress, Share};
 use crate::health::ClientHealth;
 use crate::load::Load;
-use crate::record::{Failure, Nanos, RequestRecord};
+use crate::record::{Failure, Nanos, RecordSink, RequestRecord};
 use crate::server_side::ServerSide;
 use crate::telemetry::Telemetry;
 use crate::workload::Workload;
@@ -70,11 +70,9 @@ pub struct Watch<'a> {
     pub cancel: &'a Cancel,
 }
 
-/// A block of requests, and how the client was while it ran.
+/// When a block of requests ran, and how the client was meanwhile.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Round {
-    /// In the order in which they ended. Those in flight when the round was cancelled are not among them.
-    pub records: Vec<RequestRecord>,
     pub started_ns: Nanos,
     pub ended_ns: Nanos,
     pub health: ClientHealth,
@@ -82,11 +80,21 @@ pub struct Round {
 }
 
 /// What came of a warm-up.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WarmUp {
     pub requests: u32,
-    pub failures: Vec<Failure>,
-    pub cancelled: bool,
+    pub failed: u32,
+    pub first_failure: Option<Failure>,
+}
+
+impl RecordSink for WarmUp {
+    fn take(&mut self, record: &RequestRecord) {
+        self.requests += 1;
+        if let Err(failure) = &record.outcome {
+            self.failed += 1;
+            self.first_failure.get_or_insert_with(|| failure.clone());
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -193,16 +201,18 @@ impl Client {
     }
 
     /// Sends fresh prompts until the load's stop. Connections are opened and the first requests written before the
-    /// clock starts. A request that fails is a record like any other; an error means that nothing was sent.
+    /// clock starts. A request that fails is a record like any other; an error means that nothing was sent. Requests
+    /// in flight when the round is cancelled leave no record.
     pub fn run_round(
         &mut self,
         workload: &Workload,
         load: &Load,
         deck: &mut Deck,
         watch: Watch,
+        records: &mut dyn RecordSink,
     ) -> Result<Round, ClientError> {
         let quota = Quota { requests: load.stop.requests(), at_least: 0, duration: load.stop.duration() };
-        self.run(workload, load.connections(), deck, quota, watch)
+        self.run(workload, load.connections(), deck, quota, watch, records)
     }
 
     /// Drives the load for a while with prompts that are not measured, and with one request per user at least.
@@ -215,10 +225,9 @@ impl Client {
         watch: Watch,
     ) -> Result<WarmUp, ClientError> {
         let quota = Quota { requests: None, at_least: load.connections(), duration: Some(duration) };
-        let round = self.run(workload, load.connections(), deck, quota, watch)?;
-        let requests = round.records.len() as u32;
-        let failures = round.records.into_iter().filter_map(|record| record.outcome.err()).collect();
-        Ok(WarmUp { requests, failures, cancelled: round.cancelled })
+        let mut warm_up = WarmUp::default();
+        self.run(workload, load.connections(), deck, quota, watch, &mut warm_up)?;
+        Ok(warm_up)
     }
 
     fn run(
@@ -228,6 +237,7 @@ impl Client {
         deck: &mut Deck,
         quota: Quota,
         watch: Watch,
+        records: &mut dyn RecordSink,
     ) -> Result<Round, ClientError> {
         allow_connections(users)?;
         self.rounds += 1;
@@ -238,7 +248,7 @@ impl Client {
         let spare = self.connections.split_off(users);
         let held = std::mem::replace(&mut self.connections, spare);
 
-        let closed = ClosedLoop::new(&self.peer, ask, deck, quota, watch.progress, id_prefix);
+        let closed = ClosedLoop::new(&self.peer, ask, deck, quota, watch.progress, id_prefix, records);
         closed.prepare(users);
         let ran = self.runtime.block_on(async {
             let held = tokio::select! {
@@ -254,12 +264,11 @@ impl Client {
             Ok::<_, ClientError>(Some((held, started_ns, clock::now(), telemetry.finish())))
         })?;
         let cancelled = watch.cancel.is_cancelled();
-        let records = closed.into_records();
         let (mut held, started_ns, ended_ns, health) =
             ran.unwrap_or_else(|| (Vec::new(), clock::now(), clock::now(), ClientHealth::default()));
         held.append(&mut self.connections);
         self.connections = held;
-        Ok(Round { records, started_ns, ended_ns, health, cancelled })
+        Ok(Round { started_ns, ended_ns, health, cancelled })
     }
 }
 

@@ -15,7 +15,7 @@ use crate::engine::Ask;
 use crate::event::Progress;
 use crate::measure::connection::Connection;
 use crate::measure::exchange::{Peer, Prepared};
-use crate::record::{Failure, FailureClass, Nanos, RequestRecord};
+use crate::record::{Failure, FailureClass, Nanos, RecordSink, RequestRecord};
 use crate::telemetry::Telemetry;
 use crate::workload::Workload;
 
@@ -53,7 +53,7 @@ pub struct ClosedLoop<'a> {
     unconnected: Cell<u32>,
     most_unconnected: Cell<u32>,
     taken: Notify,
-    records: RefCell<Vec<RequestRecord>>,
+    records: RefCell<&'a mut dyn RecordSink>,
 }
 
 /// A user whose request failed pauses: an engine that refuses at once is not to be flooded.
@@ -72,6 +72,7 @@ impl<'a> ClosedLoop<'a> {
         quota: Quota,
         progress: &'a Progress,
         id_prefix: String,
+        records: &'a mut dyn RecordSink,
     ) -> ClosedLoop<'a> {
         ClosedLoop {
             peer,
@@ -87,7 +88,7 @@ impl<'a> ClosedLoop<'a> {
             unconnected: Cell::new(0),
             most_unconnected: Cell::new(u32::MAX),
             taken: Notify::new(),
-            records: RefCell::default(),
+            records: RefCell::new(records),
         }
     }
 
@@ -120,10 +121,6 @@ impl<'a> ClosedLoop<'a> {
         parts.take(users).collect().await
     }
 
-    pub fn into_records(self) -> Vec<RequestRecord> {
-        self.records.into_inner()
-    }
-
     async fn user(&self, mut connection: Option<Connection>, started_ns: Nanos) -> Option<Connection> {
         let mut due_ns = started_ns;
         while let Some(prepared) = self.take() {
@@ -131,7 +128,7 @@ impl<'a> ClosedLoop<'a> {
             let record = self.peer.exchange(&mut connection, &prepared, id, due_ns).await;
             let failed = record.outcome.is_err();
             due_ns = record.end_ns;
-            self.note(record);
+            self.note(&record);
             if failed {
                 tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
                 due_ns = clock::now();
@@ -183,12 +180,12 @@ impl<'a> ClosedLoop<'a> {
         }
     }
 
-    fn note(&self, record: RequestRecord) {
+    fn note(&self, record: &RequestRecord) {
         let unconnected = matches!(&record.outcome, Err(Failure { class: FailureClass::Connect, .. }));
         self.unconnected.set(if unconnected { self.unconnected.get() + 1 } else { 0 });
         self.progress.ended.fetch_add(1, Ordering::Relaxed);
         self.progress.failed.fetch_add(u32::from(record.outcome.is_err()), Ordering::Relaxed);
         self.progress.output_tokens.fetch_add(u64::from(record.output_tokens), Ordering::Relaxed);
-        self.records.borrow_mut().push(record);
+        self.records.borrow_mut().take(record);
     }
 }

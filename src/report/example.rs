@@ -183,6 +183,7 @@ fn session(number: u32) -> Session {
         server: None,
         failures: Vec::new(),
         log: None,
+        records: None,
     }
 }
 

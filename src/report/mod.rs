@@ -1,12 +1,14 @@
 //! The report of one scenario: everything that a run found out, versioned. Every other output is rendered from it.
 
 pub mod columns;
+mod csv_cell;
 #[cfg(test)]
 mod example;
 pub mod junit;
 pub mod markdown;
 pub mod metrics;
 mod printable;
+pub mod request_rows;
 pub mod table;
 
 use std::collections::BTreeMap;
@@ -180,6 +182,9 @@ pub struct Session {
     /// What the engine said, in this file beside the report.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
+    /// What became of every request, in this file beside the report (`tollgate records`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -80,6 +80,8 @@ struct RunTable {
     request_timeout: HumanDuration,
     /// Whether a suspicion that can't be proven passes with a warning, or fails.
     on_suspected: OnSuspected,
+    /// Whether what became of every request is kept beside the report; it is, if not given.
+    records: bool,
 }
 
 impl Default for RunTable {
@@ -90,6 +92,7 @@ impl Default for RunTable {
             sessions: 4,
             request_timeout: HumanDuration(Duration::from_secs(120)),
             on_suspected: OnSuspected::default(),
+            records: true,
         }
     }
 }
@@ -209,6 +212,7 @@ impl RunTable {
             sessions: self.sessions,
             request_timeout: self.request_timeout.0,
             on_suspected: self.on_suspected,
+            records: self.records,
         })
     }
 }

@@ -70,6 +70,8 @@ pub struct RunPlan {
     pub sessions: u32,
     pub request_timeout: Duration,
     pub on_suspected: OnSuspected,
+    /// Whether what became of every request is kept beside the report.
+    pub records: bool,
 }
 
 /// What a suspicion that can't be proven does to the test.

@@ -3,6 +3,8 @@
 mod artifact;
 mod baselines;
 mod pending;
+mod record_log;
+mod record_reader;
 mod run;
 
 use std::fs;
@@ -14,7 +16,9 @@ use crate::report::Report;
 pub use artifact::{Artifact, ArtifactError};
 pub use baselines::Baselines;
 pub use pending::{AssertSnapshot, Pending, PendingBaseline, Refusal};
-pub use run::{JUNIT, RunFolder, SUMMARY, forget_last_run};
+pub use record_log::{RecordFile, RecordLog};
+pub use record_reader::{RecordFileError, RecordReader};
+pub use run::{JUNIT, RECORDS, RunFolder, SUMMARY, forget_last_run};
 
 #[derive(Debug, thiserror::Error)]
 #[error("can't {action} {}: {cause}", path.display())]

@@ -4,8 +4,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::record_file::Header;
 use crate::report::Report;
-use crate::store::{StoreError, write, write_report};
+use crate::store::{RecordFile, StoreError, write, write_report};
 
 /// Rendered from all of a run's reports.
 pub const JUNIT: &str = "junit.xml";
@@ -13,6 +14,8 @@ pub const SUMMARY: &str = "summary.md";
 
 /// Below a build's target folder.
 const RESULTS: &str = "tollgate";
+/// The extension of files of records.
+pub const RECORDS: &str = "records";
 /// Points to the folder of the newest run that has a report.
 const LATEST: &str = "latest";
 
@@ -70,6 +73,12 @@ impl RunFolder {
         write_report(&path, report)?;
         self.point_latest()?;
         Ok(path)
+    }
+
+    /// Where a scenario's records go, beside its report.
+    pub fn records(&self, header: Header) -> RecordFile {
+        let name = format!("{}.{RECORDS}", header.scenario.file_stem());
+        RecordFile { path: self.path().join(name), header }
     }
 
     /// Writes a file that is rendered from all of the run's reports.

@@ -1,0 +1,72 @@
+//! Records as bytes: what a file of them holds. It reads and writes no file itself.
+//!
+//! # Format
+//!
+//! [`MAGIC`], a version byte, then frames: a kind (one byte), the body's length, the body. The first frame is the
+//! header, as JSON. A round's records follow a frame that names session and round; an end closes what one writer wrote
+//! and says how many records that were, so a file that was cut off is known by its last frame. More may follow an end:
+//! every session adds its own.
+//!
+//! Numbers are varints (LEB128), times nanoseconds. A token's time is written as what the gap before it differs by from
+//! the gap before that, and an ID by what differs from the last one's: three bytes per token, and some thirty per request.
+
+mod bytes;
+mod codec;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::{Clock, RequestRecord};
+use crate::report::Run;
+use crate::scenario::ScenarioId;
+
+pub use codec::{Decoder, Encoder};
+
+pub const MAGIC: &[u8; 16] = b"tollgate-records";
+pub const VERSION: u8 = 1;
+
+/// A record takes less, whatever it is about; a longer frame is damage.
+pub const FRAME_MAX_BYTES: u64 = 64 << 20;
+
+/// What all records of a file have in common.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    pub run: Run,
+    pub scenario: ScenarioId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scenario_hash: Option<String>,
+    /// What the records' times count from.
+    pub clock: Clock,
+}
+
+/// Where a record belongs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Part {
+    /// As people know it: `session 2`, `proof: new, start 3`.
+    pub session: String,
+    pub round: u32,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Frame {
+    Header(Box<Header>),
+    /// The records that follow are of this part.
+    Part(Part),
+    Record(Box<RequestRecord>),
+    /// Nothing more came of one writer, which wrote so many records.
+    End {
+        records: u64,
+    },
+}
+
+/// What is wrong with a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage(pub String);
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
