@@ -20,6 +20,7 @@ mod reply;
 mod sglang;
 mod simulator;
 mod sse;
+mod template;
 mod tgi;
 mod vllm;
 mod wire;

@@ -31,37 +31,53 @@ impl Wire for OpenaiWire {
     }
 
     fn read_line(&self, line: &[u8], at_ns: Nanos, reply: &mut Reply) -> Result<(), Failure> {
-        match event(line)? {
-            Event::Json(json) => self.read_body(json, at_ns, reply),
-            Event::End => {
-                reply.done = true;
-                Ok(())
-            }
-            Event::Nothing => Ok(()),
+        if let Some(content) = reply.template.read(line) {
+            reply.note_content(content, at_ns);
+            return Ok(());
         }
+        match event(line)? {
+            Event::Json(json) => {
+                let payload = read_payload(json)?;
+                if payload.choices.content && payload.is_mere_content() {
+                    reply.template.learn(line, is_blank);
+                }
+                take_in(&payload, at_ns, reply);
+            }
+            Event::End => reply.done = true,
+            Event::Nothing => {}
+        }
+        Ok(())
     }
 
     fn read_body(&self, json: &[u8], at_ns: Nanos, reply: &mut Reply) -> Result<(), Failure> {
-        let payload: Payload = serde_json::from_slice(json)
-            .map_err(|error| bad_payload(&format!("OpenAI JSON ({error})"), json))?;
-        if payload.error.0 {
-            return Err(error_told(json));
-        }
-        if payload.choices.content {
-            reply.content_ns.push(at_ns);
-        }
-        reply.finish = payload.choices.finish.or(reply.finish);
-        // Some engines put a usage of zeros into every chunk; the last that counts anything is the answer's.
-        if let Some(usage) = payload.usage {
-            reply.input_tokens = usage.prompt_tokens.filter(|&tokens| tokens > 0).or(reply.input_tokens);
-            reply.output_tokens =
-                usage.completion_tokens.filter(|&tokens| tokens > 0).or(reply.output_tokens);
-        }
-        if let Some(Timings { prompt_ms, predicted_ms }) = payload.timings {
-            reply.server_times.prefill_ms = prompt_ms.map(Mean::of).unwrap_or_default();
-            reply.server_times.decode_ms = predicted_ms.map(Mean::of).unwrap_or_default();
-        }
+        take_in(&read_payload(json)?, at_ns, reply);
         Ok(())
+    }
+}
+
+fn read_payload(json: &[u8]) -> Result<Payload, Failure> {
+    let read = serde_json::from_slice(json);
+    let payload: Payload = read.map_err(|error| bad_payload(&format!("OpenAI JSON ({error})"), json))?;
+    if payload.error.0 { Err(error_told(json)) } else { Ok(payload) }
+}
+
+/// Whether a chunk tells nothing at all.
+fn is_blank(line: &[u8]) -> bool {
+    let Ok(Event::Json(json)) = event(line) else { return false };
+    read_payload(json).is_ok_and(|payload| !payload.choices.content && payload.is_mere_content())
+}
+
+fn take_in(payload: &Payload, at_ns: Nanos, reply: &mut Reply) {
+    reply.note_content(payload.choices.content, at_ns);
+    reply.finish = payload.choices.finish.or(reply.finish);
+    // Some engines put a usage of zeros into every chunk; the last that counts anything is the answer's.
+    if let Some(usage) = payload.usage {
+        reply.input_tokens = usage.prompt_tokens.filter(|&tokens| tokens > 0).or(reply.input_tokens);
+        reply.output_tokens = usage.completion_tokens.filter(|&tokens| tokens > 0).or(reply.output_tokens);
+    }
+    if let Some(Timings { prompt_ms, predicted_ms }) = payload.timings {
+        reply.server_times.prefill_ms = prompt_ms.map(Mean::of).unwrap_or_default();
+        reply.server_times.decode_ms = predicted_ms.map(Mean::of).unwrap_or_default();
     }
 }
 

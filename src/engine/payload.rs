@@ -22,6 +22,14 @@ pub struct Payload {
     pub error: Filled,
 }
 
+impl Payload {
+    /// Whether nothing is told but that there is content, or not even that.
+    pub fn is_mere_content(&self) -> bool {
+        let Payload { choices, usage, timings, error } = self;
+        choices.finish.is_none() && usage.is_none() && timings.is_none() && !error.0
+    }
+}
+
 /// All choices folded into what is asked of them; usage chunks have none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Choices {

@@ -1,6 +1,7 @@
 //! What is known of an answer while it arrives.
 
 use crate::engine::lines::Lines;
+use crate::engine::template::Template;
 use crate::record::{Failure, FailureClass, Finish, Nanos};
 use crate::server_side::ServerTimes;
 
@@ -18,9 +19,22 @@ pub struct Reply {
     /// The engine said that nothing more will come.
     pub done: bool,
     pub(super) lines: Lines,
+    pub(super) template: Template,
 }
 
 impl Reply {
+    /// With room for so many chunks.
+    pub fn expecting(chunks: u32) -> Reply {
+        const ROOM_AT_MOST: u32 = 4096;
+        Reply { content_ns: Vec::with_capacity(chunks.min(ROOM_AT_MOST) as usize), ..Reply::default() }
+    }
+
+    pub(super) fn note_content(&mut self, is_there: bool, at_ns: Nanos) {
+        if is_there {
+            self.content_ns.push(at_ns);
+        }
+    }
+
     /// Whether a finished answer is one: an answer without content has no first token to measure.
     pub(super) fn verify(&self) -> Result<(), Failure> {
         if !self.done && self.finish.is_none() {

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::Uri;
-use hyper::http::uri::{PathAndQuery, Scheme};
+use http::Uri;
+use http::uri::Scheme;
 use rustls::pki_types::ServerName;
 use rustls_platform_verifier::ConfigVerifierExt;
 use tokio::net::TcpStream;
@@ -70,9 +70,8 @@ impl Address {
     }
 
     /// The request target of one of the engine's routes.
-    pub fn target(&self, route: &str) -> Uri {
-        let path = format!("{}{route}", self.prefix);
-        PathAndQuery::try_from(path).map(Uri::from).expect("a parsed path and a route make a path")
+    pub fn target(&self, route: &str) -> String {
+        format!("{}{route}", self.prefix)
     }
 
     /// One of the engine's routes as a whole URL.
@@ -98,8 +97,8 @@ impl Address {
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
         stream.set_nodelay(true)?;
         Ok(match &self.tls {
-            None => Socket::plain(stream),
-            Some(tls) => Socket::tls(tls.connector.connect(tls.server.clone(), stream).await?),
+            None => Socket::Plain(stream),
+            Some(tls) => Socket::Tls(Box::new(tls.connector.connect(tls.server.clone(), stream).await?)),
         })
     }
 }
@@ -123,7 +122,7 @@ mod tests {
 
     fn parsed(url: &str) -> (String, u16, String) {
         let address = Address::parse(url).unwrap();
-        (address.host.clone(), address.port, address.target("/v1/models").to_string())
+        (address.host.clone(), address.port, address.target("/v1/models"))
     }
 
     #[test]

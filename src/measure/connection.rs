@@ -4,33 +4,49 @@
 //! whether a request was the first on its connection, and an answer is read and dated in one step without passing
 //! between tasks.
 
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
-use hyper::client::conn::http1;
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use tokio::io::ReadBuf;
 
 use crate::clock;
 use crate::measure::address::Address;
+use crate::measure::framing::{BadFraming, Framing};
+use crate::measure::head::{BadHead, Head};
+use crate::measure::inbox::Inbox;
 use crate::measure::socket::Socket;
 use crate::record::Nanos;
 
 pub struct Connection {
-    sender: http1::SendRequest<Full<Bytes>>,
-    driver: Driver,
-    received: Arc<AtomicU64>,
+    socket: Socket,
+    inbox: Inbox,
+    /// Kept from request to request.
+    outbox: Vec<u8>,
+    answered: bool,
     idle_since_ns: Nanos,
 }
 
-/// Reads and writes the connection whenever it is polled, until it is closed.
-struct Driver(Option<http1::Connection<TokioIo<Socket>, Full<Bytes>>>);
+/// Why an answer could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    #[error("the connection was closed")]
+    Closed,
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Head(#[from] BadHead),
+    #[error(transparent)]
+    Framing(#[from] BadFraming),
+}
+
+impl Broken {
+    /// Whether the server said something that is not HTTP, or not as it should be.
+    pub fn is_bad_payload(&self) -> bool {
+        matches!(self, Broken::Head(_) | Broken::Framing(_))
+    }
+}
 
 /// uvicorn and llama.cpp close a connection that was idle for 5 s.
 const IDLE_MAX_NS: Nanos = 4_000_000_000;
@@ -38,98 +54,96 @@ const IDLE_MAX_NS: Nanos = 4_000_000_000;
 impl Connection {
     pub async fn open(address: &Address, timeout: Duration) -> Result<Connection, String> {
         let socket = address.connect(timeout).await?;
-        let received = socket.received();
-        let (sender, driver) = http1::handshake(TokioIo::new(socket))
-            .await
-            .map_err(|error| format!("no connection to {}: {}", address.authority(), chain(&error)))?;
-        let driver = Driver(Some(driver));
-        Ok(Connection { sender, driver, received, idle_since_ns: clock::now() })
+        let (inbox, outbox) = (Inbox::new(), Vec::new());
+        Ok(Connection { socket, inbox, outbox, answered: false, idle_since_ns: clock::now() })
     }
 
     /// Whether the server still listens on this connection, as far as can be known without sending.
-    pub async fn is_usable(&mut self) -> bool {
-        if clock::now() - self.idle_since_ns > IDLE_MAX_NS {
-            return false;
-        }
-        // A closing that has arrived shows only once the event loop has looked at the socket.
-        tokio::task::yield_now().await;
-        self.driver.turn().await;
-        self.driver.drive(pin!(self.sender.ready())).await.is_ok()
+    pub fn is_usable(&mut self) -> bool {
+        let idle_ns = clock::now() - self.idle_since_ns;
+        idle_ns <= IDLE_MAX_NS && self.inbox.is_empty() && self.socket.is_quiet()
     }
 
-    pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, hyper::Error> {
-        self.driver.drive(pin!(self.sender.send_request(request))).await
-    }
-
-    /// The answer's next piece, `None` after its last one.
-    pub async fn piece(&mut self, body: &mut Incoming) -> Option<Result<Bytes, hyper::Error>> {
+    /// Sends a request and reads the head of its answer.
+    pub async fn ask(&mut self, request: &[&[u8]]) -> Result<Head, Broken> {
+        self.outbox.clear();
+        request.iter().for_each(|part| self.outbox.extend_from_slice(part));
+        self.answered = false;
+        let mut sent = 0;
+        let sending = poll_fn(|cx| self.poll_send(cx, &mut sent)).await;
         loop {
-            let frame = self.driver.drive(pin!(body.frame())).await?;
-            match frame.map(|frame| frame.into_data()) {
-                Ok(Ok(data)) => return Some(Ok(data)),
-                Ok(Err(_trailers)) => {}
-                Err(error) => return Some(Err(error)),
+            if let Some((head, length)) = Head::read(self.inbox.unread())? {
+                self.inbox.take(length);
+                if !head.is_interim() {
+                    let keeps_alive = head.keeps_alive && sent == self.outbox.len();
+                    return Ok(Head { keeps_alive, ..head });
+                }
+                continue;
+            }
+            match (self.fill().await, &sending) {
+                (Ok(1..), _) => {}
+                // What ended the sending says more than that nothing came back.
+                (_, Err(_)) => return Err(sending.unwrap_err().into()),
+                (Ok(0), _) => return Err(Broken::Closed),
+                (Err(error), _) => return Err(error.into()),
             }
         }
     }
 
-    /// Bytes received on this connection so far.
-    pub fn received(&self) -> u64 {
-        self.received.load(Ordering::Relaxed)
+    /// Whether a byte has come since the last request was sent.
+    pub fn has_answered(&self) -> bool {
+        self.answered
+    }
+
+    /// When the newest of it came.
+    pub fn heard_ns(&self) -> Nanos {
+        self.inbox.filled_ns()
+    }
+
+    /// The next part of an answer that has arrived, and when it did; waits for none.
+    pub fn part(&mut self, framing: &mut Framing) -> Result<Option<(&[u8], Nanos)>, Broken> {
+        let at_ns = self.inbox.filled_ns();
+        Ok(framing.next(&mut self.inbox)?.map(|part| (part, at_ns)))
+    }
+
+    /// Waits until more of an answer has arrived, or its end.
+    pub async fn more(&mut self, framing: &mut Framing) -> Result<(), Broken> {
+        match (self.fill().await?, &framing) {
+            (0, Framing::UntilClose) => *framing = Framing::Over,
+            (0, _) => return Err(Broken::Closed),
+            _ => {}
+        }
+        Ok(())
     }
 
     /// To be called after an answer was read to its end: only then the connection can take another request.
     pub fn rest(&mut self) {
         self.idle_since_ns = clock::now();
     }
-}
 
-impl Driver {
-    /// Does what can be done at once.
-    async fn turn(&mut self) {
-        poll_fn(|cx| {
-            self.poll(cx);
-            Poll::Ready(())
-        })
-        .await
+    /// How many bytes have arrived, none at the connection's end.
+    async fn fill(&mut self) -> io::Result<usize> {
+        poll_fn(|cx| self.poll_fill(cx)).await
     }
 
-    /// Awaits something that needs the connection to make progress. It is polled before and after: so a request is
-    /// written in the same turn in which it is handed over, and an answer is taken in the turn in which it is read.
-    async fn drive<F: Future>(&mut self, mut awaited: Pin<&mut F>) -> F::Output {
-        poll_fn(|cx| {
-            if let Poll::Ready(output) = awaited.as_mut().poll(cx) {
-                return Poll::Ready(output);
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut space = ReadBuf::new(self.inbox.space());
+        ready!(self.socket.poll_read(cx, &mut space))?;
+        let length = space.filled().len();
+        self.inbox.filled(length, clock::now());
+        self.answered |= length > 0;
+        Poll::Ready(Ok(length))
+    }
+
+    /// Until everything is sent, or an answer has begun: an engine may refuse a request before it has read all of it.
+    fn poll_send(&mut self, cx: &mut Context<'_>, sent: &mut usize) -> Poll<io::Result<()>> {
+        while *sent < self.outbox.len() {
+            match self.socket.poll_write(cx, &self.outbox[*sent..])? {
+                Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(length) => *sent += length,
+                Poll::Pending => return self.poll_fill(cx).map_ok(drop),
             }
-            self.poll(cx);
-            awaited.as_mut().poll(cx)
-        })
-        .await
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) {
-        if let Some(connection) = &mut self.0
-            && Pin::new(connection).poll(cx).is_ready()
-        {
-            self.0 = None;
         }
+        self.socket.poll_flush(cx)
     }
-}
-
-/// A whole body, cut off beyond a limit or where it breaks off.
-pub async fn short_body(connection: &mut Connection, mut body: Incoming, max_bytes: usize) -> Vec<u8> {
-    let mut whole = Vec::new();
-    while let Some(Ok(piece)) = connection.piece(&mut body).await {
-        whole.extend_from_slice(&piece);
-        if whole.len() > max_bytes {
-            break;
-        }
-    }
-    whole
-}
-
-/// An error with its causes, which hyper keeps apart.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

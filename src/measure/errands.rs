@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use hyper::StatusCode;
+use http::StatusCode;
 
 use crate::engine::{Errand, LineTooLong, Lines, read_progress, refusal};
 use crate::event::Share;
 use crate::measure::address::Address;
 use crate::measure::cancel::Cancel;
-use crate::measure::connection::chain;
-use crate::measure::small_talk::SmallTalk;
+use crate::measure::small_talk::{SmallTalk, chain};
 
 /// A large model takes minutes to be loaded, and nothing is heard meanwhile.
 const SILENCE: Duration = Duration::from_secs(15 * 60);

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
-use hyper::{Method, Response, StatusCode};
+use http::HeaderMap;
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName};
 
 use crate::clock;
 use crate::engine::{Ask, EngineKind, Reply, Wire, refusal};
 use crate::measure::address::Address;
-use crate::measure::connection::{Connection, chain, short_body};
+use crate::measure::connection::{Broken, Connection};
+use crate::measure::framing::Framing;
+use crate::measure::head::Head;
 use crate::record::{Failure, FailureClass, Nanos, RequestRecord, TokenCount};
 
 /// What all requests of a client share.
@@ -24,8 +24,10 @@ pub struct Peer {
 
 /// A request that is ready to go: nothing of it remains to be computed once its time has come.
 pub struct Prepared {
-    path: &'static str,
-    body: Bytes,
+    /// As it goes over the wire, but for its id.
+    head: Vec<u8>,
+    body: Vec<u8>,
+    output_tokens: u32,
     stream: bool,
     wire: &'static dyn Wire,
 }
@@ -36,6 +38,8 @@ struct Standing {
     reconnects: u32,
     reply: Reply,
 }
+
+const OK: u16 = 200;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -49,7 +53,37 @@ impl Peer {
     pub fn prepare(&self, ask: &Ask) -> Prepared {
         let wire = self.engine.wire(ask.api);
         let request = wire.request(ask);
-        Prepared { path: request.path, body: Bytes::from(request.body), stream: ask.stream, wire }
+        Prepared {
+            head: self.request_head(request.path, request.body.len()),
+            body: request.body,
+            output_tokens: ask.output_tokens,
+            stream: ask.stream,
+            wire,
+        }
+    }
+
+    /// Ends where the id goes. What the target's own headers say goes before what the client would say.
+    fn request_head(&self, path: &str, body_bytes: usize) -> Vec<u8> {
+        let mut head = format!("POST {} HTTP/1.1\r\n", self.address.target(path)).into_bytes();
+        let mut push = |name: &HeaderName, value: &[u8]| {
+            head.extend_from_slice(name.as_str().as_bytes());
+            head.extend_from_slice(b": ");
+            head.extend_from_slice(value);
+            head.extend_from_slice(b"\r\n");
+        };
+        let body_bytes = body_bytes.to_string();
+        for (name, value) in [
+            (HOST, self.address.authority()),
+            (ACCEPT, "*/*"),
+            (CONTENT_TYPE, "application/json"),
+            (CONTENT_LENGTH, &body_bytes),
+        ] {
+            if !self.headers.contains_key(&name) {
+                push(&name, value.as_bytes());
+            }
+        }
+        self.headers.iter().for_each(|(name, value)| push(name, value.as_bytes()));
+        head
     }
 
     /// Sends a request on the user's connection, opening one where there is none, and reads its answer to the end.
@@ -61,7 +95,8 @@ impl Peer {
         id: String,
         due_ns: Nanos,
     ) -> RequestRecord {
-        let mut standing = Standing { sent_ns: None, reconnects: 0, reply: Reply::default() };
+        let reply = Reply::expecting(prepared.output_tokens);
+        let mut standing = Standing { sent_ns: None, reconnects: 0, reply };
         // Taken out, so that a connection with half an answer on it is dropped when time runs out.
         let held = slot.take();
         let answered = self.attempt(held, prepared, &id, &mut standing);
@@ -86,18 +121,15 @@ impl Peer {
     ) -> Result<Option<Connection>, Failure> {
         let (mut connection, mut fresh) = self.connection(held).await?;
         loop {
-            let request = self.http_request(prepared, id);
-            let received = connection.received();
             standing.sent_ns.get_or_insert_with(clock::now);
-            let error = match connection.send(request).await {
-                Ok(response) => return self.read(connection, response, prepared, standing).await,
-                Err(error) => error,
+            let broken = match connection.ask(&self.request(prepared, id)).await {
+                Ok(head) => return self.read(connection, head, prepared, standing).await,
+                Err(broken) => broken,
             };
             // RFC 9112, 9.3.1: a server may close an idle connection at any time, also at the very moment in which a
             // request is on its way. Without a byte of an answer, that request was not taken.
-            let stale = !fresh && connection.received() == received && is_closed(&error);
-            if !stale {
-                return Err(send_failure(&error, connection.received() > received));
+            if fresh || connection.has_answered() {
+                return Err(send_failure(&broken, connection.has_answered()));
             }
             standing.reconnects += 1;
             connection = self.open().await?;
@@ -105,10 +137,18 @@ impl Peer {
         }
     }
 
+    fn request<'a>(&self, prepared: &'a Prepared, id: &'a str) -> [&'a [u8]; 5] {
+        let [name, id, end]: [&[u8]; 3] = match self.headers.contains_key(REQUEST_ID) {
+            true => [b"", b"", b"\r\n"],
+            false => [b"x-request-id: ", id.as_bytes(), b"\r\n\r\n"],
+        };
+        [&prepared.head, name, id, end, &prepared.body]
+    }
+
     /// The user's connection, and whether it was opened just now.
     pub async fn connection(&self, held: Option<Connection>) -> Result<(Connection, bool), Failure> {
         if let Some(mut connection) = held
-            && connection.is_usable().await
+            && connection.is_usable()
         {
             return Ok((connection, false));
         }
@@ -120,46 +160,27 @@ impl Peer {
         opened.map_err(|detail| Failure { class: FailureClass::Connect, detail })
     }
 
-    fn http_request(&self, prepared: &Prepared, id: &str) -> hyper::Request<Full<Bytes>> {
-        let mut request = hyper::Request::new(Full::new(prepared.body.clone()));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.address.target(prepared.path);
-        let headers = request.headers_mut();
-        headers.insert(HOST, checked(self.address.authority()));
-        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(REQUEST_ID, checked(id));
-        for (name, value) in &self.headers {
-            headers.insert(name.clone(), value.clone());
-        }
-        request
-    }
-
     async fn read(
         &self,
         mut connection: Connection,
-        response: Response<Incoming>,
+        mut head: Head,
         prepared: &Prepared,
         standing: &mut Standing,
     ) -> Result<Option<Connection>, Failure> {
-        let status = response.status();
-        let (head, mut body) = response.into_parts();
-        if status != StatusCode::OK {
-            let said = refusal(&short_body(&mut connection, body, REFUSAL_MAX_BYTES).await);
-            let detail = format!("HTTP {}: {said}", status.as_u16());
+        if head.status != OK {
+            let said = refusal(&short_body(&mut connection, &mut head.framing).await);
+            let detail = format!("HTTP {}: {said}", head.status);
             return Err(Failure { class: FailureClass::HttpStatus, detail });
         }
         let reply = &mut standing.reply;
-        prepared.wire.read_headers(&|name| head.headers.get(name)?.to_str().ok()?.parse().ok(), reply);
+        prepared.wire.read_headers(&|name| head.number(name), reply);
         match prepared.stream {
-            true => read_stream(prepared.wire, &mut connection, &mut body, reply).await?,
-            false => read_whole(prepared.wire, &mut connection, &mut body, reply).await?,
+            true => read_stream(prepared.wire, &mut connection, &mut head.framing, reply).await?,
+            false => read_whole(prepared.wire, &mut connection, &mut head.framing, reply).await?,
         }
-        if reply.done && !drain(&mut connection, &mut body).await {
-            return Ok(None);
-        }
+        let reusable = head.keeps_alive && drain(&mut connection, &mut head.framing).await;
         connection.rest();
-        Ok(Some(connection))
+        Ok(reusable.then_some(connection))
     }
 
     fn timed_out(&self, standing: &Standing) -> Failure {
@@ -198,84 +219,96 @@ impl Standing {
     }
 }
 
-fn checked(value: &str) -> HeaderValue {
-    HeaderValue::from_str(value).expect("authorities were parsed, and ids are made of letters and digits")
-}
-
 /// Returns when the answer is over: at the body's end, or when the engine says that it is done.
 async fn read_stream(
     wire: &dyn Wire,
     connection: &mut Connection,
-    body: &mut Incoming,
+    framing: &mut Framing,
     reply: &mut Reply,
 ) -> Result<(), Failure> {
-    while !reply.done {
-        let Some(piece) = connection.piece(body).await else { break };
-        let at_ns = clock::now();
-        let piece = piece.map_err(|error| broken(&error, reply))?;
-        wire.read_piece(&piece, at_ns, reply)?;
+    loop {
+        while !reply.done
+            && let Some((part, at_ns)) = connection.part(framing).map_err(|error| broken(&error, reply))?
+        {
+            wire.read_piece(part, at_ns, reply)?;
+        }
+        if reply.done || framing.is_over() {
+            return wire.read_end(connection.heard_ns(), reply);
+        }
+        connection.more(framing).await.map_err(|error| broken(&error, reply))?;
     }
-    wire.read_end(clock::now(), reply)
 }
 
 async fn read_whole(
     wire: &dyn Wire,
     connection: &mut Connection,
-    body: &mut Incoming,
+    framing: &mut Framing,
     reply: &mut Reply,
 ) -> Result<(), Failure> {
     let mut whole = Vec::new();
-    let mut last_ns = clock::now();
-    while let Some(piece) = connection.piece(body).await {
-        last_ns = clock::now();
-        whole.extend_from_slice(&piece.map_err(|error| broken(&error, reply))?);
+    read_rest(connection, framing, |part| whole.extend_from_slice(part))
+        .await
+        .map_err(|error| broken(&error, reply))?;
+    wire.read_whole(&whole, connection.heard_ns(), reply)
+}
+
+/// Hands over what is left of a body.
+async fn read_rest(
+    connection: &mut Connection,
+    framing: &mut Framing,
+    mut take: impl FnMut(&[u8]),
+) -> Result<(), Broken> {
+    loop {
+        while let Some((part, _)) = connection.part(framing)? {
+            take(part);
+        }
+        if framing.is_over() {
+            return Ok(());
+        }
+        connection.more(framing).await?;
     }
-    wire.read_whole(&whole, last_ns, reply)
+}
+
+/// What an error's body says, cut off beyond a limit or where it breaks off.
+async fn short_body(connection: &mut Connection, framing: &mut Framing) -> Vec<u8> {
+    let mut short = Vec::new();
+    while short.len() < REFUSAL_MAX_BYTES && !framing.is_over() {
+        let has_more = match connection.part(framing) {
+            Ok(Some((part, _))) => {
+                short.extend_from_slice(part);
+                true
+            }
+            Ok(None) => framing.is_over() || connection.more(framing).await.is_ok(),
+            Err(_) => false,
+        };
+        if !has_more {
+            break;
+        }
+    }
+    short
 }
 
 /// Reads what follows a finished answer, without which its connection can't be used again. Whatever goes wrong here
 /// costs the connection, not the answer.
-async fn drain(connection: &mut Connection, body: &mut Incoming) -> bool {
-    let rest = async {
-        while let Some(piece) = connection.piece(body).await {
-            if piece.is_err() {
-                return false;
-            }
-        }
-        true
-    };
-    tokio::time::timeout(CLOSING_GRACE, rest).await.unwrap_or(false)
+async fn drain(connection: &mut Connection, framing: &mut Framing) -> bool {
+    let rest = read_rest(connection, framing, |_| {});
+    matches!(tokio::time::timeout(CLOSING_GRACE, rest).await, Ok(Ok(())))
 }
 
-/// Whether the server has closed the connection, in any of the ways in which that shows.
-fn is_closed(error: &hyper::Error) -> bool {
-    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
-    if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
-        return true;
-    }
-    let causes = std::iter::successors(std::error::Error::source(error), |error| error.source());
-    causes.filter_map(|cause| cause.downcast_ref::<std::io::Error>()).any(|error| {
-        matches!(
-            error.kind(),
-            BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof
-        )
-    })
-}
-
-fn send_failure(error: &hyper::Error, answered: bool) -> Failure {
-    if error.is_parse() {
-        let detail = format!("expected an HTTP/1.1 answer: {}", chain(error));
-        return Failure { class: FailureClass::BadPayload, detail };
+fn send_failure(broken: &Broken, answered: bool) -> Failure {
+    if broken.is_bad_payload() {
+        return Failure { class: FailureClass::BadPayload, detail: broken.to_string() };
     }
     let when = if answered { "in the middle of its headers" } else { "before it began" };
-    Failure {
-        class: FailureClass::BrokenStream,
-        detail: format!("the answer broke off {when}: {}", chain(error)),
-    }
+    Failure { class: FailureClass::BrokenStream, detail: format!("the answer broke off {when}: {broken}") }
 }
 
-fn broken(error: &hyper::Error, reply: &Reply) -> Failure {
+fn broken(broken: &Broken, reply: &Reply) -> Failure {
     let chunks = reply.content_ns.len();
-    let detail = format!("the answer broke off after {chunks} content chunks: {}", chain(error));
+    if broken.is_bad_payload() {
+        let detail = format!("{broken}, after {chunks} content chunks");
+        return Failure { class: FailureClass::BadPayload, detail };
+    }
+    let detail = format!("the answer broke off after {chunks} content chunks: {broken}");
     Failure { class: FailureClass::BrokenStream, detail }
 }

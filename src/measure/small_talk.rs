@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use hyper::StatusCode;
-use hyper::header::{CONTENT_TYPE, HeaderMap};
+use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderMap};
 
 use crate::measure::address::Address;
-use crate::measure::connection::chain;
 
 /// An ordinary HTTP client. The load itself goes over connections of its own, on which nothing else is ever sent.
 pub struct SmallTalk(reqwest::Client);
@@ -38,4 +37,10 @@ impl SmallTalk {
         };
         answered.await.map_err(|error| chain(&error))
     }
+}
+
+/// An error with its causes, which reqwest keeps apart.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -1,5 +1,6 @@
 //! The client against servers that misbehave.
 
+mod http;
 mod server;
 mod small_talk;
 

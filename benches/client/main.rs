@@ -1,0 +1,30 @@
+//! What the load client costs, and how exact its times are, against a server on the other core.
+//!
+//! `cargo bench --bench client` prints the tables. `VLLM_RS` and `VLLM_RS_TOKENIZER`, the paths of vLLM's Rust program
+//! and of a tokenizer's folder, add that one's benchmark. docs/client.md says what the tables mean.
+
+mod accuracy;
+mod answer;
+mod bare;
+mod cost;
+mod machine;
+mod ours;
+mod rival;
+mod server;
+
+use std::io;
+
+fn main() -> io::Result<()> {
+    machine::pin(machine::CLIENTS_CORE)?;
+    println!("{}\n", machine::description());
+    let only = std::env::var("CLIENT_TABLE").ok();
+    let wanted = |table: &str| only.as_deref().is_none_or(|only| only == table);
+    if wanted("cost") {
+        cost::print()?;
+    }
+    if wanted("accuracy") {
+        accuracy::print()?;
+    }
+    println!("{}", machine::description());
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! tollgate's own client, as the bench uses it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tollgate::deck::Deck;
+use tollgate::engine::EngineKind;
+use tollgate::event::Progress;
+use tollgate::load::{Load, Stop};
+use tollgate::measure::{self, Access, Cancel, ClientSettings, Round, Watch};
+use tollgate::workload::{Api, Prompts, Sampling, Synthetic, Workload};
+
+use crate::cost::Volume;
+
+pub struct Client {
+    client: measure::Client,
+    workload: Workload,
+    deck: Deck,
+}
+
+impl Client {
+    pub fn of(addr: SocketAddr, output_tokens: u32) -> Client {
+        let settings = ClientSettings {
+            access: Access::to(format!("http://{addr}")),
+            engine: EngineKind::named("vllm").expect("it is one of the list"),
+            model: Some("tiny-llama".into()),
+            request_timeout: Duration::from_secs(60),
+        };
+        let workload = Workload {
+            api: Api::Chat,
+            stream: true,
+            prompts: Prompts::Synthetic(Synthetic { input_tokens: 16, shared_prefix: 0.0 }),
+            output_tokens,
+            ignore_eos: true,
+            seed: 1,
+            sampling: Sampling::default(),
+        };
+        let client = measure::Client::new(settings).expect("a loopback address needs nothing");
+        let deck = Deck::measured(&workload, "bench", 0);
+        Client { client, workload, deck }
+    }
+
+    pub fn run(&mut self, volume: Volume) -> Round {
+        let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
+        let load = Load::closed(volume.users, Stop::Requests(volume.requests));
+        let round =
+            self.client.run_round(&self.workload, &load, &mut self.deck, watch).expect("it can be run");
+        let failed = round.records.iter().find_map(|record| record.outcome.as_ref().err());
+        assert_eq!(failed, None);
+        assert_eq!(round.records.len(), volume.requests as usize);
+        round
+    }
+}

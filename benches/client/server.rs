@@ -1,0 +1,271 @@
+//! The server of this bench: one thread on its own core, which writes tokens at absolute deadlines and stamps each
+//! write. It is no engine's and no HTTP library's, so that it neither limits nor blurs what is measured.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use rustix::buffer::spare_capacity;
+use rustix::event::{Timespec, epoll};
+use rustix::fd::OwnedFd;
+use tollgate::clock;
+use tollgate::record::Nanos;
+
+use crate::answer::{MODELS, Pace, Script};
+use crate::machine;
+
+/// A request as the server saw it.
+#[derive(Debug)]
+pub struct Truth {
+    pub id: String,
+    /// When its last byte was read.
+    pub received_ns: Nanos,
+    /// Right before each write.
+    pub written_ns: Vec<Nanos>,
+}
+
+/// A running server; stops when it is dropped.
+pub struct Server {
+    pub addr: SocketAddr,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<io::Result<()>>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    stop: AtomicBool,
+    /// Processor time of the server's thread, as of its last wait.
+    cpu_ns: AtomicU64,
+    truths: Mutex<Vec<Truth>>,
+}
+
+impl Server {
+    pub fn start(script: Script) -> io::Result<Server> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        // std asks for 128, and a load opens all of its connections at once.
+        rustix::net::listen(&listener, 4096)?;
+        listener.set_nonblocking(true)?;
+        let addr = listener.local_addr()?;
+        let shared = Arc::new(Shared::default());
+        let of_thread = shared.clone();
+        let thread = std::thread::spawn(move || {
+            machine::pin(machine::SERVERS_CORE)?;
+            let mut turns = Turns::new(script, listener, of_thread)?;
+            while !turns.shared.stop.load(Ordering::Relaxed) {
+                turns.turn()?;
+            }
+            Ok(())
+        });
+        Ok(Server { addr, shared, thread: Some(thread) })
+    }
+
+    /// Processor time of the server; exact while nothing is asked of it.
+    pub fn cpu_ns(&self) -> u64 {
+        std::thread::sleep(std::time::Duration::from_millis(2 * IDLE_MS));
+        self.shared.cpu_ns.load(Ordering::Relaxed)
+    }
+
+    /// The requests that have ended since the last call.
+    pub fn truths(&self) -> Vec<Truth> {
+        std::mem::take(&mut self.shared.truths.lock().expect("nobody panics with the truths"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        if let Some(Ok(Err(error))) = self.thread.take().map(JoinHandle::join) {
+            eprintln!("the bench's server failed: {error}");
+        }
+    }
+}
+
+struct Turns {
+    script: Script,
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    epoll: OwnedFd,
+    events: Vec<epoll::Event>,
+    streams: Vec<Option<Stream>>,
+    due: BinaryHeap<Reverse<(Nanos, usize)>>,
+    answered: u64,
+    output: Vec<u8>,
+}
+
+struct Stream {
+    socket: TcpStream,
+    input: Vec<u8>,
+    answer: Option<Answer>,
+}
+
+struct Answer {
+    number: u64,
+    truth: Truth,
+}
+
+const LISTENER: u64 = u64::MAX;
+const IDLE_MS: u64 = 20;
+/// Below this, waiting is spinning.
+const SPIN_NS: Nanos = 2_000_000;
+/// A request that waits to be read is read late: so often the writing stops to look for one.
+const WRITES_BETWEEN_LOOKS: u32 = 4;
+
+impl Turns {
+    fn new(script: Script, listener: TcpListener, shared: Arc<Shared>) -> io::Result<Turns> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        epoll::add(&epoll, &listener, epoll::EventData::new_u64(LISTENER), epoll::EventFlags::IN)?;
+        Ok(Turns {
+            script,
+            listener,
+            shared,
+            epoll,
+            events: Vec::with_capacity(1024),
+            streams: Vec::new(),
+            due: BinaryHeap::new(),
+            answered: 0,
+            output: Vec::new(),
+        })
+    }
+
+    fn turn(&mut self) -> io::Result<()> {
+        let next_ns = self.due.peek().map(|Reverse((due_ns, _))| due_ns.saturating_sub(clock::now()));
+        let idle = next_ns.is_none_or(|next_ns| next_ns > SPIN_NS);
+        if idle {
+            self.shared.cpu_ns.store(machine::thread_cpu_ns(), Ordering::Relaxed);
+        }
+        self.look(if idle { (next_ns.unwrap_or(Nanos::MAX) / 1_000_000 - 1).min(IDLE_MS) } else { 0 })?;
+        for _ in 0..WRITES_BETWEEN_LOOKS {
+            match self.due.peek() {
+                Some(&Reverse((due_ns, at))) if due_ns <= clock::now() => {
+                    self.due.pop();
+                    self.write(due_ns, at);
+                }
+                _ => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what has arrived.
+    fn look(&mut self, wait_ms: u64) -> io::Result<()> {
+        let wait = Timespec { tv_sec: 0, tv_nsec: wait_ms as i64 * 1_000_000 };
+        epoll::wait(&self.epoll, spare_capacity(&mut self.events), Some(&wait))?;
+        for event in std::mem::take(&mut self.events) {
+            match event.data.u64() {
+                LISTENER => self.accept()?,
+                at => self.read(at as usize),
+            }
+        }
+        self.events = Vec::with_capacity(1024);
+        Ok(())
+    }
+
+    fn accept(&mut self) -> io::Result<()> {
+        while let Ok((socket, _)) = self.listener.accept() {
+            socket.set_nonblocking(true)?;
+            socket.set_nodelay(true)?;
+            let at = self.streams.iter().position(Option::is_none).unwrap_or(self.streams.len());
+            epoll::add(&self.epoll, &socket, epoll::EventData::new_u64(at as u64), epoll::EventFlags::IN)?;
+            let stream = Some(Stream { socket, input: Vec::new(), answer: None });
+            match at < self.streams.len() {
+                true => self.streams[at] = stream,
+                false => self.streams.push(stream),
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, at: usize) {
+        let Some(stream) = &mut self.streams[at] else { return };
+        let mut piece = [0; 65536];
+        match stream.socket.read(&mut piece) {
+            Ok(0) => self.streams[at] = None,
+            Ok(length) => {
+                let now_ns = clock::now();
+                stream.input.extend_from_slice(&piece[..length]);
+                if let Some(request) = Request::whole(&stream.input) {
+                    stream.input.clear();
+                    self.begin(at, request, now_ns);
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => self.streams[at] = None,
+        }
+    }
+
+    fn begin(&mut self, at: usize, request: Request, now_ns: Nanos) {
+        let Some(stream) = &mut self.streams[at] else { return };
+        if request.is_get {
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+                MODELS.len()
+            );
+            send(&mut stream.socket, (head + MODELS).as_bytes());
+            return;
+        }
+        let truth = Truth { id: request.id, received_ns: now_ns, written_ns: Vec::with_capacity(128) };
+        stream.answer = Some(Answer { number: self.answered, truth });
+        self.answered += 1;
+        let after_ns = match self.script.pace {
+            Pace::Tokens { ttft_ns, .. } => ttft_ns,
+            Pace::Whole => 0,
+        };
+        self.due.push(Reverse((now_ns + after_ns, at)));
+    }
+
+    fn write(&mut self, due_ns: Nanos, at: usize) {
+        let Some(Stream { socket, answer: slot @ Some(_), .. }) = &mut self.streams[at] else { return };
+        let answer = slot.as_mut().expect("matched above");
+        let index = answer.truth.written_ns.len() as u32;
+        self.output.clear();
+        self.script.write(answer.number, index, &mut self.output);
+        answer.truth.written_ns.push(clock::now());
+        send(socket, &self.output);
+        match self.script.pace {
+            Pace::Tokens { itl_ns, .. } if index + 1 < self.script.writes() => {
+                self.due.push(Reverse((due_ns + itl_ns, at)));
+            }
+            _ => {
+                let ended = slot.take().map(|answer| answer.truth);
+                self.shared.truths.lock().expect("nobody panics with the truths").extend(ended);
+            }
+        }
+    }
+}
+
+/// A client that is gone is found out when its socket is read.
+fn send(socket: &mut TcpStream, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        match socket.write(bytes) {
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::yield_now(),
+            Err(_) => return,
+        }
+    }
+}
+
+struct Request {
+    is_get: bool,
+    id: String,
+}
+
+impl Request {
+    /// The request, once it is there in full.
+    fn whole(input: &[u8]) -> Option<Request> {
+        let end = memchr::memmem::find(input, b"\r\n\r\n")? + 4;
+        let head = std::str::from_utf8(&input[..end]).ok()?;
+        let header = |wanted: &str| {
+            let mut headers = head.lines().filter_map(|line| line.split_once(':'));
+            headers.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.trim())
+        };
+        let length: usize = header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+        (input.len() >= end + length).then(|| Request {
+            is_get: head.starts_with("GET "),
+            id: header("x-request-id").unwrap_or_default().to_owned(),
+        })
+    }
+}

@@ -1,0 +1,169 @@
+//! What HTTP/1.1 allows a server to do, and what it does not.
+
+use super::*;
+
+/// What of a record has to be the same, however the answer arrived.
+fn gist(record: &RequestRecord) -> (usize, u32, Option<u32>, Option<Finish>, &Result<(), Failure>) {
+    (record.content_ns.len(), record.output_tokens, record.input_tokens, record.finish, &record.outcome)
+}
+
+fn assert_well(round: &Round) {
+    for record in &round.records {
+        assert_eq!(gist(record), (2, 3, Some(4), Some(Finish::Length), &Ok(())));
+    }
+}
+
+/// An answer with all that may come beside the content.
+fn elaborate() -> String {
+    let chunk = |text: &str| format!("{:X};a=b\r\n{text}\r\n", text.len());
+    let head = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n";
+    let (first, second) = TOKEN.split_at(20);
+    let body = [first, second, ": ping\n\n", TOKEN, END].map(chunk).concat();
+    format!("{head}{HEAD}{body}0\r\nX-Trailer: 1\r\nX-Other: 2\r\n\r\n")
+}
+
+#[test]
+fn every_cut_of_an_answer_gives_the_same_record() {
+    let answer = elaborate();
+    let cuts = answer.len() as u32;
+    let server = Server::start(move |seen, stream| {
+        let (head, tail) = answer.split_at(seen.before as usize);
+        let written = write(stream, head);
+        // The client is to read in between; where it doesn't get to, nothing is lost.
+        std::thread::sleep(Duration::from_micros(200));
+        written && write(stream, tail)
+    });
+    let round = round(&mut client(&server.url, PATIENCE), 1, Stop::Requests(cuts));
+    assert_well(&round);
+    assert!(server.seen.lock().unwrap().iter().all(|seen| seen.connection == 0));
+}
+
+#[test]
+fn an_answer_that_comes_byte_by_byte_is_the_same() {
+    let answer = elaborate();
+    let server = Server::start(move |_, stream| {
+        answer.as_bytes().chunks(1).all(|byte| write(stream, std::str::from_utf8(byte).unwrap()))
+    });
+    assert_well(&round(&mut client(&server.url, PATIENCE), 2, Stop::Requests(4)));
+}
+
+#[test]
+fn a_connection_that_is_announced_to_close_is_not_used_again() {
+    let server = Server::start(|_, stream| {
+        // It stays open: what counts is what was announced.
+        write(stream, &HEAD.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"))
+            && chunk(stream, TOKEN)
+            && chunk(stream, TOKEN)
+            && chunk(stream, END)
+            && write(stream, "0\r\n\r\n")
+    });
+    let round = round(&mut client(&server.url, PATIENCE), 1, Stop::Requests(4));
+    assert_well(&round);
+    let connections: Vec<u32> = server.seen.lock().unwrap().iter().map(|seen| seen.connection).collect();
+    assert_eq!(connections, [0, 1, 2, 3]);
+    assert!(round.records.iter().all(|record| record.reconnects == 0));
+}
+
+#[test]
+fn a_server_of_http_1_0_ends_its_answer_by_closing() {
+    let server = Server::start(|_, stream| {
+        write(
+            stream,
+            &format!("HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n{TOKEN}{TOKEN}{END}"),
+        );
+        false
+    });
+    let round = round(&mut client(&server.url, PATIENCE), 2, Stop::Requests(6));
+    assert_well(&round);
+    assert!(round.records.iter().all(|record| record.reconnects == 0));
+}
+
+#[test]
+fn mere_line_feeds_are_line_breaks_too() {
+    let server = Server::start(|_, stream| write(stream, &elaborate().replace("\r\n", "\n")));
+    assert_well(&round(&mut client(&server.url, PATIENCE), 1, Stop::Requests(3)));
+}
+
+#[test]
+fn bytes_after_an_answer_cost_the_connection_and_not_the_next_answer() {
+    let server = Server::start(|seen, stream| match seen.connection {
+        0 => {
+            write(stream, HEAD)
+                && chunk(stream, TOKEN)
+                && chunk(stream, TOKEN)
+                && chunk(stream, END)
+                && write(stream, "0\r\n\r\nHTTP/1.1 408 Request Timeout\r\n\r\n")
+        }
+        _ => answer_well(stream),
+    });
+    let round = round(&mut client(&server.url, PATIENCE), 1, Stop::Requests(2));
+    assert_well(&round);
+    let connections: Vec<u32> = server.seen.lock().unwrap().iter().map(|seen| seen.connection).collect();
+    assert_eq!(connections, [0, 1]);
+}
+
+#[test]
+fn a_chunk_without_a_size_is_bad_payload() {
+    let failure =
+        failure(PATIENCE, |stream| write(stream, HEAD) && chunk(stream, TOKEN) && write(stream, "zz\r\n"));
+    assert_eq!(failure.class, FailureClass::BadPayload);
+    assert_eq!(failure.detail, "expected a chunk's size, found `zz`, after 1 content chunks");
+}
+
+#[test]
+fn a_chunk_that_is_longer_than_it_says_is_bad_payload() {
+    let failure = failure(PATIENCE, |stream| write(stream, HEAD) && write(stream, "2\r\n: ping\r\n"));
+    assert_eq!(failure.class, FailureClass::BadPayload);
+    assert_eq!(failure.detail, "expected a line break after a chunk, found `ping`, after 0 content chunks");
+}
+
+#[test]
+fn a_connection_that_ends_amid_a_chunk_is_a_broken_stream() {
+    let failure = failure(PATIENCE, |stream| {
+        write(stream, HEAD);
+        chunk(stream, TOKEN);
+        write(stream, "ff\r\ndata: ");
+        false
+    });
+    assert_eq!(failure.class, FailureClass::BrokenStream);
+    assert_eq!(failure.detail, "the answer broke off after 1 content chunks: the connection was closed");
+}
+
+#[test]
+fn a_connection_that_ends_amid_the_headers_is_a_broken_stream() {
+    let failure = failure(PATIENCE, |stream| {
+        write(stream, "HTTP/1.1 200 OK\r\nContent-Ty");
+        false
+    });
+    assert_eq!(failure.class, FailureClass::BrokenStream);
+    assert!(failure.detail.starts_with("the answer broke off in the middle of its headers"), "{failure}");
+}
+
+#[test]
+fn headers_without_end_are_bad_payload() {
+    let failure = failure(PATIENCE, |stream| {
+        write(stream, "HTTP/1.1 200 OK\r\n");
+        while write(stream, "X-More: of the same\r\n") {}
+        false
+    });
+    assert_eq!(failure.class, FailureClass::BadPayload);
+    assert!(failure.detail.starts_with("expected an HTTP/1.1 answer"), "{failure}");
+}
+
+#[test]
+fn an_answer_that_is_compressed_is_bad_payload() {
+    let failure = failure(PATIENCE, |stream| {
+        write(stream, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nxx")
+    });
+    assert_eq!(failure.class, FailureClass::BadPayload);
+    assert_eq!(failure.detail, "expected an answer as it is, found one that is encoded: gzip");
+}
+
+#[test]
+fn a_refusals_body_that_breaks_off_is_told_as_far_as_it_came() {
+    let failure = failure(PATIENCE, |stream| {
+        write(stream, "HTTP/1.1 503 Busy\r\nContent-Length: 100\r\n\r\nqueue is full");
+        false
+    });
+    assert_eq!(failure.detail, "HTTP 503: queue is full");
+}
