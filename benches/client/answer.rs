@@ -18,7 +18,15 @@ pub struct Script {
     pub tokens: u32,
 }
 
-pub const MODELS: &str = r#"{"object":"list","data":[{"id":"tiny-llama","object":"model","owned_by":"vllm","max_model_len":131072}]}"#;
+const MODELS: &str = r#"{"object":"list","data":[{"id":"tiny-llama","object":"model","owned_by":"vllm","max_model_len":131072}]}"#;
+
+/// What vLLM's client asks besides, and has to be told.
+pub fn beside_the_load(asked: &str) -> Option<&'static str> {
+    match asked {
+        "POST /tokenize" => Some(r#"{"count":3,"max_model_len":131072,"tokens":[1,2,3],"token_strs":null}"#),
+        asked => asked.starts_with("GET ").then_some(MODELS),
+    }
+}
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\ndate: Sun, 22 Nov 2026 00:21:14 GMT\r\nserver: uvicorn\r\ncontent-type: \
                     text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n";

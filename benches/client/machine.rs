@@ -1,6 +1,6 @@
 //! The machine as this bench uses it: one core for the client, one for the server.
 
-use std::{fs, io, thread};
+use std::{fs, io};
 
 use rustix::thread::{CpuSet, sched_setaffinity};
 use rustix::time::{ClockId, clock_gettime};
@@ -34,8 +34,7 @@ fn spent_ns(clock: ClockId) -> u64 {
 pub fn children_cpu_s() -> io::Result<f64> {
     let stat = fs::read_to_string("/proc/self/stat")?;
     let after_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
-    let fields: Vec<f64> =
-        after_name.split(' ').filter_map(|field| field.parse().ok().or(Some(0.0))).collect();
+    let fields: Vec<f64> = after_name.split(' ').map(|field| field.parse().unwrap_or(0.0)).collect();
     const TICKS_PER_S: f64 = 100.0;
     // cutime and cstime, proc_pid_stat(5): fields 16 and 17, of which the first two were the number and the name.
     Ok((fields[13] + fields[14]) / TICKS_PER_S)
@@ -46,6 +45,5 @@ pub fn description() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let cores = thread::available_parallelism().map_or(0, usize::from);
-    format!("{}, {cores} cores, load average {}", name.map_or("?", |(_, name)| name), load.trim())
+    format!("{}, load average {}", name.map_or("?", |(_, name)| name), load.trim())
 }

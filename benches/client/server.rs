@@ -15,7 +15,7 @@ use rustix::fd::OwnedFd;
 use tollgate::clock;
 use tollgate::record::Nanos;
 
-use crate::answer::{MODELS, Pace, Script};
+use crate::answer::{self, Pace, Script};
 use crate::machine;
 
 /// A request as the server saw it.
@@ -199,12 +199,12 @@ impl Turns {
 
     fn begin(&mut self, at: usize, request: Request, now_ns: Nanos) {
         let Some(stream) = &mut self.streams[at] else { return };
-        if request.is_get {
+        if let Some(body) = answer::beside_the_load(&request.asked) {
+            let length = body.len();
             let head = format!(
-                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-                MODELS.len()
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
             );
-            send(&mut stream.socket, (head + MODELS).as_bytes());
+            send(&mut stream.socket, (head + body).as_bytes());
             return;
         }
         let truth = Truth { id: request.id, received_ns: now_ns, written_ns: Vec::with_capacity(128) };
@@ -249,7 +249,8 @@ fn send(socket: &mut TcpStream, mut bytes: &[u8]) {
 }
 
 struct Request {
-    is_get: bool,
+    /// Method and path.
+    asked: String,
     id: String,
 }
 
@@ -264,7 +265,7 @@ impl Request {
         };
         let length: usize = header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
         (input.len() >= end + length).then(|| Request {
-            is_get: head.starts_with("GET "),
+            asked: head.split(" HTTP/").next().unwrap_or_default().to_owned(),
             id: header("x-request-id").unwrap_or_default().to_owned(),
         })
     }

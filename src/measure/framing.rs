@@ -50,9 +50,10 @@ impl Framing {
 
     /// The next part of the content that has arrived; `None` if more has to arrive first, or if the body is over.
     pub fn next<'a>(&mut self, inbox: &'a mut Inbox) -> Result<Option<&'a [u8]>, BadFraming> {
+        let mut endless = u64::MAX;
         let left = match self {
             Framing::Over => return Ok(None),
-            Framing::UntilClose => &mut u64::MAX.clone(),
+            Framing::UntilClose => &mut endless,
             Framing::Length(left) => left,
             Framing::Chunked(_) => match self.chunk(inbox)? {
                 Some(left) => left,
