@@ -32,8 +32,8 @@ pub fn print() -> io::Result<()> {
         let pace = Pace::Tokens { ttft_ns: TTFT_NS, itl_ns: ITL_NS };
         let server = Server::start(Script { pace, tokens: TOKENS })?;
         let volume = Volume { users, requests: (users * WAVES).max(REQUESTS_AT_LEAST) };
-        let round = Client::of(server.addr, TOKENS).run(volume);
-        let errors = Errors::of(&round.records, server.truths());
+        let records = Client::of(server.addr, TOKENS).run(volume);
+        let errors = Errors::of(&records, server.truths());
         println!("| {users} | {} | {} |", volume.requests, errors.cells());
     }
     println!();

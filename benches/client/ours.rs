@@ -7,7 +7,8 @@ use tollgate::deck::Deck;
 use tollgate::engine::EngineKind;
 use tollgate::event::Progress;
 use tollgate::load::{Load, Stop};
-use tollgate::measure::{self, Access, Cancel, ClientSettings, Round, Watch};
+use tollgate::measure::{self, Access, Cancel, ClientSettings, Watch};
+use tollgate::record::RequestRecord;
 use tollgate::workload::{Api, Prompts, Sampling, Synthetic, Workload};
 
 use crate::cost::Volume;
@@ -40,14 +41,15 @@ impl Client {
         Client { client, workload, deck }
     }
 
-    pub fn run(&mut self, volume: Volume) -> Round {
+    pub fn run(&mut self, volume: Volume) -> Vec<RequestRecord> {
         let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
         let load = Load::closed(volume.users, Stop::Requests(volume.requests));
-        let round =
-            self.client.run_round(&self.workload, &load, &mut self.deck, watch).expect("it can be run");
-        let failed = round.records.iter().find_map(|record| record.outcome.as_ref().err());
+        let mut records = Vec::new();
+        let ran = self.client.run_round(&self.workload, &load, &mut self.deck, watch, &mut records);
+        ran.expect("a loopback address can be reached");
+        let failed = records.iter().find_map(|record| record.outcome.as_ref().err());
         assert_eq!(failed, None);
-        assert_eq!(round.records.len(), volume.requests as usize);
-        round
+        assert_eq!(records.len(), volume.requests as usize);
+        records
     }
 }

@@ -46,8 +46,11 @@ pub struct RecordLog {
     encoder: Encoder,
     block: Vec<u8>,
     sent_ns: Nanos,
-    writer: Option<(SyncSender<Vec<u8>>, JoinHandle<Result<(), StoreError>>)>,
+    writer: Option<Writer>,
 }
+
+/// What takes blocks, and what becomes of them.
+type Writer = (SyncSender<Vec<u8>>, JoinHandle<Result<(), StoreError>>);
 
 const BLOCK_BYTES: usize = 64 << 10;
 const BLOCKS_MAX: usize = 256;
