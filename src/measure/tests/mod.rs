@@ -303,7 +303,7 @@ fn an_answer_that_is_done_counts_although_its_connection_breaks() {
         false
     });
     let (_, records) = round(&mut client(&server.url, PATIENCE), 1, Stop::Requests(2));
-    assert!(records.iter().all(|record| record.outcome.is_ok()), "{:?}", records);
+    assert!(records.iter().all(|record| record.outcome.is_ok()), "{records:?}");
 }
 
 #[test]
