@@ -98,7 +98,7 @@ fn errors(records: &[RequestRecord], truths: &HashMap<String, RequestTruth>) -> 
 fn the_clients_times_are_the_servers() {
     let simulator = simulator();
     let records = round(&simulator);
-    assert!(records.iter().all(|record| record.outcome.is_ok()), "{:?}", records);
+    assert!(records.iter().all(|record| record.outcome.is_ok()), "{records:?}");
     assert!(records.iter().all(|record| record.output_tokens == OUTPUT_TOKENS));
     let (ttft, itl) = errors(&records, &truth(&simulator));
     println!("TTFT error: {ttft}; ITL error: {itl}");
