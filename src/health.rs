@@ -49,8 +49,8 @@ impl ClientHealth {
                 let gaps = (summary.output_tokens as f64 / summary.requests.succeeded as f64 - 1.0).max(1.0);
                 Some(self.loop_lag_ms.stat_ms(stat)? / gaps / summary.tpot_ms.stat_ms(stat)?)
             }
-            // The client's own queue is what this metric measures.
-            Metric::Latency(Latency::QueueLag, _) => None,
+            // All of it is the client's own.
+            Metric::Latency(Latency::QueueLag, _) => Some(1.0),
             Metric::Latency(latency, stat) => {
                 Some(self.loop_lag_ms.stat_ms(stat)? / summary.distribution(latency).stat_ms(stat)?)
             }

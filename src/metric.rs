@@ -80,9 +80,10 @@ impl Metric {
         }
     }
 
-    /// A relative change of a share that should be 100 % says nothing; it takes absolute limits only.
+    /// A relative change of a share that should be 100 % says nothing, one of the client's own lateness says nothing of
+    /// the engine; they take absolute limits only.
     pub fn takes_tolerance(self) -> bool {
-        self != Metric::Rate(Rate::SuccessRate)
+        !matches!(self.family(), Family::Success | Family::Client)
     }
 
     /// Whether the value follows from how many tokens the engine chose to produce, and so can be compared only where

@@ -210,6 +210,13 @@ fn a_gate_that_could_not_judge_is_refused() {
            (write success_rate = { min = 1.0 })"],
     );
     assert_scenario_refused(
+        &scenario_with(gate, "queue_lag_ms_p95 = { tolerance = \"1%\" }"),
+        &[
+            "11:22: `queue_lag_ms_p95` takes no tolerance: it is the load client's own lateness, not the engine's \
+           (write queue_lag_ms_p95 = { max = 10 })",
+        ],
+    );
+    assert_scenario_refused(
         &scenario_with(gate, "success_rate = { min = 100 }"),
         &["11:24: success rate is a share from 0 to 1, so `min = 100` can't be reached \
            (write 1.0 for 100 %, 0.99 for 99 %)"],

@@ -203,7 +203,7 @@ impl<'a> Course<'a> {
     }
 
     /// Whether a new baseline, once accepted, would turn the test green or keep it honest. A broken limit stays broken
-    /// whatever the baseline is.
+    /// whatever the baseline is, and sessions in which the client was sick make none.
     fn calls_for_baseline(&self, judgement: &Judgement) -> bool {
         let calls = match judgement.verdict {
             Verdict::NoBaseline | Verdict::NotComparable | Verdict::Improved | Verdict::Regressed => true,
@@ -212,7 +212,8 @@ impl<'a> Course<'a> {
             Verdict::Ok => self.elsewhere.is_some(),
             _ => false,
         };
-        calls && !judgement.gates.iter().any(GateOutcome::breaks_limit)
+        let unfit = |gate: &GateOutcome| gate.breaks_limit() || gate.verdict == Verdict::Invalid;
+        calls && !judgement.gates.iter().any(unfit)
     }
 
     /// The baseline to be accepted, where this verdict leaves one and enough was measured.
@@ -447,3 +448,6 @@ fn acquit(outcome: &mut GateOutcome) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -76,10 +76,7 @@ fn gate(name: &str, table: &GateTable, streamed: bool, document: &Document) -> R
     check_tolerance(name, &gate, document)?;
     check_limits(name, &gate, document)?;
     if gate.tolerance.is_none() && gate.min.is_none() && gate.max.is_none() {
-        let example = match (metric.takes_tolerance(), metric.better()) {
-            (true, _) => "tolerance = \"5%\"",
-            (false, _) => "min = 1.0",
-        };
+        let example = if metric.takes_tolerance() { "tolerance = \"5%\"" } else { limit_alone(metric).1 };
         return Err(document
             .error_at(&["gates", name], format!("the gate on `{name}` has no limit"))
             .help(format!("write {name} = {{ {example} }}")));
@@ -91,12 +88,21 @@ fn needs_stream(metric: Metric) -> bool {
     matches!(metric, Metric::Latency(Latency::Ttft | Latency::Tpot | Latency::Itl, _))
 }
 
+/// Why a metric takes no tolerance, and the limit that it takes instead.
+fn limit_alone(metric: Metric) -> (&'static str, &'static str) {
+    match metric.better() {
+        Better::Higher => ("it is a share that should be 1", "min = 1.0"),
+        Better::Lower => ("it is the load client's own lateness, not the engine's", "max = 10"),
+    }
+}
+
 fn check_tolerance(name: &str, gate: &Gate, document: &Document) -> Result<(), ConfigError> {
     let Some(tolerance) = gate.tolerance else { return Ok(()) };
     let at = ["gates", name, "tolerance"];
     if !gate.metric.takes_tolerance() {
-        let message = format!("`{name}` takes no tolerance: it is a share that should be 1");
-        return Err(document.error_at_key(&at, message).help(format!("write {name} = {{ min = 1.0 }}")));
+        let (why, limit) = limit_alone(gate.metric);
+        let message = format!("`{name}` takes no tolerance: {why}");
+        return Err(document.error_at_key(&at, message).help(format!("write {name} = {{ {limit} }}")));
     }
     if tolerance <= 0.0 {
         return Err(document

@@ -6,9 +6,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::figures;
-use crate::metric::Metric;
+use crate::health::ClientHealth;
+use crate::metric::{Better, Family, Metric};
+use crate::record::FailureClass;
 use crate::scenario::Gate;
 use crate::stats::{self, Difference};
+use crate::summary::Summary;
 use crate::verdict::{Evidence, Verdict, rule};
 
 /// The baseline's values, one per stored session.
@@ -72,8 +75,8 @@ pub fn judge(gate: &Gate, old: Old, new: &[Evidence]) -> GateOutcome {
     if new_values.is_empty() || new_values.len() < new.len() {
         return outcome.concluded(Verdict::Invalid, "no request succeeded, so nothing was measured");
     }
-    if let Some(reason) = outcome.limit_broken() {
-        return outcome.concluded(Verdict::Regressed, reason);
+    if let Some((verdict, reason)) = outcome.limit_broken(new) {
+        return outcome.concluded(verdict, reason);
     }
     let Some(tolerance) = gate.tolerance else { return outcome };
     if let Some(reason) = output_length_not_fixed(gate.metric, &both_sides) {
@@ -125,8 +128,42 @@ impl GateOutcome {
         self
     }
 
-    fn limit_broken(&self) -> Option<String> {
+    /// A limit counts as broken if it still is with all that the client may have done taken off.
+    fn limit_broken(&self, new: &[Evidence]) -> Option<(Verdict, String)> {
         let value = self.new?;
+        let broken = self.beyond_limit(value)?;
+        Some(match self.client_to_blame(value, new) {
+            None => (Verdict::Regressed, broken),
+            Some(why) => (Verdict::Invalid, format!("{broken}, but {why}")),
+        })
+    }
+
+    /// What the client may have done, if that can account for a broken limit. Its lateness makes latencies longer and
+    /// rates lower; of the failures it can bring about timeouts alone.
+    fn client_to_blame(&self, value: f64, new: &[Evidence]) -> Option<String> {
+        let metric = self.gate.metric;
+        let timed_out = |summary: &Summary| summary.requests.failed.contains_key(&FailureClass::Timeout);
+        let mut touched =
+            new.iter().filter(|session| metric.family() != Family::Success || timed_out(session.summary));
+        if let Some(reason) = touched.find_map(|session| bottleneck(session.health)) {
+            return Some(reason);
+        }
+        let errors = new.iter().filter_map(|session| session.health.timing_error(metric, session.summary));
+        let error = errors.fold(0.0, f64::max);
+        let at_best = match metric.better() {
+            Better::Lower => value * (1.0 - error).max(0.0),
+            Better::Higher => value / (1.0 - error).max(0.0),
+        };
+        self.beyond_limit(at_best).is_none().then(|| {
+            let error = figures::percent(error);
+            format!(
+                "the load client's own timing error of {error} may account for that; something else may keep the \
+                 machine busy"
+            )
+        })
+    }
+
+    fn beyond_limit(&self, value: f64) -> Option<String> {
         let shown = |value| figures::value(self.gate.metric, value);
         match (self.gate.min, self.gate.max) {
             (Some(min), _) if value < min => Some(format!("{} is below {}", shown(value), shown(min))),
@@ -222,11 +259,8 @@ fn output_length_not_fixed(metric: Metric, sessions: &[Evidence]) -> Option<Stri
 /// A third of the tolerance at stake is the most that the client's own error may be.
 fn client_sick(metric: Metric, tolerance: f64, sessions: &[Evidence]) -> Option<String> {
     sessions.iter().find_map(|Evidence { summary, health }| {
-        if health.cpu_share > MOST_CLIENT_CPU_SHARE {
-            let share = figures::percent(health.cpu_share);
-            return Some(format!(
-                "the load client computed {share} of the time and was the bottleneck itself; give it a core of its own"
-            ));
+        if let Some(reason) = bottleneck(health) {
+            return Some(reason);
         }
         let error = health.timing_error(metric, summary)?;
         (error > tolerance / 3.0).then(|| {
@@ -238,6 +272,15 @@ fn client_sick(metric: Metric, tolerance: f64, sessions: &[Evidence]) -> Option<
                 health.loop_lag_ms,
             )
         })
+    })
+}
+
+fn bottleneck(health: &ClientHealth) -> Option<String> {
+    let share = figures::percent(health.cpu_share);
+    (health.cpu_share > MOST_CLIENT_CPU_SHARE).then(|| {
+        format!(
+            "the load client computed {share} of the time and was the bottleneck itself; give it a core of its own"
+        )
     })
 }
 

@@ -1,7 +1,6 @@
 use super::*;
 use crate::distribution::Distribution;
-use crate::health::ClientHealth;
-use crate::summary::{RequestCounts, Summary};
+use crate::summary::RequestCounts;
 
 const OLD: [f64; 4] = [1000.0, 1004.0, 998.0, 1002.0];
 
@@ -85,6 +84,91 @@ fn an_absolute_limit_needs_no_baseline() {
     let outcome = judge(&gate, Old::Stored(&[]), &[Evidence { summary: &lossy, health: &health }]);
     assert_eq!(outcome.verdict, Verdict::Regressed);
     assert_eq!(outcome.reason, "90 % is below 100 %");
+}
+
+fn limited(metric: &str, min: Option<f64>, max: Option<f64>) -> Gate {
+    Gate { metric: metric.parse().unwrap(), tolerance: None, min, max }
+}
+
+/// Its event loop takes note of everything so late.
+fn late_by_ms(lag_ms: f64) -> ClientHealth {
+    let mut health = ClientHealth::default();
+    health.loop_lag_ms.record_ms(lag_ms);
+    health
+}
+
+#[test]
+fn a_limit_that_a_late_client_may_have_broken_is_invalid() {
+    let at_least = limited("output_tokens_per_s", Some(950.0), None);
+    assert_eq!(judged(at_least, &[session(900)], &late_by_ms(1.0)).verdict, Verdict::Regressed);
+    let outcome = judged(at_least, &[session(900)], &late_by_ms(100.0));
+    assert_eq!(outcome.verdict, Verdict::Invalid);
+    assert!(outcome.reason.starts_with("900 is below 950, but the load client's own timing error of 10 %"));
+    let at_most = limited("e2e_ms_p95", None, Some(950.0));
+    assert_eq!(judged(at_most, &[session(900)], &late_by_ms(40.0)).verdict, Verdict::Regressed);
+    assert_eq!(judged(at_most, &[session(900)], &late_by_ms(60.0)).verdict, Verdict::Invalid);
+}
+
+#[test]
+fn a_limit_broken_by_far_more_than_the_clients_error_is_broken() {
+    let late = late_by_ms(100.0);
+    let at_least = limited("output_tokens_per_s", Some(950.0), None);
+    assert_eq!(judged(at_least, &[session(500)], &late).verdict, Verdict::Regressed);
+    assert_eq!(
+        judged(limited("e2e_ms_p95", None, Some(500.0)), &[session(900)], &late).verdict,
+        Verdict::Regressed
+    );
+    let hopeless = late_by_ms(5000.0);
+    assert_eq!(judged(at_least, &[session(500)], &hopeless).verdict, Verdict::Invalid);
+}
+
+#[test]
+fn the_worst_of_the_sessions_clients_counts_against_a_broken_limit() {
+    let (sound, late, slow) = (late_by_ms(1.0), late_by_ms(100.0), session(900));
+    let sessions = [&sound, &late].map(|health| Evidence { summary: &slow, health });
+    let gate = limited("output_tokens_per_s", Some(950.0), None);
+    assert_eq!(judge(&gate, Old::Stored(&[]), &sessions).verdict, Verdict::Invalid);
+}
+
+fn losing_one_by(class: FailureClass) -> Summary {
+    let mut lossy = session(1000);
+    lossy.requests.succeeded = 9;
+    lossy.requests.failed.insert(class, 1);
+    lossy
+}
+
+#[test]
+fn a_late_client_is_no_excuse_for_failed_requests() {
+    let gate = limited("success_rate", Some(1.0), None);
+    for class in [FailureClass::Timeout, FailureClass::HttpStatus] {
+        let outcome = judged(gate, &[losing_one_by(class)], &late_by_ms(100.0));
+        assert_eq!(outcome.verdict, Verdict::Regressed, "{class:?}");
+    }
+}
+
+#[test]
+fn a_client_that_was_the_bottleneck_breaks_no_limit_but_by_answers_that_failed() {
+    let busy = ClientHealth { cpu_share: 0.97, ..ClientHealth::default() };
+    let at_least = limited("output_tokens_per_s", Some(950.0), None);
+    assert_eq!(judged(at_least, &[session(100)], &busy).verdict, Verdict::Invalid);
+    let all = limited("success_rate", Some(1.0), None);
+    assert_eq!(judged(all, &[losing_one_by(FailureClass::HttpStatus)], &busy).verdict, Verdict::Regressed);
+    assert_eq!(judged(all, &[losing_one_by(FailureClass::Timeout)], &busy).verdict, Verdict::Invalid);
+}
+
+#[test]
+fn the_clients_own_queue_convicts_nobody() {
+    let mut queued = session(1000);
+    queued.queue_lag_ms.record_ms(500.0);
+    let outcome = judged(limited("queue_lag_ms_p95", None, Some(10.0)), &[queued], &late_by_ms(1.0));
+    assert_eq!(outcome.verdict, Verdict::Invalid);
+}
+
+#[test]
+fn a_limit_that_holds_for_a_sick_client_holds() {
+    let hopeless = late_by_ms(5000.0);
+    let at_most = limited("e2e_ms_p95", None, Some(1050.0));
+    assert_eq!(judged(at_most, &[session(900)], &hopeless).verdict, Verdict::Ok);
 }
 
 #[test]
