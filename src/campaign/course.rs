@@ -2,9 +2,9 @@
 
 use crate::baseline::{Baseline, Facts};
 use crate::campaign::duel::Duel;
-use crate::campaign::session::INTERRUPTED;
+use crate::campaign::session::{INTERRUPTED, Trouble};
 use crate::figures;
-use crate::metric::Metric;
+use crate::metric::{Family, Metric};
 use crate::report::{self, BaselineUsed, Environment, ProofEnd, Report, Run, Session};
 use crate::scenario::{OnSuspected, Scenario};
 use crate::store::Baselines;
@@ -42,6 +42,8 @@ pub enum Need {
 enum End {
     Ignored(String),
     Trouble(String),
+    /// The engine died under the load. Only a proof tells whether that is its own fault.
+    Death(String),
 }
 
 struct Judgement {
@@ -109,16 +111,30 @@ impl<'a> Course<'a> {
 
     /// Engine or client broke down: no figure of this scenario can be trusted any more.
     pub fn fail(&mut self, reason: String) {
-        self.end.get_or_insert(End::Trouble(reason));
+        if !self.is_over() {
+            self.end = Some(End::Trouble(reason));
+        }
     }
 
-    pub fn has_failed(&self) -> bool {
-        self.end.is_some()
+    /// The engine under test, or the client beside it, could not go on.
+    pub fn meet(&mut self, trouble: Trouble) {
+        match trouble {
+            Trouble::EngineDied(reason) => _ = self.end.get_or_insert(End::Death(reason)),
+            Trouble::Other(reason) => self.fail(reason),
+        }
+    }
+
+    /// Whether a proof has nothing more to find out: that an engine died is something to be proven.
+    pub fn is_over(&self) -> bool {
+        matches!(self.end, Some(End::Ignored(_) | End::Trouble(_)))
     }
 
     pub fn need(&self) -> Need {
-        if self.end.is_some() || self.proof.is_some() {
+        if self.is_over() || self.proof.is_some() {
             return Need::Nothing;
+        }
+        if matches!(self.end, Some(End::Death(_))) {
+            return if self.old_target().is_some() { Need::Proof } else { Need::Nothing };
         }
         if self.sessions.is_empty() {
             return Need::Session;
@@ -173,7 +189,9 @@ impl<'a> Course<'a> {
     pub fn is_undecided(&self) -> bool {
         let starts = self.proof.as_ref().map_or(0, Duel::starts);
         let planned = self.scenario.target.proof.starts;
-        self.end.is_none() && (starts < planned || !is_decided(&self.gate_outcomes()))
+        // Once the engine has died, its speed is not pursued.
+        let goes_on = || self.end.is_none() && !is_decided(&self.gate_outcomes());
+        !self.is_over() && (starts < planned || goes_on())
     }
 
     /// What the report says of the proof if this was all of it.
@@ -185,10 +203,11 @@ impl<'a> Course<'a> {
 
     /// `end` is what ended the proof of all its scenarios; this one may have been through before.
     pub fn end_proof(&mut self, end: ProofEnd, minutes: f64) {
-        let end = match (end, self.is_undecided(), &self.end) {
-            (_, false, None) => ProofEnd::Decided,
-            (ProofEnd::Interrupted, ..) | (_, true, _) => end,
-            (_, false, Some(_)) => ProofEnd::Failed,
+        let end = match end {
+            _ if self.is_undecided() => end,
+            _ if !self.is_over() => ProofEnd::Decided,
+            ProofEnd::Interrupted => end,
+            _ => ProofEnd::Failed,
         };
         if end == ProofEnd::Interrupted {
             self.fail(INTERRUPTED.into());
@@ -300,13 +319,22 @@ impl<'a> Course<'a> {
 
     fn judgement(&self) -> Judgement {
         let mut gates = self.gate_outcomes();
-        if matches!(self.end, Some(End::Trouble(_))) {
-            gates.iter_mut().for_each(void);
+        match &self.end {
+            Some(End::Trouble(_)) => gates.iter_mut().for_each(void),
+            Some(End::Death(_)) => {
+                gates.iter_mut().filter(|gate| !self.convicts_of_death(gate)).for_each(void)
+            }
+            Some(End::Ignored(_)) | None => {}
         }
         let concluded = |verdict, reason: String| Judgement { verdict, reason, gates: gates.clone() };
         match &self.end {
             Some(End::Ignored(reason)) => return concluded(Verdict::Ignored, reason.clone()),
             Some(End::Trouble(reason)) => return concluded(Verdict::Invalid, reason.clone()),
+            Some(End::Death(reason)) => {
+                let convicted = gates.iter().any(|gate| gate.verdict == Verdict::Regressed);
+                let verdict = if convicted { Verdict::Regressed } else { Verdict::Invalid };
+                return concluded(verdict, self.death_told(reason, verdict, &gates));
+            }
             None if self.sessions.is_empty() && self.proof.is_none() => {
                 return concluded(Verdict::Invalid, "nothing was measured".into());
             }
@@ -325,6 +353,32 @@ impl<'a> Course<'a> {
                 concluded(verdict, reason)
             }
             _ => concluded(verdict, explain(verdict, &gates, &self.sides())),
+        }
+    }
+
+    /// Requests are lost with an engine that dies. That is a regression where the old one has borne the same load in a
+    /// whole proof: had it died as well, the course would be over.
+    fn convicts_of_death(&self, gate: &GateOutcome) -> bool {
+        gate.gate.metric.family() == Family::Success && gate.breaks_limit() && self.is_proven_through()
+    }
+
+    fn is_proven_through(&self) -> bool {
+        self.proof.as_ref().is_some_and(|duel| duel.starts() >= self.scenario.target.proof.starts)
+    }
+
+    fn death_told(&self, reason: &str, verdict: Verdict, gates: &[GateOutcome]) -> String {
+        let starts = self.proof.as_ref().map_or(0, Duel::starts);
+        match verdict {
+            Verdict::Regressed => format!(
+                "{} What happened: {reason}. The old one bore the same load in all of its {starts} starts.",
+                explain(verdict, gates, &self.sides())
+            ),
+            _ if self.is_proven_through() => {
+                format!(
+                    "{reason}; a proof of {starts} starts of each does not lay that at the new engine's door"
+                )
+            }
+            _ => reason.to_owned(),
         }
     }
 

@@ -140,7 +140,7 @@ impl<'a> Campaign<'a> {
         course.add(session);
         warnings.into_iter().for_each(|warning| course.warn(warning));
         if let Some(trouble) = trouble {
-            course.fail(trouble);
+            course.meet(trouble);
         }
     }
 

@@ -83,7 +83,7 @@ impl<'a> Proof<'_, 'a> {
             sides.iter().map(|side| format!("proof: {}, start {pair}", called(*side))).collect();
         let launched: Result<Vec<Launched>, LaunchError> =
             sides.iter().zip(&names).map(|(side, name)| self.launch(*side, name)).collect();
-        for course in courses.iter_mut().filter(|course| !course.has_failed()) {
+        for course in courses.iter_mut().filter(|course| !course.is_over()) {
             match &launched {
                 Ok(launched) => self.measure(sides, launched, &names, pair, course),
                 Err(error) => course.fail(error.to_string()),
@@ -125,8 +125,10 @@ impl<'a> Proof<'_, 'a> {
         for ((side, launched), Held { session, trouble, warnings }) in sides.iter().zip(launched).zip(held) {
             course.add_to_proof(*side, &launched.environment, session);
             warnings.into_iter().for_each(|warning| course.warn(warning));
-            if let Some(trouble) = trouble {
-                course.fail(trouble);
+            match (side, trouble) {
+                (_, None) => {}
+                (Side::New, Some(trouble)) => course.meet(trouble),
+                (Side::Old, Some(trouble)) => course.fail(trouble.to_string()),
             }
         }
     }

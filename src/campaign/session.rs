@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
+use thiserror::Error;
 
 use crate::campaign::witness::Witness;
 use crate::deck::Deck;
@@ -42,7 +43,7 @@ impl Asked<'_> {
 /// What came of it. With trouble, the session holds what was measured until then.
 pub struct Held {
     pub session: Session,
-    pub trouble: Option<String>,
+    pub trouble: Option<Trouble>,
     /// What may be wrong with figures that were measured.
     pub warnings: Vec<String>,
 }
@@ -110,11 +111,18 @@ struct Sitting<'a> {
 }
 
 /// Why a session can't go on.
-struct Trouble(String);
+#[derive(Debug, Error)]
+pub enum Trouble {
+    /// Under the load, in words; what it may be blamed for depends on what another engine does under the same load.
+    #[error("{0}")]
+    EngineDied(String),
+    #[error("{0}")]
+    Other(String),
+}
 
 impl From<ClientError> for Trouble {
     fn from(error: ClientError) -> Trouble {
-        Trouble(error.to_string())
+        Trouble::Other(error.to_string())
     }
 }
 
@@ -155,7 +163,7 @@ impl<'a> Sitting<'a> {
                 warnings.extend(doubts);
                 None
             }
-            Err(Trouble(trouble)) => Some(trouble),
+            Err(trouble) => Some(trouble),
         };
         let warnings = warnings.iter().map(|warning| format!("{}: {warning}", which.name)).collect();
         Held { session, trouble, warnings }
@@ -210,7 +218,7 @@ impl<'a> Sitting<'a> {
     }
 
     fn unless_in_trouble(&mut self, step: impl FnOnce(&mut Self, &mut Client) -> Result<(), Trouble>) {
-        let busy = Err(Trouble(String::new()));
+        let busy = Err(Trouble::Other(String::new()));
         let began = Instant::now();
         self.client = std::mem::replace(&mut self.client, busy).and_then(|mut client| {
             step(self, &mut client)?;
@@ -228,7 +236,7 @@ impl<'a> Sitting<'a> {
 
     fn check_interrupt(&self) -> Result<(), Trouble> {
         match self.cancel.is_cancelled() {
-            true => Err(Trouble(INTERRUPTED.into())),
+            true => Err(Trouble::Other(INTERRUPTED.into())),
             false => Ok(()),
         }
     }
@@ -239,7 +247,7 @@ impl<'a> Sitting<'a> {
         if failed == 0 || client.health().is_ok() {
             return Ok(());
         }
-        Err(Trouble(format!(
+        Err(Trouble::EngineDied(format!(
             "the engine went away in round {round} of {}: {failed} of the round's {} requests failed, and it takes \
              no more",
             self.which.name, requests.sent
@@ -273,7 +281,7 @@ impl RecordSink for Ledger<'_> {
 
 fn check_warm_up(warm_up: &WarmUp) -> Result<(), Trouble> {
     match &warm_up.first_failure {
-        Some(failure) if warm_up.failed == warm_up.requests => Err(Trouble(format!(
+        Some(failure) if warm_up.failed == warm_up.requests => Err(Trouble::Other(format!(
             "none of the {} requests of the warm-up succeeded; the first failed with {failure}",
             warm_up.requests
         ))),

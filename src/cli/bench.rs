@@ -149,6 +149,7 @@ fn bench(
     let which = Which { number: 1, name: "bench" };
     let Held { session, trouble, warnings } = hold(&asked, launched, which, listen, cancel);
     let nothing = session.summary.requests.succeeded == 0;
+    let trouble = trouble.map(|trouble| trouble.to_string());
     let trouble = trouble.or_else(|| nothing.then(|| "no request succeeded".to_owned()));
     Report {
         version: report::VERSION,

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::campaign::tell_onsets;
 use crate::engine::EngineChoice;
 use crate::health::ClientHealth;
 use crate::load::{Load, Stop};
@@ -13,7 +14,8 @@ use crate::workload::{Api, Prompts, Sampling, Synthetic, Workload};
 const STARTS: u32 = 4;
 
 fn scenario(load: &str) -> Scenario {
-    let gate = |metric: &str, tolerance, min| Gate { metric: metric.parse().unwrap(), tolerance, min, max: None };
+    let gate =
+        |metric: &str, tolerance, min| Gate { metric: metric.parse().unwrap(), tolerance, min, max: None };
     Scenario {
         id: ScenarioId { file: "chat".into(), load: load.into(), target: "sim".into() },
         workload: Workload {
@@ -53,8 +55,7 @@ fn scenario(load: &str) -> Scenario {
 /// Ten requests, and a client that is late by so much.
 fn session(tokens_per_s: u64, lag_ms: f64) -> Session {
     let requests = RequestCounts { sent: 10, succeeded: 10, ended_by_length: 10, ..Default::default() };
-    let mut summary =
-        Summary { window_s: 1.0, output_tokens: tokens_per_s, requests, ..Summary::default() };
+    let mut summary = Summary { window_s: 1.0, output_tokens: tokens_per_s, requests, ..Summary::default() };
     summary.ttft_ms.record_ms(100.0);
     summary.e2e_ms.record_ms(10_000.0);
     let mut health = ClientHealth::default();
@@ -108,4 +109,101 @@ fn a_proven_regression_leaves_a_baseline_unless_the_client_was_sick_for_another_
     assert!(next(0.1));
     // 5 % of the time to first token, and next to nothing of the throughput.
     assert!(!next(5.0));
+}
+
+/// As when the engine crashed after four of ten requests.
+fn cut_short(session: &Session) -> Session {
+    let mut cut = session.clone();
+    cut.summary.requests.succeeded = 4;
+    cut
+}
+
+fn dead() -> Trouble {
+    Trouble::EngineDied("the engine went away in round 1 of session 1".into())
+}
+
+fn verdict_on(course: &Course, metric: &str) -> Verdict {
+    let gates = course.judgement().gates;
+    gates.iter().find(|outcome| outcome.gate.metric.to_string() == metric).unwrap().verdict
+}
+
+#[test]
+fn an_engine_that_dies_where_the_old_one_lives_has_regressed_in_its_success_rate() {
+    let scenario = scenario("users-4");
+    let sound = session(1000, 0.1);
+    let mut course = Course::new(&scenario);
+    course.meet(dead());
+    assert_eq!(course.verdict(), Verdict::Invalid);
+    prove(&mut course, &sound, &cut_short(&sound));
+    assert!(!course.is_undecided());
+    assert_eq!(course.verdict(), Verdict::Regressed);
+    assert_eq!(verdict_on(&course, "success_rate"), Verdict::Regressed);
+    assert_eq!(verdict_on(&course, "output_tokens_per_s"), Verdict::Invalid);
+    assert!(course.next_baseline("2026-11-21").is_none());
+    let told = course.judgement().reason;
+    assert!(
+        told.starts_with("success rate: 40 % is below 100 %. What happened: the engine went away"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_death_is_invalid_where_the_old_engine_dies_as_well_or_the_new_one_lives_through_the_proof() {
+    let scenario = scenario("users-4");
+    let sound = session(1000, 0.1);
+    let mut both = Course::new(&scenario);
+    both.meet(dead());
+    prove(&mut both, &cut_short(&sound), &cut_short(&sound));
+    both.fail("the old engine went away".into());
+    assert_eq!(both.verdict(), Verdict::Invalid);
+    let mut once = Course::new(&scenario);
+    once.meet(dead());
+    prove(&mut once, &sound, &sound);
+    assert!(!once.is_undecided());
+    assert_eq!(once.verdict(), Verdict::Invalid);
+}
+
+#[test]
+fn a_proof_that_is_cut_off_convicts_no_dead_engine() {
+    let scenario = scenario("users-4");
+    let sound = session(1000, 0.1);
+    let mut course = Course::new(&scenario);
+    course.add_to_proof(Side::Old, &engine("1.0"), sound.clone());
+    course.add_to_proof(Side::New, &engine("1.1"), cut_short(&sound));
+    course.meet(dead());
+    assert!(course.is_undecided());
+    assert_eq!(course.verdict(), Verdict::Invalid);
+}
+
+/// What each scenario of a run measured, and the verdicts and gates that come of it.
+fn judged(run: &[(&str, [u64; 2])]) -> Vec<(String, Verdict, Vec<GateOutcome>)> {
+    let scenarios: Vec<Scenario> = run.iter().map(|(load, _)| scenario(load)).collect();
+    let mut courses: Vec<Course> = scenarios.iter().map(Course::new).collect();
+    for (course, (_, [old, new])) in courses.iter_mut().zip(run) {
+        prove(course, &session(*old, 0.1), &session(*new, 0.1));
+    }
+    tell_onsets(&mut courses);
+    let of = |course: &Course| {
+        let Judgement { verdict, gates, .. } = course.judgement();
+        (course.scenario.id.load.clone(), verdict, gates)
+    };
+    courses.iter().map(of).collect()
+}
+
+#[test]
+fn a_scenario_is_judged_alone_as_in_any_company() {
+    let suite = [("users-4", [1000, 995]), ("users-16", [1000, 900]), ("users-32", [1000, 968])];
+    let whole = judged(&suite);
+    assert_eq!(
+        whole.iter().map(|(_, verdict, _)| *verdict).collect::<Vec<_>>(),
+        [Verdict::Ok, Verdict::Regressed, Verdict::Regressed]
+    );
+    // Under nextest, and with a filter.
+    let alone: Vec<_> = suite.iter().flat_map(|one| judged(&[*one])).collect();
+    assert_eq!(alone, whole);
+    assert_eq!(judged(&suite[1..]), whole[1..]);
+    // With one scenario added, whatever it says.
+    for added in [[1000, 1000], [1000, 500], [1000, 2000]] {
+        assert_eq!(judged(&[suite.as_slice(), &[("users-64", added)]].concat())[..3], whole);
+    }
 }
