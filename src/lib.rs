@@ -1,6 +1,7 @@
 //! Performance regression tests for LLM serving engines.
 
 pub mod baseline;
+pub mod bisection;
 pub mod campaign;
 pub mod cli;
 pub mod clock;
@@ -11,6 +12,7 @@ pub mod docker;
 pub mod engine;
 pub mod event;
 pub mod figures;
+pub mod fingerprint;
 pub mod gpu;
 pub mod harness;
 pub mod health;

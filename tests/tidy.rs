@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 const CORE: &[&str] = &[
     "metric",
     "figures",
+    "fingerprint",
     "scenario",
     "load",
     "workload",
@@ -20,6 +21,7 @@ const CORE: &[&str] = &[
     "museum",
     "nearest",
     "baseline",
+    "bisection",
     "verdict",
     "event",
     "report",

@@ -3,6 +3,8 @@
 mod ab;
 mod accept;
 mod bench;
+mod bisect;
+mod comparison;
 mod power;
 mod records;
 mod schema;
@@ -30,6 +32,7 @@ enum Command {
     Ab(ab::Args),
     Accept(accept::Args),
     Bench(bench::Args),
+    Bisect(bisect::Args),
     Power(power::Args),
     Records(records::Args),
     Schema(schema::Args),
@@ -45,6 +48,7 @@ pub fn run() -> ExitCode {
         Command::Ab(args) => ab::run(args),
         Command::Accept(args) => accept::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Bisect(args) => bisect::run(args),
         Command::Power(args) => power::run(args),
         Command::Records(args) => records::run(&args),
         Command::Schema(args) => Ok(schema::run(&args)),

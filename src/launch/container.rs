@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sha2::{Digest, Sha256};
-
 use crate::docker::{Belonging, Container, Died, Docker, DockerError, Image, Owner};
 use crate::event::{Event, Share};
 use crate::figures;
+use crate::fingerprint::fingerprint;
 use crate::gpu::{self, Gpu};
 use crate::launch::{
     Introduced, Lack, LaunchError, Launched, Launcher, address, environment_name, failed, interrupted,
@@ -60,6 +59,17 @@ impl Launcher<'_> {
     pub(super) fn obtain_image(&self, spec: &ContainerSpec) -> Result<Image, LaunchError> {
         let docker = Docker::connect().map_err(launch_error)?;
         self.image(&docker, spec)
+    }
+
+    /// Whether that is the image which its name stands for now, as far as this machine knows.
+    pub(super) fn is_still_called(
+        &self,
+        spec: &ContainerSpec,
+        image: &ImageRef,
+    ) -> Result<bool, LaunchError> {
+        let docker = Docker::connect().map_err(launch_error)?;
+        let here = docker.image(&spec.image).map_err(launch_error)?;
+        Ok(here.is_none_or(|here| here.pinned.is_same(image)))
     }
 
     pub(super) fn container(
@@ -215,8 +225,7 @@ impl Drop for Running {
 /// What decides whether another test of the run can go on with an engine.
 fn recipe(spec: &ContainerSpec, image: &Image) -> String {
     let spec = serde_json::to_string(spec).expect("a container's settings are plain values");
-    let hash = Sha256::digest(format!("{} {spec}", image.id));
-    hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    fingerprint(&format!("{} {spec}", image.id))
 }
 
 /// Free ones, or why there are none.

@@ -125,6 +125,22 @@ impl<'a> Launcher<'a> {
         }
     }
 
+    /// Whether what was once measured in this environment is what this target would be now. What an endpoint has
+    /// become meanwhile, nobody knows.
+    pub fn is_still(&self, target: &TargetSpec, measured: &Environment) -> Result<bool, LaunchError> {
+        match &target.place {
+            Place::Simulator(_) => Ok(true),
+            Place::Endpoint(_) => Ok(false),
+            #[cfg(feature = "container")]
+            Place::Container(spec) => match &measured.image {
+                Some(image) => self.is_still_called(spec, image),
+                None => Ok(false),
+            },
+            #[cfg(not(feature = "container"))]
+            Place::Container(_) => Ok(false),
+        }
+    }
+
     /// For a session that belongs to nobody else.
     pub fn launch(&self, target: &TargetSpec) -> Result<Launched, LaunchError> {
         let start = self.next_start();

@@ -1,8 +1,8 @@
 //! What a scenario asks, as a short fingerprint: a baseline holds for one.
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
+use crate::fingerprint::fingerprint;
 use crate::scenario::Scenario;
 
 impl Scenario {
@@ -20,9 +20,7 @@ impl Scenario {
         });
         let mut text = String::new();
         write_canonical(&asked, &mut text);
-        let digest = Sha256::digest(text.as_bytes());
-        let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        format!("sha256:{hex}")
+        format!("sha256:{}", fingerprint(&text))
     }
 }
 

@@ -103,7 +103,8 @@ impl RunFolder {
     /// Says whether it was not there yet: under nextest a run has many processes.
     fn make(&self) -> Result<bool, StoreError> {
         let path = self.path();
-        match fs::create_dir_all(&self.root).and_then(|()| fs::create_dir(&path)) {
+        let above = path.parent().unwrap_or(&self.root);
+        match fs::create_dir_all(above).and_then(|()| fs::create_dir(&path)) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             Err(error) => Err(StoreError::new("make folder", &path, error)),

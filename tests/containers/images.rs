@@ -78,7 +78,7 @@ impl Images {
     }
 
     /// With an anonymous volume, as many images have: it has to go with its container.
-    fn tag(&self, tag: &str, settings: &[&str]) {
+    pub fn tag(&self, tag: &str, settings: &[&str]) {
         let version = format!("version={tag}");
         let entry_point = serde_json::to_string(&[&ENGINE, settings, &["--set", &version]].concat()).unwrap();
         let recipe = format!("FROM {}\nVOLUME /data\nENTRYPOINT {entry_point}\n", self.of("base"));

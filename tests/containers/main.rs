@@ -9,6 +9,7 @@ use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Command, ExitCode};
 use std::sync::OnceLock;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use rustix::process::{Pid, Signal, kill_process};
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         trial("an_old_image_that_is_gone_leaves_nothing_to_run", an_old_image_that_is_gone),
         trial("another_machines_baseline_says_what_to_prove_against", another_machines_baseline),
         trial("two_images_are_compared_without_a_baseline", two_images_are_compared),
+        trial("the_first_bad_of_eight_tags_is_found_in_three_proofs", the_first_bad_of_eight_tags),
         trial("an_engine_that_dies_at_its_start_is_told_with_its_last_words", an_engine_that_dies),
         trial(
             "an_engine_that_never_becomes_ready_is_told_with_its_last_words",
@@ -208,6 +210,27 @@ fn two_images_are_compared(images: &Images) {
     };
     ab("1.0", "2.0").assert_exit(1).assert_says("lower in vllm 2.0 than in vllm 1.0");
     ab("1.0", "no-such-tag").assert_exit(4).assert_says("no-such-tag is not on this machine");
+}
+
+fn the_first_bad_of_eight_tags(images: &Images) {
+    let seed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
+    let first_bad = 1 + (seed % 7) as usize;
+    eprintln!("seed {seed}: the first bad tag is 8.{first_bad}");
+    let tags: Vec<String> = (0..8).map(|number| format!("8.{number}")).collect();
+    for (number, tag) in tags.iter().enumerate() {
+        images.tag(tag, if number < first_bad { &[] } else { &["--set", "decode_scale=3"] });
+    }
+    let suite = suite_on(&images.of("1.0"));
+    suite.write("tags.txt", &tags.join("\n"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+    suite.make_at_home(&mut command);
+    command.args(["bisect", "--target", "engine", "--tags", "tags.txt", "--good", "8.0", "--bad", "8.7"]);
+    let outcome = Outcome::of(&mut command);
+    tags.iter().for_each(|tag| drop(docker(&["rmi", &images.of(tag)])));
+    let found = format!("FIRST BAD: 8.{first_bad}. The one before it, 8.{}, is good.", first_bad - 1);
+    outcome.assert_exit(1).assert_says(&found).assert_says("that of the bad end included");
+    let proofs = outcome.stdout.lines().filter(|line| line.contains(" starts, ") && line.starts_with("8."));
+    assert!(proofs.count() <= 1 + 3, "{outcome}");
 }
 
 fn an_engine_that_dies(images: &Images) {

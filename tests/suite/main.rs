@@ -4,6 +4,7 @@
 mod common;
 
 mod acceptance;
+mod bisect;
 mod engines;
 mod first_run;
 mod proofs;

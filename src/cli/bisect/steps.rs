@@ -1,0 +1,98 @@
+//! The proofs of a search. Those that an earlier run has finished are not held again.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::cli::comparison::{Comparison, Variant, worst};
+use crate::fingerprint::fingerprint;
+use crate::machine;
+use crate::report::{self, ProofEnd, Report};
+use crate::store::{RunFolder, StoreError};
+use crate::target::TargetSpec;
+use crate::verdict::Verdict;
+
+/// Below the results, where every proof has a folder of its own.
+const FOLDER: &str = "bisect";
+
+pub struct Steps<'a> {
+    pub comparison: &'a Comparison<'a>,
+    pub target_dir: PathBuf,
+    pub old: &'a TargetSpec,
+}
+
+/// The proof of one version against the good end.
+pub struct Step {
+    pub version: String,
+    pub verdict: Verdict,
+    /// Of both sides.
+    pub starts: usize,
+    pub minutes: f64,
+    /// When an earlier run held it.
+    pub held: Option<String>,
+    pub reports: Vec<Report>,
+    pub folder: PathBuf,
+}
+
+impl Steps<'_> {
+    /// `None` if it was interrupted.
+    pub fn prove(&self, version: &str, new: &Variant) -> Result<Option<Step>, StoreError> {
+        let folder = RunFolder::of_comparison(&self.target_dir, &self.name(version, new))?;
+        if let Some(reports) = self.finished(folder.reports()?, new, &folder) {
+            let held = reports.first().map(|report| report.run.started.clone());
+            return Ok(Some(Step { held, ..Step::of(version, reports, folder.path()) }));
+        }
+        let reports = self.comparison.prove(self.old, new, &folder)?;
+        let is_whole = !self.comparison.cancel.is_cancelled();
+        Ok(is_whole.then(|| Step::of(version, reports, folder.path())))
+    }
+
+    /// By everything that could make another answer: another question has another folder.
+    fn name(&self, version: &str, new: &Variant) -> String {
+        let asked =
+            new.scenarios.iter().map(|scenario| json!([scenario.id, scenario.hash(), scenario.gates]));
+        let question = json!({
+            "tollgate": [env!("CARGO_PKG_VERSION"), report::VERSION.to_string()],
+            "machine": machine::describe(),
+            "old": self.old,
+            "new": new.target,
+            "asked": asked.collect::<Vec<_>>(),
+        });
+        let readable: String =
+            version.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect();
+        format!("{FOLDER}/{readable}-{}", fingerprint(&question.to_string()))
+    }
+
+    /// What an earlier run has found out, if it came to an end and both engines are what they were. What broke down is
+    /// tried again.
+    fn finished(&self, reports: Vec<Report>, new: &Variant, folder: &RunFolder) -> Option<Vec<Report>> {
+        let launcher = self.comparison.launcher(folder);
+        let is_whole = |report: &Report| {
+            let (Some(proof), Some(environment)) = (&report.proof, &report.environment) else { return false };
+            !matches!(proof.end, ProofEnd::Interrupted | ProofEnd::Failed)
+                && !matches!(report.verdict, Verdict::Invalid | Verdict::Ignored)
+                && launcher.is_still(self.old, &proof.old).unwrap_or(false)
+                && launcher.is_still(&new.target, environment).unwrap_or(false)
+        };
+        let mut asked = new.scenarios.iter();
+        let is_complete = asked
+            .all(|scenario| reports.iter().any(|report| report.scenario == scenario.id && is_whole(report)));
+        is_complete.then_some(reports)
+    }
+}
+
+impl Step {
+    fn of(version: &str, reports: Vec<Report>, folder: PathBuf) -> Step {
+        let proofs = || reports.iter().filter_map(|report| report.proof.as_ref());
+        Step {
+            version: version.to_owned(),
+            verdict: worst(&reports),
+            // The scenarios share the starts.
+            starts: proofs().map(|proof| proof.sessions.len()).max().unwrap_or(0),
+            minutes: proofs().map(|proof| proof.minutes).fold(0.0, f64::max),
+            held: None,
+            reports,
+            folder,
+        }
+    }
+}
