@@ -5,7 +5,7 @@ use unicode_width::UnicodeWidthStr;
 /// Between two columns.
 const GAP: &str = "  ";
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Align {
     Left,
     Right,

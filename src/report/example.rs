@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use crate::health::ClientHealth;
 use crate::metric::Metric;
 use crate::record::FailureClass;
-use crate::report::{BaselineUsed, Environment, Report, Round, Run, Session, VERSION};
+use crate::report::{
+    BaselineUsed, Environment, Pair, Proof, ProofEnd, ProofSession, Report, Round, Run, Session, VERSION,
+};
 use crate::scenario::{Gate, ScenarioId};
 use crate::summary::{RequestCounts, Summary};
-use crate::verdict::{Change, GateOutcome, Verdict};
+use crate::verdict::{Change, GateOutcome, Side, Verdict};
 
 pub fn all() -> Vec<Report> {
     vec![ok(), regressed(), suspected(), invalid(), no_baseline(), ignored()]
@@ -44,6 +46,27 @@ pub fn regressed() -> Report {
     ];
     report.warnings = vec!["the driver is 590.12, the baseline's was 580.65".into()];
     report.pending = Some("baselines/l40s-qwen3-8b/chat__users-32__vllm.snap.new".into());
+    report
+}
+
+/// A regression with the proof that convicted.
+pub fn proven() -> Report {
+    let mut report = regressed();
+    let held = |side: Side, ttft_ms: f64| {
+        let mut held = session(1);
+        (0..100).for_each(|request| held.summary.ttft_ms.record_ms(ttft_ms + f64::from(request)));
+        ProofSession { side, session: held }
+    };
+    let pair = |round: f64| Pair { old: 2412.0 + round, new: 2236.0 - round };
+    report.proof = Some(Proof {
+        old: Environment { engine: "vllm 0.31.0".into(), ..environment() },
+        starts: 4,
+        minutes: 14.0,
+        end: ProofEnd::Decided,
+        side_by_side: false,
+        pairs: BTreeMap::from([(report.gates[0].gate.metric, (0..40).map(|round| pair(f64::from(round))).collect())]),
+        sessions: vec![held(Side::Old, 300.0), held(Side::New, 310.0)],
+    });
     report
 }
 

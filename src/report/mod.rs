@@ -1,14 +1,20 @@
 //! The report of one scenario: everything that a run found out, versioned. Every other output is rendered from it.
 
+pub mod chart;
 pub mod columns;
 mod csv_cell;
+pub mod csv;
 #[cfg(test)]
 mod example;
+pub mod html;
 pub mod junit;
 pub mod markdown;
 pub mod metrics;
+pub mod page;
+mod picture;
 mod printable;
 pub mod request_rows;
+pub mod svg;
 pub mod table;
 
 use std::collections::BTreeMap;

@@ -21,6 +21,13 @@ const MOST_FAILURES: usize = 3;
 pub fn table(report: &Report) -> String {
     let mut lines = vec![sentence(report)];
     lines.extend(gate_lines(report));
+    lines.extend(remarks(report));
+    lines.join("\n")
+}
+
+/// What was measured, how it went, and what is to be done about it.
+pub(super) fn remarks(report: &Report) -> Vec<String> {
+    let mut lines = Vec::new();
     lines.extend(proven(report));
     lines.extend(measured(report));
     lines.extend(compared_with(report));
@@ -28,7 +35,7 @@ pub fn table(report: &Report) -> String {
     lines.extend(failures(&report.sessions));
     lines.extend(report.warnings.iter().map(|warning| format!("Warning: {}", printable(warning))));
     lines.extend(pending(report));
-    lines.join("\n")
+    lines
 }
 
 /// All scenarios of a run: a line per gate, what is not well in a sentence, the count per verdict, the warnings.
@@ -51,7 +58,7 @@ pub fn overview(reports: &[Report]) -> String {
     lines.join("\n")
 }
 
-fn sentence(report: &Report) -> String {
+pub(super) fn sentence(report: &Report) -> String {
     let verdict = report.verdict.name().to_uppercase();
     if report.reason.is_empty() {
         return format!("{verdict}.");
@@ -64,26 +71,33 @@ fn gate_lines(report: &Report) -> Vec<String> {
     if report.gates.is_empty() {
         return Vec::new();
     }
-    let (old, new) = sides(report);
-    let head = ["metric", &old, &new, "change", "99.8 % interval", "allowed", "verdict"];
-    let mut columns = Columns::new(head, [Left, Right, Right, Right, Left, Left, Left]);
-    for outcome in &report.gates {
-        columns.row([
-            outcome.gate.metric.to_string(),
-            value(outcome, outcome.old),
-            value(outcome, outcome.new),
-            change(outcome),
-            outcome.change.and_then(|change| change.interval).map(figures::interval).unwrap_or_default(),
-            allowed(&outcome.gate),
-            outcome.verdict.name().to_owned(),
-        ]);
-    }
+    let head = gate_head(report);
+    let mut columns =
+        Columns::new(head.each_ref().map(String::as_str), [Left, Right, Right, Right, Left, Left, Left]);
+    report.gates.iter().for_each(|outcome| columns.row(gate_cells(outcome)));
     let mut rows = columns.lines().into_iter();
     let mut lines: Vec<String> = rows.next().into_iter().collect();
     for (row, outcome) in rows.zip(&report.gates) {
         lines.extend(with_reason(row, &outcome.reason));
     }
     lines
+}
+
+pub(super) fn gate_head(report: &Report) -> [String; 7] {
+    let (old, new) = sides(report);
+    ["metric", &old, &new, "change", "99.8 % interval", "allowed", "verdict"].map(str::to_owned)
+}
+
+pub(super) fn gate_cells(outcome: &GateOutcome) -> [String; 7] {
+    [
+        outcome.gate.metric.to_string(),
+        value(outcome, outcome.old),
+        value(outcome, outcome.new),
+        change(outcome),
+        outcome.change.and_then(|change| change.interval).map(figures::interval).unwrap_or_default(),
+        allowed(&outcome.gate),
+        outcome.verdict.name().to_owned(),
+    ]
 }
 
 fn with_reason(row: String, reason: &str) -> Vec<String> {

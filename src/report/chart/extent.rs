@@ -1,0 +1,224 @@
+//! From where to where a panel reaches, and what stands at its axes.
+
+use crate::figures;
+use crate::report::chart::{Across, Axis, Marks, Panel, Point, Scale, Series};
+
+/// A limit that is further away than this many times the largest value would press the rest flat.
+const FAR: f64 = 3.0;
+/// Room between the outermost points and the edge on a logarithmic axis, as a factor.
+const LOG_MARGIN: f64 = 1.12;
+/// About how many marks a linear axis has.
+const MARKS: f64 = 5.0;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Extent {
+    pub low: f64,
+    pub high: f64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mark {
+    pub at: f64,
+    pub label: String,
+}
+
+impl Panel {
+    pub fn extent_x(&self) -> Extent {
+        let values = self.series.iter().flat_map(Series::xs);
+        let guides = self.guides.iter().filter_map(|guide| match guide.across {
+            Across::AtX(x) => Some(x),
+            Across::AtY(_) => None,
+        });
+        self.x.scale.extent(values.collect(), guides.collect())
+    }
+
+    pub fn extent_y(&self) -> Extent {
+        let values = self.series.iter().flat_map(Series::ys);
+        let guides = self.guides.iter().filter_map(|guide| match guide.across {
+            Across::AtY(y) => Some(y),
+            Across::AtX(_) => None,
+        });
+        self.y.scale.extent(values.collect(), guides.collect())
+    }
+}
+
+impl Series {
+    fn xs(&self) -> Vec<f64> {
+        match &self.marks {
+            Marks::Line { points, .. } | Marks::Dots(points) | Marks::Limits(points) => {
+                points.iter().map(|point| point.x).collect()
+            }
+            Marks::Boxes(boxes) => boxes.iter().map(|(x, _)| *x).collect(),
+        }
+    }
+
+    fn ys(&self) -> Vec<f64> {
+        let of_point = |point: &Point| {
+            let (low, high) = point.interval.unwrap_or((point.y, point.y));
+            [point.y, low, high]
+        };
+        match &self.marks {
+            Marks::Line { points, .. } | Marks::Dots(points) | Marks::Limits(points) => {
+                points.iter().flat_map(of_point).collect()
+            }
+            Marks::Boxes(boxes) => boxes.iter().flat_map(|(_, stats)| [stats.p5, stats.p95]).collect(),
+        }
+    }
+}
+
+impl Axis {
+    /// What stands at the axis between the ends of the extent.
+    pub fn marks(&self, extent: Extent) -> Vec<Mark> {
+        let mark = |at: f64, label: String| Mark { at, label };
+        match &self.scale {
+            Scale::Linear => {
+                let step = nice_step(extent.high - extent.low);
+                multiples(extent, step).into_iter().map(|at| mark(at, stepped(at, step))).collect()
+            }
+            Scale::Share => {
+                [0.0, 0.25, 0.5, 0.75, 1.0].into_iter().map(|at| mark(at, figures::percent(at))).collect()
+            }
+            Scale::Log { marks } => marks.iter().map(|at| mark(*at, plain(*at))).collect(),
+            Scale::Categories(names) => {
+                names.iter().enumerate().map(|(index, name)| mark(index as f64, name.clone())).collect()
+            }
+        }
+    }
+}
+
+impl Axis {
+    pub fn is_share(&self) -> bool {
+        self.scale == Scale::Share
+    }
+
+    /// Whether its positions are names, which say themselves what they are.
+    pub fn is_named(&self) -> bool {
+        matches!(self.scale, Scale::Categories(_))
+    }
+
+    /// A value as it is told to whoever points at it.
+    pub fn spoken(&self, value: f64) -> String {
+        match &self.scale {
+            Scale::Share => figures::percent(value),
+            Scale::Categories(names) => names.get(value as usize).cloned().unwrap_or_default(),
+            Scale::Linear | Scale::Log { .. } if value.fract() == 0.0 => format!("{value}"),
+            Scale::Linear | Scale::Log { .. } => figures::number(value),
+        }
+    }
+}
+
+impl Scale {
+    fn extent(&self, values: Vec<f64>, guides: Vec<f64>) -> Extent {
+        let values = values.into_iter().filter(|value| value.is_finite());
+        let (low, high) =
+            values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
+        match self {
+            // A line at 100 % is not cut in half by the edge.
+            Scale::Share => Extent { low: 0.0, high: 1.02 },
+            Scale::Categories(names) => Extent { low: -0.5, high: names.len() as f64 - 0.5 },
+            _ if low > high => Extent { low: 0.0, high: 1.0 },
+            Scale::Log { .. } => Extent { low: low / LOG_MARGIN, high: high * LOG_MARGIN },
+            Scale::Linear => {
+                let near = guides.into_iter().filter(|guide| *guide <= high * FAR);
+                let high = near.fold(high, f64::max).max(0.0);
+                let low = low.min(0.0);
+                let span = if high > low { high - low } else { 1.0 };
+                let margin = span * 0.06;
+                let below = if low < 0.0 { margin } else { 0.0 };
+                Extent { low: low - below, high: low + span + margin }
+            }
+        }
+    }
+
+    /// Where a value lies between the ends: 0 at the lower one, 1 at the upper.
+    pub fn place(&self, extent: Extent, value: f64) -> f64 {
+        match self {
+            Scale::Log { .. } => (value / extent.low).ln() / (extent.high / extent.low).ln(),
+            _ => (value - extent.low) / (extent.high - extent.low),
+        }
+    }
+}
+
+/// 1, 2 and 5 times the powers of ten from `low` to `high`; every power alone where that would be too many.
+pub fn log_marks(low: f64, high: f64) -> Vec<f64> {
+    if !(low > 0.0 && high.is_finite()) {
+        return Vec::new();
+    }
+    let decades = (low.log10().floor() as i32)..=(high.log10().ceil() as i32);
+    let digits: &[f64] = if (high / low).log10() > 3.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+    let all = decades.flat_map(|power| digits.iter().map(move |digit| digit * 10f64.powi(power)));
+    all.filter(|mark| (low / LOG_MARGIN..=high * LOG_MARGIN).contains(mark)).collect()
+}
+
+fn nice_step(span: f64) -> f64 {
+    let rough = span / MARKS;
+    let power = 10f64.powf(rough.log10().floor());
+    let digit = [1.0, 2.0, 5.0].into_iter().find(|digit| digit * power >= rough).unwrap_or(10.0);
+    digit * power
+}
+
+fn multiples(extent: Extent, step: f64) -> Vec<f64> {
+    let first = (extent.low / step).ceil() as i64;
+    let last = (extent.high / step).floor() as i64;
+    (first..=last).map(|multiple| multiple as f64 * step).collect()
+}
+
+/// As many decimals as the step has.
+fn stepped(value: f64, step: f64) -> String {
+    let decimals = (-step.log10().floor()).max(0.0) as usize;
+    let shown = format!("{value:.decimals$}");
+    shown.replace('-', "−")
+}
+
+fn plain(value: f64) -> String {
+    if value >= 1.0 { format!("{}", (value * 100.0).round() / 100.0) } else { figures::number(value) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(scale: Scale, low: f64, high: f64) -> Vec<String> {
+        let marks = Axis::new("", scale).marks(Extent { low, high });
+        marks.into_iter().map(|mark| mark.label).collect()
+    }
+
+    #[test]
+    fn marks_are_round_numbers_with_no_more_decimals_than_they_need() {
+        assert_eq!(labels(Scale::Linear, 0.0, 1060.0), ["0", "500", "1000"]);
+        assert_eq!(labels(Scale::Linear, 0.0, 0.9), ["0.0", "0.2", "0.4", "0.6", "0.8"]);
+        assert_eq!(labels(Scale::Linear, -12.0, 5.0), ["−10", "−5", "0", "5"]);
+        assert_eq!(labels(Scale::Share, 0.0, 1.0), ["0 %", "25 %", "50 %", "75 %", "100 %"]);
+    }
+
+    #[test]
+    fn a_logarithmic_axis_is_marked_at_the_levels_it_is_given() {
+        let marks = vec![1.0, 2.5, 32.0];
+        assert_eq!(labels(Scale::Log { marks }, 0.9, 35.0), ["1", "2.5", "32"]);
+        assert_eq!(log_marks(15.0, 210.0), [20.0, 50.0, 100.0, 200.0]);
+        assert_eq!(log_marks(1.0, 1e5), [1.0, 10.0, 100.0, 1000.0, 1e4, 1e5]);
+        assert!(log_marks(0.0, 5.0).is_empty());
+    }
+
+    #[test]
+    fn a_limit_far_away_does_not_press_the_curves_flat() {
+        let reach = |guide| Scale::Linear.extent(vec![40.0, 100.0], vec![guide]).high;
+        assert!(reach(200.0) > 200.0);
+        assert!(reach(2000.0) < 120.0);
+    }
+
+    #[test]
+    fn an_axis_without_values_has_an_extent_all_the_same() {
+        for scale in [Scale::Linear, Scale::Log { marks: Vec::new() }, Scale::Share] {
+            let extent = scale.extent(vec![f64::NAN], Vec::new());
+            assert!(extent.high > extent.low, "{extent:?}");
+        }
+        assert!(Scale::Linear.extent(vec![0.0], Vec::new()).high > 0.0);
+    }
+
+    #[test]
+    fn doublings_are_equally_far_apart_on_a_logarithmic_axis() {
+        let (scale, extent) = (Scale::Log { marks: Vec::new() }, Extent { low: 1.0, high: 16.0 });
+        assert_eq!([1.0, 4.0, 16.0].map(|value| scale.place(extent, value)), [0.0, 0.5, 1.0]);
+    }
+}

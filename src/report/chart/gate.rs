@@ -1,0 +1,185 @@
+//! The charts of a scenario's report: how its figures changed, old against new, the proof's pairs.
+
+use crate::distribution::Distribution;
+use crate::metric::{Better, Latency, Metric};
+use crate::report::chart::palette::Tint;
+use crate::report::chart::{
+    Across, Axis, Chart, Figure, Guide, Marks, Panel, Point, Scale, Series, cumulative,
+};
+use crate::report::{Proof, Report};
+use crate::scenario::Gate;
+use crate::summary::Summary;
+use crate::verdict::{GateOutcome, Side};
+
+const LATENCIES: [(Latency, &str, &str); 3] = [
+    (Latency::Ttft, "ttft", "Time to first token"),
+    (Latency::Tpot, "tpot", "Time per output token"),
+    (Latency::E2e, "e2e", "End-to-end latency"),
+];
+
+/// Those that have something to show. `tint` is the target's.
+pub fn charts(report: &Report, tint: Tint) -> Vec<Chart> {
+    let mut charts = vec![changes(report, tint)];
+    charts.extend(match &report.proof {
+        Some(proof) => Some(pairs(report, proof, tint)),
+        None => sessions(report, tint),
+    });
+    charts.extend(distributions(report, tint));
+    charts.retain(|chart| !chart.is_empty());
+    charts
+}
+
+/// Every gate's change with its interval, beside what is allowed.
+fn changes(report: &Report, tint: Tint) -> Chart {
+    let changed: Vec<&GateOutcome> = report.gates.iter().filter(|gate| gate.change.is_some()).collect();
+    let changes = changed.iter().zip(0..).filter_map(|(outcome, at)| {
+        let change = outcome.change?;
+        let interval = change.interval.map(|(low, high)| (low * 100.0, high * 100.0));
+        Some(Point { x: f64::from(at), y: change.relative * 100.0, interval })
+    });
+    let allowed = changed
+        .iter()
+        .zip(0..)
+        .filter_map(|(outcome, at)| Some(Point::new(f64::from(at), tolerated(&outcome.gate)?)));
+    let names = changed.iter().map(|outcome| outcome.gate.metric.to_string()).collect();
+    let panel = Panel {
+        title: String::new(),
+        x: Axis::new("", Scale::Categories(names)),
+        y: Axis::new("change (%)", Scale::Linear),
+        series: vec![
+            Series { name: "allowed".into(), tint: Tint::Limit, marks: Marks::Limits(allowed.collect()) },
+            Series { name: "change".into(), tint, marks: Marks::Dots(changes.collect()) },
+        ],
+        guides: vec![no_change()],
+    };
+    let caption = "How each gated metric changed from the old to the new version, with its 99.8 % interval where there \
+                   is one, and how far it may.";
+    Chart::of_panel("changes", "What changed", caption, panel)
+}
+
+/// Round by round: one of the old engine and its partner of the new one.
+fn pairs(report: &Report, proof: &Proof, tint: Tint) -> Chart {
+    let panels = proof.pairs.iter().map(|(metric, pairs)| {
+        let points = pairs.iter().zip(1..).filter(|(pair, _)| pair.old != 0.0);
+        let points = points.map(|(pair, number)| {
+            Point::new(f64::from(number), (pair.new / pair.old - 1.0) * 100.0)
+        });
+        let series = Series { name: "new against old".into(), tint, marks: Marks::Dots(points.collect()) };
+        changes_of(report, *metric, "pair", vec![series])
+    });
+    Chart {
+        name: "pairs".into(),
+        title: "The proof's pairs".into(),
+        caption: "How much the new version's round differs from the old one's that it was paired with.".into(),
+        figure: Figure::Panels(panels.collect()),
+    }
+}
+
+/// Session by session, relative to the baseline's mean.
+fn sessions(report: &Report, tint: Tint) -> Option<Chart> {
+    let baseline = report.baseline.as_ref()?;
+    let panels = report.gates.iter().filter_map(|outcome| {
+        let metric = outcome.gate.metric;
+        let (old, mean) = (baseline.values.get(&metric)?, outcome.old.filter(|old| *old != 0.0)?);
+        outcome.gate.tolerance?;
+        let relative = |value: f64| (value / mean - 1.0) * 100.0;
+        let new = report.sessions.iter().filter_map(|session| session.summary.value(metric));
+        let dots = |values: Vec<f64>, after: usize| {
+            let points = values.into_iter().enumerate();
+            Marks::Dots(points.map(|(at, value)| Point::new((after + at + 1) as f64, relative(value))).collect())
+        };
+        let series = vec![
+            Series { name: "baseline".into(), tint: Tint::Old, marks: dots(old.clone(), 0) },
+            Series { name: "now".into(), tint, marks: dots(new.collect(), old.len()) },
+        ];
+        Some(changes_of(report, metric, "session", series))
+    });
+    Some(Chart {
+        name: "sessions".into(),
+        title: "Sessions beside the baseline's".into(),
+        caption: "One value per session, relative to the baseline's mean.".into(),
+        figure: Figure::Panels(panels.collect()),
+    })
+}
+
+fn changes_of(report: &Report, metric: Metric, of_what: &str, series: Vec<Series>) -> Panel {
+    let gate = report.gates.iter().find(|outcome| outcome.gate.metric == metric);
+    let allowed = gate.and_then(|outcome| tolerated(&outcome.gate)).map(|at| Guide {
+        across: Across::AtY(at),
+        label: "allowed".into(),
+        tint: Tint::Limit,
+    });
+    Panel {
+        title: metric.to_string(),
+        x: Axis::new(of_what, Scale::Linear),
+        y: Axis::new("change (%)", Scale::Linear),
+        series,
+        guides: std::iter::once(no_change()).chain(allowed).collect(),
+    }
+}
+
+fn no_change() -> Guide {
+    Guide { across: Across::AtY(0.0), label: String::new(), tint: Tint::Remark }
+}
+
+/// In per cent, in the direction in which the metric gets worse.
+fn tolerated(gate: &Gate) -> Option<f64> {
+    let sign = match gate.metric.better() {
+        Better::Higher => -1.0,
+        Better::Lower => 1.0,
+    };
+    gate.tolerance.map(|tolerance| sign * tolerance * 100.0)
+}
+
+fn distributions(report: &Report, tint: Tint) -> Vec<Chart> {
+    let side = |proof: &Proof, side: Side| {
+        let held = proof.sessions.iter().filter(|held| held.side == side);
+        Summary::merge(held.map(|held| &held.session.summary))
+    };
+    let (old, new) = match &report.proof {
+        Some(proof) => (Some(side(proof, Side::Old)), side(proof, Side::New)),
+        None => (None, report.summary.clone()),
+    };
+    let charts = LATENCIES.into_iter().map(|(latency, name, title)| {
+        let label = format!("{} (ms)", name.to_uppercase());
+        let mut sides: Vec<(String, Tint, &Distribution)> = Vec::new();
+        sides.extend(old.as_ref().map(|old| ("old".to_owned(), Tint::Old, old.distribution(latency))));
+        let now = if old.is_some() { "new" } else { "now" };
+        sides.push((now.to_owned(), tint, new.distribution(latency)));
+        let caption = "Which share of the requests took at most that long: further left is faster, steeper is steadier.";
+        Chart::of_panel(&format!("{name}-distribution"), title, caption, cumulative::panel(&label, &sides))
+    });
+    charts.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::example;
+
+    fn names(report: &Report) -> Vec<String> {
+        charts(report, Tint::Target(0)).into_iter().map(|chart| chart.name).collect()
+    }
+
+    #[test]
+    fn a_proof_shows_its_pairs_and_both_sides_distributions() {
+        let report = example::proven();
+        assert_eq!(names(&report), ["changes", "pairs", "ttft-distribution"]);
+        let charts = charts(&report, Tint::Target(0));
+        let Figure::Panels(panels) = &charts[2].figure else { panic!("not panels") };
+        let tints: Vec<Tint> = panels[0].series.iter().map(|series| series.tint).collect();
+        assert_eq!(tints, [Tint::Old, Tint::Target(0)]);
+    }
+
+    #[test]
+    fn what_is_allowed_lies_on_the_worse_side() {
+        let gate = |metric: &str| Gate { metric: metric.parse().unwrap(), tolerance: Some(0.1), min: None, max: None };
+        assert_eq!(tolerated(&gate("output_tokens_per_s")), Some(-10.0));
+        assert_eq!(tolerated(&gate("ttft_ms_p95")), Some(10.0));
+    }
+
+    #[test]
+    fn a_scenario_that_was_not_run_has_no_charts() {
+        assert_eq!(names(&example::ignored()), [""; 0]);
+    }
+}

@@ -1,0 +1,165 @@
+//! Charts as data: what is drawn, in which unit, and whose it is. How it looks is up to a renderer.
+
+mod box_stats;
+mod cumulative;
+#[cfg(test)]
+pub mod example;
+mod extent;
+pub mod gate;
+pub mod palette;
+
+use palette::Tint;
+
+pub use box_stats::BoxStats;
+pub use extent::{Extent, Mark, log_marks};
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chart {
+    /// Names its file, and its place in a page: `ttft`.
+    pub name: String,
+    pub title: String,
+    /// How to read it, in a sentence.
+    pub caption: String,
+    pub figure: Figure,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Figure {
+    /// One, or several that belong side by side.
+    Panels(Vec<Panel>),
+    Radar(Radar),
+}
+
+/// One pair of axes, and what is drawn between them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Panel {
+    /// Empty where the chart's own title says it all.
+    pub title: String,
+    pub x: Axis,
+    pub y: Axis,
+    pub series: Vec<Series>,
+    pub guides: Vec<Guide>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Axis {
+    /// With the unit: `TTFT (ms)`.
+    pub label: String,
+    pub scale: Scale,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Scale {
+    /// From zero, unless something is below it.
+    Linear,
+    /// Shares from 0 to 1, written in per cent.
+    Share,
+    /// With its marks at these values, of which the load levels of a sweep are an example.
+    Log { marks: Vec<f64> },
+    /// Positions are indices into the names.
+    Categories(Vec<String>),
+}
+
+/// What belongs to one target (or to one side of a comparison), under one entry of the legend.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    pub name: String,
+    pub tint: Tint,
+    pub marks: Marks,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Marks {
+    Line { stroke: Stroke, points: Vec<Point> },
+    Dots(Vec<Point>),
+    /// Short level lines: values that others are held against.
+    Limits(Vec<Point>),
+    /// Each at a position along the x axis.
+    Boxes(Vec<(f64, BoxStats)>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stroke {
+    Solid,
+    Dashed,
+    Dotted,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    pub x: f64,
+    pub y: f64,
+    /// Of `y`, from its lower end.
+    pub interval: Option<(f64, f64)>,
+}
+
+/// A straight line across the panel: a limit, a knee, a crossing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Guide {
+    pub across: Across,
+    pub label: String,
+    pub tint: Tint,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Across {
+    /// A level line at this value of y.
+    AtY(f64),
+    /// An upright line at this value of x.
+    AtX(f64),
+}
+
+/// Scores from 0 to 1 along spokes, a polygon per target.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Radar {
+    pub spokes: Vec<String>,
+    pub shapes: Vec<Shape>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shape {
+    pub name: String,
+    pub tint: Tint,
+    /// One per spoke; `None` where there is nothing to go by.
+    pub scores: Vec<Option<f64>>,
+}
+
+impl Chart {
+    pub fn of_panel(name: &str, title: &str, caption: &str, panel: Panel) -> Chart {
+        Chart {
+            name: name.to_owned(),
+            title: title.to_owned(),
+            caption: caption.to_owned(),
+            figure: Figure::Panels(vec![panel]),
+        }
+    }
+
+    /// Whether there is anything to see. An empty chart is left out rather than drawn.
+    pub fn is_empty(&self) -> bool {
+        match &self.figure {
+            Figure::Panels(panels) => panels.iter().all(|panel| panel.series.iter().all(Series::is_empty)),
+            Figure::Radar(radar) => radar.shapes.iter().all(|shape| shape.scores.iter().all(Option::is_none)),
+        }
+    }
+}
+
+impl Axis {
+    pub fn new(label: impl Into<String>, scale: Scale) -> Axis {
+        Axis { label: label.into(), scale }
+    }
+}
+
+impl Series {
+    pub fn is_empty(&self) -> bool {
+        match &self.marks {
+            Marks::Line { points, .. } | Marks::Dots(points) | Marks::Limits(points) => points.is_empty(),
+            Marks::Boxes(boxes) => boxes.is_empty(),
+        }
+    }
+}
+
+impl Point {
+    pub fn new(x: f64, y: f64) -> Point {
+        Point { x, y, interval: None }
+    }
+}

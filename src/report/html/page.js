@@ -1,0 +1,34 @@
+"use strict";
+
+// Which targets are shown.
+for (const box of document.querySelectorAll("input[data-target]")) {
+  box.addEventListener("change", () => {
+    document.body.classList.toggle("hide-" + box.dataset.target, !box.checked);
+  });
+}
+
+// Light or dark, until the page is left; at first as the reader's system has it.
+document.getElementById("theme").addEventListener("click", () => {
+  const root = document.documentElement;
+  const dark = root.dataset.theme
+    ? root.dataset.theme === "dark"
+    : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "light" : "dark";
+});
+
+// What a mark stands for, as soon as it is pointed at or touched.
+const note = document.getElementById("note");
+for (const title of document.querySelectorAll("svg title")) {
+  title.parentElement.dataset.note = title.textContent;
+  title.remove();
+}
+document.addEventListener("pointerover", (event) => {
+  const mark = event.target.closest("[data-note]");
+  note.hidden = !mark;
+  if (!mark) return;
+  note.textContent = mark.dataset.note;
+  const left = Math.min(event.clientX + 12, innerWidth - note.offsetWidth - 8);
+  const above = event.clientY - note.offsetHeight - 12;
+  note.style.left = Math.max(left, 8) + "px";
+  note.style.top = (above > 0 ? above : event.clientY + 16) + "px";
+});

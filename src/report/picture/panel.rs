@@ -1,0 +1,254 @@
+//! A pair of axes, and what is drawn between them.
+
+use crate::report::chart::palette::Tint;
+use crate::report::chart::{
+    Across, Axis, BoxStats, Extent, Guide, Marks, Panel, Point, Series, Stroke,
+};
+use crate::report::picture::layout::TEXT_SIZE;
+use crate::report::picture::shape::{Anchor, Colour, Picture, Rect, Shape, Text, fitting, width};
+use crate::report::printable::one_line;
+
+/// For the marks of the y axis.
+const LEFT: f64 = 52.0;
+const TOP: f64 = 26.0;
+const TOP_WITH_TITLE: f64 = 46.0;
+const BOTTOM: f64 = 44.0;
+const SMALL: f64 = 11.5;
+/// Half the width of the ends of an interval.
+const WHISKER: f64 = 4.0;
+/// Of the room of a category, for all of its boxes.
+const FILLED: f64 = 0.72;
+/// More symbols than this make a line of beads.
+const MOST_SYMBOLS: usize = 40;
+
+pub fn draw(picture: &mut Picture, panel: &Panel, place: Rect) {
+    let top = if panel.title.is_empty() { TOP } else { TOP_WITH_TITLE };
+    let inner = Rect {
+        x: place.x + LEFT,
+        y: place.y + top,
+        width: place.width - LEFT - 8.0,
+        height: place.height - top - BOTTOM,
+    };
+    let frame = Frame { panel, inner, x: panel.extent_x(), y: panel.extent_y() };
+    if !panel.title.is_empty() {
+        let title = fitting(&one_line(&panel.title), TEXT_SIZE, place.width);
+        picture.add(Text::new(title, place.x, place.y + TEXT_SIZE, TEXT_SIZE).bold());
+    }
+    y_axis(picture, &frame, place);
+    x_axis(picture, &frame, place);
+    frame.panel.guides.iter().for_each(|guide| guide_line(picture, &frame, guide));
+    let boxes = panel.series.iter().filter(|series| matches!(series.marks, Marks::Boxes(_))).count();
+    let mut seat = Seat { number: 0, of: boxes };
+    for series in &panel.series {
+        draw_series(picture, &frame, series, seat);
+        seat.number += usize::from(matches!(series.marks, Marks::Boxes(_)));
+    }
+    guide_labels(picture, &frame);
+}
+
+struct Frame<'p> {
+    panel: &'p Panel,
+    inner: Rect,
+    x: Extent,
+    y: Extent,
+}
+
+/// Which of the boxes that share a category.
+#[derive(Clone, Copy)]
+struct Seat {
+    number: usize,
+    of: usize,
+}
+
+impl Frame<'_> {
+    fn x(&self, value: f64) -> f64 {
+        self.inner.x + self.panel.x.scale.place(self.x, value) * self.inner.width
+    }
+
+    /// What lies beyond the axis is drawn at its end.
+    fn y(&self, value: f64) -> f64 {
+        let place = self.panel.y.scale.place(self.y, value);
+        self.inner.bottom() - place.clamp(0.0, 1.0) * self.inner.height
+    }
+
+    fn at(&self, point: &Point) -> (f64, f64) {
+        (self.x(point.x), self.y(point.y))
+    }
+
+    /// The room of one step along an axis of categories.
+    fn step(&self) -> f64 {
+        self.inner.width / (self.x.high - self.x.low)
+    }
+}
+
+fn y_axis(picture: &mut Picture, frame: &Frame, place: Rect) {
+    let inner = frame.inner;
+    for mark in frame.panel.y.marks(frame.y) {
+        let y = frame.y(mark.at);
+        picture.add(Shape::line(&[(inner.x, y), (inner.right(), y)], Colour::Grid, 1.0));
+        let label = Text::new(mark.label, inner.x - 7.0, y + SMALL * 0.35, SMALL);
+        picture.add(label.anchored(Anchor::End).coloured(Colour::Faint));
+    }
+    let label = fitting(&one_line(&frame.panel.y.label), SMALL, place.width);
+    picture.add(Text::new(label, place.x, inner.y - 12.0, SMALL));
+}
+
+fn x_axis(picture: &mut Picture, frame: &Frame, place: Rect) {
+    let inner = frame.inner;
+    let marks = frame.panel.x.marks(frame.x);
+    let room = (inner.width / marks.len().max(1) as f64 - 6.0).max(40.0);
+    let mut free_from = f64::NEG_INFINITY;
+    for mark in &marks {
+        let x = frame.x(mark.at);
+        picture.add(Shape::line(&[(x, inner.bottom()), (x, inner.bottom() + 4.0)], Colour::Faint, 1.0));
+        let label = fitting(&one_line(&mark.label), SMALL, room);
+        let half = width(&label, SMALL) / 2.0;
+        // Levels that lie close together on a logarithmic axis would write over each other.
+        if x - half < free_from {
+            continue;
+        }
+        free_from = x + half + 4.0;
+        let label = Text::new(label, x, inner.bottom() + 17.0, SMALL);
+        picture.add(label.anchored(Anchor::Middle).coloured(Colour::Faint));
+    }
+    picture.add(Shape::line(
+        &[(inner.x, inner.bottom()), (inner.right(), inner.bottom())],
+        Colour::Faint,
+        1.0,
+    ));
+    let label = fitting(&one_line(&frame.panel.x.label), SMALL, place.width);
+    let label = Text::new(label, inner.x + inner.width / 2.0, place.bottom() - 8.0, SMALL);
+    picture.add(label.anchored(Anchor::Middle));
+}
+
+fn draw_series(picture: &mut Picture, frame: &Frame, series: &Series, seat: Seat) {
+    let colour = Colour::Of(series.tint);
+    match &series.marks {
+        Marks::Line { stroke, points } => {
+            let way = points.iter().map(|point| frame.at(point)).collect();
+            picture.of(series.tint).add(Shape::Path { points: way, colour, width: 2.0, stroke: *stroke });
+            if points.len() <= MOST_SYMBOLS {
+                dots(picture, frame, series, points);
+            }
+        }
+        Marks::Dots(points) => dots(picture, frame, series, points),
+        Marks::Limits(points) => {
+            for point in points {
+                let ((x, y), half) = (frame.at(point), frame.step() * FILLED / 2.0);
+                let note = note(frame, series, point);
+                let line = Shape::line(&[(x - half, y), (x + half, y)], colour, 3.0);
+                picture.of(series.tint).add_noted(line, note);
+            }
+        }
+        Marks::Boxes(boxes) => {
+            for (category, stats) in boxes {
+                draw_box(picture, frame, series, (*category, stats), seat);
+            }
+        }
+    }
+}
+
+fn dots(picture: &mut Picture, frame: &Frame, series: &Series, points: &[Point]) {
+    let (tint, colour) = (series.tint, Colour::Of(series.tint));
+    let mut owned = picture.of(tint);
+    for point in points {
+        let (x, y) = frame.at(point);
+        if let Some((low, high)) = point.interval {
+            let (low, high) = (frame.y(low), frame.y(high));
+            owned.add(Shape::line(&[(x, low), (x, high)], colour, 1.5));
+            for end in [low, high] {
+                owned.add(Shape::line(&[(x - WHISKER, end), (x + WHISKER, end)], colour, 1.5));
+            }
+        }
+        owned.add_noted(Shape::symbol(tint.symbol(), (x, y), colour), note(frame, series, point));
+    }
+}
+
+/// `vllm p95: 412 TTFT (ms) at 8 concurrent users`.
+fn note(frame: &Frame, series: &Series, point: &Point) -> String {
+    let (x, y) = (&frame.panel.x, &frame.panel.y);
+    let interval = point.interval.map(|(low, high)| format!(" ({} … {})", y.spoken(low), y.spoken(high)));
+    one_line(&format!(
+        "{}: {} at {} {}{}",
+        series.name,
+        with_unit(y, point.y),
+        x.spoken(point.x),
+        if x.is_named() { "" } else { &x.label },
+        interval.unwrap_or_default(),
+    ))
+}
+
+fn with_unit(axis: &Axis, value: f64) -> String {
+    if axis.is_share() { axis.spoken(value) } else { format!("{} {}", axis.spoken(value), axis.label) }
+}
+
+fn draw_box(
+    picture: &mut Picture,
+    frame: &Frame,
+    series: &Series,
+    (category, stats): (f64, &BoxStats),
+    seat: Seat,
+) {
+    let wide = frame.step() * FILLED / seat.of.max(1) as f64;
+    let left = frame.x(category) - frame.step() * FILLED / 2.0 + seat.number as f64 * wide;
+    let middle = left + wide / 2.0;
+    let half = (wide * 0.4).min(26.0);
+    let [p5, p25, p50, p75, p95] =
+        [stats.p5, stats.p25, stats.p50, stats.p75, stats.p95].map(|ms| frame.y(ms));
+    let colour = Colour::Of(series.tint);
+    let mut owned = picture.of(series.tint);
+    owned.add(Shape::line(&[(middle, p5), (middle, p25)], colour, 1.5));
+    owned.add(Shape::line(&[(middle, p75), (middle, p95)], colour, 1.5));
+    for end in [p5, p95] {
+        owned.add(Shape::line(&[(middle - half / 2.0, end), (middle + half / 2.0, end)], colour, 1.5));
+    }
+    let body = Rect { x: middle - half, y: p75, width: 2.0 * half, height: (p25 - p75).max(1.0) };
+    let spoken =
+        [stats.p5, stats.p25, stats.p50, stats.p75, stats.p95].map(|ms| frame.panel.y.spoken(ms)).join(" · ");
+    let note = format!("{}: p5 · p25 · p50 · p75 · p95 = {spoken}", one_line(&series.name));
+    let points = body.corners();
+    owned.add_noted(Shape::Area { points, fill: colour, opacity: 0.25, outline: Some(colour) }, note);
+    owned.add(Shape::line(&[(body.x, p50), (body.right(), p50)], colour, 2.5));
+}
+
+fn guide_line(picture: &mut Picture, frame: &Frame, guide: &Guide) {
+    let inner = frame.inner;
+    let points = match guide.across {
+        Across::AtY(y) => vec![(inner.x, frame.y(y)), (inner.right(), frame.y(y))],
+        Across::AtX(x) => vec![(frame.x(x), inner.y), (frame.x(x), inner.bottom())],
+    };
+    let colour = Colour::Of(guide.tint);
+    picture.of(guide.tint).add(Shape::Path { points, colour, width: 1.5, stroke: Stroke::Dashed });
+}
+
+/// Above all that is drawn. Those of upright lines stand below each other, since knees lie close together.
+fn guide_labels(picture: &mut Picture, frame: &Frame) {
+    let (inner, mut upright) = (frame.inner, 0_u8);
+    for Guide { across, label, tint } in &frame.panel.guides {
+        let label = fitting(&one_line(label), SMALL, inner.width);
+        let text = match *across {
+            Across::AtY(y) => {
+                let off = y > frame.y.high;
+                let shown = if off { format!("↑ {label}") } else { label };
+                // Below a line that is too high up for a text above it.
+                let at = frame.y(y);
+                let base = if at - SMALL < inner.y { at + SMALL + 1.0 } else { at - 4.0 };
+                Text::new(shown, inner.right(), base, SMALL).anchored(Anchor::End)
+            }
+            Across::AtX(x) => {
+                let y = inner.y + SMALL + f64::from(upright) * SMALL * 1.3;
+                upright += 1;
+                if frame.x(x) + 5.0 + width(&label, SMALL) > inner.right() {
+                    Text::new(label, frame.x(x) - 5.0, y, SMALL).anchored(Anchor::End)
+                } else {
+                    Text::new(label, frame.x(x) + 5.0, y, SMALL)
+                }
+            }
+        };
+        let colour = match tint {
+            Tint::Limit => Colour::Of(Tint::Limit),
+            _ => Colour::Ink,
+        };
+        picture.of(*tint).add(text.coloured(colour));
+    }
+}
