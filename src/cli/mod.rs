@@ -7,6 +7,7 @@ mod bisect;
 mod comparison;
 mod power;
 mod records;
+mod report;
 mod schema;
 mod simulate;
 
@@ -35,6 +36,7 @@ enum Command {
     Bisect(bisect::Args),
     Power(power::Args),
     Records(records::Args),
+    Report(report::Args),
     Schema(schema::Args),
     Simulate(simulate::Args),
 }
@@ -51,6 +53,7 @@ pub fn run() -> ExitCode {
         Command::Bisect(args) => bisect::run(args),
         Command::Power(args) => power::run(args),
         Command::Records(args) => records::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Schema(args) => Ok(schema::run(&args)),
         Command::Simulate(args) => simulate::run(args),
     };

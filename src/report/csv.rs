@@ -64,7 +64,9 @@ mod tests {
         let rows: Vec<&str> = csv.lines().collect();
         assert_eq!(rows.len(), 4);
         assert!(
-            rows[1].starts_with("chat::users-32::vllm,vllm,vllm 0.32.0,regressed,output_tokens_per_s,2412,2236,-0.073,"),
+            rows[1].starts_with(
+                "chat::users-32::vllm,vllm,vllm 0.32.0,regressed,output_tokens_per_s,2412,2236,-0.073,"
+            ),
             "{}",
             rows[1]
         );

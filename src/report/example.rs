@@ -64,7 +64,10 @@ pub fn proven() -> Report {
         minutes: 14.0,
         end: ProofEnd::Decided,
         side_by_side: false,
-        pairs: BTreeMap::from([(report.gates[0].gate.metric, (0..40).map(|round| pair(f64::from(round))).collect())]),
+        pairs: BTreeMap::from([(
+            report.gates[0].gate.metric,
+            (0..40).map(|round| pair(f64::from(round))).collect(),
+        )]),
         sessions: vec![held(Side::Old, 300.0), held(Side::New, 310.0)],
     });
     report

@@ -40,7 +40,8 @@ fn add(svg: &mut String, mark: &Mark, palette: &Palette) {
             dashes(*stroke),
         ),
         Shape::Area { points, fill, opacity, outline } => {
-            let outline = outline.map(|colour| format!(" stroke=\"{}\" stroke-width=\"1.5\"", colour.within(palette)));
+            let outline =
+                outline.map(|colour| format!(" stroke=\"{}\" stroke-width=\"1.5\"", colour.within(palette)));
             format!(
                 r#"<path{class} d="{}Z" fill="{}" fill-opacity="{opacity}"{}>{note}</path>"#,
                 way(points),
@@ -119,7 +120,8 @@ mod tests {
         for chart in example::all() {
             for width in [NARROW, WIDE] {
                 let text = element(&picture(&chart, width), &LIGHT);
-                let document = uppsala::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", chart.name));
+                let document =
+                    uppsala::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", chart.name));
                 assert!(document.get_elements_by_tag_name("path").len() > 5, "{}", chart.name);
                 assert!(!text.contains("NaN") && !text.contains("inf"), "{}", chart.name);
             }

@@ -5,6 +5,7 @@ mod baselines;
 mod pending;
 mod record_log;
 mod record_reader;
+mod rendered;
 mod run;
 
 use std::fs;
@@ -18,6 +19,7 @@ pub use baselines::Baselines;
 pub use pending::{AssertSnapshot, Pending, PendingBaseline, Refusal};
 pub use record_log::{RecordFile, RecordLog};
 pub use record_reader::{RecordFileError, RecordReader};
+pub use rendered::{read_reports, write_rendered, write_rendered_in};
 pub use run::{JUNIT, RECORDS, RunFolder, SUMMARY, forget_last_run};
 
 #[derive(Debug, thiserror::Error)]
@@ -42,11 +44,15 @@ pub fn write_report(path: &Path, report: &Report) -> Result<(), StoreError> {
     write(path, &json)
 }
 
-/// Whole or not at all, also when the process is killed half way.
 fn write(path: &Path, text: &str) -> Result<(), StoreError> {
+    write_bytes(path, text.as_bytes())
+}
+
+/// Whole or not at all, also when the process is killed half way.
+fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let mut part = path.as_os_str().to_owned();
     part.push(format!(".part-{}", std::process::id()));
-    fs::write(&part, text)
+    fs::write(&part, bytes)
         .and_then(|()| fs::rename(&part, path))
         .map_err(|source| StoreError::new("write", path, source))
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::record_file::Header;
 use crate::report::Report;
+use crate::store::rendered::reports_in;
 use crate::store::{RecordFile, StoreError, write, write_report};
 
 /// Rendered from all of a run's reports.
@@ -90,14 +91,7 @@ impl RunFolder {
 
     /// Every report of this run, also those of other processes of it, in the order of their names.
     pub fn reports(&self) -> Result<Vec<Report>, StoreError> {
-        let folder = self.path();
-        let list = || -> io::Result<Vec<PathBuf>> {
-            fs::read_dir(&folder)?.map(|entry| entry.map(|entry| entry.path())).collect()
-        };
-        let mut paths = list().map_err(|source| StoreError::new("list", &folder, source))?;
-        paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-        paths.sort();
-        paths.iter().map(|path| read_report(path)).collect()
+        reports_in(&self.path())?.iter().map(|path| read_report(path)).collect()
     }
 
     /// Says whether it was not there yet: under nextest a run has many processes.
@@ -127,7 +121,7 @@ impl RunFolder {
     }
 }
 
-fn read_report(path: &Path) -> Result<Report, StoreError> {
+pub(super) fn read_report(path: &Path) -> Result<Report, StoreError> {
     let read = || Ok(serde_json::from_str(&fs::read_to_string(path)?)?);
     read().map_err(|source| StoreError::new("read report", path, source))
 }

@@ -30,11 +30,7 @@ pub fn curves() -> Chart {
         y: Axis::new("output tokens/s", Scale::Linear),
         series: vec![line("vllm", 0, 2400.0), line("ollama", 1, 900.0)],
         guides: vec![
-            Guide {
-                across: Across::AtX(11.0),
-                label: "vllm slows down".into(),
-                tint: Tint::Target(0),
-            },
+            Guide { across: Across::AtX(11.0), label: "vllm slows down".into(), tint: Tint::Target(0) },
             Guide { across: Across::AtY(1200.0), label: "at least 1200".into(), tint: Tint::Limit },
         ],
     };
@@ -46,7 +42,9 @@ pub fn boxes() -> Chart {
     let series = |name: &str, target, base: f64| Series {
         name: name.into(),
         tint: Tint::Target(target),
-        marks: Marks::Boxes((0..4).map(|level| (f64::from(level), stats(base * 1.6f64.powi(level)))).collect()),
+        marks: Marks::Boxes(
+            (0..4).map(|level| (f64::from(level), stats(base * 1.6f64.powi(level)))).collect(),
+        ),
     };
     let levels = ["1", "4", "16", "64"].map(str::to_owned);
     let panel = Panel {
@@ -97,9 +95,7 @@ pub fn pairs() -> Chart {
     let dots = |name: &str, tint, base: f64| Series {
         name: name.into(),
         tint,
-        marks: Marks::Dots(
-            (1..=12).map(|x| Point::new(f64::from(x), base + f64::from(x * 7 % 5))).collect(),
-        ),
+        marks: Marks::Dots((1..=12).map(|x| Point::new(f64::from(x), base + f64::from(x * 7 % 5))).collect()),
     };
     let panel = Panel {
         title: String::new(),
@@ -134,7 +130,8 @@ pub fn radar() -> Chart {
 
 /// Everything of foreign origin is hostile.
 pub fn nasty() -> Chart {
-    let text = "</script><script>alert('1')</script> \"=HYPERLINK(1) ]]> \x1b[31m <img src=x onerror=alert(1)>";
+    let text =
+        "</script><script>alert('1')</script> \"=HYPERLINK(1) ]]> \x1b[31m <img src=x onerror=alert(1)>";
     let mut chart = boxes();
     chart.title = text.into();
     chart.caption = text.into();

@@ -61,16 +61,16 @@ fn changes(report: &Report, tint: Tint) -> Chart {
 fn pairs(report: &Report, proof: &Proof, tint: Tint) -> Chart {
     let panels = proof.pairs.iter().map(|(metric, pairs)| {
         let points = pairs.iter().zip(1..).filter(|(pair, _)| pair.old != 0.0);
-        let points = points.map(|(pair, number)| {
-            Point::new(f64::from(number), (pair.new / pair.old - 1.0) * 100.0)
-        });
+        let points =
+            points.map(|(pair, number)| Point::new(f64::from(number), (pair.new / pair.old - 1.0) * 100.0));
         let series = Series { name: "new against old".into(), tint, marks: Marks::Dots(points.collect()) };
         changes_of(report, *metric, "pair", vec![series])
     });
     Chart {
         name: "pairs".into(),
         title: "The proof's pairs".into(),
-        caption: "How much the new version's round differs from the old one's that it was paired with.".into(),
+        caption: "How much the new version's round differs from the old one's that it was paired with."
+            .into(),
         figure: Figure::Panels(panels.collect()),
     }
 }
@@ -86,7 +86,9 @@ fn sessions(report: &Report, tint: Tint) -> Option<Chart> {
         let new = report.sessions.iter().filter_map(|session| session.summary.value(metric));
         let dots = |values: Vec<f64>, after: usize| {
             let points = values.into_iter().enumerate();
-            Marks::Dots(points.map(|(at, value)| Point::new((after + at + 1) as f64, relative(value))).collect())
+            Marks::Dots(
+                points.map(|(at, value)| Point::new((after + at + 1) as f64, relative(value))).collect(),
+            )
         };
         let series = vec![
             Series { name: "baseline".into(), tint: Tint::Old, marks: dots(old.clone(), 0) },
@@ -173,7 +175,12 @@ mod tests {
 
     #[test]
     fn what_is_allowed_lies_on_the_worse_side() {
-        let gate = |metric: &str| Gate { metric: metric.parse().unwrap(), tolerance: Some(0.1), min: None, max: None };
+        let gate = |metric: &str| Gate {
+            metric: metric.parse().unwrap(),
+            tolerance: Some(0.1),
+            min: None,
+            max: None,
+        };
         assert_eq!(tolerated(&gate("output_tokens_per_s")), Some(-10.0));
         assert_eq!(tolerated(&gate("ttft_ms_p95")), Some(10.0));
     }

@@ -70,7 +70,10 @@ pub struct Series {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Marks {
-    Line { stroke: Stroke, points: Vec<Point> },
+    Line {
+        stroke: Stroke,
+        points: Vec<Point>,
+    },
     Dots(Vec<Point>),
     /// Short level lines: values that others are held against.
     Limits(Vec<Point>),

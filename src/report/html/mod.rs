@@ -33,7 +33,8 @@ const NAMED: Palette = Palette {
 };
 
 /// Whatever a name may hold, the page can neither load nor send anything.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
 
 pub fn html(page: &Page) -> String {
     let title = escaped(&page.title);
@@ -74,7 +75,9 @@ fn values(palette: &Palette) -> String {
 
 /// What the boxes of [`controls`] switch.
 fn hiding(targets: usize) -> String {
-    (0..targets).map(|number| format!(".hide-target-{number} .target-{number} {{ display: none; }}\n")).collect()
+    (0..targets)
+        .map(|number| format!(".hide-target-{number} .target-{number} {{ display: none; }}\n"))
+        .collect()
 }
 
 fn controls(targets: &[String]) -> String {
@@ -97,7 +100,8 @@ fn section(section: &Section) -> String {
     let charts: String = section.charts.iter().map(|chart| figure(&section.name, chart)).collect();
     let remarks: String =
         section.remarks.iter().map(|remark| format!("<li>{}</li>\n", lines(remark))).collect();
-    let remarks = if remarks.is_empty() { remarks } else { format!("<ul class=\"remarks\">\n{remarks}</ul>\n") };
+    let remarks =
+        if remarks.is_empty() { remarks } else { format!("<ul class=\"remarks\">\n{remarks}</ul>\n") };
     let lead = if section.lead.is_empty() {
         String::new()
     } else {

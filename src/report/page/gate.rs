@@ -72,12 +72,16 @@ mod tests {
         let page = page(&example::all());
         assert_eq!(page.sections[0].heading, "chat::users-32::vllm");
         assert_eq!(page.targets, ["vllm", "ollama"]);
-        assert_eq!(page.title, "tollgate: 1 regressed, 1 invalid, 1 no baseline, 1 suspected, 1 ok, 1 ignored");
+        assert_eq!(
+            page.title,
+            "tollgate: 1 regressed, 1 invalid, 1 no baseline, 1 suspected, 1 ok, 1 ignored"
+        );
     }
 
     #[test]
     fn charts_of_several_scenarios_have_names_of_their_own() {
-        let names = |reports: &[Report]| -> Vec<String> { page(reports).charts().map(|(name, _)| name).collect() };
+        let names =
+            |reports: &[Report]| -> Vec<String> { page(reports).charts().map(|(name, _)| name).collect() };
         assert_eq!(names(&[example::proven()]), ["changes", "pairs", "ttft-distribution"]);
         let several = names(&example::all());
         assert!(several.contains(&"chat__users-32__vllm__changes".to_owned()), "{several:?}");

@@ -7,4 +7,4 @@ mod radar;
 mod shape;
 
 pub use layout::{NARROW, WIDE, picture};
-pub use shape::{Anchor, Colour, Mark, Picture, Point, Shape, Text};
+pub use shape::{Anchor, Mark, Picture, Point, Shape, Text};

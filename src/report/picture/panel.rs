@@ -1,9 +1,7 @@
 //! A pair of axes, and what is drawn between them.
 
 use crate::report::chart::palette::Tint;
-use crate::report::chart::{
-    Across, Axis, BoxStats, Extent, Guide, Marks, Panel, Point, Series, Stroke,
-};
+use crate::report::chart::{Across, Axis, BoxStats, Extent, Guide, Marks, Panel, Point, Series, Stroke};
 use crate::report::picture::layout::TEXT_SIZE;
 use crate::report::picture::shape::{Anchor, Colour, Picture, Rect, Shape, Text, fitting, width};
 use crate::report::printable::one_line;

@@ -32,10 +32,24 @@ pub struct Mark {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Shape {
-    Path { points: Vec<Point>, colour: Colour, width: f64, stroke: Stroke },
+    Path {
+        points: Vec<Point>,
+        colour: Colour,
+        width: f64,
+        stroke: Stroke,
+    },
     /// A closed outline, filled as densely as `opacity` says.
-    Area { points: Vec<Point>, fill: Colour, opacity: f64, outline: Option<Colour> },
-    Disc { centre: Point, radius: f64, fill: Colour },
+    Area {
+        points: Vec<Point>,
+        fill: Colour,
+        opacity: f64,
+        outline: Option<Colour>,
+    },
+    Disc {
+        centre: Point,
+        radius: f64,
+        fill: Colour,
+    },
     Text(Text),
 }
 
@@ -96,12 +110,7 @@ impl Rect {
     }
 
     pub fn corners(&self) -> Vec<Point> {
-        vec![
-            (self.x, self.y),
-            (self.right(), self.y),
-            (self.right(), self.bottom()),
-            (self.x, self.bottom()),
-        ]
+        vec![(self.x, self.y), (self.right(), self.y), (self.right(), self.bottom()), (self.x, self.bottom())]
     }
 }
 

@@ -1,0 +1,207 @@
+//! `tollgate report`: what reports say, in whichever form it is wanted.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, anyhow, bail};
+use clap::ValueEnum;
+
+use crate::nearest::did_you_mean;
+use crate::report::chart::Chart;
+use crate::report::chart::palette::{DARK, LIGHT, Palette};
+use crate::report::page::Page;
+use crate::report::{Report, csv, html, markdown, svg, table};
+use crate::store;
+
+/// Show reports as a table, Markdown, CSV, JSON, an HTML page, or charts.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Report files, or folders of them, such as target/tollgate/latest.
+    #[arg(required = true, value_name = "REPORT")]
+    reports: Vec<PathBuf>,
+    /// What it is shown as; if not given, as the output's name ends, else a table.
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// The file to write, or with svg the folder for all charts; to the terminal, if not given.
+    #[arg(long, value_name = "FILE|FOLDER")]
+    output: Option<PathBuf>,
+    /// Only this chart, such as `changes`.
+    #[arg(long, value_name = "NAME")]
+    chart: Option<String>,
+    /// The colours of charts in files of their own; a page has both.
+    #[arg(long, value_enum, default_value_t = Theme::Light)]
+    theme: Theme,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Table,
+    Md,
+    Csv,
+    Json,
+    /// One page with everything, for a browser; it needs no network.
+    Html,
+    Svg,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Theme {
+    Light,
+    Dark,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let format = args.format()?;
+    let reports = store::read_reports(&args.reports)?;
+    if format == Format::Svg {
+        return charts(args, &Page::of_scenarios(&reports));
+    }
+    if args.chart.is_some() {
+        bail!("--chart goes with --format svg; {} has no single charts", format.name());
+    }
+    write(args.output.as_deref(), &format.text(&reports))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Args {
+    fn format(&self) -> anyhow::Result<Format> {
+        if let Some(format) = self.format {
+            return Ok(format);
+        }
+        let Some(output) = &self.output else { return Ok(Format::Table) };
+        let ending = output.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        match ending.as_str() {
+            "txt" => Ok(Format::Table),
+            "htm" => Ok(Format::Html),
+            _ => Format::from_str(&ending, true).map_err(|_| {
+                let known = Format::value_variants().iter().map(|format| format.name());
+                let known: Vec<String> = known.collect();
+                anyhow!(
+                    "the ending of {} tells no format: {}; give --format",
+                    output.display(),
+                    did_you_mean(&ending, known.iter().map(String::as_str))
+                )
+            }),
+        }
+    }
+
+    fn palette(&self) -> &'static Palette {
+        match self.theme {
+            Theme::Light => &LIGHT,
+            Theme::Dark => &DARK,
+        }
+    }
+}
+
+impl Format {
+    fn name(self) -> String {
+        self.to_possible_value().expect("no format is hidden").get_name().to_owned()
+    }
+
+    fn text(self, reports: &[Report]) -> String {
+        match self {
+            Format::Table => terminal(reports),
+            Format::Md => markdown::markdown(reports),
+            Format::Csv => csv::gates(reports),
+            Format::Json => json(reports),
+            Format::Html => html::html(&Page::of_scenarios(reports)),
+            Format::Svg => unreachable!("charts are files of their own"),
+        }
+    }
+}
+
+fn terminal(reports: &[Report]) -> String {
+    match reports {
+        [report] => format!("{}\n{}\n", report.scenario, table::table(report)),
+        _ => table::overview(reports) + "\n",
+    }
+}
+
+/// As this version of tollgate writes it; several as a list.
+fn json(reports: &[Report]) -> String {
+    let text = match reports {
+        [report] => serde_json::to_string_pretty(report),
+        _ => serde_json::to_string_pretty(reports),
+    };
+    text.expect("reports are plain data") + "\n"
+}
+
+fn charts(args: &Args, page: &Page) -> anyhow::Result<ExitCode> {
+    let charts: Vec<(String, &Chart)> = page.charts().collect();
+    let names = || charts.iter().map(|(name, _)| name.as_str());
+    if charts.is_empty() {
+        bail!("these reports have no charts: nothing was measured");
+    }
+    let drawn = |chart: &Chart| svg::svg(chart, args.palette());
+    if let Some(wanted) = &args.chart {
+        let found = charts.iter().find(|(name, _)| name == wanted);
+        let (_, chart) = found
+            .ok_or_else(|| anyhow!("there is no chart `{wanted}`: {}", did_you_mean(wanted, names())))?;
+        write(args.output.as_deref(), &drawn(chart))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let Some(folder) = &args.output else {
+        bail!(
+            "every chart is a file of its own: give a folder by --output, or one of them by --chart: {}",
+            names().collect::<Vec<_>>().join(", ")
+        );
+    };
+    if folder.extension().is_some() {
+        bail!(
+            "there are {} charts, and {} reads like a single file: give a folder, or one of them by --chart: {}",
+            charts.len(),
+            folder.display(),
+            names().collect::<Vec<_>>().join(", ")
+        );
+    }
+    for (name, chart) in &charts {
+        let path = store::write_rendered_in(folder, &format!("{name}.svg"), drawn(chart).as_bytes())?;
+        println!("{}", path.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write(output: Option<&Path>, text: &str) -> anyhow::Result<()> {
+    match output {
+        Some(path) => {
+            store::write_rendered(path, text.as_bytes())?;
+            println!("{}", path.display());
+        }
+        None => match io::stdout().write_all(text.as_bytes()) {
+            // Whoever reads has seen enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            written => written.context("can't write to the terminal")?,
+        },
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn format(output: &str) -> Result<Format, String> {
+        let args = Args {
+            reports: Vec::new(),
+            format: None,
+            output: Some(output.into()),
+            chart: None,
+            theme: Theme::Light,
+        };
+        args.format().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_format_follows_the_output_s_ending() {
+        assert_eq!(format("a/report.html"), Ok(Format::Html));
+        assert_eq!(format("report.CSV"), Ok(Format::Csv));
+        assert_eq!(format("report.txt"), Ok(Format::Table));
+        let error = format("report.htlm").unwrap_err();
+        assert!(
+            error.starts_with("the ending of report.htlm tells no format: did you mean `html`?"),
+            "{error}"
+        );
+        assert!(format("folder").unwrap_err().ends_with("give --format"));
+    }
+}

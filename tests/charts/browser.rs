@@ -1,0 +1,131 @@
+//! Chromium by chromedriver: as much of the WebDriver protocol as these tests need. It is JSON over HTTP, and a client for
+//! all of it would compile longer than this whole test.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use libtest_mimic::Failed;
+use serde_json::{Value, json};
+
+/// Debian's.
+const CHROMIUM: &str = "/usr/bin/chromium";
+const CHROMEDRIVER: &str = "/usr/bin/chromedriver";
+
+pub struct Browser {
+    driver: Child,
+    /// Held open: the driver goes on writing.
+    _output: BufReader<ChildStdout>,
+    port: u16,
+    session: String,
+}
+
+impl Browser {
+    /// `None` where it is not installed.
+    pub fn start() -> Result<Option<Browser>, Failed> {
+        if ![CHROMIUM, CHROMEDRIVER].iter().all(|path| Path::new(path).exists()) {
+            return Ok(None);
+        }
+        let mut driver = Command::new(CHROMEDRIVER).arg("--port=0").stdout(Stdio::piped()).spawn()?;
+        let mut output = BufReader::new(driver.stdout.take().expect("it is piped"));
+        let port = port(&mut output).ok_or("chromedriver says no port")?;
+        let mut browser = Browser { driver, _output: output, port, session: String::new() };
+        let answer = browser.ask("POST", "/session", &capabilities());
+        browser.session =
+            answer["sessionId"].as_str().ok_or_else(|| format!("no session: {answer}"))?.to_owned();
+        Ok(Some(browser))
+    }
+
+    pub fn open(&mut self, page: &Path) {
+        self.command("/url", &json!({ "url": format!("file://{}", page.display()) }));
+    }
+
+    /// What the body of a function returns.
+    pub fn run(&mut self, script: &str) -> Value {
+        self.command("/execute/sync", &json!({ "script": script, "args": [] }))
+    }
+
+    /// Everything that the console has been told since the last time.
+    pub fn console(&mut self) -> Vec<String> {
+        let entries = self.command("/se/log", &json!({ "type": "browser" }));
+        entries.as_array().expect("a list of messages").iter().map(Value::to_string).collect()
+    }
+
+    pub fn prefer_dark(&mut self, dark: bool) {
+        let value = if dark { "dark" } else { "light" };
+        let features = json!([{ "name": "prefers-color-scheme", "value": value }]);
+        self.devtools("Emulation.setEmulatedMedia", json!({ "features": features }));
+    }
+
+    /// As wide as a phone, or any other screen.
+    pub fn resize(&mut self, width: u32) {
+        let metrics = json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": true });
+        self.devtools("Emulation.setDeviceMetricsOverride", metrics);
+    }
+
+    fn devtools(&mut self, command: &str, parameters: Value) {
+        self.command("/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }));
+    }
+
+    fn command(&mut self, path: &str, body: &Value) -> Value {
+        let path = format!("/session/{}{path}", self.session);
+        let answer = self.ask("POST", &path, body);
+        assert!(answer.get("error").is_none(), "{path} {body}: {answer}");
+        answer
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
+        let body = body.to_string();
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("chromedriver listens");
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            self.port,
+            body.len()
+        )
+        .expect("chromedriver takes a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("chromedriver answers");
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no body: {answer}"));
+        let answer: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {body}"));
+        answer["value"].clone()
+    }
+}
+
+fn port(output: &mut impl BufRead) -> Option<u16> {
+    output.lines().map_while(Result::ok).find_map(|line| {
+        let (_, port) = line.split_once("successfully on port ")?;
+        port.trim_end_matches('.').parse().ok()
+    })
+}
+
+impl Drop for Browser {
+    /// The browser goes with its session.
+    fn drop(&mut self) {
+        if !self.session.is_empty() && !std::thread::panicking() {
+            self.ask("DELETE", &format!("/session/{}", self.session), &json!({}));
+        }
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
+
+/// Whatever it might ask of a network is answered by nobody. Chromium refuses its sandbox to root.
+fn capabilities() -> Value {
+    let arguments = [
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--disable-gpu",
+        "--window-size=1200,900",
+        "--proxy-server=http://127.0.0.1:9",
+        "--host-resolver-rules=MAP * ~NOTFOUND",
+    ];
+    json!({ "capabilities": { "alwaysMatch": {
+        "browserName": "chrome",
+        "goog:loggingPrefs": { "browser": "ALL" },
+        "goog:chromeOptions": { "binary": CHROMIUM, "args": arguments },
+    } } })
+}
