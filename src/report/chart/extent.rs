@@ -7,6 +7,8 @@ use crate::report::chart::{Across, Axis, Marks, Panel, Point, Scale, Series};
 const FAR: f64 = 3.0;
 /// Room between the outermost points and the edge on a logarithmic axis, as a factor.
 const LOG_MARGIN: f64 = 1.12;
+/// Up to this ratio of its ends, a logarithmic axis looks much like a linear one.
+const NARROW: f64 = 10.0;
 /// About how many marks a linear axis has.
 const MARKS: f64 = 5.0;
 
@@ -139,10 +141,15 @@ impl Scale {
     }
 }
 
-/// 1, 2 and 5 times the powers of ten from `low` to `high`; every power alone where that would be too many.
+/// 1, 2 and 5 times the powers of ten from `low` to `high`; every power alone where that would be too many, and equal steps
+/// where it would be too few.
 pub fn log_marks(low: f64, high: f64) -> Vec<f64> {
-    if !(low > 0.0 && high.is_finite()) {
+    if !(low > 0.0 && high > low && high.is_finite()) {
         return Vec::new();
+    }
+    if high / low < NARROW {
+        let step = nice_step(high - low);
+        return multiples(Extent { low, high }, step);
     }
     let decades = (low.log10().floor() as i32)..=(high.log10().ceil() as i32);
     let digits: &[f64] = if (high / low).log10() > 3.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
@@ -196,6 +203,7 @@ mod tests {
         let marks = vec![1.0, 2.5, 32.0];
         assert_eq!(labels(Scale::Log { marks }, 0.9, 35.0), ["1", "2.5", "32"]);
         assert_eq!(log_marks(15.0, 210.0), [20.0, 50.0, 100.0, 200.0]);
+        assert_eq!(log_marks(1900.0, 2700.0), [2000.0, 2200.0, 2400.0, 2600.0]);
         assert_eq!(log_marks(1.0, 1e5), [1.0, 10.0, 100.0, 1000.0, 1e4, 1e5]);
         assert!(log_marks(0.0, 5.0).is_empty());
     }

@@ -1,6 +1,5 @@
 //! A run of the perf suite: a section per scenario.
 
-use crate::figures;
 use crate::report::Report;
 use crate::report::chart;
 use crate::report::chart::palette::Tint;
@@ -21,7 +20,7 @@ pub fn page(reports: &[Report]) -> Page {
         let target = targets.iter().position(|target| *target == report.scenario.target);
         section(report, target.unwrap_or_default())
     });
-    Page { title: title(reports), sections: sections.collect(), targets }
+    Page::new(title(reports), targets, sections.collect())
 }
 
 /// `tollgate: 1 regressed, 3 ok`.
@@ -54,12 +53,13 @@ fn gates(report: &Report, target: usize) -> Option<Grid> {
         }
         Row { target: Some(target), cells }
     });
-    (!report.gates.is_empty()).then(|| Grid {
-        title: figures::counted(report.gates.len() as u64, "gate"),
+    let grid = Grid {
+        title: String::new(),
         head: gate_head(report).to_vec(),
         align: vec![Left, Right, Right, Right, Left, Left, Left],
         rows: rows.collect(),
-    })
+    };
+    (!report.gates.is_empty()).then(|| grid.without_empty_columns())
 }
 
 #[cfg(test)]
@@ -83,6 +83,7 @@ mod tests {
         let names =
             |reports: &[Report]| -> Vec<String> { page(reports).charts().map(|(name, _)| name).collect() };
         assert_eq!(names(&[example::proven()]), ["changes", "pairs", "ttft-distribution"]);
+        assert_eq!(names(&[example::proven(), example::proven()])[3], "chat__users-32__vllm-2__changes");
         let several = names(&example::all());
         assert!(several.contains(&"chat__users-32__vllm__changes".to_owned()), "{several:?}");
     }

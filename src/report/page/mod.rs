@@ -3,6 +3,8 @@
 mod gate;
 mod grid;
 
+use std::collections::BTreeMap;
+
 use crate::report::Report;
 use crate::report::chart::Chart;
 
@@ -31,6 +33,19 @@ pub struct Section {
 }
 
 impl Page {
+    /// Sections of one name, such as two runs of a scenario, are told apart by a number.
+    fn new(title: String, targets: Vec<String>, mut sections: Vec<Section>) -> Page {
+        let mut counts: BTreeMap<String, u32> = BTreeMap::new();
+        for section in &mut sections {
+            let count = counts.entry(section.name.clone()).or_default();
+            *count += 1;
+            if *count > 1 {
+                section.name += &format!("-{count}");
+            }
+        }
+        Page { title, targets, sections }
+    }
+
     pub fn of_scenarios(reports: &[Report]) -> Page {
         gate::page(reports)
     }

@@ -48,7 +48,7 @@ pub fn picture(chart: &Chart, width: f64) -> Picture {
         picture.add(Text::new(line, inner.x, y, TEXT_SIZE).coloured(Colour::Faint));
         y += TEXT_SIZE * 1.45;
     }
-    picture.height = y + margin - TEXT_SIZE;
+    picture.height = y;
     picture
 }
 
