@@ -2,8 +2,8 @@
 
 pub mod chart;
 pub mod columns;
-mod csv_cell;
 pub mod csv;
+mod csv_cell;
 #[cfg(test)]
 mod example;
 pub mod html;
