@@ -20,7 +20,8 @@ pub fn page(reports: &[Report]) -> Page {
         let target = targets.iter().position(|target| *target == report.scenario.target);
         section(report, target.unwrap_or_default())
     });
-    Page::new(title(reports), targets, sections.collect())
+    let sections = sections.collect();
+    Page::new(title(reports), targets, sections)
 }
 
 /// `tollgate: 1 regressed, 3 ok`.
