@@ -1,7 +1,7 @@
 //! Chromium by chromedriver: as much of the WebDriver protocol as these tests need. It is JSON over HTTP, and a client for
 //! all of it would compile longer than this whole test.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
