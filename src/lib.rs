@@ -37,6 +37,7 @@ pub mod summary;
 pub mod target;
 pub mod telemetry;
 pub mod verdict;
+pub mod worker;
 pub mod workload;
 
 /// Expanded by [`main!`]; not for direct use.

@@ -40,6 +40,15 @@ pub struct RequestCounts {
     pub reconnects: u64,
 }
 
+/// The time that a round's rates are taken over, on the client's clock: from the first request's sending to the last
+/// one's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    pub begin_ns: Nanos,
+    pub end_ns: Nanos,
+}
+
 /// A round's summary while its requests end.
 #[derive(Clone, Debug)]
 pub struct SummaryBuilder {
@@ -57,9 +66,25 @@ impl SummaryBuilder {
         SummaryBuilder { load: *load, streamed, summary, first_sent_ns: Nanos::MAX, last_end_ns: 0 }
     }
 
+    /// `None` before the first record.
+    pub fn window(&self) -> Option<Window> {
+        let window = Window { begin_ns: self.first_sent_ns, end_ns: self.last_end_ns };
+        (window.begin_ns <= window.end_ns).then_some(window)
+    }
+
     pub fn finish(self) -> Summary {
-        let window_s = self.last_end_ns.saturating_sub(self.first_sent_ns) as f64 / 1e9;
-        Summary { window_s, ..self.summary }
+        Summary { window_s: self.window().map_or(0.0, Window::seconds), ..self.summary }
+    }
+}
+
+impl Window {
+    pub fn seconds(self) -> f64 {
+        self.end_ns.saturating_sub(self.begin_ns) as f64 / 1e9
+    }
+
+    /// From the first begin to the last end.
+    pub fn union(self, other: Window) -> Window {
+        Window { begin_ns: self.begin_ns.min(other.begin_ns), end_ns: self.end_ns.max(other.end_ns) }
     }
 }
 

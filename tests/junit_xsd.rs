@@ -43,6 +43,7 @@ fn report(verdict: Verdict, text: &str) -> Report {
             started: "2026-11-21T10:00:00.123Z".into(),
             tollgate: text.into(),
             root: Some(text.into()),
+            worker: None,
         },
         scenario: ScenarioId { file: format!("f{text}"), load: format!("l{text}"), target: text.into() },
         scenario_hash: None,

@@ -10,6 +10,7 @@ const CORE: &[&str] = &[
     "fingerprint",
     "scenario",
     "load",
+    "worker",
     "workload",
     "deck",
     "record",

@@ -1,24 +1,27 @@
 //! One scenario's part of a session: warm-up, then its rounds.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::campaign::witness::Witness;
+use crate::clock;
 use crate::deck::Deck;
 use crate::event::{Event, Progress};
 use crate::health::ClientHealth;
 use crate::launch::Launched;
 use crate::load::Load;
 use crate::measure::{Cancel, Client, ClientError, WarmUp, Watch};
-use crate::record::{RecordSink, RequestRecord};
+use crate::record::{Nanos, RecordSink, RequestRecord};
 use crate::record_file::Part;
 use crate::report::{Round, Session};
 use crate::scenario::{RunPlan, ScenarioId};
 use crate::store::{RecordFile, RecordLog, StoreError};
 use crate::summary::{RequestCounts, Summary, SummaryBuilder};
+use crate::worker::Deal;
 use crate::workload::Workload;
 
 /// What is asked of an engine, and how.
@@ -31,12 +34,34 @@ pub struct Asked<'a> {
     pub salt: &'a str,
     /// Where its records go, if they are kept.
     pub records: Option<RecordFile>,
+    pub shift: Option<Shift>,
+}
+
+/// A worker's part in a load that several processes ask together. [`Asked::load`] is its share.
+#[derive(Clone, Copy, Debug)]
+pub struct Shift {
+    /// Which of the prompts are its own; none, where it asks alone.
+    pub deal: Option<Deal>,
+    /// When the measured requests begin, after the warm-up.
+    pub begin_ns: Nanos,
 }
 
 impl Asked<'_> {
     /// The scenarios of a session share an engine, and with it its prefix cache: none may ask what another has asked.
     fn salt(&self) -> String {
         format!("{} {}", self.scenario, self.salt)
+    }
+
+    /// Other workers' requests are counted with its own.
+    fn shares_engine(&self) -> bool {
+        self.shift.is_some_and(|shift| shift.deal.is_some())
+    }
+
+    fn dealt(&self, deck: Deck) -> Deck {
+        match self.shift.and_then(|shift| shift.deal) {
+            Some(deal) => deck.dealt(deal),
+            None => deck,
+        }
     }
 }
 
@@ -50,6 +75,10 @@ pub struct Held {
 
 /// What is told of a scenario that Ctrl-C cut off.
 pub const INTERRUPTED: &str = "interrupted before it was decided";
+/// For opening connections before a moment that was agreed upon.
+const CONNECTING_NS: Nanos = 1_000_000_000;
+/// How long Ctrl-C may have to wait.
+const INTERRUPTION: Duration = Duration::from_millis(100);
 /// Failures that are kept in words.
 const FAILURES_IN_WORDS: usize = 5;
 
@@ -139,7 +168,7 @@ impl<'a> Sitting<'a> {
             which,
             listen,
             cancel,
-            deck: Deck::measured(asked.workload, &asked.salt(), which.number),
+            deck: asked.dealt(Deck::measured(asked.workload, &asked.salt(), which.number)),
             client: launched.client(asked.run.request_timeout).map_err(Trouble::from),
             witness: Witness::default(),
             log: asked.records.as_ref().map(RecordFile::append).transpose(),
@@ -151,14 +180,14 @@ impl<'a> Sitting<'a> {
     }
 
     fn held(self) -> Held {
-        let Sitting { mut session, client, witness, which, log, .. } = self;
+        let Sitting { mut session, client, witness, which, log, asked, .. } = self;
         let mut warnings = Vec::new();
         if let Err(error) = log.and_then(|log| log.map_or(Ok(()), RecordLog::finish)) {
             warnings.push(format!("not all records were kept: {error}"));
         }
         let trouble = match client {
             Ok(client) => {
-                let (server, doubts) = witness.end(&client, &session.summary);
+                let (server, doubts) = witness.end(&client, &session.summary, asked.shares_engine());
                 session.server = server;
                 warnings.extend(doubts);
                 None
@@ -175,11 +204,13 @@ impl<'a> Sitting<'a> {
             let progress = Arc::new(Progress::default());
             let session = sitting.which.name;
             (sitting.listen)(Event::WarmUp { scenario, session, progress: progress.clone() });
-            let mut deck = Deck::warmup(workload, &sitting.asked.salt(), sitting.which.number);
+            let deck = Deck::warmup(workload, &sitting.asked.salt(), sitting.which.number);
+            let mut deck = sitting.asked.dealt(deck);
             let watch = Watch { progress: &progress, cancel: sitting.cancel };
             let warm_up = client.warm_up(workload, load, &mut deck, run.warmup, watch)?;
             sitting.check_interrupt()?;
             check_warm_up(&warm_up)?;
+            sitting.await_begin(client)?;
             sitting.witness.begin(client);
             Ok(())
         });
@@ -209,9 +240,10 @@ impl<'a> Sitting<'a> {
                 log,
             };
             let result = client.run_round(workload, load, &mut sitting.deck, watch, &mut ledger)?;
+            let window = ledger.summary.window();
             let summary = ledger.summary.finish();
             let counts = summary.requests.clone();
-            sitting.keep(Round { summary, health: result.health });
+            sitting.keep(Round { summary, health: result.health, window });
             sitting.check_interrupt()?;
             sitting.check_engine(client, &counts, round)
         });
@@ -232,6 +264,26 @@ impl<'a> Sitting<'a> {
         session.summary = Summary::merge([&session.summary, &round.summary]);
         session.health.merge(&round.health);
         session.rounds.push(round);
+    }
+
+    /// Other workers begin at the same moment.
+    fn await_begin(&self, client: &mut Client) -> Result<(), Trouble> {
+        let Some(Shift { begin_ns, .. }) = self.asked.shift else { return Ok(()) };
+        let left_ns = || begin_ns.saturating_sub(clock::now());
+        if left_ns() == 0 {
+            let late_s = (clock::now() - begin_ns) as f64 / 1e9;
+            let why = format!(
+                "the warm-up was over {late_s:.1} s after --start-at: start later, or warm up for less"
+            );
+            return Err(Trouble(why));
+        }
+        // An engine closes a connection that is idle for long, so these are opened shortly before.
+        while left_ns() > CONNECTING_NS {
+            self.check_interrupt()?;
+            thread::sleep(Duration::from_nanos(left_ns().saturating_sub(CONNECTING_NS)).min(INTERRUPTION));
+        }
+        client.begin_next_round_at(begin_ns);
+        Ok(())
     }
 
     fn check_interrupt(&self) -> Result<(), Trouble> {
@@ -301,6 +353,7 @@ fn empty_session(number: u32, launched: &Launched) -> Session {
         failures: Vec::new(),
         log: launched.log.clone(),
         records: None,
+        clock: Some(clock::origin()),
     }
 }
 
@@ -340,6 +393,7 @@ mod tests {
                 run: &run,
                 salt: "",
                 records: None,
+                shift: None,
             };
             Deck::measured(&workload, &asked.salt(), 1).draw()
         };

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::builder::NonEmptyStringValueParser;
+use jiff::Timestamp;
 
-use crate::campaign::{Asked, Held, Which, hold};
+use crate::campaign::{Asked, Held, Shift, Which, hold};
 use crate::clock;
 use crate::engine::EngineChoice;
 use crate::event::Event;
@@ -15,13 +16,15 @@ use crate::harness::{ProgressLine, cancel_on_interrupt, this_run};
 use crate::launch::{Launched, Launcher};
 use crate::load::{Load, Stop};
 use crate::measure::{Address, AddressError, Cancel};
+use crate::record::Nanos;
 use crate::record_file::Header;
 use crate::report::{self, Report, Run, metrics};
-use crate::scenario::{HumanDuration, OnSuspected, RunPlan, ScenarioId};
+use crate::scenario::{HumanDuration, OnSuspected, RunPlan, ScenarioId, hash_of};
 use crate::secret::Secret;
 use crate::store::{self, RECORDS, RecordFile, StoreError};
 use crate::target::{Endpoint, Place, ProofPlan, TargetSpec};
 use crate::verdict::Verdict;
+use crate::worker::Worker;
 use crate::workload::{Api, Prompt, Prompts, Sampling, Synthetic, Workload};
 
 /// Drive one load against a server and show every metric.
@@ -87,6 +90,13 @@ pub struct Args {
     /// Keep no records.
     #[arg(long)]
     no_records: bool,
+    /// Be one of several processes that ask this load together, each its share, such as `2/4`; `tollgate merge` puts
+    /// their reports together.
+    #[arg(long, value_name = "I/N", requires = "start_at")]
+    worker: Option<Worker>,
+    /// Begin the measured requests at this moment, after the warm-up: RFC 3339, or seconds of Unix time.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    start_at: Option<Timestamp>,
 }
 
 /// Exit code of an engine or client failure.
@@ -95,7 +105,8 @@ const FAILED: u8 = 4;
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let cancel = Cancel::new();
     cancel_on_interrupt(&cancel);
-    let run = this_run();
+    let run = args.run();
+    let work = args.work()?;
     let progress = ProgressLine::default();
     let listen = |event: Event| progress.show(event);
     let launcher = Launcher::new(&run.id, PathBuf::from("."), &cancel, &listen);
@@ -109,8 +120,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(FAILED));
         }
     };
-    let records = args.record_file(&run, &args.scenario())?;
-    let report = bench(&args, run, records, &launched, &listen, &cancel);
+    let records = args.record_file(&run, &work)?;
+    let report = bench(&args, run, work, records, &launched, &listen, &cancel);
     progress.clear();
     if report.summary.requests.sent > 0 {
         println!("{}", metrics::metrics(&report));
@@ -135,17 +146,56 @@ fn header(text: &str) -> Result<(String, Secret), String> {
     Ok((name.trim().to_owned(), Secret::new(value.trim())))
 }
 
+/// What this process does.
+struct Work {
+    workload: Workload,
+    /// A worker's share.
+    load: Load,
+    plan: RunPlan,
+    /// Of the whole, which is the same for all workers.
+    hash: String,
+    shift: Option<Shift>,
+}
+
+fn moment(text: &str) -> Result<Timestamp, String> {
+    let unix = text.parse::<f64>().ok().filter(|seconds| seconds.is_finite());
+    let read = match unix {
+        Some(seconds) => Timestamp::from_nanosecond((seconds * 1e9) as i128).ok(),
+        None => text.parse().ok(),
+    };
+    read.ok_or_else(|| "expected a time such as 2026-11-25T20:15:00Z, or seconds of Unix time".to_owned())
+}
+
+/// On this machine's monotonic clock.
+fn begin_ns(start_at: Timestamp) -> anyhow::Result<Nanos> {
+    let now = Timestamp::now();
+    if start_at <= now {
+        let late_s = now.duration_since(start_at).as_secs_f64();
+        bail!("--start-at {start_at} was {late_s:.1} s ago: expected a time that is yet to come");
+    }
+    let unix_ns = u64::try_from(start_at.as_nanosecond()).unwrap_or(0);
+    Ok(unix_ns.saturating_sub(clock::origin().zero_unix_ns))
+}
+
 fn bench(
     args: &Args,
     run: Run,
+    work: Work,
     records: Option<RecordFile>,
     launched: &Launched,
     listen: &dyn Fn(Event),
     cancel: &Cancel,
 ) -> Report {
-    let (workload, load, plan, scenario) = (args.workload(), args.load(), args.plan(), args.scenario());
-    let asked =
-        Asked { scenario: &scenario, workload: &workload, load: &load, run: &plan, salt: &run.id, records };
+    let scenario = args.scenario();
+    let asked = Asked {
+        scenario: &scenario,
+        workload: &work.workload,
+        load: &work.load,
+        run: &work.plan,
+        salt: &run.id,
+        records,
+        shift: work.shift,
+    };
     let which = Which { number: 1, name: "bench" };
     let Held { session, trouble, warnings } = hold(&asked, launched, which, listen, cancel);
     let nothing = session.summary.requests.succeeded == 0;
@@ -155,7 +205,7 @@ fn bench(
         version: report::VERSION,
         run,
         scenario,
-        scenario_hash: None,
+        scenario_hash: Some(work.hash),
         passed: trouble.is_none(),
         verdict: if trouble.is_none() { Verdict::Ok } else { Verdict::Invalid },
         reason: trouble.unwrap_or_else(|| "figures only: no gate was given.".into()),
@@ -221,10 +271,33 @@ impl Args {
         }
     }
 
-    fn record_file(&self, run: &Run, scenario: &ScenarioId) -> Result<Option<RecordFile>, StoreError> {
+    /// Workers of one load have one run, and with it the prompts of one.
+    fn run(&self) -> Run {
+        let run = this_run();
+        match (self.worker, self.start_at) {
+            (Some(worker), Some(start_at)) => {
+                let id = format!("{}-{}", start_at.strftime("%Y%m%dT%H%M%S%.fZ"), worker.of);
+                Run { id, worker: Some(worker), ..run }
+            }
+            _ => run,
+        }
+    }
+
+    fn work(&self) -> anyhow::Result<Work> {
+        let (workload, whole, plan) = (self.workload(), self.load(), self.plan());
+        let hash = hash_of(&workload, &whole, &plan);
+        let load = self.worker.map_or(Ok(whole), |worker| worker.share(&whole))?;
+        let deal = self.worker.map(|worker| worker.deal(&whole));
+        let begin_ns = self.start_at.map(begin_ns).transpose()?;
+        let shift = begin_ns.map(|begin_ns| Shift { deal, begin_ns });
+        Ok(Work { workload, load, plan, hash, shift })
+    }
+
+    fn record_file(&self, run: &Run, work: &Work) -> Result<Option<RecordFile>, StoreError> {
         let Some(report) = self.json.as_ref().filter(|_| !self.no_records) else { return Ok(None) };
-        let (run, scenario, clock) = (run.clone(), scenario.clone(), clock::origin());
-        let header = Header { run, scenario, scenario_hash: None, clock };
+        let scenario_hash = Some(work.hash.clone());
+        let header =
+            Header { run: run.clone(), scenario: self.scenario(), scenario_hash, clock: clock::origin() };
         RecordFile::replacing(report.with_extension(RECORDS), header).map(Some)
     }
 

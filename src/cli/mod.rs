@@ -5,6 +5,7 @@ mod accept;
 mod bench;
 mod bisect;
 mod comparison;
+mod merge;
 mod power;
 mod records;
 mod report;
@@ -34,6 +35,7 @@ enum Command {
     Accept(accept::Args),
     Bench(bench::Args),
     Bisect(bisect::Args),
+    Merge(merge::Args),
     Power(power::Args),
     Records(records::Args),
     Report(report::Args),
@@ -51,6 +53,7 @@ pub fn run() -> ExitCode {
         Command::Accept(args) => accept::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Bisect(args) => bisect::run(args),
+        Command::Merge(args) => merge::run(&args),
         Command::Power(args) => power::run(args),
         Command::Records(args) => records::run(&args),
         Command::Report(args) => report::run(&args),

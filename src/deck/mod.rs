@@ -9,6 +9,7 @@ use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64;
 use sha2::{Digest, Sha256};
 
+use crate::worker::Deal;
 use crate::workload::{Message, Prompt, Prompts, Synthetic, Workload};
 
 use words::WORDS;
@@ -30,6 +31,8 @@ pub struct Deck {
     /// Identifies this deck within the unique lines.
     tag: u32,
     drawn: u32,
+    /// Which ones are drawn, where other workers draw the rest.
+    deal: Option<Deal>,
 }
 
 #[derive(Clone, Debug)]
@@ -57,10 +60,22 @@ impl Deck {
                 Source::List { prompts: prompts.clone(), order: shuffled(prompts.len(), &mut rng) }
             }
         };
-        Deck { tag: rng.random(), rng, source, drawn: 0 }
+        Deck { tag: rng.random(), rng, source, drawn: 0, deal: None }
+    }
+
+    /// Draws only what is this worker's.
+    pub fn dealt(self, deal: Deal) -> Deck {
+        Deck { deal: Some(deal), ..self }
     }
 
     pub fn draw(&mut self) -> Prompt {
+        while self.deal.is_some_and(|deal| !deal.has(self.drawn)) {
+            self.next();
+        }
+        self.next()
+    }
+
+    fn next(&mut self) -> Prompt {
         self.drawn += 1;
         match &mut self.source {
             Source::Synthetic { shared, unique } => {
@@ -130,6 +145,8 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::load::{Load, Stop};
+    use crate::worker::Worker;
     use crate::workload::{Api, Sampling};
 
     fn workload(prompts: Prompts) -> Workload {
@@ -212,6 +229,22 @@ mod tests {
         let plain: Vec<String> = (0..20).map(|i| format!("prompt {i}")).collect();
         assert_ne!(listed, plain);
         assert_eq!(listed.into_iter().collect::<HashSet<_>>(), plain.iter().map(String::as_str).collect());
+    }
+
+    #[test]
+    fn workers_together_draw_what_one_would_draw_alone() {
+        for workload in [synthetic(8, 0.5), list(7)] {
+            let load = Load::closed(6, Stop::Requests(24));
+            let alone: Vec<String> = draw(&mut Deck::measured(&workload, "", 0), 24);
+            let mut together = vec![String::new(); 24];
+            for number in 1..=3 {
+                let deal = Worker { number, of: 3 }.deal(&load);
+                let mut deck = Deck::measured(&workload, "", 0).dealt(deal);
+                let own = (0..24).filter(|place| deal.has(*place));
+                own.for_each(|place| together[place as usize] = draw(&mut deck, 1).remove(0));
+            }
+            assert_eq!(together, alone);
+        }
     }
 
     #[test]

@@ -121,6 +121,7 @@ pub fn this_run() -> Run {
         started: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         tollgate: env!("CARGO_PKG_VERSION").into(),
         root: None,
+        worker: None,
     }
 }
 

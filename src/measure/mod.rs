@@ -55,6 +55,8 @@ pub struct Client {
     /// One per user, kept from round to round.
     connections: Vec<Option<Connection>>,
     rounds: u32,
+    /// When the next round begins, where that was agreed upon.
+    begin_ns: Option<Nanos>,
 }
 
 #[derive(Clone, Debug)]
@@ -134,6 +136,7 @@ impl Client {
             model: settings.model,
             connections: Vec::new(),
             rounds: 0,
+            begin_ns: None,
         })
     }
 
@@ -218,6 +221,11 @@ impl Client {
         self.run(workload, load.connections(), deck, quota, watch, records)
     }
 
+    /// Has the next round wait for this moment with its first request: connections are open then, and requests written.
+    pub fn begin_next_round_at(&mut self, begin_ns: Nanos) {
+        self.begin_ns = Some(begin_ns);
+    }
+
     /// Drives the load for a while with prompts that are not measured, and with one request per user at least.
     pub fn warm_up(
         &mut self,
@@ -253,11 +261,15 @@ impl Client {
 
         let closed = ClosedLoop::new(&self.peer, ask, deck, quota, watch.progress, id_prefix, records);
         closed.prepare(users);
+        let begin_ns = self.begin_ns.take();
         let ran = self.runtime.block_on(async {
             let held = tokio::select! {
                 held = open_all(&self.peer, held) => held,
                 () = watch.cancel.cancelled() => return Ok(None),
             };
+            if let Some(begin_ns) = begin_ns {
+                wait_until(begin_ns).await;
+            }
             let mut telemetry = Telemetry::start()?;
             let started_ns = clock::now();
             let held = tokio::select! {
@@ -284,6 +296,14 @@ async fn open_all(peer: &Peer, held: Vec<Option<Connection>>) -> Vec<Option<Conn
         .into_iter()
         .map(|opened| opened.ok().map(|(connection, _)| connection))
         .collect()
+}
+
+/// Exact to microseconds: nothing else is to be done meanwhile.
+async fn wait_until(begin_ns: Nanos) {
+    const TIMER_NS: Nanos = 3_000_000;
+    let asleep_ns = begin_ns.saturating_sub(TIMER_NS).saturating_sub(clock::now());
+    tokio::time::sleep(Duration::from_nanos(asleep_ns)).await;
+    clock::sleep_until(begin_ns);
 }
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {

@@ -156,6 +156,7 @@ fn measured(file: &str, load: &str, verdict: Verdict, reason: &str, sessions: u3
             started: "2026-11-21T10:00:00Z".into(),
             tollgate: "0.1.0".into(),
             root: None,
+            worker: None,
         },
         scenario: ScenarioId { file: file.into(), load: load.into(), target: "vllm".into() },
         scenario_hash: Some("sha256:77ab".into()),
@@ -198,7 +199,7 @@ fn baseline() -> BaselineUsed {
 }
 
 fn session(number: u32) -> Session {
-    let round = Round { summary: Summary::default(), health: ClientHealth::default() };
+    let round = Round { summary: Summary::default(), health: ClientHealth::default(), window: None };
     Session {
         number,
         seconds: 28.5,
@@ -210,6 +211,7 @@ fn session(number: u32) -> Session {
         failures: Vec::new(),
         log: None,
         records: None,
+        clock: None,
     }
 }
 

@@ -9,6 +9,7 @@ mod example;
 pub mod html;
 pub mod junit;
 pub mod markdown;
+pub mod merge;
 pub mod metrics;
 pub mod page;
 mod picture;
@@ -24,11 +25,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::health::ClientHealth;
 use crate::metric::Metric;
+use crate::record::Clock;
 use crate::scenario::ScenarioId;
 use crate::server_side::ServerSide;
-use crate::summary::Summary;
+use crate::summary::{Summary, Window};
 use crate::target::{ImageRef, SimulatorSettings};
 use crate::verdict::{GateOutcome, Side, Verdict};
+use crate::worker::Worker;
 
 /// Goes up whenever a reader of an older report would misread a newer one.
 pub const VERSION: u32 = 1;
@@ -40,7 +43,7 @@ pub struct Report {
     pub version: u32,
     pub run: Run,
     pub scenario: ScenarioId,
-    /// The scenario's hash; absent where no scenario file was behind it.
+    /// A fingerprint of what was asked: workload, load, and how it was run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scenario_hash: Option<String>,
     /// Whether the test is green: it also depends on what the scenario wants to happen on a suspicion.
@@ -76,6 +79,9 @@ pub struct Run {
     /// The crate, as seen from where the run was started; absent where that is the crate itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root: Option<String>,
+    /// Which one of several processes that asked the load together; absent for one that asked it alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<Worker>,
 }
 
 /// What was measured, and on what.
@@ -191,6 +197,9 @@ pub struct Session {
     /// What became of every request, in this file beside the report (`tollgate records`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub records: Option<String>,
+    /// What the rounds' windows count from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<Clock>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -198,4 +207,7 @@ pub struct Session {
 pub struct Round {
     pub summary: Summary,
     pub health: ClientHealth,
+    /// Absent where no request ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
 }

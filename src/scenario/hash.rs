@@ -3,25 +3,32 @@
 use serde_json::{Value, json};
 
 use crate::fingerprint::fingerprint;
-use crate::scenario::Scenario;
+use crate::load::Load;
+use crate::scenario::{RunPlan, Scenario};
+use crate::workload::Workload;
 
 impl Scenario {
     /// `sha256:` and 16 hex digits over workload, load and run. Gates, names and the target are not part of it, nor is
     /// the number of sessions: more of the same is still the same.
     pub fn hash(&self) -> String {
-        let asked = json!({
-            "workload": self.workload,
-            "load": self.load,
-            "run": {
-                "warmup": self.run.warmup,
-                "rounds": self.run.rounds,
-                "request_timeout": self.run.request_timeout,
-            },
-        });
-        let mut text = String::new();
-        write_canonical(&asked, &mut text);
-        format!("sha256:{}", fingerprint(&text))
+        hash_of(&self.workload, &self.load, &self.run)
     }
+}
+
+/// The same of what no scenario file is behind.
+pub fn hash_of(workload: &Workload, load: &Load, run: &RunPlan) -> String {
+    let asked = json!({
+        "workload": workload,
+        "load": load,
+        "run": {
+            "warmup": run.warmup,
+            "rounds": run.rounds,
+            "request_timeout": run.request_timeout,
+        },
+    });
+    let mut text = String::new();
+    write_canonical(&asked, &mut text);
+    format!("sha256:{}", fingerprint(&text))
 }
 
 /// Sorts keys itself: whether serde_json does depends on features that any other crate in a build may switch on.

@@ -28,6 +28,7 @@ pub use crate::scenario::document::TextFile;
 pub use crate::scenario::error::{ConfigError, SuiteErrors};
 pub use crate::scenario::expand::Environment;
 pub use crate::scenario::file::ScenarioFile;
+pub use crate::scenario::hash::hash_of;
 pub use crate::scenario::overrides::TOLLGATE_SET;
 pub use crate::scenario::parse::{SuiteText, parse};
 pub use crate::scenario::prompts::{PromptLoader, SUITE_FOLDER};

@@ -2,6 +2,7 @@
 
 mod artifact;
 mod baselines;
+mod merge_records;
 mod pending;
 mod record_log;
 mod record_reader;
@@ -16,6 +17,7 @@ use crate::report::Report;
 
 pub use artifact::{Artifact, ArtifactError};
 pub use baselines::Baselines;
+pub use merge_records::merge_records;
 pub use pending::{AssertSnapshot, Pending, PendingBaseline, Refusal};
 pub use record_log::{RecordFile, RecordLog};
 pub use record_reader::{RecordFileError, RecordReader};
@@ -42,6 +44,11 @@ pub fn write_report(path: &Path, report: &Report) -> Result<(), StoreError> {
     let mut json = serde_json::to_string_pretty(report).expect("reports are plain data");
     json.push('\n');
     write(path, &json)
+}
+
+pub fn read_report(path: &Path) -> Result<Report, StoreError> {
+    let read = || Ok(serde_json::from_str(&fs::read_to_string(path)?)?);
+    read().map_err(|source| StoreError::new("read report", path, source))
 }
 
 fn write(path: &Path, text: &str) -> Result<(), StoreError> {

@@ -178,7 +178,7 @@ mod tests {
     use crate::store::{RecordFile, RecordLog};
 
     fn header() -> Header {
-        let run = Run { id: "r".into(), started: "s".into(), tollgate: "0".into(), root: None };
+        let run = Run { id: "r".into(), started: "s".into(), tollgate: "0".into(), root: None, worker: None };
         let scenario = ScenarioId { file: "chat".into(), load: "users-4".into(), target: "sim".into() };
         let clock = Clock { boot: "b".into(), zero_unix_ns: 1 };
         Header { run, scenario, scenario_hash: None, clock }

@@ -5,8 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::report::Report;
-use crate::store::run::read_report;
-use crate::store::{StoreError, write_bytes};
+use crate::store::{StoreError, read_report, write_bytes};
 
 /// Files as they are named, folders with all their reports in the order of their names.
 pub fn read_reports(paths: &[PathBuf]) -> Result<Vec<Report>, StoreError> {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::record_file::Header;
 use crate::report::Report;
 use crate::store::rendered::reports_in;
-use crate::store::{RecordFile, StoreError, write, write_report};
+use crate::store::{RecordFile, StoreError, read_report, write, write_report};
 
 /// Rendered from all of a run's reports.
 pub const JUNIT: &str = "junit.xml";
@@ -119,11 +119,6 @@ impl RunFolder {
         };
         point().map_err(|source| StoreError::new("point", &latest, source))
     }
-}
-
-pub(super) fn read_report(path: &Path) -> Result<Report, StoreError> {
-    let read = || Ok(serde_json::from_str(&fs::read_to_string(path)?)?);
-    read().map_err(|source| StoreError::new("read report", path, source))
 }
 
 fn file_name(report: &Report) -> String {

@@ -2,6 +2,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod workers;
 
 use std::fs;
 use std::io::{Read, Write};
