@@ -87,26 +87,24 @@ fn in_order(parts: &[Part]) -> Result<Vec<&Part>, NoWhole> {
     }
 }
 
+/// What the parts of a whole have in common.
+type Trait = (&'static str, fn(&Report) -> String);
+const TRAITS: [Trait; 7] = [
+    ("the run", |report| report.run.id.clone()),
+    ("the number of workers", |report| report.run.worker.map_or(0, |worker| worker.of).to_string()),
+    ("the scenario", |report| report.scenario.to_string()),
+    ("the scenario's hash", |report| report.scenario_hash.clone().unwrap_or_default()),
+    ("the target's URL", |report| of_target(report, |target| target.url.clone().unwrap_or_default())),
+    ("the engine", |report| of_target(report, |target| target.engine.clone())),
+    ("the model", |report| of_target(report, |target| target.model.clone())),
+];
+
+fn of_target(report: &Report, of: fn(&Environment) -> String) -> String {
+    report.environment.as_ref().map(of).unwrap_or_default()
+}
+
 fn belongs(part: &Part, other: &Part) -> Result<(), NoWhole> {
-    let environment = |of: fn(&Environment) -> String| {
-        move |report: &Report| report.environment.as_ref().map(of).unwrap_or_default()
-    };
-    let traits: [(&'static str, Box<dyn Fn(&Report) -> String>); 7] = [
-        ("the run", Box::new(|report| report.run.id.clone())),
-        (
-            "the number of workers",
-            Box::new(|report| report.run.worker.map_or(0, |worker| worker.of).to_string()),
-        ),
-        ("the scenario", Box::new(|report| report.scenario.to_string())),
-        ("the scenario's hash", Box::new(|report| report.scenario_hash.clone().unwrap_or_default())),
-        (
-            "the target's URL",
-            Box::new(environment(|environment| environment.url.clone().unwrap_or_default())),
-        ),
-        ("the engine", Box::new(environment(|environment| environment.engine.clone()))),
-        ("the model", Box::new(environment(|environment| environment.model.clone()))),
-    ];
-    for (what, of) in traits {
+    for (what, of) in TRAITS {
         let (found, expected) = (of(&part.report), of(&other.report));
         if found != expected {
             let (file, other) = (part.file.clone(), other.file.clone());
@@ -251,7 +249,10 @@ mod tests {
     #[test]
     fn what_does_not_belong_together_is_refused_with_the_files_names() {
         let (one, two) = (part(1, 2, 0, 1, 1.0), part(2, 2, 0, 1, 1.0));
-        assert_eq!(refusal(&[one.clone()]), "of 2 workers, there is no report of 2: give all of them");
+        assert_eq!(
+            refusal(std::slice::from_ref(&one)),
+            "of 2 workers, there is no report of 2: give all of them"
+        );
         let again = Part { file: "again.json".into(), ..one.clone() };
         assert_eq!(refusal(&[one.clone(), again]), "again.json and 1.json: both are of worker 1");
         let changed = |change: fn(&mut Report)| {
