@@ -71,6 +71,7 @@ fn session(tokens_per_s: u64, lag_ms: f64) -> Session {
         failures: Vec::new(),
         log: None,
         records: None,
+        clock: None,
     }
 }
 
