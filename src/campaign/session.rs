@@ -275,7 +275,7 @@ impl<'a> Sitting<'a> {
             let why = format!(
                 "the warm-up was over {late_s:.1} s after --start-at: start later, or warm up for less"
             );
-            return Err(Trouble(why));
+            return Err(Trouble::Other(why));
         }
         // An engine closes a connection that is idle for long, so these are opened shortly before.
         while left_ns() > CONNECTING_NS {
