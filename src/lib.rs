@@ -2,6 +2,7 @@
 
 pub mod baseline;
 pub mod bisection;
+pub mod calibration;
 pub mod campaign;
 pub mod cli;
 pub mod clock;

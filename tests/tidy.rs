@@ -13,6 +13,7 @@ const CORE: &[&str] = &[
     "worker",
     "workload",
     "deck",
+    "calibration",
     "record",
     "record_file",
     "distribution",

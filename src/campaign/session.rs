@@ -19,7 +19,7 @@ use crate::record::{Nanos, RecordSink, RequestRecord};
 use crate::record_file::Part;
 use crate::report::{Round, Session};
 use crate::scenario::{RunPlan, ScenarioId};
-use crate::store::{RecordFile, RecordLog, StoreError};
+use crate::store::{self, RecordFile, RecordLog, StoreError};
 use crate::summary::{RequestCounts, Summary, SummaryBuilder};
 use crate::worker::Deal;
 use crate::workload::Workload;
@@ -190,6 +190,8 @@ impl<'a> Sitting<'a> {
                 let (server, doubts) = witness.end(&client, &session.summary, asked.shares_engine());
                 session.server = server;
                 warnings.extend(doubts);
+                let calibration = store::calibration();
+                warnings.extend(calibration.and_then(|known| known.doubt(asked.load, &session.summary)));
                 None
             }
             Err(trouble) => Some(trouble),

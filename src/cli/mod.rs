@@ -4,6 +4,7 @@ mod ab;
 mod accept;
 mod bench;
 mod bisect;
+mod calibrate;
 mod comparison;
 mod merge;
 mod power;
@@ -35,6 +36,7 @@ enum Command {
     Accept(accept::Args),
     Bench(bench::Args),
     Bisect(bisect::Args),
+    Calibrate(calibrate::Args),
     Merge(merge::Args),
     Power(power::Args),
     Records(records::Args),
@@ -53,6 +55,7 @@ pub fn run() -> ExitCode {
         Command::Accept(args) => accept::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Bisect(args) => bisect::run(args),
+        Command::Calibrate(args) => calibrate::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Power(args) => power::run(args),
         Command::Records(args) => records::run(&args),

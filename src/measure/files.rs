@@ -15,6 +15,11 @@ pub struct TooManyConnections {
     limit: u64,
 }
 
+/// How many files this process may open at most; `None` is no limit.
+pub fn open_files() -> Option<u64> {
+    getrlimit(Resource::Nofile).maximum
+}
+
 /// Raises the limit as far as the system allows, and checks that so many connections fit.
 pub fn allow_connections(wanted: u32) -> Result<(), TooManyConnections> {
     let mut limit = getrlimit(Resource::Nofile);

@@ -28,6 +28,7 @@ use crate::health::ClientHealth;
 use crate::load::Load;
 use crate::record::{Failure, Nanos, RecordSink, RequestRecord};
 use crate::server_side::ServerSide;
+use crate::simulator::Truth;
 use crate::telemetry::Telemetry;
 use crate::workload::Workload;
 
@@ -40,7 +41,7 @@ use small_talk::SmallTalk;
 pub use access::{Access, AccessError};
 pub use address::{Address, AddressError};
 pub use cancel::Cancel;
-pub use files::TooManyConnections;
+pub use files::{TooManyConnections, open_files};
 pub use recognition::{Unrecognised, recognise};
 
 /// A client of one target, with its connections.
@@ -204,6 +205,16 @@ impl Client {
         }
         let read = meter.read(&String::from_utf8_lossy(&body), self.model());
         read.map(Some).map_err(|error| format!("{}: {error}", meter.path))
+    }
+
+    /// What the simulated engine saw of the requests; no other engine tells.
+    pub fn truth(&self) -> Result<Truth, String> {
+        let url = self.peer.address.url("/truth");
+        let (status, body) = self.runtime.block_on(self.small_talk.get(&url))?;
+        match status.is_success() {
+            true => serde_json::from_slice(&body).map_err(|error| error.to_string()),
+            false => Err(format!("HTTP {}: {}", status.as_u16(), refusal(&body))),
+        }
     }
 
     /// Sends fresh prompts until the load's stop. Connections are opened and the first requests written before the

@@ -1,5 +1,6 @@
 //! The report of one scenario: everything that a run found out, versioned. Every other output is rendered from it.
 
+pub mod calibration_table;
 pub mod chart;
 pub mod columns;
 pub mod csv;

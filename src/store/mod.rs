@@ -2,6 +2,7 @@
 
 mod artifact;
 mod baselines;
+mod calibration;
 mod merge_records;
 mod pending;
 mod record_log;
@@ -17,6 +18,7 @@ use crate::report::Report;
 
 pub use artifact::{Artifact, ArtifactError};
 pub use baselines::Baselines;
+pub use calibration::{calibration, save_calibration};
 pub use merge_records::merge_records;
 pub use pending::{AssertSnapshot, Pending, PendingBaseline, Refusal};
 pub use record_log::{RecordFile, RecordLog};

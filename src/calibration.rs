@@ -1,0 +1,220 @@
+//! How exactly the load client measures on a machine, and up to which load.
+
+use serde::{Deserialize, Serialize};
+
+use crate::distribution::Distribution;
+use crate::figures;
+use crate::load::Load;
+use crate::record::{Nanos, RequestRecord};
+use crate::summary::Summary;
+
+/// A machine's calibration: the client against the simulated engine's own time stamps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    pub tollgate: String,
+    /// RFC 3339.
+    pub taken: String,
+    pub machine: String,
+    /// Whether client and engine had a processor each.
+    pub apart: bool,
+    /// How many files a process may open, which connections are too; `None` is no limit.
+    pub open_files: Option<u64>,
+    pub levels: Vec<Level>,
+}
+
+/// One load, and how far the client's times were from the engine's, in either direction.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Level {
+    pub streams: u32,
+    /// What the engine was asked to leave between two tokens.
+    pub step_ms: f64,
+    pub requests: u64,
+    pub failed: u64,
+    pub tokens_per_s: f64,
+    pub requests_per_s: f64,
+    /// The share of the time that the client's thread computed.
+    pub client_cpu_share: f64,
+    pub ttft_error_ms: Distribution,
+    pub itl_error_ms: Distribution,
+    pub e2e_error_ms: Distribution,
+    pub due_to_sent_ms: Distribution,
+    /// How much later than its own deadlines the engine handed its tokens over: not the client's error, and a level at
+    /// which it is large says little about the client.
+    pub engine_late_ms: Distribution,
+}
+
+/// A request as the engine saw it.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    pub received_ns: Nanos,
+    pub token_due_ns: &'a [Nanos],
+    pub token_written_ns: &'a [Nanos],
+}
+
+/// A 99th percentile of ITL's error beyond this is distortion.
+pub const DISTORTION_MS: f64 = 1.0;
+
+impl Calibration {
+    /// The most streams, tokens and requests per second that were measured without distortion.
+    pub fn limits(&self) -> Option<Limits> {
+        let sound = || self.levels.iter().filter(|level| level.is_sound());
+        Some(Limits {
+            streams: sound().map(|level| level.streams).max()?,
+            tokens_per_s: sound().map(|level| level.tokens_per_s).fold(0.0, f64::max),
+            requests_per_s: sound().map(|level| level.requests_per_s).fold(0.0, f64::max),
+        })
+    }
+
+    /// In words, where a load went beyond what this machine was calibrated for.
+    pub fn doubt(&self, load: &Load, summary: &Summary) -> Option<String> {
+        let limits = self.limits()?;
+        let tokens_per_s = summary.output_tokens as f64 / summary.window_s.max(f64::MIN_POSITIVE);
+        let beyond = [
+            ("streams", f64::from(load.connections()), f64::from(limits.streams)),
+            ("output tokens per second", tokens_per_s, limits.tokens_per_s),
+        ];
+        let (what, found, limit) = beyond.into_iter().find(|(_, found, limit)| found > limit)?;
+        Some(format!(
+            "{} {what} are more than the {} up to which `tollgate calibrate` found this machine's client exact",
+            figures::number(found),
+            figures::number(limit)
+        ))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    pub streams: u32,
+    pub tokens_per_s: f64,
+    pub requests_per_s: f64,
+}
+
+impl Level {
+    pub fn new(streams: u32, step_ms: f64) -> Level {
+        Level {
+            streams,
+            step_ms,
+            requests: 0,
+            failed: 0,
+            tokens_per_s: 0.0,
+            requests_per_s: 0.0,
+            client_cpu_share: 0.0,
+            ttft_error_ms: Distribution::new(),
+            itl_error_ms: Distribution::new(),
+            e2e_error_ms: Distribution::new(),
+            due_to_sent_ms: Distribution::new(),
+            engine_late_ms: Distribution::new(),
+        }
+    }
+
+    /// Holds a request as the client saw it against the same one as the engine saw it.
+    pub fn compare(&mut self, record: &RequestRecord, seen: Seen) {
+        self.requests += 1;
+        let (mine, written) = (&record.content_ns, seen.token_written_ns);
+        if record.outcome.is_err() || mine.is_empty() || mine.len() != written.len() {
+            self.failed += 1;
+            return;
+        }
+        let last = mine.len() - 1;
+        self.due_to_sent_ms.record_ms(ms(record.due_ns, record.sent_ns));
+        let error = |mine: f64, its: f64| (mine - its).abs();
+        self.ttft_error_ms.record_ms(error(ms(record.sent_ns, mine[0]), ms(seen.received_ns, written[0])));
+        self.e2e_error_ms
+            .record_ms(error(ms(record.sent_ns, mine[last]), ms(seen.received_ns, written[last])));
+        for (mine, its) in mine.windows(2).zip(written.windows(2)) {
+            self.itl_error_ms.record_ms(error(ms(mine[0], mine[1]), ms(its[0], its[1])));
+        }
+        for (due_ns, written_ns) in seen.token_due_ns.iter().zip(written) {
+            self.engine_late_ms.record_ms(ms(*due_ns, *written_ns));
+        }
+    }
+
+    pub fn is_sound(&self) -> bool {
+        self.failed == 0
+            && !self.itl_error_ms.is_empty()
+            && self.itl_error_ms.quantile_ms(0.99) <= DISTORTION_MS
+    }
+}
+
+fn ms(from_ns: Nanos, to_ns: Nanos) -> f64 {
+    (to_ns as f64 - from_ns as f64) / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::Stop;
+    use crate::record::TokenCount;
+    use crate::server_side::ServerTimes;
+
+    const MS: u64 = 1_000_000;
+
+    fn record(content_ms: &[u64]) -> RequestRecord {
+        RequestRecord {
+            id: "r".into(),
+            due_ns: 0,
+            sent_ns: MS,
+            content_ns: content_ms.iter().map(|ms| ms * MS).collect(),
+            end_ns: 100 * MS,
+            input_tokens: None,
+            output_tokens: 3,
+            tokens_counted_by: TokenCount::Usage,
+            finish: None,
+            server_times: ServerTimes::default(),
+            reconnects: 0,
+            outcome: Ok(()),
+        }
+    }
+
+    fn level(streams: u32, itl_error_ms: f64, tokens_per_s: f64) -> Level {
+        let mut level = Level { tokens_per_s, ..Level::new(streams, 10.0) };
+        level.itl_error_ms.record_ms(itl_error_ms);
+        level
+    }
+
+    fn calibration(levels: Vec<Level>) -> Calibration {
+        let (tollgate, taken, machine) = ("0".into(), "t".into(), "m".into());
+        Calibration { tollgate, taken, machine, apart: true, open_files: None, levels }
+    }
+
+    #[test]
+    fn an_error_is_what_the_client_saw_less_what_the_engine_did() {
+        let mut level = Level::new(1, 10.0);
+        let written = [51, 61, 71].map(|ms| ms * MS);
+        let due = [50, 60, 70].map(|ms| ms * MS);
+        let seen = Seen { received_ns: 2 * MS, token_due_ns: &due, token_written_ns: &written };
+        level.compare(&record(&[51, 63, 72]), seen);
+        assert_eq!(level.ttft_error_ms.mean_ms(), 1.0);
+        assert_eq!(level.itl_error_ms.mean_ms(), 1.5);
+        assert_eq!(level.e2e_error_ms.mean_ms(), 2.0);
+        assert_eq!((level.due_to_sent_ms.mean_ms(), level.engine_late_ms.mean_ms()), (1.0, 1.0));
+    }
+
+    #[test]
+    fn the_limits_are_those_of_levels_without_distortion() {
+        let mut failed = level(2048, 0.1, 9e9);
+        failed.failed = 1;
+        let calibration = calibration(vec![
+            level(32, 0.1, 3000.0),
+            level(256, 0.9, 25_000.0),
+            level(1024, 1.5, 9e4),
+            failed,
+        ]);
+        let limits = calibration.limits().unwrap();
+        assert_eq!((limits.streams, limits.tokens_per_s), (256, 25_000.0));
+    }
+
+    #[test]
+    fn a_load_beyond_the_limits_is_told() {
+        let calibration = calibration(vec![level(32, 0.1, 3000.0)]);
+        let summary = |output_tokens| Summary { window_s: 1.0, output_tokens, ..Summary::default() };
+        let load = |users| Load::closed(users, Stop::Requests(1000));
+        assert_eq!(calibration.doubt(&load(32), &summary(3000)), None);
+        let streams = calibration.doubt(&load(33), &summary(3000)).unwrap();
+        assert!(streams.starts_with("33.0 streams are more than the 32.0"), "{streams}");
+        let tokens = calibration.doubt(&load(2), &summary(3100)).unwrap();
+        assert!(tokens.starts_with("3100 output tokens per second"), "{tokens}");
+    }
+}

@@ -1,0 +1,140 @@
+//! `tollgate calibrate`: how exactly this machine's client measures.
+
+mod engine;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use jiff::Timestamp;
+
+use crate::calibration::{Calibration, Level, Seen};
+use crate::deck::Deck;
+use crate::engine::EngineKind;
+use crate::event::Progress;
+use crate::load::{Load, Stop};
+use crate::machine;
+use crate::measure::{Access, Cancel, Client, ClientSettings, Watch, open_files};
+use crate::record::RequestRecord;
+use crate::report::calibration_table::calibration_table;
+use crate::simulator::{RequestTruth, Truth};
+use crate::store;
+use crate::workload::{Api, Prompts, Sampling, Synthetic, Workload};
+
+use engine::Engine;
+
+/// Measure the load client's own error on this machine, against the simulated engine's own time stamps.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Print the calibration as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A load to be tried.
+struct Trial {
+    streams: u32,
+    step_ms: f64,
+    output_tokens: u32,
+    /// How often every stream asks.
+    waves: u32,
+}
+
+/// TTFT 50 ms, ITL 10 ms, as the accuracy is stated for; then faster tokens, and short answers for the request rate.
+const TRIALS: [Trial; 7] = [
+    Trial { streams: 1, step_ms: 10.0, output_tokens: 64, waves: 8 },
+    Trial { streams: 32, step_ms: 10.0, output_tokens: 64, waves: 6 },
+    Trial { streams: 256, step_ms: 10.0, output_tokens: 64, waves: 6 },
+    Trial { streams: 1024, step_ms: 10.0, output_tokens: 64, waves: 3 },
+    Trial { streams: 256, step_ms: 5.0, output_tokens: 128, waves: 6 },
+    Trial { streams: 64, step_ms: 10.0, output_tokens: 2, waves: 50 },
+    Trial { streams: 256, step_ms: 10.0, output_tokens: 2, waves: 50 },
+];
+
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    // Before this process keeps to one processor.
+    let machine = machine::describe();
+    let apart = engine::stay_apart();
+    let mut levels = Vec::new();
+    for trial in &TRIALS {
+        eprintln!("{} streams, a token every {} ms …", trial.streams, trial.step_ms);
+        levels.push(trial.run(apart).with_context(|| format!("at {} streams", trial.streams))?);
+    }
+    let calibration = Calibration {
+        tollgate: env!("CARGO_PKG_VERSION").into(),
+        taken: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        machine,
+        apart,
+        open_files: open_files(),
+        levels,
+    };
+    match args.json {
+        true => println!("{}", serde_json::to_string_pretty(&calibration)?),
+        false => println!("{}", calibration_table(&calibration)),
+    }
+    let path: PathBuf = store::save_calibration(&calibration)?;
+    eprintln!("Stored: {}", path.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Trial {
+    fn run(&self, apart: bool) -> anyhow::Result<Level> {
+        let engine = Engine::start(self.step_ms, self.streams, apart)?;
+        let mut client = Client::new(ClientSettings {
+            access: Access::to(engine.url.clone()),
+            engine: EngineKind::SIMULATOR,
+            model: None,
+            request_timeout: REQUEST_TIMEOUT,
+        })?;
+        client.identity()?;
+        let workload = self.workload();
+        let load = Load::closed(self.streams, Stop::Requests(self.streams * self.waves));
+        let mut deck = Deck::measured(&workload, "calibrate", 0);
+        let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
+        let mut records: Vec<RequestRecord> = Vec::new();
+        let round = client.run_round(&workload, &load, &mut deck, watch, &mut records)?;
+        let truth = client.truth().map_err(|why| anyhow!("/truth of the simulated engine: {why}"))?;
+        let seconds = (round.ended_ns - round.started_ns) as f64 / 1e9;
+        let tokens: u64 = records.iter().map(|record| u64::from(record.output_tokens)).sum();
+        let mut level = Level::new(self.streams, self.step_ms);
+        compare(&mut level, &records, &truth);
+        Ok(Level {
+            tokens_per_s: tokens as f64 / seconds,
+            requests_per_s: records.len() as f64 / seconds,
+            client_cpu_share: round.health.cpu_share,
+            ..level
+        })
+    }
+
+    fn workload(&self) -> Workload {
+        Workload {
+            api: Api::Chat,
+            stream: true,
+            prompts: Prompts::Synthetic(Synthetic { input_tokens: 8, shared_prefix: 0.0 }),
+            output_tokens: self.output_tokens,
+            ignore_eos: true,
+            seed: 1,
+            sampling: Sampling::default(),
+        }
+    }
+}
+
+fn compare(level: &mut Level, records: &[RequestRecord], truth: &Truth) {
+    let by_id: HashMap<&str, &RequestTruth> =
+        truth.requests.iter().map(|request| (request.id.as_str(), request)).collect();
+    for record in records {
+        let seen = by_id.get(record.id.as_str()).map_or(
+            Seen { received_ns: 0, token_due_ns: &[], token_written_ns: &[] },
+            |request| Seen {
+                received_ns: request.received_ns,
+                token_due_ns: &request.token_due_ns,
+                token_written_ns: &request.token_written_ns,
+            },
+        );
+        level.compare(record, seen);
+    }
+}

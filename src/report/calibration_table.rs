@@ -1,0 +1,102 @@
+//! A calibration as a table.
+
+use crate::calibration::{Calibration, DISTORTION_MS, Level};
+use crate::distribution::Distribution;
+use crate::figures;
+use crate::report::columns::{Align, Columns};
+
+/// A row per level, errors as median and 99th percentile in milliseconds, then the limits.
+pub fn calibration_table(calibration: &Calibration) -> String {
+    let mut columns = Columns::new(
+        [
+            "streams",
+            "step",
+            "tokens/s",
+            "requests/s",
+            "TTFT error",
+            "ITL error",
+            "E2E error",
+            "due to sent",
+            "client CPU",
+            "engine late",
+        ],
+        [Align::Right; 10],
+    );
+    calibration.levels.iter().for_each(|level| columns.row(row(level)));
+    let mut lines = columns.lines();
+    lines.push("Errors and lateness: p50 / p99 in ms.".into());
+    lines.push(match calibration.limits() {
+        Some(limits) => format!(
+            "Exact (p99 of ITL's error within {DISTORTION_MS} ms) up to {} streams, {} tokens/s, {} requests/s of those tried.",
+            limits.streams,
+            figures::number(limits.tokens_per_s),
+            figures::number(limits.requests_per_s)
+        ),
+        None => format!("Not exact at any level: p99 of ITL's error is beyond {DISTORTION_MS} ms."),
+    });
+    let overtaxed = calibration.levels.iter().filter(|level| p99(&level.engine_late_ms) > DISTORTION_MS);
+    let overtaxed: Vec<String> =
+        overtaxed.map(|level| format!("{} every {} ms", level.streams, level.step_ms)).collect();
+    if !overtaxed.is_empty() {
+        lines.push(format!(
+            "At {} the simulated engine itself missed its deadlines by more than {DISTORTION_MS} ms: that is its limit, \
+             or something else kept the machine busy, and the client's may lie beyond.",
+            overtaxed.join(", ")
+        ));
+    }
+    if !calibration.apart {
+        lines.push(
+            "Client and engine shared the only processor: figures are worse than with one each.".into(),
+        );
+    }
+    let files = calibration.open_files.map_or("no limit".to_owned(), |files| files.to_string());
+    lines.push(format!("Open files: {files}. Machine: {}.", calibration.machine));
+    lines.join("\n")
+}
+
+fn row(level: &Level) -> [String; 10] {
+    let both = |of: &Distribution| match of.is_empty() {
+        true => "none".to_owned(),
+        false => format!("{:.3} / {:.3}", of.quantile_ms(0.5), p99(of)),
+    };
+    [
+        level.streams.to_string(),
+        format!("{} ms", level.step_ms),
+        figures::number(level.tokens_per_s),
+        figures::number(level.requests_per_s),
+        both(&level.ttft_error_ms),
+        both(&level.itl_error_ms),
+        both(&level.e2e_error_ms),
+        both(&level.due_to_sent_ms),
+        figures::percent(level.client_cpu_share),
+        both(&level.engine_late_ms),
+    ]
+}
+
+fn p99(of: &Distribution) -> f64 {
+    if of.is_empty() { 0.0 } else { of.quantile_ms(0.99) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_that_was_late_itself_is_named_beside_the_limits() {
+        let mut late = Level { tokens_per_s: 9e4, ..Level::new(1024, 10.0) };
+        late.itl_error_ms.record_ms(2.0);
+        late.engine_late_ms.record_ms(40.0);
+        let mut exact = Level { tokens_per_s: 3000.0, requests_per_s: 45.0, ..Level::new(32, 10.0) };
+        exact.itl_error_ms.record_ms(0.02);
+        let table = calibration_table(&Calibration {
+            tollgate: "0".into(),
+            taken: "t".into(),
+            machine: "2 x m".into(),
+            apart: true,
+            open_files: Some(20_000),
+            levels: vec![exact, late],
+        });
+        assert!(table.contains("up to 32 streams, 3000 tokens/s, 45.0 requests/s"), "{table}");
+        assert!(table.contains("At 1024 every 10 ms the simulated engine itself missed"), "{table}");
+    }
+}

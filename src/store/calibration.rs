@@ -1,0 +1,36 @@
+//! This machine's calibration, in the user's cache: it is of no crate.
+
+use std::path::PathBuf;
+use std::{env, fs, io};
+
+use crate::calibration::Calibration;
+use crate::machine;
+use crate::store::{StoreError, write};
+
+/// `$XDG_CACHE_HOME/tollgate/calibration.json`, below `~/.cache` where that is not set.
+fn path() -> Option<PathBuf> {
+    let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = cache.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache")))?;
+    Some(cache.join("tollgate").join("calibration.json"))
+}
+
+pub fn save_calibration(calibration: &Calibration) -> Result<PathBuf, StoreError> {
+    let path = path().ok_or_else(|| {
+        let why = "neither XDG_CACHE_HOME nor HOME is set";
+        StoreError::new("write", "calibration.json".as_ref(), io::Error::new(io::ErrorKind::NotFound, why))
+    })?;
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(|cause| StoreError::new("make folder", folder, cause))?;
+    }
+    let mut json = serde_json::to_string_pretty(calibration).expect("a calibration is plain data");
+    json.push('\n');
+    write(&path, &json)?;
+    Ok(path)
+}
+
+/// That of this machine, where there is one. One that can't be read, or is another machine's, says nothing about it.
+pub fn calibration() -> Option<Calibration> {
+    let text = fs::read_to_string(path()?).ok()?;
+    let calibration: Calibration = serde_json::from_str(&text).ok()?;
+    (calibration.machine == machine::describe()).then_some(calibration)
+}
