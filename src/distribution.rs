@@ -25,6 +25,8 @@ pub struct Distribution {
 
 const US_PER_MS: f64 = 1000.0;
 const DAY_US: f64 = 86_400e6;
+/// The histogram's bucket that holds a day ends a little later.
+const MOST_US: u64 = (DAY_US * 1.001) as u64;
 
 impl Distribution {
     pub fn new() -> Distribution {
@@ -38,9 +40,7 @@ impl Distribution {
     }
 
     pub fn record_ms(&mut self, ms: f64) {
-        // A day is beyond any request; the bound keeps a broken clock from asking for the memory of a century.
-        let us = (ms * US_PER_MS).round().clamp(0.0, DAY_US) as u64;
-        self.histogram.record(us).expect("the histogram resizes itself");
+        self.histogram.record(microseconds(ms)).expect("the histogram resizes itself");
         let count = self.count() as f64;
         let delta = ms - self.mean;
         self.mean += delta / count;
@@ -104,6 +104,11 @@ impl Distribution {
             Stat::Max => self.max,
         })
     }
+}
+
+/// A day is beyond any request; the bound keeps a broken clock from asking for the memory of a century.
+fn microseconds(ms: f64) -> u64 {
+    (ms * US_PER_MS).round().clamp(0.0, DAY_US) as u64
 }
 
 impl Default for Distribution {
@@ -172,6 +177,7 @@ impl TryFrom<DistributionForm> for Distribution {
             let (us, count) = bucket
                 .split_once(':')
                 .and_then(|(us, count)| Some((u64::from_str(us).ok()?, u64::from_str(count).ok()?)))
+                .filter(|(us, _)| *us <= MOST_US)
                 .ok_or_else(|| BadHistogram::Bucket(bucket.to_owned()))?;
             let recorded = distribution.histogram.record_n(us, count);
             recorded.map_err(|_| BadHistogram::Bucket(bucket.to_owned()))?;
@@ -185,6 +191,15 @@ impl TryFrom<DistributionForm> for Distribution {
             else {
                 return Err(BadHistogram::Missing);
             };
+            // Percentiles are kept between the exact ends.
+            let histogram = &distribution.histogram;
+            let is_at = |ms: f64, us: u64| histogram.equivalent(microseconds(ms), us);
+            let are_ends = is_at(min, histogram.min()) && is_at(max, histogram.max());
+            // A mean is a sum's, and may be off by its rounding.
+            let is_between = min * (1.0 - 1e-9) <= mean && mean <= max * (1.0 + 1e-9);
+            if !(are_ends && min <= max && is_between && stddev >= 0.0) {
+                return Err(BadHistogram::Contradiction { min, mean, max, stddev });
+            }
             distribution.mean = mean;
             distribution.squares = stddev * stddev * (form.count - 1) as f64;
             distribution.min = min;
@@ -210,6 +225,8 @@ pub enum BadHistogram {
     Count { stated: u64, found: u64 },
     #[error("a distribution with a count needs mean, min, max and stddev")]
     Missing,
+    #[error("min {min}, mean {mean}, max {max} and stddev {stddev} are not those of the histogram's times")]
+    Contradiction { min: f64, mean: f64, max: f64, stddev: f64 },
 }
 
 impl fmt::Display for Distribution {
@@ -274,6 +291,20 @@ mod tests {
         let json = r#"{"count":2,"mean":1.0,"min":1.0,"max":1.0,"stddev":0.0,"histogram_us":"1000:1"}"#;
         let error = serde_json::from_str::<Distribution>(json).unwrap_err();
         assert!(error.to_string().contains("holds 1 times but `count` says 2"), "{error}");
+    }
+
+    #[test]
+    fn ends_that_are_not_the_histograms_are_refused() {
+        let written = |min: f64, max: f64| {
+            format!(
+                r#"{{"count":2,"mean":1.5,"min":{min:?},"max":{max:?},"stddev":0.7,"histogram_us":"1000:1 2000:1"}}"#
+            )
+        };
+        assert!(serde_json::from_str::<Distribution>(&written(1.0, 2.0)).is_ok());
+        for (min, max) in [(2.0, 1.0), (0.5, 2.0), (1.0, 2.5), (1.0, 1.0)] {
+            let error = serde_json::from_str::<Distribution>(&written(min, max)).unwrap_err();
+            assert!(error.to_string().contains("are not those of the histogram's times"), "{error}");
+        }
     }
 
     #[test]

@@ -172,3 +172,32 @@ impl fmt::Display for Failure {
         write!(f, "{}: {}", self.class.name(), self.detail)
     }
 }
+
+/// Hand-made records, for tests.
+#[cfg(test)]
+pub mod example {
+    use super::*;
+
+    pub fn answered(sent_ms: u64, content_ms: &[u64], output_tokens: u32) -> RequestRecord {
+        let ns = |ms: &u64| ms * 1_000_000;
+        RequestRecord {
+            id: String::new(),
+            due_ns: ns(&sent_ms),
+            sent_ns: ns(&sent_ms),
+            content_ns: content_ms.iter().map(ns).collect(),
+            end_ns: ns(content_ms.last().unwrap()),
+            input_tokens: Some(10),
+            output_tokens,
+            tokens_counted_by: TokenCount::Usage,
+            finish: Some(Finish::Length),
+            server_times: ServerTimes::default(),
+            reconnects: 0,
+            outcome: Ok(()),
+        }
+    }
+
+    pub fn failed(sent_ms: u64, end_ms: u64) -> RequestRecord {
+        let failure = Failure { class: FailureClass::Timeout, detail: "after 1 s".into() };
+        RequestRecord { outcome: Err(failure), ..answered(sent_ms, &[end_ms], 5) }
+    }
+}

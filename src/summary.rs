@@ -11,7 +11,7 @@ use crate::metric::{Latency, Metric, Rate};
 use crate::record::{FailureClass, Finish, Nanos, RecordSink, RequestRecord, TokenCount};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(into = "SummaryForm", from = "SummaryForm")]
+#[serde(into = "SummaryForm", try_from = "SummaryForm")]
 #[schemars(with = "SummaryForm")]
 pub struct Summary {
     /// From the first request's sending to the last one's end, added up over rounds.
@@ -47,6 +47,17 @@ pub struct RequestCounts {
 pub struct Window {
     pub begin_ns: Nanos,
     pub end_ns: Nanos,
+}
+
+/// One answer's latencies.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Times {
+    /// From when it was sent to its last content.
+    pub e2e_ns: Nanos,
+    /// From when it was sent to its first content; `None` where answers come in one piece.
+    pub ttft_ns: Option<Nanos>,
+    /// (E2E − TTFT) / (tokens − 1); `None` of a single token.
+    pub tpot_ms: Option<f64>,
 }
 
 /// A round's summary while its requests end.
@@ -114,16 +125,12 @@ impl Summary {
     }
 
     fn add_latencies(&mut self, record: &RequestRecord, load: &Load, streamed: bool) {
-        let Some(last_ns) = record.last_content_ns() else { return };
-        let origin_ns = match load.arrival {
-            Arrival::Closed { .. } => record.sent_ns,
-        };
-        self.e2e_ms.record_ns(last_ns - origin_ns);
-        let Some(first_ns) = record.first_content_ns().filter(|_| streamed) else { return };
-        self.ttft_ms.record_ns(first_ns - origin_ns);
-        if record.output_tokens > 1 {
-            let gaps = f64::from(record.output_tokens - 1);
-            self.tpot_ms.record_ms((last_ns - first_ns) as f64 / 1e6 / gaps);
+        let Some(times) = Times::of(record, load, streamed) else { return };
+        self.e2e_ms.record_ns(times.e2e_ns);
+        let Some(ttft_ns) = times.ttft_ns else { return };
+        self.ttft_ms.record_ns(ttft_ns);
+        if let Some(tpot_ms) = times.tpot_ms {
+            self.tpot_ms.record_ms(tpot_ms);
         }
         for gap in record.content_ns.windows(2) {
             self.itl_ms.record_ns(gap[1] - gap[0]);
@@ -194,12 +201,36 @@ impl Summary {
     }
 }
 
+impl Times {
+    /// `None` of a request that failed, or was answered without any content. `streamed`: as with [`Summary::of`].
+    pub fn of(record: &RequestRecord, load: &Load, streamed: bool) -> Option<Times> {
+        if record.outcome.is_err() {
+            return None;
+        }
+        let (first_ns, last_ns) = (record.first_content_ns()?, record.last_content_ns()?);
+        let origin_ns = match load.arrival {
+            Arrival::Closed { .. } => record.sent_ns,
+        };
+        let gaps = record.output_tokens.saturating_sub(1);
+        let tpot_ms = (streamed && gaps > 0).then(|| (last_ns - first_ns) as f64 / 1e6 / f64::from(gaps));
+        Some(Times { e2e_ns: last_ns - origin_ns, ttft_ns: streamed.then(|| first_ns - origin_ns), tpot_ms })
+    }
+
+    pub fn e2e_ms(&self) -> f64 {
+        self.e2e_ns as f64 / 1e6
+    }
+
+    pub fn ttft_ms(&self) -> Option<f64> {
+        self.ttft_ns.map(|ns| ns as f64 / 1e6)
+    }
+}
+
 impl RequestCounts {
     pub fn failures(&self) -> u64 {
         self.failed.values().sum()
     }
 
-    fn merge(&mut self, other: &RequestCounts) {
+    pub fn merge(&mut self, other: &RequestCounts) {
         self.sent += other.sent;
         self.succeeded += other.succeeded;
         self.ended_by_length += other.ended_by_length;
@@ -267,9 +298,12 @@ impl From<Summary> for SummaryForm {
     }
 }
 
-impl From<SummaryForm> for Summary {
-    fn from(form: SummaryForm) -> Summary {
-        Summary {
+impl TryFrom<SummaryForm> for Summary {
+    type Error = BadSummary;
+
+    fn try_from(form: SummaryForm) -> Result<Summary, BadSummary> {
+        form.check()?;
+        Ok(Summary {
             window_s: form.window_s,
             requests: form.requests,
             input_tokens: form.input_tokens,
@@ -280,41 +314,52 @@ impl From<SummaryForm> for Summary {
             itl_ms: form.metrics.itl_ms,
             e2e_ms: form.metrics.e2e_ms,
             queue_lag_ms: form.metrics.queue_lag_ms,
+        })
+    }
+}
+
+/// JSON numbers are exact up to here; no count is larger.
+const MOST: u64 = 1 << 53;
+
+impl SummaryForm {
+    fn check(&self) -> Result<(), BadSummary> {
+        let RequestCounts { sent, succeeded, failed, ended_by_length, reconnects } = &self.requests;
+        let counts = [*sent, *succeeded, *reconnects, self.input_tokens, self.output_tokens];
+        if let Some(found) = counts.iter().chain(failed.values()).find(|count| **count > MOST) {
+            return Err(BadSummary::TooMany(*found));
+        }
+        let failed: u64 = failed.values().sum();
+        if succeeded + failed > *sent || ended_by_length > succeeded {
+            let (sent, succeeded, ended_by_length) = (*sent, *succeeded, *ended_by_length);
+            return Err(BadSummary::Contradiction { sent, succeeded, failed, ended_by_length });
+        }
+        match self.window_s >= 0.0 {
+            true => Ok(()),
+            false => Err(BadSummary::Window(self.window_s)),
         }
     }
+}
+
+#[derive(Debug, PartialEq, thiserror::Error)]
+pub enum BadSummary {
+    #[error("expected counts of requests and tokens up to 2^53, found {0}")]
+    TooMany(u64),
+    #[error(
+        "the counts of requests contradict each other: {sent} sent, {succeeded} succeeded, {failed} failed, \
+         {ended_by_length} ended by length"
+    )]
+    Contradiction { sent: u64, succeeded: u64, failed: u64, ended_by_length: u64 },
+    #[error("expected window_s to be 0 or more, found {0}")]
+    Window(f64),
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::load::Stop;
-    use crate::record::Failure;
-    use crate::server_side::ServerTimes;
+    use crate::record::example::{answered, failed};
 
     const LOAD: Load = Load { arrival: Arrival::Closed { concurrency: 2 }, stop: Stop::Requests(2) };
-
-    fn answered(sent_ms: u64, content_ms: &[u64], output_tokens: u32) -> RequestRecord {
-        let ns = |ms: &u64| ms * 1_000_000;
-        RequestRecord {
-            id: String::new(),
-            due_ns: ns(&sent_ms),
-            sent_ns: ns(&sent_ms),
-            content_ns: content_ms.iter().map(ns).collect(),
-            end_ns: ns(content_ms.last().unwrap()),
-            input_tokens: Some(10),
-            output_tokens,
-            tokens_counted_by: TokenCount::Usage,
-            finish: Some(Finish::Length),
-            server_times: ServerTimes::default(),
-            reconnects: 0,
-            outcome: Ok(()),
-        }
-    }
-
-    fn failed(sent_ms: u64, end_ms: u64) -> RequestRecord {
-        let failure = Failure { class: FailureClass::Timeout, detail: "after 1 s".into() };
-        RequestRecord { outcome: Err(failure), ..answered(sent_ms, &[end_ms], 5) }
-    }
 
     fn summary(records: &[RequestRecord], streamed: bool) -> Summary {
         let mut builder = SummaryBuilder::new(&LOAD, streamed);

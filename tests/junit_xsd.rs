@@ -4,7 +4,7 @@
 mod junit_schema;
 
 use tollgate::report::junit::junit;
-use tollgate::report::{Report, Run, VERSION};
+use tollgate::report::{Kind, Report, Run, VERSION};
 use tollgate::scenario::{Gate, ScenarioId};
 use tollgate::summary::Summary;
 use tollgate::verdict::{GateOutcome, Verdict};
@@ -37,6 +37,7 @@ const NASTY: [&str; 8] = [
 fn report(verdict: Verdict, text: &str) -> Report {
     let metric = "ttft_ms_p95".parse().unwrap();
     Report {
+        kind: Kind::Scenario,
         version: VERSION,
         run: Run {
             id: text.into(),
@@ -46,6 +47,7 @@ fn report(verdict: Verdict, text: &str) -> Report {
             worker: None,
         },
         scenario: ScenarioId { file: format!("f{text}"), load: format!("l{text}"), target: text.into() },
+        load: None,
         scenario_hash: None,
         passed: true,
         verdict,

@@ -287,9 +287,11 @@ impl<'a> Course<'a> {
                 values: baseline.values.clone(),
             });
         Report {
+            kind: report::Kind::Scenario,
             version: report::VERSION,
             run: run.clone(),
             scenario: self.scenario.id.clone(),
+            load: Some(self.scenario.load),
             scenario_hash: Some(self.hash.clone()),
             passed: self.passes(verdict),
             verdict,

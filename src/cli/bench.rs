@@ -202,9 +202,11 @@ fn bench(
     let trouble = trouble.map(|trouble| trouble.to_string());
     let trouble = trouble.or_else(|| nothing.then(|| "no request succeeded".to_owned()));
     Report {
+        kind: report::Kind::Scenario,
         version: report::VERSION,
         run,
         scenario,
+        load: Some(load),
         scenario_hash: Some(work.hash),
         passed: trouble.is_none(),
         verdict: if trouble.is_none() { Verdict::Ok } else { Verdict::Invalid },

@@ -6,6 +6,8 @@ use clap::ValueEnum;
 use schemars::{Schema, schema_for};
 
 use crate::report::Report;
+use crate::report::comparison::Comparison;
+use crate::report::sweep::Sweep;
 use crate::scenario::{ScenarioFile, TargetsFile};
 
 /// Print the JSON Schema of a file format.
@@ -20,8 +22,12 @@ pub enum Format {
     Targets,
     /// perf-tests/scenarios/*.toml
     Scenario,
-    /// target/tollgate/<run>/<scenario>.json
+    /// target/tollgate/<run>/<scenario>.json, and what `tollgate bench --json` writes
     Report,
+    /// What `tollgate sweep --json` writes
+    Sweep,
+    /// What `tollgate compare --json` writes
+    Comparison,
 }
 
 pub fn run(args: &Args) -> ExitCode {
@@ -35,6 +41,8 @@ impl Format {
             Format::Targets => schema_for!(TargetsFile),
             Format::Scenario => schema_for!(ScenarioFile),
             Format::Report => schema_for!(Report),
+            Format::Sweep => schema_for!(Sweep),
+            Format::Comparison => schema_for!(Comparison),
         }
     }
 

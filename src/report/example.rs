@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::health::ClientHealth;
+use crate::load::{Load, Stop};
 use crate::metric::Metric;
 use crate::record::FailureClass;
 use crate::report::{
-    BaselineUsed, Environment, Pair, Proof, ProofEnd, ProofSession, Report, Round, Run, Session, VERSION,
+    BaselineUsed, Environment, Kind, Pair, Proof, ProofEnd, ProofSession, Report, Round, Run, Session, VERSION,
 };
 use crate::scenario::{Gate, ScenarioId};
 use crate::summary::{RequestCounts, Summary};
@@ -150,6 +151,7 @@ fn measured(file: &str, load: &str, verdict: Verdict, reason: &str, sessions: u3
     let requests = RequestCounts { sent: 4000, succeeded: 4000, ended_by_length: 4000, ..Default::default() };
     let summary = Summary { window_s: 90.25 * f64::from(sessions), requests, ..Summary::default() };
     Report {
+        kind: Kind::Scenario,
         version: VERSION,
         run: Run {
             id: "2026-11-21T10-00-00".into(),
@@ -159,6 +161,7 @@ fn measured(file: &str, load: &str, verdict: Verdict, reason: &str, sessions: u3
             worker: None,
         },
         scenario: ScenarioId { file: file.into(), load: load.into(), target: "vllm".into() },
+        load: Some(Load::closed(4, Stop::Requests(4000))),
         scenario_hash: Some("sha256:77ab".into()),
         passed: matches!(verdict, Verdict::Ok | Verdict::Suspected | Verdict::Ignored),
         verdict,

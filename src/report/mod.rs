@@ -1,12 +1,15 @@
-//! The report of one scenario: everything that a run found out, versioned. Every other output is rendered from it.
+//! Reports: everything that a run found out, versioned. Every other output is rendered from them. This one is of one
+//! scenario.
 
 pub mod calibration_table;
 pub mod chart;
 pub mod columns;
+pub mod comparison;
 pub mod csv;
 mod csv_cell;
 #[cfg(test)]
-mod example;
+pub mod example;
+pub mod file;
 pub mod html;
 pub mod junit;
 pub mod markdown;
@@ -17,6 +20,7 @@ mod picture;
 mod printable;
 pub mod request_rows;
 pub mod svg;
+pub mod sweep;
 pub mod table;
 
 use std::collections::BTreeMap;
@@ -25,6 +29,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::health::ClientHealth;
+use crate::load::Load;
 use crate::metric::Metric;
 use crate::record::Clock;
 use crate::scenario::ScenarioId;
@@ -34,16 +39,34 @@ use crate::target::{ImageRef, SimulatorSettings};
 use crate::verdict::{GateOutcome, Side, Verdict};
 use crate::worker::Worker;
 
-/// Goes up whenever a reader of an older report would misread a newer one.
-pub const VERSION: u32 = 1;
+/// Of all kinds of reports. Goes up whenever a reader of an older report would misread a newer one; older ones still
+/// load.
+///
+/// 1 had no `kind`, since there were only scenarios' reports, and no `load`.
+pub const VERSION: u32 = 2;
+
+/// Which of our reports a file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A gate's or a bench's.
+    Scenario,
+    Sweep,
+    Comparison,
+}
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
+    #[serde(default = "kind_of_version_1")]
+    pub kind: Kind,
     /// Of this format.
     pub version: u32,
     pub run: Run,
     pub scenario: ScenarioId,
+    /// Absent in reports of version 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load: Option<Load>,
     /// A fingerprint of what was asked: workload, load, and how it was run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scenario_hash: Option<String>,
@@ -67,6 +90,10 @@ pub struct Report {
     pub summary: Summary,
     /// Those of the screen, or for a baseline; a proof has its own.
     pub sessions: Vec<Session>,
+}
+
+fn kind_of_version_1() -> Kind {
+    Kind::Scenario
 }
 
 /// One `cargo test --test perf`, or one `tollgate bench`.

@@ -1,0 +1,187 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::report::comparison::{Advice, Criterion, Traffic};
+use crate::report::file::ReportFile;
+use crate::report::sweep::{Sweep, example};
+
+fn contenders_of(sweep: Sweep) -> Vec<Contender> {
+    contenders(vec![("sweep.json".into(), ReportFile::Sweep(Box::new(sweep)))]).unwrap()
+}
+
+fn crossing() -> Comparison {
+    compare(&contenders_of(example::crossing()), &Wishes::default()).unwrap()
+}
+
+fn advice(comparison: &Comparison, traffic: Traffic) -> &Advice {
+    &comparison.recommendation.classes.iter().find(|class| class.traffic == traffic).unwrap().advice
+}
+
+fn reasons(comparison: &Comparison, traffic: Traffic) -> String {
+    let mut classes = comparison.recommendation.classes.iter();
+    classes.find(|class| class.traffic == traffic).unwrap().reasons.join("\n")
+}
+
+#[test]
+fn curves_that_cross_are_told_with_where() {
+    let comparison = crossing();
+    let throughput = comparison
+        .crossings
+        .iter()
+        .find(|crossing| crossing.metric == metric("output_tokens_per_s"))
+        .unwrap();
+    assert_eq!((throughput.before.as_str(), throughput.after.as_str()), ("quick", "wide"));
+    assert_eq!((throughput.up_to, throughput.from), (4.0, 8.0));
+    assert!((4.0..8.0).contains(&throughput.at), "{throughput:?}");
+}
+
+#[test]
+fn low_and_high_traffic_get_different_advice() {
+    let comparison = crossing();
+    assert_eq!(advice(&comparison, Traffic::Low), &Advice::Take("quick".into()));
+    assert_eq!(advice(&comparison, Traffic::Medium), &Advice::Take("wide".into()));
+    assert_eq!(advice(&comparison, Traffic::High), &Advice::NotMeasured);
+    let why = reasons(&comparison, Traffic::Low);
+    assert!(why.contains("quick has the better output throughput: "), "{why}");
+    assert!(reasons(&comparison, Traffic::Medium).contains("wide failed 1 of 192 (1 timeout)"));
+    assert!(reasons(&comparison, Traffic::High).contains("from 50 users on"));
+}
+
+#[test]
+fn an_engine_against_itself_is_a_tie_at_every_level_and_too_close_to_call() {
+    let mut sweep = example::crossing();
+    sweep.targets[1] = sweep.targets[0].clone();
+    let comparison = compare(&contenders_of(sweep), &Wishes::default()).unwrap();
+    let metrics = || comparison.levels.iter().flat_map(|level| &level.metrics);
+    assert!(metrics().count() > 20 && metrics().all(|metric| metric.winner.is_none()));
+    assert_eq!(comparison.crossings, []);
+    let names = ["quick (llamacpp b11434) #1".to_owned(), "quick (llamacpp b11434) #2".to_owned()];
+    assert_eq!(advice(&comparison, Traffic::Low), &Advice::TooCloseToCall(names.into()));
+    assert!(reasons(&comparison, Traffic::Low).contains("Their output throughput is a tie."));
+}
+
+#[test]
+fn what_was_not_told_is_left_out_and_said_so() {
+    let recommendation = crossing().recommendation;
+    assert_eq!(
+        recommendation.left_out[&Criterion::Efficiency],
+        "what an hour costs is not known of quick, wide (--costs)"
+    );
+    assert!(recommendation.left_out.contains_key(&Criterion::Simplicity));
+    let scored: Vec<Criterion> = recommendation.classes[0].scores.keys().copied().collect();
+    assert_eq!(scored, [Criterion::Performance, Criterion::Reliability]);
+}
+
+#[test]
+fn wishes_turn_the_advice() {
+    let simplicity = [("quick".to_owned(), 5.0), ("wide".to_owned(), 1.0)].into();
+    let weights = Wishes::parse_weights("performance=10,simplicity=90").unwrap();
+    let wishes = Wishes { weights, simplicity, ..Wishes::default() };
+    let comparison = compare(&contenders_of(example::crossing()), &wishes).unwrap();
+    assert_eq!(advice(&comparison, Traffic::Medium), &Advice::Take("quick".into()));
+    let costs = [("quick".to_owned(), 1.0), ("wide".to_owned(), 9.0)].into();
+    let weights = Wishes::parse_weights("efficiency=1").unwrap();
+    let wishes = Wishes { weights, costs, ..Wishes::default() };
+    let comparison = compare(&contenders_of(example::crossing()), &wishes).unwrap();
+    assert_eq!(advice(&comparison, Traffic::Medium), &Advice::Take("quick".into()));
+    let unknown = Wishes { costs: [("quik".to_owned(), 1.0)].into(), ..Wishes::default() };
+    let error = compare(&contenders_of(example::crossing()), &unknown).unwrap_err().to_string();
+    assert!(
+        error.starts_with("there is no target `quik` among those compared: did you mean `quick`?"),
+        "{error}"
+    );
+}
+
+#[test]
+fn another_model_on_one_side_is_told_first() {
+    let mut sweep = example::crossing();
+    assert_eq!(compare(&contenders_of(sweep.clone()), &Wishes::default()).unwrap().caveats, [""; 0]);
+    let environment = sweep.targets[1].environment.as_mut().unwrap();
+    environment.model = "Qwen/Qwen3-8B-AWQ".into();
+    environment.machine = "2 x CPU".into();
+    let caveats = compare(&contenders_of(sweep), &Wishes::default()).unwrap().caveats;
+    assert!(
+        caveats[0].starts_with(
+            "Different models or quantisations: quick has Qwen/Qwen3-8B, wide has Qwen/Qwen3-8B-AWQ."
+        ),
+        "{caveats:?}"
+    );
+    assert!(caveats[1].starts_with("Different machines: "), "{caveats:?}");
+}
+
+#[test]
+fn reports_of_scenarios_are_levels_of_one_curve() {
+    let report = |load: u32, target: &str| {
+        let mut report = crate::report::example::ok();
+        report.scenario.target = target.into();
+        let level = &example::crossing().targets[0].levels[load.ilog2() as usize];
+        (report.load, report.summary, report.sessions) =
+            (Some(level.load), level.summary.clone(), level.sessions.clone());
+        (format!("{target}-{load}.json"), ReportFile::Scenario(Box::new(report)))
+    };
+    let all = vec![report(8, "a"), report(1, "a"), report(1, "b")];
+    let found = contenders(all).unwrap();
+    let ladder = |contender: &Contender| contender.levels.iter().map(|level| level.at).collect::<Vec<f64>>();
+    assert_eq!((found[0].name.as_str(), ladder(&found[0])), ("a", vec![1.0, 8.0]));
+    assert_eq!((found[1].name.as_str(), ladder(&found[1])), ("b", vec![1.0]));
+    let comparison = compare(&found, &Wishes::default()).unwrap();
+    assert_eq!(comparison.levels.len(), 1);
+}
+
+#[test]
+fn what_can_not_be_compared_is_told_with_what_to_do() {
+    let one = vec![("a.json".to_owned(), ReportFile::Scenario(Box::new(crate::report::example::ok())))];
+    let error = compare(&contenders(one).unwrap(), &Wishes::default()).unwrap_err().to_string();
+    assert!(error.contains("at least two targets, found 1: name more reports"), "{error}");
+    let old = crate::report::Report { load: None, ..crate::report::example::ok() };
+    let error = contenders(vec![("old.json".into(), ReportFile::Scenario(Box::new(old)))]).unwrap_err();
+    assert!(error.to_string().starts_with("old.json: a report of version 1"), "{error}");
+    let made = ReportFile::Comparison(Box::new(crossing()));
+    assert!(contenders(vec![("c.json".into(), made)]).unwrap_err().to_string().contains("once more"));
+}
+
+#[test]
+fn a_target_without_any_figures_takes_part_and_is_said_to_be_absent() {
+    let mut sweep = example::crossing();
+    let mut gone = sweep.targets[0].clone();
+    (gone.name, gone.levels, gone.trouble) =
+        ("gone".into(), Vec::new(), Some("no Docker daemon answers".into()));
+    sweep.targets.push(gone);
+    let comparison = compare(&contenders_of(sweep), &Wishes::default()).unwrap();
+    assert!(
+        reasons(&comparison, Traffic::Low).contains("gone was not measured here: no Docker daemon answers.")
+    );
+}
+
+#[test]
+fn a_comparison_reads_back_as_what_was_written() {
+    let text = serde_json::to_string(&crossing()).unwrap();
+    let ReportFile::Comparison(back) = crate::report::file::read("c.json", &text).unwrap() else { panic!() };
+    assert_eq!(serde_json::to_string(&back).unwrap(), text);
+}
+
+proptest! {
+    /// Names and the order of targets are nobody's merit.
+    #[test]
+    fn the_order_of_the_targets_changes_nothing(drop in 0..5_usize) {
+        let mut sweep = example::crossing();
+        sweep.targets.iter_mut().for_each(|target| drop_level(target, drop));
+        let there = compare(&contenders_of(sweep.clone()), &Wishes::default()).unwrap();
+        sweep.targets.reverse();
+        let back = compare(&contenders_of(sweep), &Wishes::default()).unwrap();
+        let advice = |comparison: &Comparison| {
+            comparison.recommendation.classes.iter().map(|class| class.advice.clone()).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(advice(&there), advice(&back));
+        prop_assert_eq!(there.levels.len(), back.levels.len());
+        for (one, other) in there.levels.iter().zip(&back.levels) {
+            for (one, other) in one.metrics.iter().zip(&other.metrics) {
+                prop_assert_eq!(&one.winner, &other.winner);
+            }
+        }
+    }
+}
+
+fn drop_level(target: &mut crate::report::sweep::SweptTarget, number: usize) {
+    target.levels.remove(number);
+}
