@@ -1,8 +1,12 @@
 //! What an engine is asked: prompts, output length, sampling, and the seed everything is drawn from.
 
+use std::fmt;
+
 use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::figures::counted;
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Workload {
@@ -15,6 +19,19 @@ pub struct Workload {
     pub ignore_eos: bool,
     pub seed: u64,
     pub sampling: Sampling,
+}
+
+/// `prompts of 128 tokens, answers of 64, seed 1`.
+impl fmt::Display for Workload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.prompts {
+            Prompts::Synthetic(Synthetic { input_tokens, .. }) => {
+                write!(f, "prompts of {input_tokens} tokens")?
+            }
+            Prompts::List(prompts) => write!(f, "{}", counted(prompts.len() as u64, "prompt"))?,
+        }
+        write!(f, ", answers of {}, seed {}", self.output_tokens, self.seed)
+    }
 }
 
 /// Which of the OpenAI routes is asked.

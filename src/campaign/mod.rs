@@ -4,6 +4,7 @@ mod course;
 mod duel;
 mod proof;
 mod session;
+mod sweep;
 mod witness;
 
 use std::time::Duration;
@@ -26,6 +27,7 @@ use crate::verdict::explain::onset;
 
 use course::{Course, Need};
 pub use session::{Asked, Held, Shift, Which, hold};
+pub use sweep::{Ladder, Sweeping};
 
 /// Everything a campaign needs from outside.
 pub struct Campaign<'a> {

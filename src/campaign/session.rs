@@ -98,9 +98,24 @@ pub fn hold(
     listen: &dyn Fn(Event),
     cancel: &Cancel,
 ) -> Held {
-    let mut sitting = Sitting::new(asked, launched, which, listen, cancel);
+    hold_all(Sitting::new(asked, launched, which, listen, cancel))
+}
+
+/// Holds it with somebody else taking every measured record, too.
+pub fn hold_heard(
+    asked: &Asked,
+    launched: &Launched,
+    which: Which,
+    listen: &dyn Fn(Event),
+    cancel: &Cancel,
+    hear: &mut dyn RecordSink,
+) -> Held {
+    hold_all(Sitting { hear: Some(hear), ..Sitting::new(asked, launched, which, listen, cancel) })
+}
+
+fn hold_all(mut sitting: Sitting) -> Held {
     sitting.warm_up();
-    for round in 1..=asked.run.rounds {
+    for round in 1..=sitting.asked.run.rounds {
         sitting.round(round);
     }
     sitting.held()
@@ -136,6 +151,7 @@ struct Sitting<'a> {
     client: Result<Client, Trouble>,
     witness: Witness,
     log: Result<Option<RecordLog>, StoreError>,
+    hear: Option<&'a mut dyn RecordSink>,
     session: Session,
 }
 
@@ -172,6 +188,7 @@ impl<'a> Sitting<'a> {
             client: launched.client(asked.run.request_timeout).map_err(Trouble::from),
             witness: Witness::default(),
             log: asked.records.as_ref().map(RecordFile::append).transpose(),
+            hear: None,
             session: Session {
                 records: asked.records.as_ref().map(RecordFile::name),
                 ..empty_session(which.number, launched)
@@ -240,6 +257,7 @@ impl<'a> Sitting<'a> {
                 witness: &mut sitting.witness,
                 failures: &mut sitting.session.failures,
                 log,
+                hear: sitting.hear.as_deref_mut(),
             };
             let result = client.run_round(workload, load, &mut sitting.deck, watch, &mut ledger)?;
             let window = ledger.summary.window();
@@ -310,20 +328,24 @@ impl<'a> Sitting<'a> {
 }
 
 /// What a round's records are entered into as they come.
-struct Ledger<'a> {
+struct Ledger<'a, 's> {
     summary: SummaryBuilder,
     witness: &'a mut Witness,
     /// Of the session, in words.
     failures: &'a mut Vec<String>,
     log: Option<&'a mut RecordLog>,
+    hear: Option<&'a mut (dyn RecordSink + 's)>,
 }
 
-impl RecordSink for Ledger<'_> {
+impl RecordSink for Ledger<'_, '_> {
     fn take(&mut self, record: &RequestRecord) {
         self.summary.take(record);
         self.witness.hear(record);
         if let Some(log) = &mut self.log {
             log.take(record);
+        }
+        if let Some(hear) = &mut self.hear {
+            hear.take(record);
         }
         if let Err(failure) = &record.outcome
             && self.failures.len() < FAILURES_IN_WORDS

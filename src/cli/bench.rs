@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use clap::builder::NonEmptyStringValueParser;
 use jiff::Timestamp;
 
 use crate::campaign::{Asked, Held, Shift, Which, hold};
+use crate::cli::workload_args::WorkloadArgs;
 use crate::clock;
 use crate::engine::EngineChoice;
 use crate::event::Event;
@@ -25,7 +25,7 @@ use crate::store::{self, RECORDS, RecordFile, StoreError};
 use crate::target::{Endpoint, Place, ProofPlan, TargetSpec};
 use crate::verdict::Verdict;
 use crate::worker::Worker;
-use crate::workload::{Api, Prompt, Prompts, Sampling, Synthetic, Workload};
+use crate::workload::Workload;
 
 /// Drive one load against a server and show every metric.
 #[derive(Debug, clap::Args)]
@@ -48,30 +48,8 @@ pub struct Args {
     /// No request starts later than this, such as `30s`.
     #[arg(long)]
     duration: Option<HumanDuration>,
-    /// Output tokens of every answer.
-    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
-    max_tokens: u32,
-    /// Ask the engine to go on past its end-of-sequence token, so that every answer has the same length.
-    #[arg(long)]
-    ignore_eos: bool,
-    /// Tokens of every generated prompt.
-    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
-    input_tokens: u32,
-    /// This prompt instead of generated ones; before each copy goes a line that makes it unique.
-    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
-    prompt: Option<String>,
-    /// Which of the OpenAI routes is asked.
-    #[arg(long, value_enum, default_value_t = Api::Chat)]
-    api: Api,
-    /// Ask for answers in one piece; then there is no TTFT, TPOT or ITL.
-    #[arg(long)]
-    no_stream: bool,
-    /// Of sampling; the server's own, if not given.
-    #[arg(long)]
-    temperature: Option<f64>,
-    /// What prompts are drawn from.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
+    #[command(flatten)]
+    workload: WorkloadArgs,
     /// Load before the measured one, with prompts of its own and one request per user at least.
     #[arg(long, default_value = "0s")]
     warmup: HumanDuration,
@@ -206,7 +184,7 @@ fn bench(
         version: report::VERSION,
         run,
         scenario,
-        load: Some(load),
+        load: Some(args.load()),
         scenario_hash: Some(work.hash),
         passed: trouble.is_none(),
         verdict: if trouble.is_none() { Verdict::Ok } else { Verdict::Invalid },
@@ -236,21 +214,6 @@ impl Args {
             }),
             proof: ProofPlan::default(),
             unavailable: None,
-        }
-    }
-
-    fn workload(&self) -> Workload {
-        Workload {
-            api: self.api,
-            stream: !self.no_stream,
-            prompts: match &self.prompt {
-                Some(prompt) => Prompts::List(vec![Prompt::Text(prompt.clone())]),
-                None => Prompts::Synthetic(Synthetic { input_tokens: self.input_tokens, shared_prefix: 0.0 }),
-            },
-            output_tokens: self.max_tokens,
-            ignore_eos: self.ignore_eos,
-            seed: self.seed,
-            sampling: Sampling { temperature: self.temperature, ..Sampling::default() },
         }
     }
 
@@ -286,7 +249,7 @@ impl Args {
     }
 
     fn work(&self) -> anyhow::Result<Work> {
-        let (workload, whole, plan) = (self.workload(), self.load(), self.plan());
+        let (workload, whole, plan) = (self.workload.workload(), self.load(), self.plan());
         let hash = hash_of(&workload, &whole, &plan);
         let load = self.worker.map_or(Ok(whole), |worker| worker.share(&whole))?;
         let deal = self.worker.map(|worker| worker.deal(&whole));

@@ -5,6 +5,7 @@ mod accept;
 mod bench;
 mod bisect;
 mod calibrate;
+mod compare;
 mod comparison;
 mod merge;
 mod power;
@@ -12,6 +13,8 @@ mod records;
 mod report;
 mod schema;
 mod simulate;
+mod sweep;
+mod workload_args;
 
 use std::process::ExitCode;
 
@@ -38,11 +41,13 @@ enum Command {
     Bisect(bisect::Args),
     Calibrate(calibrate::Args),
     Merge(merge::Args),
+    Compare(compare::Args),
     Power(power::Args),
     Records(records::Args),
     Report(report::Args),
     Schema(schema::Args),
     Simulate(simulate::Args),
+    Sweep(sweep::Args),
 }
 
 /// The binary's `main`.
@@ -57,11 +62,13 @@ pub fn run() -> ExitCode {
         Command::Bisect(args) => bisect::run(args),
         Command::Calibrate(args) => calibrate::run(&args),
         Command::Merge(args) => merge::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Power(args) => power::run(args),
         Command::Records(args) => records::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Schema(args) => Ok(schema::run(&args)),
         Command::Simulate(args) => simulate::run(args),
+        Command::Sweep(args) => sweep::run(args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -21,6 +21,7 @@ mod printable;
 pub mod request_rows;
 pub mod svg;
 pub mod sweep;
+pub mod sweep_table;
 pub mod table;
 
 use std::collections::BTreeMap;

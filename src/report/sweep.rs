@@ -80,7 +80,7 @@ pub struct Level {
     /// Where limits were given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub goodput: Option<Goodput>,
-    /// Of the first round.
+    /// Of the first session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeline: Option<Timeline>,
     pub sessions: Vec<Session>,

@@ -26,8 +26,19 @@ pub fn hash_of(workload: &Workload, load: &Load, run: &RunPlan) -> String {
             "request_timeout": run.request_timeout,
         },
     });
+    hash(&asked)
+}
+
+impl Workload {
+    /// Of what is asked alone, whatever the load.
+    pub fn hash(&self) -> String {
+        hash(&json!(self))
+    }
+}
+
+fn hash(asked: &Value) -> String {
     let mut text = String::new();
-    write_canonical(&asked, &mut text);
+    write_canonical(asked, &mut text);
     format!("sha256:{}", fingerprint(&text))
 }
 

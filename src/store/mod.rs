@@ -14,7 +14,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use crate::report::Report;
+use crate::report::file::{self, FileError, ReportFile};
 
 pub use artifact::{Artifact, ArtifactError};
 pub use baselines::Baselines;
@@ -41,8 +44,8 @@ impl StoreError {
     }
 }
 
-/// Writes one report to a path of the user's choice.
-pub fn write_report(path: &Path, report: &Report) -> Result<(), StoreError> {
+/// Writes one report, of any kind, to a path of the user's choice.
+pub fn write_report(path: &Path, report: &impl Serialize) -> Result<(), StoreError> {
     let mut json = serde_json::to_string_pretty(report).expect("reports are plain data");
     json.push('\n');
     write(path, &json)
@@ -51,6 +54,20 @@ pub fn write_report(path: &Path, report: &Report) -> Result<(), StoreError> {
 pub fn read_report(path: &Path) -> Result<Report, StoreError> {
     let read = || Ok(serde_json::from_str(&fs::read_to_string(path)?)?);
     read().map_err(|source| StoreError::new("read report", path, source))
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// Reads a report of any kind.
+pub fn read_any_report(path: &Path) -> Result<ReportFile, ReadError> {
+    let text = fs::read(path).map_err(|cause| StoreError::new("read", path, cause))?;
+    Ok(file::read(&path.display().to_string(), &String::from_utf8_lossy(&text))?)
 }
 
 fn write(path: &Path, text: &str) -> Result<(), StoreError> {

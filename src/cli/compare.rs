@@ -1,0 +1,82 @@
+//! `tollgate compare`: which target is the better one, by reports.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::comparison::{self, BadWish, Wishes};
+use crate::report::comparison::{Comparison, Criterion};
+use crate::report::file::ReportFile;
+use crate::report::sweep::Sweep;
+use crate::report::sweep_table;
+use crate::store;
+
+/// Compare targets by the reports of sweeps, benches or a suite, and recommend one for low, medium and high traffic.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// What `sweep --json` or `bench --json` wrote, or target/tollgate/<run>/*.json.
+    #[arg(required = true)]
+    reports: Vec<PathBuf>,
+    /// What counts how much; what is not named counts nothing.
+    #[arg(long, value_name = "CRITERION=WEIGHT,…", value_parser = weights,
+        default_value = "performance=40,reliability=30,efficiency=20,simplicity=10")]
+    weights: Weights,
+    /// How simple each target is to run, from 1 to 5 (the simplest), such as `vllm=3,ollama=5`.
+    #[arg(long, value_name = "TARGET=N,…", value_parser = simplicity)]
+    simplicity: Option<Values>,
+    /// What an hour of each target costs, in any currency, or its watts: for efficiency.
+    #[arg(long, value_name = "TARGET=COST,…", value_parser = costs)]
+    costs: Option<Values>,
+    /// Write the comparison to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+// As clap wants it: a list of values would be several arguments.
+type Weights = std::sync::Arc<BTreeMap<Criterion, f64>>;
+type Values = std::sync::Arc<BTreeMap<String, f64>>;
+
+fn weights(text: &str) -> Result<Weights, BadWish> {
+    Wishes::parse_weights(text).map(Weights::new)
+}
+
+fn simplicity(text: &str) -> Result<Values, BadWish> {
+    Wishes::parse_simplicity(text).map(Values::new)
+}
+
+fn costs(text: &str) -> Result<Values, BadWish> {
+    Wishes::parse_costs(text).map(Values::new)
+}
+
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let mut reports = Vec::new();
+    for path in &args.reports {
+        reports.push((path.display().to_string(), store::read_any_report(path)?));
+    }
+    let contenders = comparison::contenders(reports)?;
+    let comparison = comparison::compare(&contenders, &args.wishes())?;
+    println!("{}", sweep_table::comparison(&comparison));
+    if let Some(path) = &args.json {
+        store::write_report(path, &comparison)?;
+        println!("Comparison: {}", path.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Of a sweep's own targets; `None` where there is but one.
+pub fn of_sweep(sweep: &Sweep, wishes: &Wishes) -> Option<Comparison> {
+    let report = ReportFile::Sweep(Box::new(sweep.clone()));
+    let contenders = comparison::contenders(vec![(sweep.run.id.clone(), report)]).ok()?;
+    comparison::compare(&contenders, wishes).ok()
+}
+
+impl Args {
+    fn wishes(&self) -> Wishes {
+        let values = |values: &Option<Values>| values.as_deref().cloned().unwrap_or_default();
+        Wishes {
+            weights: self.weights.as_ref().clone(),
+            simplicity: values(&self.simplicity),
+            costs: values(&self.costs),
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! A sweep and a comparison as tables for a terminal.
+
+use crate::figures;
+use crate::metric::Metric;
+use crate::report::columns::{Align, Columns};
+use crate::report::comparison::{Advice, ClassAdvice, ComparedMetric, Comparison, TargetAtLevel};
+use crate::report::printable::one_line;
+use crate::report::sweep::{Axis, Knee, Level, Sweep, SweptTarget};
+use crate::summary::RequestCounts;
+
+/// A level's figures, with how the head of their column is called.
+const FIGURES: [(&str, &str); 7] = [
+    ("output_tokens_per_s", "tokens/s"),
+    ("ttft_ms_p50", "ttft_ms_p50"),
+    ("ttft_ms_p95", "ttft_ms_p95"),
+    ("tpot_ms_p50", "tpot_ms_p50"),
+    ("tpot_ms_p95", "tpot_ms_p95"),
+    ("e2e_ms_p95", "e2e_ms_p95"),
+    ("success_rate", "succeeded"),
+];
+
+/// Target by target, a row per level, then where it slows down.
+pub fn sweep(sweep: &Sweep) -> String {
+    let mut blocks: Vec<String> = sweep.targets.iter().map(|target| swept_target(target, sweep)).collect();
+    blocks.extend(lines("Warning", &sweep.warnings));
+    blocks.join("\n\n")
+}
+
+/// What makes it hard to compare, level by level who is better, where the curves cross, and what to take.
+pub fn comparison(comparison: &Comparison) -> String {
+    let mut blocks = Vec::new();
+    blocks.extend(lines("Note", &comparison.caveats));
+    blocks.push(metrics(comparison));
+    blocks.push(targets_at_levels(comparison));
+    blocks.extend(crossings(comparison));
+    blocks.push(recommendation(comparison));
+    blocks.extend(lines("Warning", &comparison.warnings));
+    blocks.join("\n\n")
+}
+
+fn swept_target(target: &SweptTarget, sweep: &Sweep) -> String {
+    let mut out = vec![title(target)];
+    if !target.levels.is_empty() {
+        out.extend(levels(target, sweep.axis));
+    }
+    let axis = sweep.axis.name();
+    if target.levels.len() > 1 {
+        out.push(slows_down(target.knee, axis));
+    }
+    if !sweep.limits.is_empty() && !target.levels.is_empty() {
+        let limits = one_line(&sweep.limits.to_string());
+        out.push(match target.meets_limits_up_to {
+            Some(at) => format!("It meets {limits} up to {at} {axis}."),
+            None => format!("It does not meet {limits} at its lowest level."),
+        });
+    }
+    out.extend(target.trouble.iter().map(|trouble| format!("Not measured further: {}", one_line(trouble))));
+    out.extend(lines("Warning", &target.warnings));
+    out.join("\n")
+}
+
+fn title(target: &SweptTarget) -> String {
+    let name = one_line(&target.name);
+    match &target.environment {
+        Some(environment) => format!(
+            "{name}: {} with {} on {}",
+            one_line(&environment.engine),
+            one_line(&environment.model),
+            one_line(&environment.machine)
+        ),
+        None => name,
+    }
+}
+
+fn levels(target: &SweptTarget, axis: Axis) -> Vec<String> {
+    let names = FIGURES.map(|(_, name)| name);
+    let [a, b, c, d, e, f, g] = names;
+    let mut columns = Columns::new([axis.name(), a, b, c, d, e, f, g, "within limits"], [Align::Right; 9]);
+    for level in &target.levels {
+        let [a, b, c, d, e, f, g] = FIGURES.map(|(metric, _)| figure(level, metric));
+        let within = level.goodput.map_or(String::new(), |goodput| figures::percent(goodput.share));
+        columns.row([level.at.to_string(), a, b, c, d, e, f, g, within]);
+    }
+    columns.lines()
+}
+
+fn figure(level: &Level, name: &str) -> String {
+    let metric: Metric = name.parse().expect("it is the name of a metric");
+    level.summary.value(metric).map_or("–".into(), |value| figures::value(metric, value))
+}
+
+fn slows_down(knee: Option<Knee>, axis: &str) -> String {
+    match knee {
+        Some(Knee { after, by, gain }) => format!(
+            "It starts to slow down beyond {after} {axis}: up to {by}, each further one brings {} of what the first ones \
+             brought.",
+            figures::percent(gain.max(0.0))
+        ),
+        None => "It does not slow down yet at the highest level.".into(),
+    }
+}
+
+fn metrics(comparison: &Comparison) -> String {
+    let mut columns = Columns::new(
+        [comparison.axis.name(), "metric", "better", "best", "other", "times worse", "99.8 % interval"],
+        [Align::Right, Align::Left, Align::Left, Align::Left, Align::Left, Align::Right, Align::Left],
+    );
+    for level in &comparison.levels {
+        for compared in &level.metrics {
+            for row in rows(level.at, compared) {
+                columns.row(row);
+            }
+        }
+    }
+    columns.lines().join("\n")
+}
+
+/// A row for each target that is not the best.
+fn rows(at: f64, compared: &ComparedMetric) -> Vec<[String; 7]> {
+    let Some((best, others)) = compared.standings.split_first() else { return Vec::new() };
+    let named =
+        |target: &str, value: f64| format!("{} {}", one_line(target), figures::value(compared.metric, value));
+    let row = |other: &crate::report::comparison::Standing| {
+        let better = if other.tied_with_best { "tie".into() } else { one_line(&best.target) };
+        let interval = other.interval.map_or(String::new(), |(low, high)| {
+            format!("{} … {}", figures::number(low), figures::number(high))
+        });
+        [
+            at.to_string(),
+            compared.metric.to_string(),
+            better,
+            named(&best.target, best.value),
+            named(&other.target, other.value),
+            figures::number(other.times_worse),
+            interval,
+        ]
+    };
+    others.iter().map(row).collect()
+}
+
+fn targets_at_levels(comparison: &Comparison) -> String {
+    let mut columns = Columns::new(
+        [comparison.axis.name(), "target", "share of ideal", "succeeded", "failures", "within limits"],
+        [Align::Right, Align::Left, Align::Right, Align::Right, Align::Left, Align::Right],
+    );
+    for level in &comparison.levels {
+        for TargetAtLevel { target, requests, share_of_ideal, goodput } in &level.targets {
+            let share = |share: Option<f64>| share.map_or(String::new(), figures::percent);
+            columns.row([
+                level.at.to_string(),
+                one_line(target),
+                share(*share_of_ideal),
+                format!("{}/{}", requests.succeeded, requests.sent),
+                failures(requests),
+                share(goodput.map(|goodput| goodput.share)),
+            ]);
+        }
+    }
+    columns.lines().join("\n")
+}
+
+fn failures(requests: &RequestCounts) -> String {
+    let classes: Vec<String> =
+        requests.failed.iter().map(|(class, count)| format!("{count} {}", class.name())).collect();
+    classes.join(", ")
+}
+
+fn crossings(comparison: &Comparison) -> Option<String> {
+    let axis = comparison.axis.name();
+    let told: Vec<String> = comparison
+        .crossings
+        .iter()
+        .map(|crossing| {
+            format!(
+                "{}: {} is better up to {} {axis}, {} from {} on; the curves meet at about {}.",
+                crossing.metric,
+                one_line(&crossing.before),
+                crossing.up_to,
+                one_line(&crossing.after),
+                crossing.from,
+                figures::number(crossing.at)
+            )
+        })
+        .collect();
+    (!told.is_empty()).then(|| told.join("\n"))
+}
+
+fn recommendation(comparison: &Comparison) -> String {
+    let recommendation = &comparison.recommendation;
+    let weights: Vec<String> = recommendation
+        .weights
+        .iter()
+        .filter(|(criterion, _)| !recommendation.left_out.contains_key(criterion))
+        .map(|(criterion, weight)| format!("{} {weight}", criterion.name()))
+        .collect();
+    let mut out = vec![format!("Weighed: {}.", weights.join(", "))];
+    let left_out = recommendation.left_out.iter();
+    out.extend(
+        left_out.map(|(criterion, why)| format!("Left out: {}, {}.", criterion.name(), one_line(why))),
+    );
+    out.extend(recommendation.classes.iter().flat_map(advice));
+    out.join("\n")
+}
+
+fn advice(class: &ClassAdvice) -> Vec<String> {
+    let verdict = match &class.advice {
+        Advice::Take(name) => format!("take {}", one_line(name)),
+        Advice::TooCloseToCall(names) => {
+            let names: Vec<String> = names.iter().map(|name| one_line(name)).collect();
+            format!("too close to call between {}", names.join(" and "))
+        }
+        Advice::NotMeasured => "not measured".into(),
+    };
+    let mut totals: Vec<(&String, &f64)> = class.totals.iter().collect();
+    totals.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+    let totals: Vec<String> =
+        totals.into_iter().map(|(name, total)| format!("{} {total:.0}", one_line(name))).collect();
+    let totals = if totals.is_empty() { String::new() } else { format!(" ({} of 100)", totals.join(", ")) };
+    let mut out = vec![format!("For {}: {verdict}{totals}.", class.traffic)];
+    out.extend(class.reasons.iter().map(|reason| format!("  {}", one_line(reason))));
+    out
+}
+
+/// One line each, or nothing.
+fn lines(what: &str, texts: &[String]) -> Option<String> {
+    let told: Vec<String> = texts.iter().map(|text| format!("{what}: {}", one_line(text))).collect();
+    (!told.is_empty()).then(|| told.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::comparison::{Wishes, compare, contenders};
+    use crate::report::file::ReportFile;
+    use crate::report::sweep::example;
+
+    fn compared(sweep: Sweep) -> Comparison {
+        let report = ReportFile::Sweep(Box::new(sweep));
+        compare(&contenders(vec![("sweep.json".into(), report)]).unwrap(), &Wishes::default()).unwrap()
+    }
+
+    #[test]
+    fn a_sweep_shows_every_level_and_where_it_slows_down() {
+        insta::assert_snapshot!(super::sweep(&example::crossing()));
+    }
+
+    #[test]
+    fn a_comparison_shows_who_is_better_where_and_what_to_take() {
+        insta::assert_snapshot!(super::comparison(&compared(example::crossing())));
+    }
+
+    #[test]
+    fn text_of_foreign_origin_can_not_reach_the_terminal() {
+        let nasty = example::nasty();
+        for text in [super::sweep(&nasty), super::comparison(&compared(nasty))] {
+            assert!(!text.contains(['\x1b', '\0', '\u{202e}']), "{text:?}");
+        }
+    }
+}
