@@ -172,15 +172,16 @@ impl Args {
         let mut users = self.concurrency.clone();
         users.sort_unstable();
         users.dedup();
-        let loads =
-            users.into_iter().map(|users| Ok((f64::from(users), Load::closed(users, self.stop(users)?))));
+        let level = |users: u32| -> anyhow::Result<(f64, Load)> {
+            Ok((f64::from(users), Load::closed(users, self.stop(users)?)))
+        };
         Ok(Ladder {
             workload: match (&self.scenario, suite) {
                 (Some(file), Some(suite)) => workload_of(file, suite)?,
                 _ => self.workload.workload(),
             },
             axis: Axis::Users,
-            loads: loads.collect::<anyhow::Result<_>>()?,
+            loads: users.into_iter().map(level).collect::<anyhow::Result<_>>()?,
             run: RunPlan {
                 warmup: self.warmup.0,
                 rounds: self.rounds,

@@ -157,6 +157,17 @@ mod tests {
     }
 
     #[test]
+    fn a_report_of_version_1_still_loads() {
+        let ReportFile::Scenario(report) = read("v1.json", include_str!("file/version-1.json")).unwrap()
+        else {
+            panic!("not a scenario's report")
+        };
+        assert_eq!((report.version, report.kind, report.load), (1, Kind::Scenario, None));
+        assert_eq!(report.summary.requests.succeeded, 4);
+        assert_eq!(report.sessions[0].rounds.len(), 1);
+    }
+
+    #[test]
     fn a_newer_report_is_told_from_a_damaged_one() {
         let mut json = sweep_json();
         json["version"] = json!(VERSION + 1);

@@ -9,5 +9,6 @@ mod engines;
 mod first_run;
 mod proofs;
 mod selection;
+mod sweeps;
 mod trouble;
 mod verdicts;
