@@ -3,7 +3,7 @@
 use std::thread;
 
 use crate::campaign::ENDPOINT_PAUSE;
-use crate::campaign::session::{Asked, Held, INTERRUPTED, Which, hold_heard};
+use crate::campaign::session::{Asked, Held, Which, hold_heard};
 use crate::curve;
 use crate::event::Event;
 use crate::launch::{Launched, Launcher};
@@ -112,7 +112,15 @@ impl Sweeping<'_> {
         let Ladder { workload, loads, run, limits, axis, .. } = self.ladder;
         let (at, load) = &loads[level];
         let scenario = scenario(*axis, *at, &swept.name);
-        let asked = Asked { scenario: &scenario, workload, load, run, salt: &self.run.id, records: None };
+        let asked = Asked {
+            scenario: &scenario,
+            workload,
+            load,
+            run,
+            salt: &self.run.id,
+            records: None,
+            shift: None,
+        };
         let name = session_name(number);
         let mut ear = Ear {
             limits,
@@ -124,7 +132,7 @@ impl Sweeping<'_> {
         let held =
             hold_heard(&asked, launched, Which { number, name: &name }, self.listen, self.cancel, &mut ear);
         let Held { session, trouble, warnings } = held;
-        if trouble.as_deref() == Some(INTERRUPTED) {
+        if trouble.is_some() && self.cancel.is_cancelled() {
             return;
         }
         swept

@@ -7,7 +7,8 @@ use crate::load::{Load, Stop};
 use crate::metric::Metric;
 use crate::record::FailureClass;
 use crate::report::{
-    BaselineUsed, Environment, Kind, Pair, Proof, ProofEnd, ProofSession, Report, Round, Run, Session, VERSION,
+    BaselineUsed, Environment, Kind, Pair, Proof, ProofEnd, ProofSession, Report, Round, Run, Session,
+    VERSION,
 };
 use crate::scenario::{Gate, ScenarioId};
 use crate::summary::{RequestCounts, Summary};

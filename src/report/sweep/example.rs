@@ -27,6 +27,7 @@ pub fn crossing() -> Sweep {
             started: "2026-11-21T10:00:00Z".into(),
             tollgate: "0.1.0".into(),
             root: None,
+            worker: None,
         },
         workload: "prompts of 128 tokens, answers of 20 tokens, seed 1".into(),
         workload_hash: "sha256:77ab77ab77ab77ab".into(),
@@ -120,12 +121,13 @@ fn level(users: u32, places: u32, times: (u64, u32), limits: &Limits) -> Level {
             health: ClientHealth::default(),
             rounds: summaries
                 .into_iter()
-                .map(|summary| Round { summary, health: ClientHealth::default() })
+                .map(|summary| Round { summary, health: ClientHealth::default(), window: None })
                 .collect(),
             server: None,
             failures: Vec::new(),
             log: None,
             records: None,
+            clock: None,
         }],
         summary,
     }
