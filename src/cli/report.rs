@@ -10,8 +10,9 @@ use clap::ValueEnum;
 use crate::nearest::did_you_mean;
 use crate::report::chart::Chart;
 use crate::report::chart::palette::{DARK, LIGHT, Palette};
-use crate::report::page::Page;
-use crate::report::{Report, csv, html, markdown, svg, table};
+use crate::report::gathered::Gathered;
+use crate::report::page::{self, Page};
+use crate::report::{csv, html, markdown, svg, sweep_table, table};
 use crate::store;
 
 /// Show reports as a table, Markdown, CSV, JSON, an HTML page, or charts.
@@ -53,14 +54,14 @@ enum Theme {
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let format = args.format()?;
-    let reports = store::read_reports(&args.reports)?;
+    let gathered = Gathered::of(store::read_reports(&args.reports)?);
     if format == Format::Svg {
-        return charts(args, &Page::of_scenarios(&reports));
+        return charts(args, &Page::of(&gathered));
     }
     if args.chart.is_some() {
         bail!("--chart goes with --format svg; {} has no single charts", format.name());
     }
-    write(args.output.as_deref(), &format.text(&reports))?;
+    write(args.output.as_deref(), &format.text(&gathered)?)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -99,32 +100,48 @@ impl Format {
         self.to_possible_value().expect("no format is hidden").get_name().to_owned()
     }
 
-    fn text(self, reports: &[Report]) -> String {
-        match self {
-            Format::Table => terminal(reports),
-            Format::Md => markdown::markdown(reports),
-            Format::Csv => csv::gates(reports),
-            Format::Json => json(reports),
-            Format::Html => html::html(&Page::of_scenarios(reports)),
+    fn text(self, gathered: &Gathered) -> anyhow::Result<String> {
+        Ok(match self {
+            Format::Table => terminal(gathered),
+            Format::Md => marked_down(gathered),
+            Format::Csv => return separated(gathered),
+            Format::Json => gathered.json(),
+            Format::Html => html::html(&Page::of(gathered)),
             Format::Svg => unreachable!("charts are files of their own"),
-        }
+        })
     }
 }
 
-fn terminal(reports: &[Report]) -> String {
-    match reports {
-        [report] => format!("{}\n{}\n", report.scenario, table::table(report)),
-        _ => table::overview(reports) + "\n",
-    }
-}
-
-/// As this version of tollgate writes it; several as a list.
-fn json(reports: &[Report]) -> String {
-    let text = match reports {
-        [report] => serde_json::to_string_pretty(report),
-        _ => serde_json::to_string_pretty(reports),
+fn terminal(gathered: &Gathered) -> String {
+    let compared = gathered.comparisons.iter().map(sweep_table::comparison);
+    let swept = gathered.sweeps.iter().map(sweep_table::sweep);
+    let gated = match gathered.scenarios.as_slice() {
+        [] => None,
+        [report] => Some(format!("{}\n{}", report.scenario, table::table(report))),
+        reports => Some(table::overview(reports)),
     };
-    text.expect("reports are plain data") + "\n"
+    compared.chain(swept).chain(gated).collect::<Vec<_>>().join("\n\n") + "\n"
+}
+
+/// A run of a suite alone is told as a CI job's summary tells it.
+fn marked_down(gathered: &Gathered) -> String {
+    match gathered.sweeps.is_empty() && gathered.comparisons.is_empty() {
+        true => markdown::markdown(&gathered.scenarios),
+        false => page::markdown(&Page::of(gathered)),
+    }
+}
+
+/// Rows of two kinds would be two files.
+fn separated(gathered: &Gathered) -> anyhow::Result<String> {
+    let Gathered { scenarios, sweeps, comparisons } = gathered;
+    match (scenarios.as_slice(), sweeps.as_slice()) {
+        (scenarios, []) if !scenarios.is_empty() => Ok(csv::gates(scenarios)),
+        ([], sweeps) if !sweeps.is_empty() => Ok(csv::levels(sweeps)),
+        ([], []) if !comparisons.is_empty() => {
+            bail!("a comparison has no CSV; give the reports of the sweeps that it compares")
+        }
+        _ => bail!("sweeps and scenarios have different columns: make a CSV file of each"),
+    }
 }
 
 fn charts(args: &Args, page: &Page) -> anyhow::Result<ExitCode> {

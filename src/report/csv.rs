@@ -1,8 +1,10 @@
 //! Comma-separated values, for spreadsheets and scripts (RFC 4180).
 
+use crate::metric::Metric;
 use crate::report::Report;
 use crate::report::csv_cell::csv_cell;
 use crate::report::printable::one_line;
+use crate::report::sweep::{Level, Sweep, SweptTarget};
 use crate::verdict::GateOutcome;
 
 /// A row per scenario and gate.
@@ -39,6 +41,48 @@ fn gate(report: &Report, outcome: &GateOutcome) -> String {
     .join(",")
 }
 
+/// A row per target and level of the sweeps, with every metric that gates know.
+pub fn levels(sweeps: &[Sweep]) -> String {
+    let metrics: Vec<Metric> = Metric::all().collect();
+    let head = [
+        "target",
+        "engine",
+        "model",
+        "level_of",
+        "level",
+        "requests",
+        "failed",
+        "goodput_share",
+        "goodput_per_s",
+    ];
+    let names = head.iter().map(|name| (*name).to_owned()).chain(metrics.iter().map(Metric::to_string));
+    let mut lines = vec![names.collect::<Vec<_>>().join(",")];
+    for sweep in sweeps {
+        for target in &sweep.targets {
+            lines.extend(target.levels.iter().map(|level| level_row(sweep, target, level, &metrics)));
+        }
+    }
+    lines.join("\r\n") + "\r\n"
+}
+
+fn level_row(sweep: &Sweep, target: &SweptTarget, level: &Level, metrics: &[Metric]) -> String {
+    let environment = target.environment.as_ref();
+    let engine = environment.map(|environment| environment.engine.as_str()).unwrap_or_default();
+    let model = environment.map(|environment| environment.model.as_str()).unwrap_or_default();
+    let requests = &level.summary.requests;
+    let named =
+        [target.name.as_str(), engine, model, sweep.axis.name()].map(|text| csv_cell(&one_line(text)));
+    let counted = [
+        level.at.to_string(),
+        requests.sent.to_string(),
+        requests.failures().to_string(),
+        number(level.goodput.map(|goodput| goodput.share)),
+        number(level.goodput.map(|goodput| goodput.requests_per_s)),
+    ];
+    let measured = metrics.iter().map(|metric| number(level.summary.value(*metric)));
+    named.into_iter().chain(counted).chain(measured).collect::<Vec<_>>().join(",")
+}
+
 /// Empty where there is none.
 fn number(value: Option<f64>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
@@ -47,7 +91,24 @@ fn number(value: Option<f64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::example;
+    use crate::report::{example, sweep};
+
+    #[test]
+    fn a_level_of_a_target_is_a_row_with_every_metric() {
+        let csv = levels(&[sweep::example::crossing()]);
+        let rows: Vec<&str> = csv.lines().collect();
+        assert_eq!(rows.len(), 1 + 2 * sweep::example::LADDER.len());
+        let columns = rows[0].split(',').count();
+        assert!(rows.iter().all(|row| row.split(',').count() == columns));
+        assert!(rows[1].starts_with("quick,llamacpp b11434,Qwen/Qwen3-8B,users,1,"), "{}", rows[1]);
+    }
+
+    #[test]
+    fn a_hostile_target_is_no_formula() {
+        let csv = levels(&[sweep::example::nasty()]);
+        assert!(csv.lines().nth(1).unwrap().starts_with("\"'=HYPERLINK("), "{csv}");
+        assert!(csv.chars().all(|c| c == '\n' || c == '\r' || !c.is_control()));
+    }
 
     #[test]
     fn a_gate_is_a_row_with_the_figures_unrounded() {

@@ -110,7 +110,7 @@ fn cell(markdown: &str) -> String {
 }
 
 /// Text in which no markup has a meaning.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::new();
     for c in one_line(text).chars() {
         match c {

@@ -10,6 +10,7 @@ mod csv_cell;
 #[cfg(test)]
 pub mod example;
 pub mod file;
+pub mod gathered;
 pub mod html;
 pub mod junit;
 pub mod markdown;

@@ -4,11 +4,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::report::Report;
-use crate::store::{StoreError, read_report, write_bytes};
+use crate::report::file::ReportFile;
+use crate::store::{ReadError, StoreError, read_any_report, write_bytes};
 
 /// Files as they are named, folders with all their reports in the order of their names.
-pub fn read_reports(paths: &[PathBuf]) -> Result<Vec<Report>, StoreError> {
+pub fn read_reports(paths: &[PathBuf]) -> Result<Vec<ReportFile>, ReadError> {
     let mut files = Vec::new();
     for path in paths {
         let metadata = fs::metadata(path).map_err(|cause| StoreError::new("read", path, cause))?;
@@ -17,7 +17,7 @@ pub fn read_reports(paths: &[PathBuf]) -> Result<Vec<Report>, StoreError> {
             false => files.push(path.clone()),
         }
     }
-    files.iter().map(|path| read_report(path)).collect()
+    files.iter().map(|path| read_any_report(path)).collect()
 }
 
 pub(super) fn reports_in(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {

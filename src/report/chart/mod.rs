@@ -1,12 +1,14 @@
 //! Charts as data: what is drawn, in which unit, and whose it is. How it looks is up to a renderer.
 
 mod box_stats;
+pub mod comparison;
 mod cumulative;
 #[cfg(test)]
 pub mod example;
 mod extent;
 pub mod gate;
 pub mod palette;
+pub mod sweep;
 
 use palette::Tint;
 

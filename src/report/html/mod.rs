@@ -151,11 +151,25 @@ fn lines(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::report::chart::example as charts;
-    use crate::report::example;
+    use crate::report::gathered::Gathered;
+    use crate::report::{Report, example, sweep};
+
+    fn of_scenarios(scenarios: Vec<Report>) -> Page {
+        Page::of(&Gathered { scenarios, ..Gathered::default() })
+    }
+
+    #[test]
+    fn a_hostile_sweep_stays_text() {
+        let text =
+            html(&Page::of(&Gathered { sweeps: vec![sweep::example::nasty()], ..Gathered::default() }));
+        assert_eq!(text.matches("<script").count(), 1, "only the page's own");
+        assert!(text.contains("&lt;script&gt;alert(&#39;1&#39;)"));
+        assert!(text.chars().all(|c| c == '\n' || !c.is_control()));
+    }
 
     #[test]
     fn the_page_has_no_address_to_load_anything_from() {
-        let text = html(&Page::of_scenarios(&[example::proven(), example::ok()]));
+        let text = html(&of_scenarios(vec![example::proven(), example::ok()]));
         assert!(!text.contains("src=") && !text.contains("@import") && !text.contains("url("), "{text}");
         let addresses: Vec<&str> = text.match_indices("http").map(|(at, _)| &text[at..at + 30]).collect();
         assert!(
@@ -168,7 +182,7 @@ mod tests {
 
     #[test]
     fn hostile_names_stay_text() {
-        let mut page = Page::of_scenarios(&[example::nasty(), example::ok()]);
+        let mut page = of_scenarios(vec![example::nasty(), example::ok()]);
         page.sections[0].charts.push(charts::nasty());
         page.title = charts::nasty().title;
         let text = html(&page);
@@ -181,7 +195,7 @@ mod tests {
 
     #[test]
     fn every_colour_of_a_chart_is_a_variable_of_the_style_sheet() {
-        let text = html(&Page::of_scenarios(&[example::proven()]));
+        let text = html(&of_scenarios(vec![example::proven()]));
         for (at, _) in text.match_indices("var(--") {
             let name = text[at + 4..].split(')').next().unwrap();
             assert!(text.contains(&format!("{name}: #")), "{name} is not given a colour");

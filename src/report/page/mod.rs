@@ -1,14 +1,19 @@
 //! What a page of reports says, in words, tables and charts. How it is marked up is up to a renderer.
 
+mod comparison;
 mod gate;
 mod grid;
+mod markdown;
+mod sweep;
 
 use std::collections::BTreeMap;
 
-use crate::report::Report;
 use crate::report::chart::Chart;
+use crate::report::gathered::Gathered;
+use crate::report::printable::one_line;
 
 pub use grid::{Align, Grid, Row};
+pub use markdown::markdown;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page {
@@ -46,8 +51,15 @@ impl Page {
         Page { title, targets, sections }
     }
 
-    pub fn of_scenarios(reports: &[Report]) -> Page {
-        gate::page(reports)
+    /// Comparisons first, since they answer what the others are asked for.
+    pub fn of(gathered: &Gathered) -> Page {
+        let targets = gathered.targets();
+        let number = |name: &str| targets.iter().position(|target| target == name).unwrap_or_default();
+        let compared = gathered.comparisons.iter().map(|compared| comparison::section(compared, &number));
+        let swept = gathered.sweeps.iter().map(|swept| sweep::section(swept, &number));
+        let gated = gate::sections(&gathered.scenarios, &number);
+        let sections = compared.chain(swept).chain(gated).collect();
+        Page::new(title(gathered, &targets), targets, sections)
     }
 
     /// Every chart under the name of its file; that of its section goes in front where there are several.
@@ -59,5 +71,55 @@ impl Page {
                 false => (chart.name.clone(), chart),
             })
         })
+    }
+}
+
+/// `tollgate: llamacpp, vllm · 1 regressed, 3 ok`.
+fn title(gathered: &Gathered, targets: &[String]) -> String {
+    let mut parts = Vec::new();
+    if !(gathered.sweeps.is_empty() && gathered.comparisons.is_empty()) {
+        parts.push(one_line(&targets.join(", ")));
+    }
+    if !gathered.scenarios.is_empty() {
+        parts.push(gate::title(&gathered.scenarios));
+    }
+    format!("tollgate: {}", parts.join(" · "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Report, example, sweep};
+
+    fn of_scenarios(scenarios: Vec<Report>) -> Page {
+        Page::of(&Gathered { scenarios, ..Gathered::default() })
+    }
+
+    #[test]
+    fn what_needs_a_person_comes_first() {
+        let page = of_scenarios(example::all());
+        assert_eq!(page.sections[0].heading, "chat::users-32::vllm");
+        assert_eq!(
+            page.title,
+            "tollgate: 1 regressed, 1 invalid, 1 no baseline, 1 suspected, 1 ok, 1 ignored"
+        );
+    }
+
+    #[test]
+    fn charts_of_several_scenarios_have_names_of_their_own() {
+        let names = |page: &Page| -> Vec<String> { page.charts().map(|(name, _)| name).collect() };
+        assert_eq!(names(&of_scenarios(vec![example::proven()])), ["changes", "pairs", "ttft-distribution"]);
+        let twice = names(&of_scenarios(vec![example::proven(), example::proven()]));
+        assert_eq!(twice[3], "chat__users-32__vllm-2__changes");
+    }
+
+    #[test]
+    fn a_sweep_has_a_row_per_target_and_level() {
+        let page = Page::of(&Gathered { sweeps: vec![sweep::example::crossing()], ..Gathered::default() });
+        assert_eq!(page.title, "tollgate: quick, wide");
+        let [targets, levels] = page.sections[0].grids.as_slice() else { panic!("not two tables") };
+        assert_eq!(targets.rows[0].cells[2], "between 4 and 8");
+        assert_eq!(levels.rows.len(), 2 * sweep::example::LADDER.len());
+        assert!(levels.rows.iter().all(|row| row.cells.len() == levels.head.len()));
     }
 }

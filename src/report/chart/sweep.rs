@@ -1,0 +1,317 @@
+//! The charts of a sweep: curves over its levels, boxes, distributions, and each target's load over time.
+
+use std::collections::BTreeSet;
+
+use crate::distribution::Distribution;
+use crate::metric::{Latency, Metric, Rate, Stat};
+use crate::report::chart::palette::Tint;
+use crate::report::chart::{
+    self, Across, BoxStats, Chart, Figure, Guide, Marks, Panel, Point, Scale, Series, Stroke, cumulative,
+};
+use crate::report::sweep::{Axis as LevelAxis, Level, Sweep, SweptTarget};
+use crate::timeline::Timeline;
+
+const LATENCIES: [(Latency, &str, &str); 3] = [
+    (Latency::Ttft, "ttft", "Time to first token"),
+    (Latency::Tpot, "tpot", "Time per output token"),
+    (Latency::E2e, "e2e", "End-to-end latency"),
+];
+/// Of a latency's curves, with their strokes.
+const STATS: [(Stat, Stroke); 3] =
+    [(Stat::P50, Stroke::Solid), (Stat::P95, Stroke::Dashed), (Stat::P99, Stroke::Dotted)];
+
+/// Those that have something to show. `tint` is a target's, by its name.
+pub fn charts(sweep: &Sweep, tint: &dyn Fn(&str) -> Tint) -> Vec<Chart> {
+    let drawn = Drawn { sweep, tint };
+    let mut charts = vec![drawn.throughput()];
+    charts.extend(LATENCIES.map(|(latency, name, title)| drawn.latency(latency, name, title)));
+    charts.push(drawn.success());
+    charts.push(drawn.boxes());
+    charts.extend(sweep.targets.iter().filter_map(|target| drawn.load(target)));
+    charts.extend(LATENCIES.map(|(latency, name, title)| drawn.distribution(latency, name, title)));
+    charts.retain(|chart| !chart.is_empty());
+    charts
+}
+
+/// Where a sweep's levels stand on a chart's axis.
+pub fn levels_axis(axis: LevelAxis, levels: &[f64]) -> chart::Axis {
+    let label = match axis {
+        LevelAxis::Users => "concurrent users",
+        LevelAxis::RequestsPerS => "requests/s asked for",
+    };
+    chart::Axis::new(label, Scale::Log { marks: levels.to_vec() })
+}
+
+struct Drawn<'s> {
+    sweep: &'s Sweep,
+    tint: &'s dyn Fn(&str) -> Tint,
+}
+
+impl Drawn<'_> {
+    fn throughput(&self) -> Chart {
+        let metric = Metric::Rate(Rate::OutputTokensPerS);
+        let series = self.sweep.targets.iter().map(|target| self.curve(target, metric, Stroke::Solid, ""));
+        let panel = self.panel("output tokens/s", Scale::Linear, series.collect(), self.knees());
+        let caption = "More is better. Whiskers reach from the lowest to the highest session, or round where there is \
+                       one session. A knee is where another user begins to bring much less than the first ones did.";
+        Chart::of_panel("throughput", "Output throughput", caption, panel)
+    }
+
+    fn latency(&self, latency: Latency, name: &str, title: &str) -> Chart {
+        let series = self.sweep.targets.iter().flat_map(|target| {
+            STATS
+                .map(|(stat, stroke)| self.curve(target, Metric::Latency(latency, stat), stroke, stat.name()))
+        });
+        let label = format!("{} (ms)", name.to_uppercase());
+        let panel = self.panel(&label, Scale::Linear, series.collect(), self.limits(latency));
+        let caption = "Less is better: half of the requests are below the solid line, 95 % below the dashed one, 99 % \
+                       below the dotted one.";
+        Chart::of_panel(name, title, caption, panel)
+    }
+
+    fn success(&self) -> Chart {
+        let metric = Metric::Rate(Rate::SuccessRate);
+        let curves = self.sweep.targets.iter().map(|target| self.curve(target, metric, Stroke::Solid, ""));
+        let goodput = self.sweep.targets.iter().map(|target| {
+            let points =
+                target.levels.iter().filter_map(|level| Some(Point::new(level.at, level.goodput?.share)));
+            self.line(target, "within all limits", Stroke::Dashed, points.collect())
+        });
+        let panel =
+            self.panel("share of requests", Scale::Share, curves.chain(goodput).collect(), Vec::new());
+        let caption =
+            "Requests that were answered; dashed, where limits were given, those that met every one of them.";
+        Chart::of_panel("success", "Success", caption, panel)
+    }
+
+    fn boxes(&self) -> Chart {
+        let levels = levels_of(self.sweep);
+        let series = self.sweep.targets.iter().map(|target| {
+            let boxes = target.levels.iter().filter_map(|level| {
+                let position = levels.iter().position(|at| *at == level.at)?;
+                Some((position as f64, BoxStats::of(level.summary.distribution(Latency::Ttft))?))
+            });
+            Series {
+                name: target.name.clone(),
+                tint: (self.tint)(&target.name),
+                marks: Marks::Boxes(boxes.collect()),
+            }
+        });
+        let names = levels.iter().map(f64::to_string).collect();
+        let panel = Panel {
+            title: String::new(),
+            x: chart::Axis::new(levels_axis(self.sweep.axis, &levels).label, Scale::Categories(names)),
+            y: chart::Axis::new("TTFT (ms)", Scale::Linear),
+            series: series.collect(),
+            guides: self.limits(Latency::Ttft),
+        };
+        let caption = "The box holds the middle half of the requests, the bar in it is the median, and the whiskers \
+                       reach from the 5th to the 95th percentile.";
+        Chart::of_panel("ttft-boxes", "Time to first token, level by level", caption, panel)
+    }
+
+    /// Of the highest level: there one sees what limits the target.
+    fn load(&self, target: &SweptTarget) -> Option<Chart> {
+        let level = target.levels.iter().rev().find(|level| level.timeline.is_some())?;
+        let timeline = level.timeline.as_ref().filter(|timeline| !timeline.is_empty())?;
+        Some(Chart {
+            name: format!("load-{}", target.name),
+            title: format!("{} under its highest load, {} {}", target.name, level.at, self.sweep.axis.name()),
+            caption:
+                "The first session from its first request to its last, without the pauses between rounds."
+                    .into(),
+            figure: Figure::Panels(self.load_panels(target, timeline)),
+        })
+    }
+
+    fn load_panels(&self, target: &SweptTarget, timeline: &Timeline) -> Vec<Panel> {
+        let per_s = |count: f64| count / timeline.bucket_s;
+        let counts = |counts: &[u32]| counts.iter().map(|count| Some(per_s(f64::from(*count)))).collect();
+        let panel = |title: &str, unit: &str, lines: Vec<(&str, Stroke, Vec<Option<f64>>)>| {
+            let series = lines.into_iter().map(|(what, stroke, values)| {
+                self.line(target, what, stroke, over_time(timeline.bucket_s, &values))
+            });
+            Panel {
+                title: title.into(),
+                x: chart::Axis::new("seconds", Scale::Linear),
+                y: chart::Axis::new(unit, Scale::Linear),
+                series: series.collect(),
+                guides: Vec::new(),
+            }
+        };
+        let tokens = timeline.output_tokens.iter().map(|tokens| Some(per_s(*tokens))).collect();
+        let in_flight = timeline.in_flight.iter().map(|count| Some(*count)).collect();
+        let mut ended = vec![("", Stroke::Solid, counts(&timeline.succeeded))];
+        if timeline.failed.iter().any(|count| *count > 0) {
+            ended.push(("failed", Stroke::Dotted, counts(&timeline.failed)));
+        }
+        vec![
+            panel("Throughput", "output tokens/s", vec![("", Stroke::Solid, tokens)]),
+            panel("Requests ended", "requests/s", ended),
+            panel("In flight", "requests", vec![("", Stroke::Solid, in_flight)]),
+            panel("TTFT", "ms, mean of the piece", vec![("", Stroke::Solid, timeline.ttft_ms.clone())]),
+        ]
+    }
+
+    fn distribution(&self, latency: Latency, name: &str, title: &str) -> Chart {
+        let mut named: Vec<(String, Tint, &Distribution)> = Vec::new();
+        for target in &self.sweep.targets {
+            let level = target.levels.last();
+            named.extend(level.map(|level| {
+                let shown = format!("{}, {} {}", target.name, level.at, self.sweep.axis.name());
+                (shown, (self.tint)(&target.name), level.summary.distribution(latency))
+            }));
+        }
+        let label = format!("{} (ms)", name.to_uppercase());
+        let caption = "At each target's highest level: which share of the requests took at most that long. Further left \
+                       is faster, steeper is steadier.";
+        let title = format!("{title}: distribution");
+        Chart::of_panel(&format!("{name}-distribution"), &title, caption, cumulative::panel(&label, &named))
+    }
+
+    fn panel(&self, label: &str, scale: Scale, series: Vec<Series>, guides: Vec<Guide>) -> Panel {
+        Panel {
+            title: String::new(),
+            x: levels_axis(self.sweep.axis, &levels_of(self.sweep)),
+            y: chart::Axis::new(label, scale),
+            series,
+            guides,
+        }
+    }
+
+    fn curve(&self, target: &SweptTarget, metric: Metric, stroke: Stroke, what: &str) -> Series {
+        let points = target.levels.iter().filter_map(|level| {
+            Some(Point {
+                x: level.at,
+                y: level.summary.value(metric)?,
+                interval: scatter(level, metric, stroke),
+            })
+        });
+        self.line(target, what, stroke, points.collect())
+    }
+
+    fn line(&self, target: &SweptTarget, what: &str, stroke: Stroke, points: Vec<Point>) -> Series {
+        Series {
+            name: format!("{} {what}", target.name).trim_end().to_owned(),
+            tint: (self.tint)(&target.name),
+            marks: Marks::Line { stroke, points },
+        }
+    }
+
+    fn knees(&self) -> Vec<Guide> {
+        let knees = self.sweep.targets.iter().filter_map(|target| {
+            let knee = target.knee?;
+            Some(Guide {
+                across: Across::AtX((knee.after * knee.by).sqrt()),
+                label: format!("{}: knee between {} and {}", target.name, knee.after, knee.by),
+                tint: (self.tint)(&target.name),
+            })
+        });
+        knees.collect()
+    }
+
+    fn limits(&self, of: Latency) -> Vec<Guide> {
+        let limits = self.sweep.limits.0.iter();
+        let limits =
+            limits.filter(|limit| matches!(limit.metric, Metric::Latency(latency, _) if latency == of));
+        limits
+            .map(|limit| Guide {
+                across: Across::AtY(limit.bound),
+                label: limit.to_string(),
+                tint: Tint::Limit,
+            })
+            .collect()
+    }
+}
+
+/// From the lowest to the highest value, of the solid lines only: whiskers on every line would hide them all.
+fn scatter(level: &Level, metric: Metric, stroke: Stroke) -> Option<(f64, f64)> {
+    let values = level.values(metric);
+    if values.len() < 2 || stroke != Stroke::Solid {
+        return None;
+    }
+    Some(values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(*v), high.max(*v))))
+}
+
+/// In rising order, those of all targets.
+fn levels_of(sweep: &Sweep) -> Vec<f64> {
+    // Positive numbers are in the order of their bits.
+    let all = sweep.targets.iter().flat_map(|target| &target.levels).map(|level| level.at.to_bits());
+    all.collect::<BTreeSet<u64>>().into_iter().map(f64::from_bits).collect()
+}
+
+/// Each value in the middle of its piece; a piece without one is passed over.
+fn over_time(bucket_s: f64, values: &[Option<f64>]) -> Vec<Point> {
+    let pieces = values.iter().enumerate();
+    pieces.filter_map(|(piece, value)| Some(Point::new((piece as f64 + 0.5) * bucket_s, (*value)?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sweep::example;
+
+    fn drawn() -> Vec<Chart> {
+        let sweep = example::crossing();
+        charts(&sweep, &|name| Tint::Target(usize::from(name != "quick")))
+    }
+
+    fn panels<'c>(charts: &'c [Chart], name: &str) -> &'c [Panel] {
+        let chart =
+            charts.iter().find(|chart| chart.name == name).unwrap_or_else(|| panic!("no chart {name}"));
+        let Figure::Panels(panels) = &chart.figure else { panic!("{name} has no panels") };
+        panels
+    }
+
+    #[test]
+    fn every_chart_of_the_catalogue_is_there() {
+        let names: Vec<String> = drawn().into_iter().map(|chart| chart.name).collect();
+        let expected = [
+            "throughput",
+            "ttft",
+            "tpot",
+            "e2e",
+            "success",
+            "ttft-boxes",
+            "load-quick",
+            "load-wide",
+            "ttft-distribution",
+            "tpot-distribution",
+            "e2e-distribution",
+        ];
+        assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn the_knee_is_marked_between_its_levels_in_the_target_s_colour() {
+        let charts = drawn();
+        let guide = &panels(&charts, "throughput")[0].guides[0];
+        let Across::AtX(at) = guide.across else { panic!("not upright") };
+        assert!(at > 4.0 && at < 8.0, "{at}");
+        assert_eq!(guide.tint, Tint::Target(0));
+    }
+
+    #[test]
+    fn a_limit_stands_in_the_charts_of_its_latency_only() {
+        let charts = drawn();
+        assert_eq!(panels(&charts, "ttft")[0].guides[0].label, "ttft_ms_p95 ≤ 400");
+        assert_eq!(panels(&charts, "ttft-boxes")[0].guides.len(), 1);
+        assert!(panels(&charts, "e2e")[0].guides.is_empty());
+    }
+
+    #[test]
+    fn the_load_view_has_four_panels() {
+        assert_eq!(panels(&drawn(), "load-quick").len(), 4);
+    }
+
+    #[test]
+    fn a_target_has_one_colour_in_every_chart() {
+        for chart in drawn() {
+            let Figure::Panels(panels) = chart.figure else { continue };
+            for series in panels.iter().flat_map(|panel| &panel.series) {
+                let expected = Tint::Target(usize::from(!series.name.starts_with("quick")));
+                assert_eq!(series.tint, expected, "{} in {}", series.name, chart.name);
+            }
+        }
+    }
+}

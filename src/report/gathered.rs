@@ -1,0 +1,74 @@
+//! Reports of any kinds, put in order.
+
+use crate::report::Report;
+use crate::report::comparison::Comparison;
+use crate::report::file::ReportFile;
+use crate::report::sweep::Sweep;
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Gathered {
+    pub scenarios: Vec<Report>,
+    pub sweeps: Vec<Sweep>,
+    pub comparisons: Vec<Comparison>,
+}
+
+impl Gathered {
+    pub fn of(files: Vec<ReportFile>) -> Gathered {
+        let mut gathered = Gathered::default();
+        for file in files {
+            match file {
+                ReportFile::Scenario(report) => gathered.scenarios.push(*report),
+                ReportFile::Sweep(sweep) => gathered.sweeps.push(*sweep),
+                ReportFile::Comparison(comparison) => gathered.comparisons.push(*comparison),
+            }
+        }
+        gathered
+    }
+
+    /// Every target once, in the order in which the reports name them. Its place is its number, and so its colour.
+    pub fn targets(&self) -> Vec<String> {
+        let swept = self.sweeps.iter().flat_map(|sweep| sweep.targets.iter().map(|target| &target.name));
+        let compared = self
+            .comparisons
+            .iter()
+            .flat_map(|comparison| comparison.targets.iter().map(|target| &target.name));
+        let gated = self.scenarios.iter().map(|report| &report.scenario.target);
+        let mut names: Vec<String> = Vec::new();
+        for name in swept.chain(compared).chain(gated) {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        names
+    }
+
+    /// As this version of tollgate writes them: one as it is, several as a list.
+    pub fn json(&self) -> String {
+        let values = self.comparisons.iter().map(serde_json::to_value);
+        let values = values.chain(self.sweeps.iter().map(serde_json::to_value));
+        let values = values.chain(self.scenarios.iter().map(serde_json::to_value));
+        let values: Vec<serde_json::Value> =
+            values.map(|value| value.expect("reports are plain data")).collect();
+        let text = match values.as_slice() {
+            [value] => serde_json::to_string_pretty(value),
+            _ => serde_json::to_string_pretty(&values),
+        };
+        text.expect("reports are plain data") + "\n"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{example, sweep};
+
+    #[test]
+    fn a_target_has_one_number_whichever_reports_name_it() {
+        let gathered = Gathered {
+            scenarios: example::all(),
+            sweeps: vec![sweep::example::crossing(), sweep::example::crossing()],
+            comparisons: Vec::new(),
+        };
+        assert_eq!(gathered.targets(), ["quick", "wide", "vllm", "ollama"]);
+    }
+}
