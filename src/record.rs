@@ -102,6 +102,8 @@ pub struct Failure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureClass {
+    /// The client could not send it in time. That says nothing of the engine, which never saw it.
+    NotSent,
     /// No byte of the request reached the engine.
     Connect,
     /// Not answered in full within the scenario's `request_timeout`.
@@ -117,6 +119,28 @@ pub enum FailureClass {
 }
 
 impl RequestRecord {
+    /// One that the client gave up on before it was sent.
+    pub fn not_sent(due_ns: Nanos, at_ns: Nanos, why: String) -> RequestRecord {
+        RequestRecord {
+            id: String::new(),
+            due_ns,
+            sent_ns: at_ns,
+            content_ns: Vec::new(),
+            end_ns: at_ns,
+            input_tokens: None,
+            output_tokens: 0,
+            tokens_counted_by: TokenCount::Chunks,
+            finish: None,
+            server_times: ServerTimes::default(),
+            reconnects: 0,
+            outcome: Err(Failure { class: FailureClass::NotSent, detail: why }),
+        }
+    }
+
+    pub fn is_sent(&self) -> bool {
+        !matches!(&self.outcome, Err(Failure { class: FailureClass::NotSent, .. }))
+    }
+
     pub fn first_content_ns(&self) -> Option<Nanos> {
         self.content_ns.first().copied()
     }
@@ -146,17 +170,19 @@ impl Finish {
 }
 
 impl FailureClass {
-    pub const ALL: [FailureClass; 6] = [
+    pub const ALL: [FailureClass; 7] = [
         FailureClass::Connect,
         FailureClass::Timeout,
         FailureClass::HttpStatus,
         FailureClass::BrokenStream,
         FailureClass::InStreamError,
         FailureClass::BadPayload,
+        FailureClass::NotSent,
     ];
 
     pub fn name(self) -> &'static str {
         match self {
+            FailureClass::NotSent => "not_sent",
             FailureClass::Connect => "connect",
             FailureClass::Timeout => "timeout",
             FailureClass::HttpStatus => "http_status",

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::distribution::Distribution;
-use crate::load::{Arrival, Load};
+use crate::load::Load;
 use crate::metric::{Latency, Metric, Rate};
 use crate::record::{FailureClass, Finish, Nanos, RecordSink, RequestRecord, TokenCount};
 
@@ -32,6 +32,9 @@ pub struct Summary {
 #[serde(deny_unknown_fields)]
 pub struct RequestCounts {
     pub sent: u64,
+    /// Due, and not sent: the client's failures and not the engine's. None of the other counts has them.
+    #[serde(default)]
+    pub not_sent: u64,
     pub succeeded: u64,
     pub failed: BTreeMap<FailureClass, u64>,
     /// Successful ones whose answer reached the asked-for length.
@@ -101,14 +104,20 @@ impl Window {
 
 impl RecordSink for SummaryBuilder {
     fn take(&mut self, record: &RequestRecord) {
-        self.first_sent_ns = self.first_sent_ns.min(record.sent_ns);
-        self.last_end_ns = self.last_end_ns.max(record.end_ns);
+        if record.is_sent() {
+            self.first_sent_ns = self.first_sent_ns.min(record.sent_ns);
+            self.last_end_ns = self.last_end_ns.max(record.end_ns);
+        }
         self.summary.add(record, &self.load, self.streamed);
     }
 }
 
 impl Summary {
     fn add(&mut self, record: &RequestRecord, load: &Load, streamed: bool) {
+        if !record.is_sent() {
+            self.requests.not_sent += 1;
+            return;
+        }
         self.requests.sent += 1;
         self.requests.reconnects += u64::from(record.reconnects);
         self.queue_lag_ms.record_ns(record.sent_ns.saturating_sub(record.due_ns));
@@ -208,9 +217,7 @@ impl Times {
             return None;
         }
         let (first_ns, last_ns) = (record.first_content_ns()?, record.last_content_ns()?);
-        let origin_ns = match load.arrival {
-            Arrival::Closed { .. } => record.sent_ns,
-        };
+        let origin_ns = if load.is_open() { record.due_ns } else { record.sent_ns };
         let gaps = record.output_tokens.saturating_sub(1);
         let tpot_ms = (streamed && gaps > 0).then(|| (last_ns - first_ns) as f64 / 1e6 / f64::from(gaps));
         Some(Times { e2e_ns: last_ns - origin_ns, ttft_ns: streamed.then(|| first_ns - origin_ns), tpot_ms })
@@ -226,12 +233,18 @@ impl Times {
 }
 
 impl RequestCounts {
+    /// The share of requests that the client did not send in time.
+    pub fn share_not_sent(&self) -> f64 {
+        self.not_sent as f64 / (self.sent + self.not_sent).max(1) as f64
+    }
+
     pub fn failures(&self) -> u64 {
         self.failed.values().sum()
     }
 
     pub fn merge(&mut self, other: &RequestCounts) {
         self.sent += other.sent;
+        self.not_sent += other.not_sent;
         self.succeeded += other.succeeded;
         self.ended_by_length += other.ended_by_length;
         self.reconnects += other.reconnects;
@@ -356,13 +369,15 @@ pub enum BadSummary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::Stop;
+    use crate::load::{Spacing, Stop};
     use crate::record::example::{answered, failed};
 
-    const LOAD: Load = Load { arrival: Arrival::Closed { concurrency: 2 }, stop: Stop::Requests(2) };
+    fn closed() -> Load {
+        Load::closed(2, Stop::Requests(2))
+    }
 
     fn summary(records: &[RequestRecord], streamed: bool) -> Summary {
-        let mut builder = SummaryBuilder::new(&LOAD, streamed);
+        let mut builder = SummaryBuilder::new(&closed(), streamed);
         records.iter().for_each(|record| builder.take(record));
         builder.finish()
     }
@@ -379,6 +394,28 @@ mod tests {
         assert_eq!(value(&summary, "tpot_ms_mean"), 30.0);
         assert_eq!((value(&summary, "itl_ms_min"), value(&summary, "itl_ms_max")), (20.0, 40.0));
         assert!((value(&summary, "output_tokens_per_s") - 3.0 / 0.16).abs() < 1e-9);
+    }
+
+    #[test]
+    fn in_an_open_load_latencies_count_from_when_a_request_was_due() {
+        let load = Load::open(10.0, Spacing::Constant, Stop::Requests(1));
+        let late = RequestRecord { due_ns: 400_000_000, ..answered(1000, &[1100, 1200], 2) };
+        let mut builder = SummaryBuilder::new(&load, true);
+        builder.take(&late);
+        let summary = builder.finish();
+        assert_eq!(value(&summary, "ttft_ms_mean"), 700.0);
+        assert_eq!(value(&summary, "e2e_ms_mean"), 800.0);
+        assert_eq!(value(&summary, "tpot_ms_mean"), 100.0);
+    }
+
+    #[test]
+    fn what_was_not_sent_is_no_failure_of_the_engine() {
+        let not_sent = RequestRecord::not_sent(0, 200_000_000, "late".into());
+        let summary = summary(&[answered(0, &[100, 200], 2), not_sent], true);
+        assert_eq!(value(&summary, "success_rate"), 1.0);
+        assert_eq!((summary.requests.sent, summary.requests.not_sent), (1, 1));
+        assert_eq!(summary.requests.share_not_sent(), 0.5);
+        assert_eq!(summary.queue_lag_ms.count(), 1);
     }
 
     #[test]

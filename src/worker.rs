@@ -6,7 +6,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::load::{Arrival, Load, Stop};
+use crate::load::{Arrival, Closed, Load, Stop};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -29,22 +29,25 @@ pub struct Deal {
 pub struct NoWorker(String);
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("worker {worker} has nothing to do: the load has {users} users, {requests} of whom have a request")]
-pub struct NothingToDo {
-    worker: Worker,
-    users: u32,
-    requests: u32,
+pub enum NoShare {
+    #[error(
+        "worker {worker} has nothing to do: the load has {users} users, {requests} of whom have a request"
+    )]
+    NothingToDo { worker: Worker, users: u32, requests: u32 },
+    #[error("only users that begin at once can be shared among workers: leave out the rate or the ramp")]
+    ByTheClock,
 }
 
 impl Worker {
     pub fn deal(self, load: &Load) -> Deal {
-        let Arrival::Closed { concurrency } = load.arrival;
-        Deal { worker: self, users: concurrency }
+        Deal { worker: self, users: load.users().unwrap_or(1) }
     }
 
     /// This worker's share of a load.
-    pub fn share(self, load: &Load) -> Result<Load, NothingToDo> {
-        let Deal { users, .. } = self.deal(load);
+    pub fn share(self, load: &Load) -> Result<Load, NoShare> {
+        let Arrival::Closed(closed @ Closed { concurrency: users, ramp: None, .. }) = load.arrival else {
+            return Err(NoShare::ByTheClock);
+        };
         let own = self.count(users);
         let stop = match load.stop {
             Stop::Requests(requests) => Stop::Requests(requests / users * own + self.count(requests % users)),
@@ -52,9 +55,9 @@ impl Worker {
         };
         if own == 0 || stop == Stop::Requests(0) {
             let requests = load.stop.requests().map_or(users, |requests| requests.min(users));
-            return Err(NothingToDo { worker: self, users, requests });
+            return Err(NoShare::NothingToDo { worker: self, users, requests });
         }
-        Ok(Load::closed(own, stop))
+        Ok(Load { arrival: Arrival::Closed(Closed { concurrency: own, ..closed }), stop })
     }
 
     /// How many of so many users are its own.
@@ -107,8 +110,7 @@ mod tests {
                 let (share, deal) = (worker.share(&load).unwrap(), worker.deal(&load));
                 let own: Vec<u32> = (0..requests).filter(|place| deal.has(*place)).collect();
                 assert_eq!(share.stop, Stop::Requests(own.len() as u32), "{worker} of {load:?}");
-                let Arrival::Closed { concurrency } = share.arrival;
-                users_of_all += concurrency;
+                users_of_all += share.users().unwrap();
                 own.into_iter().for_each(|place| owners[place as usize] += 1);
             }
             assert_eq!(users_of_all, users);

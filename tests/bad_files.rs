@@ -97,7 +97,7 @@ fn an_unknown_key_is_answered_with_the_nearest_valid_one() {
     assert_scenario_refused(
         &scenario_with("concurrency = 4", "concurency = 4"),
         &[
-            "6:1: unknown key `concurency` (did you mean `concurrency`? Valid here: `concurrency`, `requests`, `duration`)",
+            "6:1: unknown key `concurency` (did you mean `concurrency`? Valid here: `concurrency`, `think_time`, `rate`, `arrival`, `burstiness`, `max_in_flight`, `ramp`, `requests`, `duration`)",
         ],
     );
     assert_scenario_refused(
@@ -138,7 +138,8 @@ fn an_unknown_word_is_answered_with_the_nearest_valid_one() {
 fn a_missing_key_is_named_with_an_example() {
     assert_scenario_refused(
         &scenario_with("concurrency = 4", ""),
-        &["5:1: missing key `concurrency` (add concurrency = 4)"],
+        &["5:1: nothing says when requests of load `users-4` come \
+           (add concurrency = 4 for users that wait for their answers, or rate = 2.5 for requests per second)"],
     );
     assert_scenario_refused(
         &scenario_with("output_tokens = 16", ""),
@@ -268,6 +269,68 @@ fn a_load_that_could_not_run_is_refused() {
             "5:7: not a load's name: `a::b` has `:` in it; a name is made of letters, digits and `-` `_` `.`, \
            beginning and ending with a letter or digit",
         ],
+    );
+}
+
+#[test]
+fn a_key_of_the_other_kind_of_load_is_refused_where_it_stands() {
+    let refused = |keys: &str, expected: &str| {
+        assert_scenario_refused(&scenario_with("concurrency = 4", keys), &[expected]);
+    };
+    refused(
+        "concurrency = 4\nrate = 2.5",
+        "7:1: load `users-4` has both `concurrency` and `rate` \
+         (requests come from users that wait, or by the clock; remove one of the two)",
+    );
+    refused(
+        "concurrency = 4\nmax_in_flight = 9",
+        "7:1: `max_in_flight` goes with `rate` only (remove it, or give `rate` instead)",
+    );
+    refused(
+        "rate = 2.5\nthink_time = \"1s\"",
+        "7:1: `think_time` goes with `concurrency` only (remove it, or give `concurrency` instead)",
+    );
+    refused("rate = 0", "6:8: `rate` has to be a number greater than 0");
+    refused("rate = nan", "6:8: `rate` has to be a number greater than 0");
+    refused(
+        "rate = 2.5\narrival = \"gamma\"",
+        "7:11: \"gamma\" needs `burstiness`: the shape of its gaps (add burstiness = 0.5 for bursts; 1 is Poisson)",
+    );
+    refused(
+        "rate = 2.5\nburstiness = 0.5",
+        "7:1: `burstiness` goes with arrival = \"gamma\" only (remove it, or add arrival = \"gamma\")",
+    );
+    refused(
+        "rate = 2.5\narrival = \"poison\"",
+        "7:11: unknown arrival `poison` (did you mean `poisson`? Valid here: `constant`, `poisson`, `gamma`)",
+    );
+}
+
+#[test]
+fn a_ramp_or_think_time_that_makes_no_sense_is_refused() {
+    let refused = |keys: &str, expected: &str| {
+        assert_scenario_refused(&scenario_with("concurrency = 4", keys), &[expected]);
+    };
+    refused(
+        "concurrency = 4\nramp = { from = 5, over = \"1s\" }",
+        "7:17: a ramp of users begins with 1 to 4 of them, not with 5",
+    );
+    refused(
+        "rate = 2.5\nramp = { from = 0, over = \"1s\" }",
+        "7:17: a ramp of the rate begins above 0, not with 0 (for example from = 0.1: a request every 10 s)",
+    );
+    refused("concurrency = 4\nramp = { from = 1, over = \"0s\" }", "7:27: `over` has to be at least \"1ms\"");
+    refused(
+        "concurrency = 4\nthink_time = { uniform = [\"3s\", \"1s\"] }",
+        "7:26: the second duration is the longer one",
+    );
+    refused(
+        "concurrency = 4\nthink_time = {}",
+        "7:14: `think_time` needs exactly one of `uniform`, `exponential` and `lognormal`",
+    );
+    refused(
+        "concurrency = 4\nthink_time = 2",
+        "7:14: `think_time`: expected a duration such as \"2s\", or a table such as { exponential = \"2s\" }, found integer `2`",
     );
 }
 
@@ -546,7 +609,8 @@ fn a_terminal_is_shown_the_line() {
       · ──────────
     7 │ requests = 8
       ╰────
-     help: did you mean `concurrency`? Valid here: `concurrency`, `requests`, `duration`
+     help: did you mean `concurrency`? Valid here: `concurrency`, `think_time`, `rate`, `arrival`, `burstiness`,
+           `max_in_flight`, `ramp`, `requests`, `duration`
     "#);
 }
 

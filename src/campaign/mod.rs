@@ -214,9 +214,9 @@ fn needing<'c, 'a>(courses: &'c mut [Course<'a>], need: Need) -> Vec<&'c mut Cou
 fn tell_onsets(courses: &mut [Course]) {
     let loads: Vec<(String, u32, Verdict)> = courses
         .iter()
-        .map(|course| {
+        .filter_map(|course| {
             let scenario = course.scenario;
-            (scenario.id.file.clone(), scenario.load.connections(), course.verdict())
+            Some((scenario.id.file.clone(), scenario.load.users()?, course.verdict()))
         })
         .collect();
     for course in courses {

@@ -8,13 +8,14 @@ use anyhow::{Context, bail};
 use jiff::Timestamp;
 
 use crate::campaign::{Asked, Held, Shift, Which, hold};
+use crate::cli::load_flags::LoadFlags;
 use crate::cli::workload_args::WorkloadArgs;
 use crate::clock;
 use crate::engine::EngineChoice;
 use crate::event::Event;
 use crate::harness::{ProgressLine, cancel_on_interrupt, this_run};
 use crate::launch::{Launched, Launcher};
-use crate::load::{Load, Stop};
+use crate::load::Load;
 use crate::measure::{Address, AddressError, Cancel};
 use crate::record::Nanos;
 use crate::record_file::Header;
@@ -23,7 +24,7 @@ use crate::scenario::{HumanDuration, OnSuspected, RunPlan, ScenarioId, hash_of};
 use crate::secret::Secret;
 use crate::store::{self, RECORDS, RecordFile, StoreError};
 use crate::target::{Endpoint, Place, ProofPlan, TargetSpec};
-use crate::verdict::Verdict;
+use crate::verdict::{Verdict, load_not_driven};
 use crate::worker::Worker;
 use crate::workload::Workload;
 
@@ -39,18 +40,11 @@ pub struct Args {
     /// What the server is, for its version and its own ways.
     #[arg(long, value_enum, default_value_t = EngineChoice::Auto)]
     engine: EngineChoice,
-    /// Users, each sending its next request when the last one is answered.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-    concurrency: u32,
-    /// Requests over all users; 4 per user, if no --duration is given either.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "duration")]
-    requests: Option<u32>,
-    /// No request starts later than this, such as `30s`.
-    #[arg(long)]
-    duration: Option<HumanDuration>,
+    #[command(flatten)]
+    load: LoadFlags,
     #[command(flatten)]
     workload: WorkloadArgs,
-    /// Load before the measured one, with prompts of its own and one request per user at least.
+    /// Load before the measured one, with prompts of its own; one request at least, per user if there are users.
     #[arg(long, default_value = "0s")]
     warmup: HumanDuration,
     /// A request that takes longer has failed.
@@ -178,7 +172,9 @@ fn bench(
     let Held { session, trouble, warnings } = hold(&asked, launched, which, listen, cancel);
     let nothing = session.summary.requests.succeeded == 0;
     let trouble = trouble.map(|trouble| trouble.to_string());
-    let trouble = trouble.or_else(|| nothing.then(|| "no request succeeded".to_owned()));
+    let trouble = trouble
+        .or_else(|| nothing.then(|| "no request succeeded".to_owned()))
+        .or_else(|| load_not_driven(&session.summary));
     Report {
         kind: report::Kind::Scenario,
         version: report::VERSION,
@@ -218,11 +214,7 @@ impl Args {
     }
 
     fn load(&self) -> Load {
-        let stop = match &self.duration {
-            Some(duration) => Stop::DurationMs(duration.0.as_millis() as u64),
-            None => Stop::Requests(self.requests.unwrap_or(4 * self.concurrency)),
-        };
-        Load::closed(self.concurrency, stop)
+        self.load.load()
     }
 
     fn plan(&self) -> RunPlan {
@@ -267,7 +259,6 @@ impl Args {
     }
 
     fn scenario(&self) -> ScenarioId {
-        let load = format!("users-{}", self.concurrency);
-        ScenarioId { file: "bench".into(), load, target: "endpoint".into() }
+        ScenarioId { file: "bench".into(), load: self.load.name(), target: "endpoint".into() }
     }
 }

@@ -7,6 +7,7 @@ mod bisect;
 mod calibrate;
 mod compare;
 mod comparison;
+mod load_flags;
 mod merge;
 mod power;
 mod records;

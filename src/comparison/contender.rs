@@ -110,7 +110,8 @@ fn of_report(source: String, report: Report) -> Result<Contender, NotComparable>
 
 fn place(load: &Load) -> (Axis, f64) {
     match load.arrival {
-        Arrival::Closed { concurrency } => (Axis::Users, f64::from(concurrency)),
+        Arrival::Closed(closed) => (Axis::Users, f64::from(closed.concurrency)),
+        Arrival::Open(open) => (Axis::RequestsPerS, open.rate),
     }
 }
 

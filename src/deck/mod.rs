@@ -33,6 +33,9 @@ pub struct Deck {
     drawn: u32,
     /// Which ones are drawn, where other workers draw the rest.
     deal: Option<Deal>,
+    /// What else is drawn for a round comes from here: purpose, seed and session.
+    lots: [String; 3],
+    rounds: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -60,12 +63,21 @@ impl Deck {
                 Source::List { prompts: prompts.clone(), order: shuffled(prompts.len(), &mut rng) }
             }
         };
-        Deck { tag: rng.random(), rng, source, drawn: 0, deal: None }
+        let lots = [purpose.to_owned(), workload.seed.to_string(), session.to_string()];
+        Deck { tag: rng.random(), rng, source, drawn: 0, deal: None, lots, rounds: 0 }
     }
 
     /// Draws only what is this worker's.
     pub fn dealt(self, deal: Deal) -> Deck {
         Deck { deal: Some(deal), ..self }
+    }
+
+    /// What a round draws besides its prompts, such as when they are due. It doesn't depend on the salt, so that every
+    /// run's rounds come in the same rhythm: one thing less in which two of them differ.
+    pub fn rng_of_round(&mut self) -> Pcg64 {
+        self.rounds += 1;
+        let [purpose, seed, session] = &self.lots;
+        rng_of(&["round", purpose, seed, session, &self.rounds.to_string()])
     }
 
     pub fn draw(&mut self) -> Prompt {

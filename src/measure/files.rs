@@ -8,7 +8,7 @@ const RESERVED: u64 = 64;
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{wanted} connections are needed, but this process may open {limit} files at most; raise the limit (`ulimit -Hn`) \
-     or lower the load's concurrency"
+     or have the load keep fewer requests in flight"
 )]
 pub struct TooManyConnections {
     wanted: u32,

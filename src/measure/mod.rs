@@ -10,6 +10,7 @@ mod files;
 mod framing;
 mod head;
 mod inbox;
+mod pacer;
 mod recognition;
 mod schedule;
 mod small_talk;
@@ -35,7 +36,7 @@ use crate::workload::Workload;
 use connection::Connection;
 use exchange::Peer;
 use files::allow_connections;
-use schedule::{Asking, ClosedLoop, Quota};
+use schedule::{Asking, Schedule};
 use small_talk::SmallTalk;
 
 pub use access::{Access, AccessError};
@@ -53,7 +54,7 @@ pub struct Client {
     peer: Peer,
     small_talk: SmallTalk,
     model: Option<String>,
-    /// One per user, kept from round to round.
+    /// Kept from round to round.
     connections: Vec<Option<Connection>>,
     rounds: u32,
     /// When the next round begins, where that was agreed upon.
@@ -102,6 +103,9 @@ impl RecordSink for WarmUp {
         }
     }
 }
+
+/// Between the decision to start a round and its first moment, so that the first one is not late already.
+const LEAD_NS: Nanos = 2_000_000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -228,8 +232,7 @@ impl Client {
         watch: Watch,
         records: &mut dyn RecordSink,
     ) -> Result<Round, ClientError> {
-        let quota = Quota { requests: load.stop.requests(), at_least: 0, duration: load.stop.duration() };
-        self.run(workload, load.connections(), deck, quota, watch, records)
+        self.run(workload, load, deck, 0, watch, records)
     }
 
     /// Has the next round wait for this moment with its first request: connections are open then, and requests written.
@@ -237,7 +240,8 @@ impl Client {
         self.begin_ns = Some(begin_ns);
     }
 
-    /// Drives the load for a while with prompts that are not measured, and with one request per user at least.
+    /// Drives the load for a while with prompts that are not measured; with one request at least, per user if there are
+    /// users.
     pub fn warm_up(
         &mut self,
         workload: &Workload,
@@ -246,45 +250,44 @@ impl Client {
         duration: Duration,
         watch: Watch,
     ) -> Result<WarmUp, ClientError> {
-        let quota = Quota { requests: None, at_least: load.connections(), duration: Some(duration) };
         let mut warm_up = WarmUp::default();
-        self.run(workload, load.connections(), deck, quota, watch, &mut warm_up)?;
+        self.run(workload, &load.warm_up(duration), deck, load.connections(), watch, &mut warm_up)?;
         Ok(warm_up)
     }
 
     fn run(
         &mut self,
         workload: &Workload,
-        users: u32,
+        load: &Load,
         deck: &mut Deck,
-        quota: Quota,
+        at_least: u32,
         watch: Watch,
         records: &mut dyn RecordSink,
     ) -> Result<Round, ClientError> {
-        allow_connections(users)?;
+        allow_connections(load.connections())?;
         self.rounds += 1;
+        let held = self.take_connections(load);
         let ask = Asking { workload, model: self.model.as_deref() };
         let id_prefix = format!("tollgate-{:x}-{:x}-{}", std::process::id(), clock::now(), self.rounds);
-        let users = users as usize;
-        self.connections.resize_with(users.max(self.connections.len()), || None);
-        let spare = self.connections.split_off(users);
-        let held = std::mem::replace(&mut self.connections, spare);
+        let lanes = load.connections() as usize;
 
-        let closed = ClosedLoop::new(&self.peer, ask, deck, quota, watch.progress, id_prefix, records);
-        closed.prepare(users);
+        let schedule =
+            Schedule::new(&self.peer, ask, deck, load, watch.progress, id_prefix, records).at_least(at_least);
+        schedule.prepare(lanes);
         let begin_ns = self.begin_ns.take();
         let ran = self.runtime.block_on(async {
-            let held = tokio::select! {
+            let mut held = tokio::select! {
                 held = open_all(&self.peer, held) => held,
                 () = watch.cancel.cancelled() => return Ok(None),
             };
+            held.resize_with(lanes, || None);
             if let Some(begin_ns) = begin_ns {
-                wait_until(begin_ns).await;
+                wait_until(begin_ns.saturating_sub(2 * LEAD_NS)).await;
             }
             let mut telemetry = Telemetry::start()?;
-            let started_ns = clock::now();
+            let started_ns = begin_ns.unwrap_or(0).max(clock::now() + LEAD_NS);
             let held = tokio::select! {
-                held = tokio::task::unconstrained(closed.run(held, started_ns, &mut telemetry)) => held,
+                held = tokio::task::unconstrained(schedule.run(held, started_ns, &mut telemetry)) => held?,
                 () = watch.cancel.cancelled() => Vec::new(),
             };
             Ok::<_, ClientError>(Some((held, started_ns, clock::now(), telemetry.finish())))
@@ -293,12 +296,24 @@ impl Client {
         let (mut held, started_ns, ended_ns, health) =
             ran.unwrap_or_else(|| (Vec::new(), clock::now(), clock::now(), ClientHealth::default()));
         held.append(&mut self.connections);
+        held.retain(Option::is_some);
         self.connections = held;
         Ok(Round { started_ns, ended_ns, health, cancelled })
     }
+
+    /// Those that the load begins with: one for every user. How many an open load will need is not known; it goes on
+    /// with those that the rounds before needed, the warm-up first, and opens others when it has to.
+    fn take_connections(&mut self, load: &Load) -> Vec<Option<Connection>> {
+        let lanes = load.connections() as usize;
+        let at_first =
+            if load.is_open() { self.connections.iter().flatten().count().min(lanes) } else { lanes };
+        self.connections.resize_with(at_first.max(self.connections.len()), || None);
+        let spare = self.connections.split_off(at_first);
+        std::mem::replace(&mut self.connections, spare)
+    }
 }
 
-/// Every user gets a connection that can be used at once. Where that fails the user goes without; its request will
+/// Everyone gets a connection that can be used at once. Where that fails a lane goes without; its request will
 /// say why.
 async fn open_all(peer: &Peer, held: Vec<Option<Connection>>) -> Vec<Option<Connection>> {
     let connections = held.into_iter().map(|held| peer.connection(held));

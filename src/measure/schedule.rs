@@ -1,32 +1,24 @@
-//! When each request of a round is sent.
+//! A round: each request is sent when it is due, on a connection that is free.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use crate::clock;
 use crate::deck::Deck;
 use crate::engine::Ask;
 use crate::event::Progress;
+use crate::load::{Load, Plan};
 use crate::measure::connection::Connection;
 use crate::measure::exchange::{Peer, Prepared};
+use crate::measure::pacer::{Moments, Pacer};
 use crate::record::{Failure, FailureClass, Nanos, RecordSink, RequestRecord};
 use crate::telemetry::Telemetry;
 use crate::workload::Workload;
-
-/// What a round sends and when it stops.
-#[derive(Clone, Copy, Debug)]
-pub struct Quota {
-    pub requests: Option<u32>,
-    /// Requests that are sent even when the time is up.
-    pub at_least: u32,
-    pub duration: Option<Duration>,
-}
 
 /// What every request of a round has in common.
 #[derive(Clone, Copy, Debug)]
@@ -35,12 +27,17 @@ pub struct Asking<'a> {
     pub model: Option<&'a str>,
 }
 
-/// A closed loop: users that send their next request when their last one has ended.
-pub struct ClosedLoop<'a> {
+/// Sends what a plan says, whatever load that is of: a request whose moment has come goes to a free lane; the end of one
+/// may make another one due.
+pub struct Schedule<'a> {
     peer: &'a Peer,
     asking: Asking<'a>,
-    quota: Quota,
-    until_ns: Cell<Option<Nanos>>,
+    plan: RefCell<Plan>,
+    /// By the clock: a request that can't be sent in time is not sent.
+    punctual: bool,
+    /// Requests that are sent even when the time is up.
+    at_least: u32,
+    started_ns: Cell<Nanos>,
     progress: &'a Progress,
     /// Put before the count that makes a request's id.
     id_prefix: String,
@@ -49,56 +46,83 @@ pub struct ClosedLoop<'a> {
     prepared: RefCell<VecDeque<Prepared>>,
     drawn: Cell<u32>,
     sent: Cell<u32>,
+    /// Moments that have not come yet, and requests that are unanswered: while there are any, the round goes on.
+    outstanding: Cell<u32>,
+    /// The one that rested last is taken first: its connection is the least likely to have been closed.
+    free: RefCell<Vec<oneshot::Sender<Assignment>>>,
+    pacer: RefCell<Option<Pacer>>,
     /// Requests in a row that found no connection.
     unconnected: Cell<u32>,
-    most_unconnected: Cell<u32>,
+    most_unconnected: u32,
     taken: Notify,
     records: RefCell<&'a mut dyn RecordSink>,
 }
 
+/// A request for a lane to send now.
+struct Assignment {
+    prepared: Prepared,
+    id: String,
+    due_ns: Nanos,
+}
+
 /// A user whose request failed pauses: an engine that refuses at once is not to be flooded.
-const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
-/// When every user has found no connection so many times in a row, nothing is there any more, and the rest of the round
+const PAUSE_AFTER_FAILURE_NS: Nanos = 100_000_000;
+/// When every lane has found no connection so many times in a row, nothing is there any more, and the rest of the round
 /// would only take its time.
 const ATTEMPTS_TO_CONNECT: u32 = 3;
+/// A request that the client comes to later than this after it was due is not sent: its latencies would tell of the
+/// client.
+const LATENESS_MAX_NS: Nanos = 100_000_000;
 
 type Part<'a> = Pin<Box<dyn Future<Output = Option<Connection>> + 'a>>;
 
-impl<'a> ClosedLoop<'a> {
+impl<'a> Schedule<'a> {
     pub fn new(
         peer: &'a Peer,
         asking: Asking<'a>,
         deck: &'a mut Deck,
-        quota: Quota,
+        load: &Load,
         progress: &'a Progress,
         id_prefix: String,
         records: &'a mut dyn RecordSink,
-    ) -> ClosedLoop<'a> {
-        ClosedLoop {
+    ) -> Schedule<'a> {
+        let plan = load.plan(deck.rng_of_round());
+        let outstanding = plan.due.remaining();
+        Schedule {
             peer,
             asking,
-            quota,
-            until_ns: Cell::new(None),
+            plan: RefCell::new(plan),
+            punctual: load.is_open(),
+            at_least: 0,
+            started_ns: Cell::new(0),
             progress,
             id_prefix,
             deck: RefCell::new(deck),
             prepared: RefCell::default(),
             drawn: Cell::new(0),
             sent: Cell::new(0),
+            outstanding: Cell::new(outstanding),
+            free: RefCell::default(),
+            pacer: RefCell::default(),
             unconnected: Cell::new(0),
-            most_unconnected: Cell::new(u32::MAX),
+            most_unconnected: ATTEMPTS_TO_CONNECT * load.connections(),
             taken: Notify::new(),
             records: RefCell::new(records),
         }
     }
 
-    /// Prepares the first requests, so that the round can begin with all of them at once.
-    pub fn prepare(&self, users: usize) {
-        let mut prepared = self.prepared.borrow_mut();
-        prepared.extend(std::iter::from_fn(|| self.draw()).take(users));
+    /// For a warm-up that is to reach every user, however short it is.
+    pub fn at_least(self, requests: u32) -> Schedule<'a> {
+        Schedule { at_least: requests, ..self }
     }
 
-    /// Runs the users, one per connection, and hands the connections back.
+    /// Prepares the first requests, so that the round can begin with all of them at once.
+    pub fn prepare(&self, lanes: usize) {
+        let mut prepared = self.prepared.borrow_mut();
+        prepared.extend(std::iter::from_fn(|| self.draw()).take(lanes));
+    }
+
+    /// Runs the round on lanes with a connection each, and hands the connections back.
     ///
     /// They are futures of one task and share its thread: what arrives for several of them is dated in the order in
     /// which the system reports it, and the telemetry's ticks queue among them like any packet.
@@ -107,42 +131,118 @@ impl<'a> ClosedLoop<'a> {
         connections: Vec<Option<Connection>>,
         started_ns: Nanos,
         telemetry: &mut Telemetry,
-    ) -> Vec<Option<Connection>> {
-        let users = connections.len();
-        let until_ns = self.quota.duration.map(|duration| started_ns + duration.as_nanos() as u64);
-        self.until_ns.set(until_ns);
-        self.most_unconnected.set(ATTEMPTS_TO_CONNECT * users as u32);
+    ) -> std::io::Result<Vec<Option<Connection>>> {
+        let lanes = connections.len();
+        self.started_ns.set(started_ns);
+        let (pacer, moments) = Pacer::start(self.plan.borrow().due.clone(), started_ns)?;
+        self.pacer.replace(Some(pacer));
         let parts: FuturesUnordered<Part> = FuturesUnordered::new();
-        for connection in connections {
-            parts.push(Box::pin(self.user(connection, started_ns)));
+        // From the last to the first, so that the first is the first one to be taken.
+        for connection in connections.into_iter().rev() {
+            let first = self.rest();
+            parts.push(Box::pin(self.lane(connection, first)));
         }
         parts.push(Box::pin(async { telemetry.watch().await }));
-        parts.push(Box::pin(self.keep_prepared(users)));
-        parts.take(users).collect().await
+        parts.push(Box::pin(self.keep_time(moments)));
+        parts.push(Box::pin(self.keep_prepared(lanes)));
+        let mut handed_back: Vec<Option<Connection>> = parts.take(lanes).collect().await;
+        // What was used goes first, to be used again.
+        handed_back.sort_by_key(Option::is_none);
+        Ok(handed_back)
     }
 
-    async fn user(&self, mut connection: Option<Connection>, started_ns: Nanos) -> Option<Connection> {
-        let mut due_ns = started_ns;
-        while let Some(prepared) = self.take() {
-            let id = format!("{}-{}", self.id_prefix, self.sent.get());
+    /// Sends one request after the other, and rests between them, until there are no more.
+    async fn lane(
+        &self,
+        mut connection: Option<Connection>,
+        first: oneshot::Receiver<Assignment>,
+    ) -> Option<Connection> {
+        let mut next = first;
+        while let Ok(Assignment { prepared, id, due_ns }) = next.await {
             let record = self.peer.exchange(&mut connection, &prepared, id, due_ns).await;
-            let failed = record.outcome.is_err();
-            due_ns = record.end_ns;
-            self.note(&record);
-            if failed {
-                tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
-                due_ns = clock::now();
-            }
+            next = self.rest();
+            self.ended(&record);
         }
         connection
     }
 
-    fn take(&self) -> Option<Prepared> {
-        if self.unconnected.get() >= self.most_unconnected.get() {
-            return None;
+    /// What comes of this is an assignment, or nothing once the round is over.
+    fn rest(&self) -> oneshot::Receiver<Assignment> {
+        let (assign, assigned) = oneshot::channel();
+        if self.outstanding.get() > 0 {
+            self.free.borrow_mut().push(assign);
         }
-        let late = self.until_ns.get().is_some_and(|until_ns| clock::now() >= until_ns);
-        if late && self.sent.get() >= self.quota.at_least {
+        assigned
+    }
+
+    async fn keep_time(&self, mut moments: Moments) -> Option<Connection> {
+        loop {
+            let due_ns = moments.next().await;
+            self.begin(due_ns);
+        }
+    }
+
+    /// Has a request sent that is due now.
+    fn begin(&self, due_ns: Nanos) {
+        if self.unconnected.get() >= self.most_unconnected {
+            return self.end();
+        }
+        match self.take() {
+            None => self.settle_one(),
+            Some(prepared) => match self.lane_in_time(due_ns) {
+                Ok(lane) => {
+                    let id = format!("{}-{}", self.id_prefix, self.sent.get());
+                    // A lane that waits for an assignment is there to take it.
+                    let _ = lane.send(Assignment { prepared, id, due_ns });
+                }
+                Err(why) => self.ended(&RequestRecord::not_sent(due_ns, clock::now(), why)),
+            },
+        }
+    }
+
+    fn lane_in_time(&self, due_ns: Nanos) -> Result<oneshot::Sender<Assignment>, String> {
+        let late_ns = clock::now().saturating_sub(due_ns);
+        if self.punctual && late_ns > LATENESS_MAX_NS {
+            return Err(format!("the client was late by {:.0} ms", late_ns as f64 / 1e6));
+        }
+        let lane = self.free.borrow_mut().pop();
+        lane.ok_or_else(|| "as many requests as `max_in_flight` allows were unanswered".to_owned())
+    }
+
+    fn ended(&self, record: &RequestRecord) {
+        let failed = record.outcome.is_err();
+        let following = self.plan.borrow_mut().following_ns(record.end_ns);
+        self.note(record);
+        match following {
+            None => self.settle_one(),
+            Some(due_ns) if failed => self.appoint(due_ns + PAUSE_AFTER_FAILURE_NS),
+            Some(due_ns) if due_ns > clock::now() => self.appoint(due_ns),
+            Some(due_ns) => self.begin(due_ns),
+        }
+    }
+
+    fn appoint(&self, due_ns: Nanos) {
+        if let Some(pacer) = &*self.pacer.borrow() {
+            pacer.appoint(due_ns);
+        }
+    }
+
+    /// Neither a moment nor a request comes of this one any more.
+    fn settle_one(&self) {
+        match self.outstanding.get().saturating_sub(1) {
+            0 => self.end(),
+            others => self.outstanding.set(others),
+        }
+    }
+
+    /// Lets the lanes go: those that rest at once, the others when their request has ended.
+    fn end(&self) {
+        self.outstanding.set(0);
+        self.free.borrow_mut().clear();
+    }
+
+    fn take(&self) -> Option<Prepared> {
+        if self.is_time_up() && self.sent.get() >= self.at_least {
             return None;
         }
         let ahead = self.prepared.borrow_mut().pop_front();
@@ -153,9 +253,16 @@ impl<'a> ClosedLoop<'a> {
         Some(next)
     }
 
+    /// A load that says how many requests it has sends them all.
+    fn is_time_up(&self) -> bool {
+        let plan = self.plan.borrow();
+        let until_ns = plan.until_ns.filter(|_| plan.requests.is_none());
+        until_ns.is_some_and(|until_ns| clock::now() >= self.started_ns.get() + until_ns)
+    }
+
     /// Draws the next request and writes its body.
     fn draw(&self) -> Option<Prepared> {
-        if self.quota.requests.is_some_and(|requests| self.drawn.get() >= requests) {
+        if self.is_drawn() {
             return None;
         }
         self.drawn.set(self.drawn.get() + 1);
@@ -164,7 +271,11 @@ impl<'a> ClosedLoop<'a> {
         Some(self.peer.prepare(&ask))
     }
 
-    /// Replaces what was taken, after the user who took it has sent it.
+    fn is_drawn(&self) -> bool {
+        self.plan.borrow().requests.is_some_and(|requests| self.drawn.get() >= requests)
+    }
+
+    /// Replaces what was taken, after the lane that took it has sent it.
     async fn keep_prepared(&self, ahead: usize) -> Option<Connection> {
         loop {
             self.taken.notified().await;
@@ -174,7 +285,7 @@ impl<'a> ClosedLoop<'a> {
             {
                 self.prepared.borrow_mut().push_back(next);
             }
-            if self.quota.requests.is_some_and(|requests| self.drawn.get() >= requests) {
+            if self.is_drawn() {
                 return std::future::pending().await;
             }
         }
@@ -182,7 +293,11 @@ impl<'a> ClosedLoop<'a> {
 
     fn note(&self, record: &RequestRecord) {
         let unconnected = matches!(&record.outcome, Err(Failure { class: FailureClass::Connect, .. }));
-        self.unconnected.set(if unconnected { self.unconnected.get() + 1 } else { 0 });
+        match unconnected {
+            true => self.unconnected.set(self.unconnected.get() + 1),
+            false if record.is_sent() => self.unconnected.set(0),
+            false => {}
+        }
         self.progress.ended.fetch_add(1, Ordering::Relaxed);
         self.progress.failed.fetch_add(u32::from(record.outcome.is_err()), Ordering::Relaxed);
         self.progress.output_tokens.fetch_add(u64::from(record.output_tokens), Ordering::Relaxed);

@@ -255,6 +255,9 @@ pub(super) fn requests(report: &Report) -> Option<String> {
             classes.map(|(class, count)| format!("{} {count}", class.name())).collect();
         line += &format!(", {} failed ({})", requests.failures(), classes.join(", "));
     }
+    if requests.not_sent > 0 {
+        line += &format!(", {} that were due not sent by the client in time", requests.not_sent);
+    }
     if requests.reconnects > 0 {
         line += &format!(", {} sent again on a new connection", requests.reconnects);
     }

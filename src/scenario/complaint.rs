@@ -65,7 +65,6 @@ fn example(key: &str) -> Option<String> {
         "prompts" => "prompts = { synthetic = { input_tokens = 512 } }",
         "output_tokens" => "output_tokens = 128",
         "input_tokens" => "input_tokens = 512",
-        "concurrency" => "concurrency = 4",
         "engine" => "engine = \"simulator\"",
         _ => return None,
     };

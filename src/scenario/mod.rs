@@ -16,6 +16,7 @@ mod profiles;
 mod prompts;
 mod required;
 mod targets_file;
+mod think_time;
 mod units;
 
 use std::collections::BTreeMap;

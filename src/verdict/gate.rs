@@ -21,6 +21,8 @@ pub type OldValues = BTreeMap<Metric, Vec<f64>>;
 pub const LEAST_SHARE_ENDED_BY_LENGTH: f64 = 0.99;
 /// A client whose thread computes more than this share of the time is the bottleneck itself.
 const MOST_CLIENT_CPU_SHARE: f64 = 0.9;
+/// With a larger share of requests that were due and not sent, it was another load.
+const MOST_NOT_SENT: f64 = 0.01;
 /// More than this is no advice.
 const MOST_SESSIONS_TO_ASK_FOR: u32 = 100;
 
@@ -74,6 +76,9 @@ pub fn judge(gate: &Gate, old: Old, new: &[Evidence]) -> GateOutcome {
     };
     if new_values.is_empty() || new_values.len() < new.len() {
         return outcome.concluded(Verdict::Invalid, "no request succeeded, so nothing was measured");
+    }
+    if let Some(reason) = both_sides.iter().find_map(|session| load_not_driven(session.summary)) {
+        return outcome.concluded(Verdict::Invalid, reason);
     }
     if let Some((verdict, reason)) = outcome.limit_broken(new) {
         return outcome.concluded(verdict, reason);
@@ -252,6 +257,19 @@ fn output_length_not_fixed(metric: Metric, sessions: &[Evidence]) -> Option<Stri
         format!(
             "only {} of the answers had the asked-for length: gate TTFT and TPOT instead, or set ignore_eos where the engine knows it",
             figures::percent(share)
+        )
+    })
+}
+
+/// What was asked is not the load that the scenario names, if the client could not send it.
+pub fn load_not_driven(summary: &Summary) -> Option<String> {
+    let share = summary.requests.share_not_sent();
+    (share > MOST_NOT_SENT).then(|| {
+        format!(
+            "the load client did not send {} of the {} requests that were due, for want of free connections or of \
+             time: raise `max_in_flight`, lower the rate, or give it a core of its own",
+            summary.requests.not_sent,
+            summary.requests.not_sent + summary.requests.sent,
         )
     })
 }

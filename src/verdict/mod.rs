@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::health::ClientHealth;
 use crate::summary::Summary;
 
-pub use gate::{Change, GateOutcome, LEAST_SHARE_ENDED_BY_LENGTH, Old, OldValues, judge};
+pub use gate::{Change, GateOutcome, LEAST_SHARE_ENDED_BY_LENGTH, Old, OldValues, judge, load_not_driven};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -12,7 +12,7 @@ use std::time::Instant;
 use server::{END, HEAD, Server, TOKEN, answer_well, chunk, reset, write};
 
 use super::*;
-use crate::load::Stop;
+use crate::load::{Arrival, Ramp, Spacing, Stop, ThinkTime};
 use crate::record::{FailureClass, Finish, TokenCount};
 use crate::workload::{Api, Prompts, Sampling, Synthetic};
 
@@ -337,4 +337,98 @@ fn tokens_are_dated_when_they_arrive() {
     let gaps = [record.content_ns[0] - record.sent_ns, record.content_ns[2] - record.content_ns[0]];
     assert!(gaps[0] >= 100_000_000 && gaps[1] >= 190_000_000, "{gaps:?}");
     assert!(gaps[1] < 10 * gaps[0], "{gaps:?}");
+}
+
+fn round_of(client: &mut Client, load: &Load) -> (Round, Vec<RequestRecord>) {
+    let workload = workload(true);
+    let mut deck = Deck::measured(&workload, "", 0);
+    let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
+    let mut records = Vec::new();
+    let round = client.run_round(&workload, load, &mut deck, watch, &mut records).unwrap();
+    (round, records)
+}
+
+#[test]
+fn a_stall_of_a_second_at_50_per_s_shows_in_about_50_requests() {
+    let begun = std::sync::OnceLock::new();
+    let server = Server::start(move |_, stream| {
+        let until = *begun.get_or_init(Instant::now) + Duration::from_secs(1);
+        std::thread::sleep(until.saturating_duration_since(Instant::now()));
+        answer_well(stream)
+    });
+    let load = Load::open(50.0, Spacing::Constant, Stop::DurationMs(1500));
+    let (_, records) = round_of(&mut client(&server.url, PATIENCE), &load);
+    let sent = records.iter().filter(|record| record.is_sent());
+    let ttft_ms: Vec<u64> = sent.map(|record| (record.content_ns[0] - record.due_ns) / 1_000_000).collect();
+    let stalled = ttft_ms.iter().filter(|ms| **ms > 100).count();
+    // Those of the first 0.9 s, unless this machine was too busy to send them.
+    let not_sent = records.len() - ttft_ms.len();
+    assert_eq!(records.len(), 75);
+    assert!(stalled + not_sent >= 44, "{stalled} of {ttft_ms:?} were stalled, {not_sent} not sent");
+}
+
+#[test]
+fn an_open_load_sends_by_the_clock_and_never_early() {
+    let server = Server::start(|_, stream| answer_well(stream));
+    let load = Load::open(200.0, Spacing::Poisson, Stop::Requests(60));
+    let (round, mut records) = round_of(&mut client(&server.url, PATIENCE), &load);
+    let due: Vec<Nanos> = load.plan(Deck::measured(&workload(true), "", 0).rng_of_round()).due.collect();
+    records.sort_by_key(|record| record.due_ns);
+    let found: Vec<Nanos> = records.iter().map(|record| record.due_ns - round.started_ns).collect();
+    assert_eq!(found, due);
+    assert!(records.iter().all(|record| record.sent_ns >= record.due_ns));
+}
+
+#[test]
+fn what_is_due_while_too_many_are_unanswered_is_not_sent() {
+    let server = Server::start(|_, stream| {
+        std::thread::sleep(Duration::from_millis(300));
+        answer_well(stream)
+    });
+    let mut load = Load::open(100.0, Spacing::Constant, Stop::Requests(20));
+    let Arrival::Open(open) = &mut load.arrival else { unreachable!() };
+    open.max_in_flight = 3;
+    let (_, records) = round_of(&mut client(&server.url, PATIENCE), &load);
+    let sent = records.iter().filter(|record| record.is_sent()).count();
+    assert_eq!(records.len(), 20);
+    assert!(sent < 20 && sent == server.bodies().len(), "{sent} sent");
+    let failures: Vec<&Failure> = records.iter().filter_map(|record| record.outcome.as_ref().err()).collect();
+    assert!(failures.iter().all(|failure| failure.class == FailureClass::NotSent), "{failures:?}");
+}
+
+#[test]
+fn a_user_thinks_between_an_answer_and_its_next_request() {
+    let server = Server::start(|_, stream| answer_well(stream));
+    let mut load = Load::closed(2, Stop::Requests(6));
+    let Arrival::Closed(closed) = &mut load.arrival else { unreachable!() };
+    closed.think_time = Some(ThinkTime::Constant { ms: 30.0 });
+    let (round, records) = round_of(&mut client(&server.url, PATIENCE), &load);
+    let ends: HashSet<Nanos> = records.iter().map(|record| record.end_ns + 30_000_000).collect();
+    let followers = records.iter().filter(|record| record.due_ns != round.started_ns);
+    assert!(followers.clone().all(|record| ends.contains(&record.due_ns)));
+    assert_eq!(followers.count(), 4);
+}
+
+#[test]
+fn users_of_a_ramp_come_one_after_the_other() {
+    let server = Server::start(|_, stream| answer_well(stream));
+    let mut load = Load::closed(3, Stop::DurationMs(100));
+    let Arrival::Closed(closed) = &mut load.arrival else { unreachable!() };
+    closed.ramp = Some(Ramp { from: 1.0, over_ms: 60, steps: None });
+    closed.think_time = Some(ThinkTime::Constant { ms: 200.0 });
+    let (round, records) = round_of(&mut client(&server.url, PATIENCE), &load);
+    let mut due_ms: Vec<u64> =
+        records.iter().map(|record| (record.due_ns - round.started_ns) / 1_000_000).collect();
+    due_ms.sort_unstable();
+    assert_eq!(due_ms, [0, 30, 60]);
+}
+
+#[test]
+fn an_open_round_without_an_engine_ends_early() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut load = Load::open(1000.0, Spacing::Constant, Stop::Requests(600_000));
+    let Arrival::Open(open) = &mut load.arrival else { unreachable!() };
+    open.max_in_flight = 2;
+    let (_, records) = round_of(&mut client(&format!("http://{free}"), PATIENCE), &load);
+    assert!(records.len() < 600_000);
 }

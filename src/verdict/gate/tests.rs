@@ -75,6 +75,16 @@ fn a_sick_client_is_invalid_and_never_regressed() {
 }
 
 #[test]
+fn a_load_that_was_not_driven_is_invalid_whatever_its_figures() {
+    let mut starved = session(500);
+    starved.requests.not_sent = 1;
+    let gate = Gate { min: Some(900.0), ..throughput(0.03) };
+    let outcome = judged(gate, &[starved], &ClientHealth::default());
+    assert_eq!(outcome.verdict, Verdict::Invalid);
+    assert!(outcome.reason.contains("did not send 1 of the 11 requests"), "{}", outcome.reason);
+}
+
+#[test]
 fn an_absolute_limit_needs_no_baseline() {
     let metric = "success_rate".parse().unwrap();
     let gate = Gate { metric, tolerance: None, min: Some(1.0), max: None };

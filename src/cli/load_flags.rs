@@ -1,0 +1,193 @@
+//! The flags that say how an engine is asked.
+
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use crate::load::{Arrival, Closed, Load, MAX_IN_FLIGHT, Open, Ramp, Spacing, Stop, ThinkTime};
+use crate::scenario::HumanDuration;
+
+#[derive(Debug, clap::Args)]
+pub struct LoadFlags {
+    /// Users, each sending its next request when the last one is answered.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "rate")]
+    concurrency: u32,
+    /// Requests over all users; 4 per user, if no --duration is given either.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "duration")]
+    requests: Option<u32>,
+    /// No request starts later than this, such as `30s`; `10s` with --rate, if no --requests are given either.
+    #[arg(long)]
+    duration: Option<HumanDuration>,
+    /// What a user waits between an answer and its next request: `2s`, `uniform:1s:3s`, `exponential:2s` (mean),
+    /// `lognormal:2s:0.5` (median, sigma).
+    #[arg(long, value_parser = think_time, conflicts_with = "rate")]
+    think_time: Option<ThinkTime>,
+    /// Requests per second, sent when they are due, whether earlier ones are answered or not; instead of --concurrency.
+    #[arg(long, value_parser = positive)]
+    rate: Option<f64>,
+    /// How far apart requests come; gamma needs --burstiness.
+    #[arg(long, value_enum, default_value_t = ArrivalFlag::Constant, requires = "rate")]
+    arrival: ArrivalFlag,
+    /// The shape of gamma distributed gaps: below 1 in bursts, 1 is Poisson, above 1 more evenly.
+    #[arg(long, value_parser = positive, requires = "rate", required_if_eq("arrival", "gamma"))]
+    burstiness: Option<f64>,
+    /// A request that is due while so many are unanswered is not sent.
+    #[arg(long, default_value_t = MAX_IN_FLIGHT, value_parser = clap::value_parser!(u32).range(1..), requires = "rate")]
+    max_in_flight: u32,
+    /// Users, or requests per second, at the start, and how long it takes to reach all of them: `1:30s` evenly,
+    /// `1:30s:5` in five steps.
+    #[arg(long, value_parser = ramp)]
+    ramp: Option<Ramp>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ArrivalFlag {
+    Constant,
+    Poisson,
+    Gamma,
+}
+
+/// How long an open load lasts where nothing is said.
+const OPEN_DURATION_MS: u64 = 10_000;
+
+impl LoadFlags {
+    pub fn load(&self) -> Load {
+        let duration = self.duration.map(|duration| Stop::DurationMs(duration.0.as_millis() as u64));
+        let stop = duration.or(self.requests.map(Stop::Requests));
+        match self.rate {
+            None => {
+                let closed =
+                    Closed { concurrency: self.concurrency, think_time: self.think_time, ramp: self.ramp };
+                let stop = stop.unwrap_or(Stop::Requests(4 * self.concurrency));
+                Load { arrival: Arrival::Closed(closed), stop }
+            }
+            Some(rate) => {
+                let (spacing, max_in_flight) = (self.spacing(), self.max_in_flight);
+                let open = Open { rate, spacing, ramp: self.ramp, max_in_flight };
+                Load {
+                    arrival: Arrival::Open(open),
+                    stop: stop.unwrap_or(Stop::DurationMs(OPEN_DURATION_MS)),
+                }
+            }
+        }
+    }
+
+    /// What a load's table would be called in a scenario file.
+    pub fn name(&self) -> String {
+        match self.rate {
+            None => format!("users-{}", self.concurrency),
+            Some(rate) => format!("rate-{rate}"),
+        }
+    }
+
+    fn spacing(&self) -> Spacing {
+        match (self.burstiness, self.arrival) {
+            (Some(shape), _) => Spacing::Gamma(shape),
+            (None, ArrivalFlag::Poisson) => Spacing::Poisson,
+            (None, _) => Spacing::Constant,
+        }
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
+        _ => Err("expected a number greater than 0".into()),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    text.parse().map(|HumanDuration(duration)| duration)
+}
+
+fn ramp(text: &str) -> Result<Ramp, String> {
+    let expected = || "expected FROM:OVER or FROM:OVER:STEPS, such as 1:30s or 1:30s:5".to_owned();
+    let mut parts = text.split(':');
+    let from = positive(parts.next().unwrap_or_default())?;
+    let over = duration(parts.next().ok_or_else(expected)?)?;
+    let steps =
+        parts.next().map(|steps| steps.parse::<u32>().ok().filter(|steps| *steps > 0).ok_or_else(expected));
+    if over.as_millis() == 0 || parts.next().is_some() {
+        return Err(expected());
+    }
+    Ok(Ramp { from, over_ms: over.as_millis() as u64, steps: steps.transpose()? })
+}
+
+fn think_time(text: &str) -> Result<ThinkTime, String> {
+    let ms = |text: &str| duration(text).map(|duration| duration.as_secs_f64() * 1e3);
+    match text.split(':').collect::<Vec<_>>()[..] {
+        [constant] => Ok(ThinkTime::Constant { ms: ms(constant)? }),
+        ["uniform", from, to] => Ok(ThinkTime::Uniform { from_ms: ms(from)?, to_ms: ms(to)? }),
+        ["exponential", mean] => Ok(ThinkTime::Exponential { mean_ms: ms(mean)? }),
+        ["lognormal", median, sigma] => {
+            Ok(ThinkTime::Lognormal { median_ms: ms(median)?, sigma: positive(sigma)? })
+        }
+        _ => Err("expected 2s, uniform:1s:3s, exponential:2s or lognormal:2s:0.5".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Command {
+        #[command(flatten)]
+        load: LoadFlags,
+    }
+
+    fn load(flags: &str) -> Result<Load, String> {
+        let words = std::iter::once("bench").chain(flags.split_whitespace());
+        Command::try_parse_from(words).map(|command| command.load.load()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn without_flags_one_user_sends_four_requests() {
+        assert_eq!(load("").unwrap(), Load::closed(1, Stop::Requests(4)));
+        assert_eq!(load("--concurrency 3").unwrap(), Load::closed(3, Stop::Requests(12)));
+    }
+
+    #[test]
+    fn a_rate_makes_an_open_load() {
+        assert_eq!(
+            load("--rate 2.5 --arrival poisson --requests 9").unwrap(),
+            Load::open(2.5, Spacing::Poisson, Stop::Requests(9))
+        );
+        assert_eq!(
+            load("--rate 2.5 --arrival gamma --burstiness 0.5").unwrap(),
+            Load::open(2.5, Spacing::Gamma(0.5), Stop::DurationMs(10_000))
+        );
+    }
+
+    #[test]
+    fn ramps_and_think_times_are_read_from_short_text() {
+        let Arrival::Closed(closed) =
+            load("--concurrency 8 --ramp 2:30s:3 --think-time lognormal:2s:0.5").unwrap().arrival
+        else {
+            panic!("users")
+        };
+        assert_eq!(closed.ramp, Some(Ramp { from: 2.0, over_ms: 30_000, steps: Some(3) }));
+        assert_eq!(closed.think_time, Some(ThinkTime::Lognormal { median_ms: 2000.0, sigma: 0.5 }));
+    }
+
+    #[test]
+    fn flags_that_contradict_each_other_are_refused() {
+        for flags in [
+            "--rate 1 --concurrency 2",
+            "--rate 1 --think-time 1s",
+            "--rate 0",
+            "--rate nan",
+            "--rate 1 --arrival gamma",
+            "--burstiness 2",
+            "--max-in-flight 2",
+            "--ramp 1",
+            "--ramp 1:0s",
+            "--ramp 1:1s:0",
+            "--think-time gauss:1s",
+        ] {
+            assert!(load(flags).is_err(), "{flags}");
+        }
+    }
+}

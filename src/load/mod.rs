@@ -1,0 +1,131 @@
+//! How an engine is asked: when requests arrive, and when a round is over.
+
+mod plan;
+mod ramp;
+mod spacing;
+mod think_time;
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use crate::load::plan::{DueTimes, Plan};
+pub use crate::load::ramp::Ramp;
+pub use crate::load::spacing::{Gaps, Spacing};
+pub use crate::load::think_time::ThinkTime;
+
+/// A load is data; one scheduler consumes it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Load {
+    pub arrival: Arrival,
+    pub stop: Stop,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Arrival {
+    Closed(Closed),
+    Open(Open),
+}
+
+/// So many users, each sending its next request when the last one is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Closed {
+    pub concurrency: u32,
+    /// What a user waits between an answer and its next request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub think_time: Option<ThinkTime>,
+    /// How the users come; without one all of them begin at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ramp: Option<Ramp>,
+}
+
+/// Requests come when they are due, whatever the engine does.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Open {
+    /// Requests per second.
+    pub rate: f64,
+    pub spacing: Spacing,
+    /// How the rate is reached; without one it is so from the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ramp: Option<Ramp>,
+    /// A request that is due while so many are unanswered is not sent.
+    pub max_in_flight: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Stop {
+    /// A round is over when this many requests have ended.
+    Requests(u32),
+    /// No request starts later than this after the round's begin; those in flight are awaited.
+    DurationMs(u64),
+}
+
+/// What an open load takes for `max_in_flight` where nothing is said: more than most engines answer at once.
+pub const MAX_IN_FLIGHT: u32 = 1024;
+
+impl Load {
+    pub fn closed(concurrency: u32, stop: Stop) -> Load {
+        Load { arrival: Arrival::Closed(Closed { concurrency, think_time: None, ramp: None }), stop }
+    }
+
+    pub fn open(rate: f64, spacing: Spacing, stop: Stop) -> Load {
+        Load {
+            arrival: Arrival::Open(Open { rate, spacing, ramp: None, max_in_flight: MAX_IN_FLIGHT }),
+            stop,
+        }
+    }
+
+    /// The most requests that can be in flight at once.
+    pub fn connections(&self) -> u32 {
+        let most = match &self.arrival {
+            Arrival::Closed(closed) => closed.concurrency,
+            Arrival::Open(open) => open.max_in_flight,
+        };
+        self.stop.requests().map_or(most, |requests| most.min(requests))
+    }
+
+    /// `None` where requests come by the clock and not from users.
+    pub fn users(&self) -> Option<u32> {
+        match &self.arrival {
+            Arrival::Closed(closed) => Some(closed.concurrency),
+            Arrival::Open(_) => None,
+        }
+    }
+
+    /// Whether requests come by the clock. Then a request that is sent late has waited since it was due, and its
+    /// latencies count from there: an engine that stalls must not profit from what could not be sent meanwhile.
+    pub fn is_open(&self) -> bool {
+        matches!(self.arrival, Arrival::Open(_))
+    }
+
+    /// The same load for a while and without a ramp, as an engine is warmed up with it.
+    pub fn warm_up(&self, duration: Duration) -> Load {
+        let arrival = match self.arrival {
+            Arrival::Closed(closed) => Arrival::Closed(Closed { ramp: None, ..closed }),
+            Arrival::Open(open) => Arrival::Open(Open { ramp: None, ..open }),
+        };
+        Load { arrival, stop: Stop::DurationMs(duration.as_millis() as u64) }
+    }
+}
+
+impl Stop {
+    pub fn duration(&self) -> Option<Duration> {
+        match self {
+            Stop::Requests(_) => None,
+            Stop::DurationMs(ms) => Some(Duration::from_millis(*ms)),
+        }
+    }
+
+    pub fn requests(&self) -> Option<u32> {
+        match self {
+            Stop::Requests(requests) => Some(*requests),
+            Stop::DurationMs(_) => None,
+        }
+    }
+}

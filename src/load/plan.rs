@@ -1,0 +1,246 @@
+//! A round of a load, before its clock starts. Times are counted from the round's beginning.
+
+use rand_pcg::Pcg64;
+
+use crate::load::{Arrival, Closed, Gaps, Load, Open, Ramp, Stop, ThinkTime};
+use crate::record::Nanos;
+
+/// What a scheduler needs to know of a round: a pure function of load and seed.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// When those requests are due that wait for no answer, in order: the first one of every user, or all of an open
+    /// load.
+    pub due: DueTimes,
+    /// How many are sent; `None` where only the time ends the round.
+    pub requests: Option<u32>,
+    /// No request that follows an answer is sent later, where `requests` does not say how many.
+    pub until_ns: Option<Nanos>,
+    /// When the ramp is over.
+    pub ramped_ns: Nanos,
+    follow: Option<Follow>,
+}
+
+#[derive(Clone, Debug)]
+struct Follow {
+    think_time: Option<ThinkTime>,
+    rng: Pcg64,
+}
+
+/// Moments in order.
+///
+/// At a rate, the k-th request is due when the rate's integral reaches the sum of k gaps of mean 1 (time rescaling: see
+/// Brown et al., The time-rescaling theorem, Neural Computation 14, 2002). The gaps of a round of n requests are scaled
+/// so that the n + 1-th would come at n exactly. So a round has the rate that was asked for, and not that rate give or
+/// take 1/√n; a Poisson process of which one knows that it had n arrivals looks just like that.
+#[derive(Clone, Debug)]
+pub enum DueTimes {
+    Users { next: u32, users: u32, ramp: Option<Ramp> },
+    Rate { gaps: Gaps, scale: f64, count: f64, left: u32, rate: f64, ramp: Option<Ramp> },
+}
+
+impl Load {
+    pub fn plan(&self, rng: Pcg64) -> Plan {
+        match &self.arrival {
+            Arrival::Closed(closed) => closed.plan(self.stop, rng),
+            Arrival::Open(open) => open.plan(self.stop, rng),
+        }
+    }
+}
+
+impl Closed {
+    fn plan(&self, stop: Stop, rng: Pcg64) -> Plan {
+        Plan {
+            due: DueTimes::Users { next: 0, users: self.concurrency, ramp: self.ramp },
+            requests: stop.requests(),
+            until_ns: stop.duration().map(|duration| duration.as_nanos() as Nanos),
+            ramped_ns: ramped_ns(self.ramp),
+            follow: Some(Follow { think_time: self.think_time, rng }),
+        }
+    }
+}
+
+impl Open {
+    fn plan(&self, stop: Stop, rng: Pcg64) -> Plan {
+        let requests = match stop {
+            Stop::Requests(requests) => requests,
+            Stop::DurationMs(ms) => (self.count_within(ms as f64 / 1e3).round() as u32).max(1),
+        };
+        let gaps = self.spacing.gaps(rng);
+        let (scale, count) = match &gaps {
+            // The first one comes at once.
+            Gaps::Alike => (1.0, -1.0),
+            Gaps::Drawn(..) => {
+                let all: f64 = gaps.clone().take(requests as usize + 1).sum();
+                (f64::from(requests) / all, 0.0)
+            }
+        };
+        Plan {
+            due: DueTimes::Rate { gaps, scale, count, left: requests, rate: self.rate, ramp: self.ramp },
+            requests: Some(requests),
+            until_ns: Some(match stop.duration() {
+                Some(duration) => duration.as_nanos() as Nanos,
+                None => due_ns(f64::from(requests), self.rate, self.ramp),
+            }),
+            ramped_ns: ramped_ns(self.ramp),
+            follow: None,
+        }
+    }
+
+    fn count_within(&self, seconds: f64) -> f64 {
+        match self.ramp {
+            Some(ramp) => ramp.count_within(seconds, self.rate),
+            None => seconds * self.rate,
+        }
+    }
+}
+
+impl Plan {
+    /// When the request that follows one that has ended is due, if one follows.
+    pub fn following_ns(&mut self, ended_ns: Nanos) -> Option<Nanos> {
+        let Follow { think_time, rng } = self.follow.as_mut()?;
+        Some(ended_ns + think_time.map_or(0, |think_time| think_time.draw_ns(rng)))
+    }
+}
+
+impl DueTimes {
+    pub fn remaining(&self) -> u32 {
+        match self {
+            DueTimes::Users { next, users, .. } => users - next,
+            DueTimes::Rate { left, .. } => *left,
+        }
+    }
+}
+
+impl Iterator for DueTimes {
+    type Item = Nanos;
+
+    fn next(&mut self) -> Option<Nanos> {
+        match self {
+            DueTimes::Users { next, users, ramp } => {
+                if next == users {
+                    return None;
+                }
+                *next += 1;
+                let reaches_s = |ramp: &mut Ramp| ramp.reaches_s(f64::from(*next), f64::from(*users));
+                Some((ramp.as_mut().map_or(0.0, reaches_s) * 1e9) as Nanos)
+            }
+            DueTimes::Rate { gaps, scale, count, left, rate, ramp } => {
+                *left = left.checked_sub(1)?;
+                *count += gaps.next()? * *scale;
+                Some(due_ns(*count, *rate, *ramp))
+            }
+        }
+    }
+}
+
+fn due_ns(count: f64, rate: f64, ramp: Option<Ramp>) -> Nanos {
+    let due_s = ramp.map_or(count / rate, |ramp| ramp.due_s(count, rate));
+    (due_s * 1e9).round() as Nanos
+}
+
+fn ramped_ns(ramp: Option<Ramp>) -> Nanos {
+    ramp.map_or(0, |ramp| ramp.over_ms * 1_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use statrs::distribution::{ContinuousCDF, Gamma};
+
+    use super::*;
+    use crate::load::Spacing;
+
+    fn due(load: &Load) -> Vec<Nanos> {
+        load.plan(Pcg64::seed_from_u64(1)).due.collect()
+    }
+
+    fn open(spacing: Spacing, stop: Stop) -> Load {
+        Load::open(100.0, spacing, stop)
+    }
+
+    /// The largest distance between the gaps' distribution and the one they shall have, against what a true sample
+    /// exceeds once in a thousand times (Kolmogorov–Smirnov).
+    fn assert_gaps_follow(due: &[Nanos], shape: f64) {
+        let expected = Gamma::new(shape, shape * 100.0).unwrap();
+        let mut gaps: Vec<f64> = due.windows(2).map(|pair| (pair[1] - pair[0]) as f64 / 1e9).collect();
+        gaps.sort_by(f64::total_cmp);
+        let n = gaps.len() as f64;
+        let distance = gaps.iter().enumerate().fold(0f64, |most, (i, gap)| {
+            let (below, above) = (i as f64 / n, (i + 1) as f64 / n);
+            let share = expected.cdf(*gap);
+            most.max(share - below).max(above - share)
+        });
+        assert!(distance < 1.95 / n.sqrt(), "distance {distance} of {n} gaps, shape {shape}");
+    }
+
+    #[test]
+    fn at_a_constant_rate_requests_are_due_to_the_nanosecond() {
+        assert_eq!(due(&open(Spacing::Constant, Stop::Requests(4))), [0, 10_000_000, 20_000_000, 30_000_000]);
+        let whole = due(&Load::open(500.0, Spacing::Constant, Stop::DurationMs(60_000)));
+        assert_eq!((whole.len(), whole[29_999]), (30_000, 59_998_000_000));
+    }
+
+    #[test]
+    fn drawn_gaps_follow_their_distribution() {
+        for (spacing, shape) in
+            [(Spacing::Poisson, 1.0), (Spacing::Gamma(0.5), 0.5), (Spacing::Gamma(4.0), 4.0)]
+        {
+            assert_gaps_follow(&due(&open(spacing, Stop::Requests(20_000))), shape);
+        }
+    }
+
+    #[test]
+    fn a_test_of_gaps_notices_the_wrong_distribution() {
+        let bursts = due(&open(Spacing::Gamma(0.9), Stop::Requests(20_000)));
+        assert!(std::panic::catch_unwind(|| assert_gaps_follow(&bursts, 1.0)).is_err());
+    }
+
+    #[test]
+    fn a_round_has_the_rate_that_was_asked_for() {
+        for spacing in [Spacing::Constant, Spacing::Poisson, Spacing::Gamma(0.3)] {
+            let load = open(spacing, Stop::DurationMs(10_000));
+            let due = due(&load);
+            assert_eq!(due.len(), 1000, "{spacing:?}");
+            assert!(due.iter().all(|due_ns| *due_ns < 10_000_000_000), "{spacing:?}");
+            assert!(due.is_sorted(), "{spacing:?}");
+        }
+        let plan = open(Spacing::Poisson, Stop::Requests(50)).plan(Pcg64::seed_from_u64(1));
+        assert_eq!(plan.until_ns, Some(500_000_000));
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_moments_and_another_seed_others() {
+        let load = open(Spacing::Poisson, Stop::Requests(100));
+        assert_eq!(due(&load), due(&load));
+        let other: Vec<Nanos> = load.plan(Pcg64::seed_from_u64(2)).due.collect();
+        assert_ne!(due(&load), other);
+    }
+
+    #[test]
+    fn a_ramped_rate_comes_more_and_more_often() {
+        let mut load = open(Spacing::Constant, Stop::DurationMs(20_000));
+        let Arrival::Open(open) = &mut load.arrival else { unreachable!() };
+        open.ramp = Some(Ramp { from: 10.0, over_ms: 10_000, steps: None });
+        let due = due(&load);
+        // 10 s at 55/s on average, then 10 s at 100/s.
+        assert_eq!(due.len(), 1550);
+        assert_eq!(due.iter().filter(|due_ns| **due_ns < 10_000_000_000).count(), 550);
+    }
+
+    #[test]
+    fn users_begin_at_once_and_follow_their_answers() {
+        let mut plan = Load::closed(3, Stop::Requests(9)).plan(Pcg64::seed_from_u64(1));
+        assert_eq!(plan.due.clone().collect::<Vec<_>>(), [0, 0, 0]);
+        assert_eq!(plan.following_ns(5), Some(5));
+        let mut open = open(Spacing::Constant, Stop::Requests(1)).plan(Pcg64::seed_from_u64(1));
+        assert_eq!(open.following_ns(5), None);
+    }
+
+    #[test]
+    fn a_user_thinks_before_it_asks_again() {
+        let think_time = Some(ThinkTime::Constant { ms: 20.0 });
+        let closed = Closed { concurrency: 1, think_time, ramp: None };
+        let mut plan = closed.plan(Stop::Requests(2), Pcg64::seed_from_u64(1));
+        assert_eq!(plan.following_ns(1_000_000), Some(21_000_000));
+    }
+}
