@@ -336,8 +336,8 @@ const MOST: u64 = 1 << 53;
 
 impl SummaryForm {
     fn check(&self) -> Result<(), BadSummary> {
-        let RequestCounts { sent, succeeded, failed, ended_by_length, reconnects } = &self.requests;
-        let counts = [*sent, *succeeded, *reconnects, self.input_tokens, self.output_tokens];
+        let RequestCounts { sent, not_sent, succeeded, failed, ended_by_length, reconnects } = &self.requests;
+        let counts = [*sent, *not_sent, *succeeded, *reconnects, self.input_tokens, self.output_tokens];
         if let Some(found) = counts.iter().chain(failed.values()).find(|count| **count > MOST) {
             return Err(BadSummary::TooMany(*found));
         }

@@ -609,8 +609,8 @@ fn a_terminal_is_shown_the_line() {
       · ──────────
     7 │ requests = 8
       ╰────
-     help: did you mean `concurrency`? Valid here: `concurrency`, `think_time`, `rate`, `arrival`, `burstiness`,
-           `max_in_flight`, `ramp`, `requests`, `duration`
+     help: did you mean `concurrency`? Valid here: `concurrency`, `think_time`, `rate`, `arrival`,
+           `burstiness`, `max_in_flight`, `ramp`, `requests`, `duration`
     "#);
 }
 
