@@ -128,6 +128,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::report::sweep::Level;
     use crate::report::{example, sweep};
 
     fn sweep_json() -> Value {
@@ -149,9 +150,10 @@ mod tests {
         let ReportFile::Sweep(back) = read("r.json", &text).unwrap() else { panic!("not a sweep") };
         for (back, target) in back.targets.iter().zip(&sweep.targets) {
             for (back, level) in back.levels.iter().zip(&target.levels) {
-                let p95 = "e2e_ms_p95".parse().unwrap();
-                assert_eq!(back.summary.value(p95), level.summary.value(p95));
-                assert_eq!((back.goodput, &back.timeline), (level.goodput, &level.timeline));
+                let p95 = |level: &Level| level.summary.value("e2e_ms_p95".parse().unwrap()).unwrap();
+                assert!((p95(back) / p95(level) - 1.0).abs() < 1e-9);
+                assert_eq!(back.summary.requests, level.summary.requests);
+                assert_eq!(back.sessions.len(), level.sessions.len());
             }
         }
     }

@@ -97,7 +97,9 @@ fn an_engine_against_its_twin_is_a_tie() {
 #[test]
 fn ctrl_c_leaves_the_levels_that_were_finished() {
     let suite = suite();
-    let mut command = tollgate(&suite, &["sweep", "--targets", "sim", "--json", "sweep.json"]);
+    let mut command =
+        tollgate(&suite, &["sweep", "--targets", "wide", "--rounds", "1", "--json", "sweep.json"]);
+    command.args(WORKLOAD);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     await_some("a finished level", || {
         let text = suite.exists("sweep.json").then(|| suite.read("sweep.json"))?;
