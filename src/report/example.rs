@@ -101,6 +101,7 @@ pub fn invalid() -> Report {
     report.summary.requests.failed =
         BTreeMap::from([(FailureClass::Connect, 12), (FailureClass::Timeout, 1)]);
     report.summary.requests.succeeded -= 13;
+    report.summary.requests.ended_by_length -= 13;
     report.sessions[1].rounds.pop();
     for session in &mut report.sessions {
         session.failures = vec!["connect: connection refused".into()];
