@@ -211,7 +211,7 @@ impl Summary {
 }
 
 impl Times {
-    /// `None` of a request that failed, or was answered without any content. `streamed`: as with [`Summary::of`].
+    /// `None` of a request that failed, or was answered without any content. `streamed`: as with [`SummaryBuilder::new`].
     pub fn of(record: &RequestRecord, load: &Load, streamed: bool) -> Option<Times> {
         if record.outcome.is_err() {
             return None;

@@ -41,7 +41,7 @@ impl RecordFile {
 }
 
 /// Appends records to a file. A thread of its own does the writing: whoever hands a record over never waits for the
-/// disk, unless that falls behind by [`BLOCKS_MAX`] blocks.
+/// disk, unless that falls behind by `BLOCKS_MAX` blocks.
 pub struct RecordLog {
     encoder: Encoder,
     block: Vec<u8>,
