@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tollgate::report::Report;
 use tollgate::verdict::{GateOutcome, Verdict};
@@ -13,8 +12,6 @@ use crate::common::{Outcome, Suite};
 pub struct Room {
     suite: Suite,
     targets: Vec<Target>,
-    /// Two exhibits at once would measure each other.
-    _alone: MutexGuard<'static, ()>,
 }
 
 /// A target whose engine is one exhibit of the museum.
@@ -44,13 +41,11 @@ const FAILED: i32 = 101;
 impl Room {
     /// Records the baseline of the healthy engines and accepts it. Files are below `perf-tests/`.
     pub fn furnish(targets: &[Target], files: &[(&str, &str)]) -> Room {
-        static ALONE: Mutex<()> = Mutex::new(());
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let engines: String = targets.iter().map(Target::toml).collect();
         let suite = Suite::of(&[&[("targets.toml", engines.as_str())], files].concat());
         suite.run(&[]).assert_exit(FAILED);
         suite.accept(&[]).assert_exit(0);
-        Room { suite, targets: targets.to_vec(), _alone: alone }
+        Room { suite, targets: targets.to_vec() }
     }
 
     /// The same engines, other starts of them.
