@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::distribution::Distribution;
 use crate::figures;
 use crate::load::Load;
+use crate::metric::{Metric, Rate};
 use crate::record::{Nanos, RequestRecord};
 use crate::summary::Summary;
 
@@ -70,7 +71,7 @@ impl Calibration {
     /// In words, where a load went beyond what this machine was calibrated for.
     pub fn doubt(&self, load: &Load, summary: &Summary) -> Option<String> {
         let limits = self.limits()?;
-        let tokens_per_s = summary.output_tokens as f64 / summary.window_s.max(f64::MIN_POSITIVE);
+        let tokens_per_s = summary.value(Metric::Rate(Rate::OutputTokensPerS)).unwrap_or(0.0);
         let beyond = [
             ("streams", f64::from(load.connections()), f64::from(limits.streams)),
             ("output tokens per second", tokens_per_s, limits.tokens_per_s),

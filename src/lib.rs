@@ -42,6 +42,7 @@ pub mod target;
 pub mod telemetry;
 pub mod timeline;
 pub mod verdict;
+pub mod window;
 pub mod worker;
 pub mod workload;
 

@@ -83,12 +83,13 @@ impl Limit {
 impl Goodput {
     /// `within` requests of those in the summary met the bounds.
     pub fn of(limits: &Limits, within: u64, summary: &Summary) -> Goodput {
-        let per = |whole: f64| if whole > 0.0 { within as f64 / whole } else { 0.0 };
+        let per = |whole: u64| if whole > 0 { within as f64 / whole as f64 } else { 0.0 };
+        let requests_per_s = summary.value(Metric::Rate(Rate::RequestsPerS)).unwrap_or(0.0);
         Goodput {
             met: limits.are_met_by(summary),
             requests: within,
-            share: per(summary.requests.sent as f64),
-            requests_per_s: per(summary.window_s),
+            share: per(summary.requests.sent),
+            requests_per_s: per(summary.requests.succeeded) * requests_per_s,
         }
     }
 }

@@ -62,6 +62,9 @@ pub struct RequestRecord {
 ///
 /// It is called between two events of the load client's loop, so it may compute for microseconds and wait for nothing.
 pub trait RecordSink {
+    /// The records that follow are of a round that begins at this moment.
+    fn begin(&mut self, _at_ns: Nanos) {}
+
     fn take(&mut self, record: &RequestRecord);
 }
 

@@ -9,13 +9,16 @@ use crate::distribution::Distribution;
 use crate::load::Load;
 use crate::metric::{Latency, Metric, Rate};
 use crate::record::{FailureClass, Finish, Nanos, RecordSink, RequestRecord, TokenCount};
+use crate::window::{Cut, Edges, Window, WindowBuilder};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(into = "SummaryForm", try_from = "SummaryForm")]
 #[schemars(with = "SummaryForm")]
 pub struct Summary {
-    /// From the first request's sending to the last one's end, added up over rounds.
+    /// Of the [windows](crate::window) that rates are taken over, added up over rounds.
     pub window_s: f64,
+    /// What lies outside of them. The counts have it, and the rates don't.
+    pub cut: Cut,
     pub requests: RequestCounts,
     /// Of successful requests, as all that follows.
     pub input_tokens: u64,
@@ -43,15 +46,6 @@ pub struct RequestCounts {
     pub reconnects: u64,
 }
 
-/// The time that a round's rates are taken over, on the client's clock: from the first request's sending to the last
-/// one's end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Window {
-    pub begin_ns: Nanos,
-    pub end_ns: Nanos,
-}
-
 /// One answer's latencies.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Times {
@@ -69,58 +63,50 @@ pub struct SummaryBuilder {
     load: Load,
     streamed: bool,
     summary: Summary,
-    first_sent_ns: Nanos,
-    last_end_ns: Nanos,
+    /// Latencies of requests that were due before the ramp was over.
+    rising: Summary,
+    window: WindowBuilder,
 }
 
 impl SummaryBuilder {
     /// `streamed`: whether answers come as streams; otherwise there is no first token to speak of.
     pub fn new(load: &Load, streamed: bool) -> SummaryBuilder {
-        let summary = Summary::default();
-        SummaryBuilder { load: *load, streamed, summary, first_sent_ns: Nanos::MAX, last_end_ns: 0 }
+        let (summary, rising) = (Summary::default(), Summary::default());
+        SummaryBuilder { load: *load, streamed, summary, rising, window: WindowBuilder::new(load) }
     }
 
-    /// `None` before the first record.
-    pub fn window(&self) -> Option<Window> {
-        let window = Window { begin_ns: self.first_sent_ns, end_ns: self.last_end_ns };
-        (window.begin_ns <= window.end_ns).then_some(window)
-    }
-
-    pub fn finish(self) -> Summary {
-        Summary { window_s: self.window().map_or(0.0, Window::seconds), ..self.summary }
-    }
-}
-
-impl Window {
-    pub fn seconds(self) -> f64 {
-        self.end_ns.saturating_sub(self.begin_ns) as f64 / 1e9
-    }
-
-    /// From the first begin to the last end.
-    pub fn union(self, other: Window) -> Window {
-        Window { begin_ns: self.begin_ns.min(other.begin_ns), end_ns: self.end_ns.max(other.end_ns) }
+    /// There is no window where no request was sent.
+    pub fn finish(self) -> (Summary, Option<Window>) {
+        let Some((window, cut)) = self.window.finish() else { return (self.summary, None) };
+        let summary = Summary { window_s: window.seconds(), cut, ..self.summary };
+        match window.edges {
+            Edges::NeverWhole => (Summary::merge([&summary, &self.rising]), Some(window)),
+            Edges::Kept | Edges::Cut => (summary, Some(window)),
+        }
     }
 }
 
 impl RecordSink for SummaryBuilder {
+    fn begin(&mut self, at_ns: Nanos) {
+        self.window.begin(at_ns);
+    }
+
     fn take(&mut self, record: &RequestRecord) {
-        if record.is_sent() {
-            self.first_sent_ns = self.first_sent_ns.min(record.sent_ns);
-            self.last_end_ns = self.last_end_ns.max(record.end_ns);
-        }
-        self.summary.add(record, &self.load, self.streamed);
+        self.window.take(record, self.streamed);
+        self.summary.count(record);
+        let latencies = if self.window.is_rising(record) { &mut self.rising } else { &mut self.summary };
+        latencies.add_latencies(record, &self.load, self.streamed);
     }
 }
 
 impl Summary {
-    fn add(&mut self, record: &RequestRecord, load: &Load, streamed: bool) {
+    fn count(&mut self, record: &RequestRecord) {
         if !record.is_sent() {
             self.requests.not_sent += 1;
             return;
         }
         self.requests.sent += 1;
         self.requests.reconnects += u64::from(record.reconnects);
-        self.queue_lag_ms.record_ns(record.sent_ns.saturating_sub(record.due_ns));
         if let Err(failure) = &record.outcome {
             *self.requests.failed.entry(failure.class).or_default() += 1;
             return;
@@ -130,10 +116,12 @@ impl Summary {
         self.input_tokens += u64::from(record.input_tokens.unwrap_or(0));
         self.output_tokens += u64::from(record.output_tokens);
         self.tokens_counted_by = self.tokens_counted_by.max(Some(record.tokens_counted_by));
-        self.add_latencies(record, load, streamed);
     }
 
     fn add_latencies(&mut self, record: &RequestRecord, load: &Load, streamed: bool) {
+        if record.is_sent() {
+            self.queue_lag_ms.record_ns(record.sent_ns.saturating_sub(record.due_ns));
+        }
         let Some(times) = Times::of(record, load, streamed) else { return };
         self.e2e_ms.record_ns(times.e2e_ns);
         let Some(ttft_ns) = times.ttft_ns else { return };
@@ -151,6 +139,7 @@ impl Summary {
         let mut whole = Summary::default();
         for part in parts {
             whole.window_s += part.window_s;
+            whole.cut.add(&part.cut);
             whole.requests.merge(&part.requests);
             whole.input_tokens += part.input_tokens;
             whole.output_tokens += part.output_tokens;
@@ -187,11 +176,14 @@ impl Summary {
     }
 
     fn rate(&self, rate: Rate) -> Option<f64> {
-        let per_s = |count: u64| (self.window_s > 0.0).then(|| count as f64 / self.window_s);
+        let per_s = |all: u64, cut: f64| (self.window_s > 0.0).then(|| (all as f64 - cut) / self.window_s);
+        let (input_tokens, output_tokens) = (self.input_tokens, self.output_tokens);
         match rate {
-            Rate::OutputTokensPerS => per_s(self.output_tokens),
-            Rate::TotalTokensPerS => per_s(self.input_tokens + self.output_tokens),
-            Rate::RequestsPerS => per_s(self.requests.succeeded),
+            Rate::OutputTokensPerS => per_s(output_tokens, self.cut.output_tokens),
+            Rate::TotalTokensPerS => {
+                per_s(input_tokens + output_tokens, self.cut.input_tokens + self.cut.output_tokens)
+            }
+            Rate::RequestsPerS => per_s(self.requests.succeeded, self.cut.requests),
             Rate::SuccessRate => {
                 let sent = self.requests.sent;
                 (sent > 0).then(|| self.requests.succeeded as f64 / sent as f64)
@@ -259,8 +251,11 @@ impl RequestCounts {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Summary")]
 struct SummaryForm {
-    /// From the first request's sending to the last one's end, added up over rounds.
+    /// Of the windows that rates are taken over, added up over rounds.
     window_s: f64,
+    /// What lies outside of them: ramp-up and tail. The counts have it, and the rates don't.
+    #[serde(default)]
+    cut: Cut,
     requests: RequestCounts,
     input_tokens: u64,
     output_tokens: u64,
@@ -303,6 +298,7 @@ impl From<Summary> for SummaryForm {
                 queue_lag_ms: summary.queue_lag_ms,
             },
             window_s: summary.window_s,
+            cut: summary.cut,
             requests: summary.requests,
             input_tokens: summary.input_tokens,
             output_tokens: summary.output_tokens,
@@ -318,6 +314,7 @@ impl TryFrom<SummaryForm> for Summary {
         form.check()?;
         Ok(Summary {
             window_s: form.window_s,
+            cut: form.cut,
             requests: form.requests,
             input_tokens: form.input_tokens,
             output_tokens: form.output_tokens,
@@ -346,9 +343,20 @@ impl SummaryForm {
             let (sent, succeeded, ended_by_length) = (*sent, *succeeded, *ended_by_length);
             return Err(BadSummary::Contradiction { sent, succeeded, failed, ended_by_length });
         }
-        match self.window_s >= 0.0 {
-            true => Ok(()),
-            false => Err(BadSummary::Window(self.window_s)),
+        if !(self.window_s >= 0.0) {
+            return Err(BadSummary::Window(self.window_s));
+        }
+        let Cut { seconds, requests, input_tokens, output_tokens } = self.cut;
+        let cut = [
+            ("requests", requests, *succeeded),
+            ("input tokens", input_tokens, self.input_tokens),
+            ("output tokens", output_tokens, self.output_tokens),
+            ("seconds", seconds, MOST),
+        ];
+        // Sums of shares may be off in their last digits.
+        match cut.into_iter().find(|(_, cut, of)| !(0.0..=*of as f64 + 1e-3).contains(cut)) {
+            None => Ok(()),
+            Some((what, cut, of)) => Err(BadSummary::Cut { what, cut, of }),
         }
     }
 }
@@ -364,6 +372,8 @@ pub enum BadSummary {
     Contradiction { sent: u64, succeeded: u64, failed: u64, ended_by_length: u64 },
     #[error("expected window_s to be 0 or more, found {0}")]
     Window(f64),
+    #[error("expected 0 to {of} {what} to be cut from the windows, found {cut}")]
+    Cut { what: &'static str, cut: f64, of: u64 },
 }
 
 #[cfg(test)]
@@ -379,7 +389,7 @@ mod tests {
     fn summary(records: &[RequestRecord], streamed: bool) -> Summary {
         let mut builder = SummaryBuilder::new(&closed(), streamed);
         records.iter().for_each(|record| builder.take(record));
-        builder.finish()
+        builder.finish().0
     }
 
     fn value(summary: &Summary, name: &str) -> f64 {
@@ -402,7 +412,7 @@ mod tests {
         let late = RequestRecord { due_ns: 400_000_000, ..answered(1000, &[1100, 1200], 2) };
         let mut builder = SummaryBuilder::new(&load, true);
         builder.take(&late);
-        let summary = builder.finish();
+        let (summary, _) = builder.finish();
         assert_eq!(value(&summary, "ttft_ms_mean"), 700.0);
         assert_eq!(value(&summary, "e2e_ms_mean"), 800.0);
         assert_eq!(value(&summary, "tpot_ms_mean"), 100.0);

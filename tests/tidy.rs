@@ -21,6 +21,7 @@ const CORE: &[&str] = &[
     "record_file",
     "distribution",
     "summary",
+    "window",
     "timeline",
     "health",
     "stats",

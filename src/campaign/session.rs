@@ -21,6 +21,7 @@ use crate::report::{Round, Session};
 use crate::scenario::{RunPlan, ScenarioId};
 use crate::store::{self, RecordFile, RecordLog, StoreError};
 use crate::summary::{RequestCounts, Summary, SummaryBuilder};
+use crate::window::Edges;
 use crate::worker::Deal;
 use crate::workload::Workload;
 
@@ -207,6 +208,7 @@ impl<'a> Sitting<'a> {
                 let (server, doubts) = witness.end(&client, &session.summary, asked.shares_engine());
                 session.server = server;
                 warnings.extend(doubts);
+                warnings.extend(never_whole(&session.rounds));
                 let calibration = store::calibration();
                 warnings.extend(calibration.and_then(|known| known.doubt(asked.load, &session.summary)));
                 None
@@ -248,20 +250,17 @@ impl<'a> Sitting<'a> {
                 progress: progress.clone(),
             });
             let watch = Watch { progress: &progress, cancel: sitting.cancel };
-            let mut log = sitting.log.as_mut().ok().and_then(Option::as_mut);
-            if let Some(log) = &mut log {
-                log.begin(&Part { session: sitting.which.name.into(), round });
-            }
             let mut ledger = Ledger {
+                session: sitting.which.name,
+                round,
                 summary: SummaryBuilder::new(load, workload.stream),
                 witness: &mut sitting.witness,
                 failures: &mut sitting.session.failures,
-                log,
+                log: sitting.log.as_mut().ok().and_then(Option::as_mut),
                 hear: sitting.hear.as_deref_mut(),
             };
             let result = client.run_round(workload, load, &mut sitting.deck, watch, &mut ledger)?;
-            let window = ledger.summary.window();
-            let summary = ledger.summary.finish();
+            let (summary, window) = ledger.summary.finish();
             let counts = summary.requests.clone();
             sitting.keep(Round { summary, health: result.health, window });
             sitting.check_interrupt()?;
@@ -329,6 +328,8 @@ impl<'a> Sitting<'a> {
 
 /// What a round's records are entered into as they come.
 struct Ledger<'a, 's> {
+    session: &'a str,
+    round: u32,
     summary: SummaryBuilder,
     witness: &'a mut Witness,
     /// Of the session, in words.
@@ -338,6 +339,16 @@ struct Ledger<'a, 's> {
 }
 
 impl RecordSink for Ledger<'_, '_> {
+    fn begin(&mut self, at_ns: Nanos) {
+        self.summary.begin(at_ns);
+        if let Some(log) = &mut self.log {
+            log.begin_part(&Part { session: self.session.into(), round: self.round, began_ns: at_ns });
+        }
+        if let Some(hear) = &mut self.hear {
+            hear.begin(at_ns);
+        }
+    }
+
     fn take(&mut self, record: &RequestRecord) {
         self.summary.take(record);
         self.witness.hear(record);
@@ -353,6 +364,19 @@ impl RecordSink for Ledger<'_, '_> {
             self.failures.push(failure.to_string());
         }
     }
+}
+
+/// In words, where rates are those of a load that was not the one asked for.
+fn never_whole(rounds: &[Round]) -> Option<String> {
+    let windows = rounds.iter().filter_map(|round| round.window);
+    let count = windows.filter(|window| window.edges == Edges::NeverWhole).count();
+    (count > 0).then(|| {
+        format!(
+            "the load was never whole in {count} of {} rounds, so nothing was cut from them: the ramp took longer than \
+             a round, or there were fewer requests than users",
+            rounds.len()
+        )
+    })
 }
 
 fn check_warm_up(warm_up: &WarmUp) -> Result<(), Trouble> {

@@ -98,6 +98,13 @@ impl Load {
         }
     }
 
+    pub fn ramp(&self) -> Option<Ramp> {
+        match &self.arrival {
+            Arrival::Closed(closed) => closed.ramp,
+            Arrival::Open(open) => open.ramp,
+        }
+    }
+
     /// Whether requests come by the clock. Then a request that is sent late has waited since it was due, and its
     /// latencies count from there: an engine that stalls must not profit from what could not be sent meanwhile.
     pub fn is_open(&self) -> bool {

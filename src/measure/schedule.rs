@@ -134,6 +134,7 @@ impl<'a> Schedule<'a> {
     ) -> std::io::Result<Vec<Option<Connection>>> {
         let lanes = connections.len();
         self.started_ns.set(started_ns);
+        self.records.borrow_mut().begin(started_ns);
         let (pacer, moments) = Pacer::start(self.plan.borrow().due.clone(), started_ns)?;
         self.pacer.replace(Some(pacer));
         let parts: FuturesUnordered<Part> = FuturesUnordered::new();

@@ -36,6 +36,7 @@ impl Encoder {
         self.last = Last::default();
         put_text(&mut self.body, part.session.as_bytes());
         put_number(&mut self.body, part.round.into());
+        put_number(&mut self.body, part.began_ns);
         self.frame(PART, out);
     }
 
@@ -107,7 +108,8 @@ impl Decoder {
             }
             PART => {
                 self.last = Last::default();
-                Ok(Frame::Part(Part { session: bytes.text()?.to_owned(), round: bytes.small()? }))
+                let (session, round) = (bytes.text()?.to_owned(), bytes.small()?);
+                Ok(Frame::Part(Part { session, round, began_ns: bytes.number()? }))
             }
             RECORD => self.record(bytes).map(|record| Frame::Record(Box::new(record))),
             END => Ok(Frame::End { records: bytes.number()? }),
@@ -244,7 +246,7 @@ mod tests {
     #[test]
     fn every_kind_of_record_reads_back_in_its_part() {
         let (mut encoder, mut out) = (Encoder::default(), Vec::new());
-        let parts = [1, 2].map(|round| Part { session: "session 1".into(), round });
+        let parts = [1, 2].map(|round| Part { session: "session 1".into(), round, began_ns: 7 });
         let mut expected = Vec::new();
         for part in parts {
             encoder.part(&part, &mut out);

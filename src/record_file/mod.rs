@@ -3,7 +3,7 @@
 //! # Format
 //!
 //! [`MAGIC`], a version byte, then frames: a kind (one byte), the body's length, the body. The first frame is the
-//! header, as JSON. A round's records follow a frame that names session and round; an end closes what one writer wrote
+//! header, as JSON. A round's records follow a frame that names session and round and says when that began; an end closes what one writer wrote
 //! and says how many records that were, so a file that was cut off is known by its last frame. More may follow an end:
 //! every session adds its own.
 //!
@@ -17,14 +17,14 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Clock, RequestRecord};
+use crate::record::{Clock, Nanos, RequestRecord};
 use crate::report::Run;
 use crate::scenario::ScenarioId;
 
 pub use codec::{Decoder, Encoder};
 
 pub const MAGIC: &[u8; 16] = b"tollgate-records";
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// A record takes less, whatever it is about; a longer frame is damage.
 pub const FRAME_MAX_BYTES: u64 = 64 << 20;
@@ -47,6 +47,8 @@ pub struct Part {
     /// As people know it: `session 2`, `proof: new, start 3`.
     pub session: String,
     pub round: u32,
+    /// When the round began.
+    pub began_ns: Nanos,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -5,7 +5,7 @@ use crate::health::ClientHealth;
 use crate::metric::{Latency, Metric, Rate, Stat};
 use crate::report::columns::{Align, Columns};
 use crate::report::printable::printable;
-use crate::report::{Report, table};
+use crate::report::{Report, table, window_line};
 use crate::server_side::ServerSide;
 
 const STATS: [Stat; 7] = [Stat::Mean, Stat::P50, Stat::P90, Stat::P95, Stat::P99, Stat::Min, Stat::Max];
@@ -22,6 +22,7 @@ pub fn metrics(report: &Report) -> String {
     lines.extend(latencies(report));
     lines.extend(table::engine(report).map(|engine| format!("Measured: {engine}.")));
     lines.extend(table::requests(report));
+    lines.extend(window_line::window(report));
     lines.extend(client(report));
     lines.extend(report.sessions.iter().filter_map(|session| server_line(session.server.as_ref()?)));
     let failures = report.sessions.iter().flat_map(|session| &session.failures);

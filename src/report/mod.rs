@@ -24,6 +24,7 @@ pub mod svg;
 pub mod sweep;
 pub mod sweep_table;
 pub mod table;
+mod window_line;
 
 use std::collections::BTreeMap;
 
@@ -36,9 +37,10 @@ use crate::metric::Metric;
 use crate::record::Clock;
 use crate::scenario::ScenarioId;
 use crate::server_side::ServerSide;
-use crate::summary::{Summary, Window};
+use crate::summary::Summary;
 use crate::target::{ImageRef, SimulatorSettings};
 use crate::verdict::{GateOutcome, Side, Verdict};
+use crate::window::Window;
 use crate::worker::Worker;
 
 /// Of all kinds of reports. Goes up whenever a reader of an older report would misread a newer one; older ones still

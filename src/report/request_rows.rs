@@ -117,7 +117,7 @@ mod tests {
     }
 
     fn part() -> Part {
-        Part { session: "session 1".into(), round: 2 }
+        Part { session: "session 1".into(), round: 2, began_ns: 0 }
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub fn merge_records(from: &[PathBuf], to: &Path) -> Result<Vec<String>, RecordF
             if last.as_ref() != Some(&part) {
                 let session =
                     worker.map_or(part.session.clone(), |worker| format!("worker {}", worker.number));
-                log.begin(&Part { session, round: part.round });
+                log.begin_part(&Part { session, began_ns: clock.from_other(&of, part.began_ns), ..part });
                 last = Some(part);
             }
             let moved = |at_ns: &mut u64| *at_ns = clock.from_other(&of, *at_ns);

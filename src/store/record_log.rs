@@ -77,7 +77,7 @@ impl RecordLog {
     }
 
     /// The records that follow are of this part.
-    pub fn begin(&mut self, part: &Part) {
+    pub fn begin_part(&mut self, part: &Part) {
         self.encoder.part(part, &mut self.block);
     }
 

@@ -136,7 +136,7 @@ fn level(users: u32, places: u32, times: (u64, u32), limits: &Limits) -> Level {
 fn summary(records: &[RequestRecord], load: &Load) -> Summary {
     let mut builder = SummaryBuilder::new(load, true);
     records.iter().for_each(|record| builder.take(record));
-    builder.finish()
+    builder.finish().0
 }
 
 fn timeline(records: &[RequestRecord], load: &Load) -> Timeline {
