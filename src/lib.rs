@@ -9,6 +9,7 @@ pub mod clock;
 pub mod comparison;
 pub mod curve;
 pub mod deck;
+pub mod dialogue;
 pub mod distribution;
 #[cfg(feature = "container")]
 pub mod docker;
@@ -41,6 +42,7 @@ pub mod summary;
 pub mod target;
 pub mod telemetry;
 pub mod timeline;
+pub mod trace;
 pub mod verdict;
 pub mod window;
 pub mod worker;

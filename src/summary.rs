@@ -72,7 +72,7 @@ impl SummaryBuilder {
     /// `streamed`: whether answers come as streams; otherwise there is no first token to speak of.
     pub fn new(load: &Load, streamed: bool) -> SummaryBuilder {
         let (summary, rising) = (Summary::default(), Summary::default());
-        SummaryBuilder { load: *load, streamed, summary, rising, window: WindowBuilder::new(load) }
+        SummaryBuilder { load: load.clone(), streamed, summary, rising, window: WindowBuilder::new(load) }
     }
 
     /// There is no window where no request was sent.
@@ -343,7 +343,7 @@ impl SummaryForm {
             let (sent, succeeded, ended_by_length) = (*sent, *succeeded, *ended_by_length);
             return Err(BadSummary::Contradiction { sent, succeeded, failed, ended_by_length });
         }
-        if !(self.window_s >= 0.0) {
+        if self.window_s.is_nan() || self.window_s < 0.0 {
             return Err(BadSummary::Window(self.window_s));
         }
         let Cut { seconds, requests, input_tokens, output_tokens } = self.cut;

@@ -72,7 +72,13 @@ const SHORTEST_NS: Nanos = 1_000_000;
 impl TimelineBuilder {
     /// `streamed`: whether answers come as streams.
     pub fn new(load: &Load, streamed: bool) -> TimelineBuilder {
-        TimelineBuilder { load: *load, streamed, begin_ns: None, bucket_ns: SHORTEST_NS, pieces: Vec::new() }
+        TimelineBuilder {
+            load: load.clone(),
+            streamed,
+            begin_ns: None,
+            bucket_ns: SHORTEST_NS,
+            pieces: Vec::new(),
+        }
     }
 
     pub fn finish(self) -> Timeline {

@@ -261,7 +261,7 @@ mod tests {
     fn ramped(over_ms: u64) -> Load {
         let ramp = Some(Ramp { from: 1.0, over_ms, steps: None });
         let arrival = Arrival::Closed(Closed { concurrency: 2, think_time: None, ramp });
-        Load { arrival, stop: Stop::Requests(3) }
+        Load::new(arrival, Stop::Requests(3))
     }
 
     fn milliseconds(window: Window) -> (Nanos, Nanos, Edges) {

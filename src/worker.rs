@@ -6,7 +6,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::load::{Arrival, Closed, Load, Stop};
+use crate::load::Load;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -16,12 +16,13 @@ pub struct Worker {
     pub of: u32,
 }
 
-/// Which requests of a whole load are one worker's: those of its users, every `of`-th user being one. So the requests
-/// and the prompts of all workers together are those of a single process, each of them once.
+/// Which requests of a whole load are one worker's: in a closed load those of its users, every `of`-th user being one,
+/// else every `of`-th request. So the requests, the prompts and the moments of all workers together are those of a single
+/// process, each of them once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deal {
     worker: Worker,
-    users: u32,
+    users: Option<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,47 +30,56 @@ pub struct Deal {
 pub struct NoWorker(String);
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoShare {
-    #[error(
-        "worker {worker} has nothing to do: the load has {users} users, {requests} of whom have a request"
-    )]
-    NothingToDo { worker: Worker, users: u32, requests: u32 },
-    #[error("only users that begin at once can be shared among workers: leave out the rate or the ramp")]
-    ByTheClock,
+#[error("worker {worker} has nothing to do: {whole}")]
+pub struct NothingToDo {
+    worker: Worker,
+    /// What there is to share.
+    whole: String,
 }
 
 impl Worker {
-    pub fn deal(self, load: &Load) -> Deal {
-        Deal { worker: self, users: load.users().unwrap_or(1) }
+    /// `users`: of a closed load.
+    pub fn deal(self, users: Option<u32>) -> Deal {
+        Deal { worker: self, users }
     }
 
-    /// This worker's share of a load.
-    pub fn share(self, load: &Load) -> Result<Load, NoShare> {
-        let Arrival::Closed(closed @ Closed { concurrency: users, ramp: None, .. }) = load.arrival else {
-            return Err(NoShare::ByTheClock);
-        };
-        let own = self.count(users);
-        let stop = match load.stop {
-            Stop::Requests(requests) => Stop::Requests(requests / users * own + self.count(requests % users)),
-            duration @ Stop::DurationMs(_) => duration,
-        };
-        if own == 0 || stop == Stop::Requests(0) {
-            let requests = load.stop.requests().map_or(users, |requests| requests.min(users));
-            return Err(NoShare::NothingToDo { worker: self, users, requests });
+    /// The same load, of which this process asks this worker's share.
+    ///
+    /// # Errors
+    /// Where nothing of it is this worker's.
+    pub fn share(self, load: &Load) -> Result<Load, NothingToDo> {
+        let share = Load { worker: Some(self), ..load.clone() };
+        if share.users() != Some(0) && share.requests() != Some(0) {
+            return Ok(share);
         }
-        Ok(Load { arrival: Arrival::Closed(Closed { concurrency: own, ..closed }), stop })
+        let whole = match (load.users(), load.requests()) {
+            (Some(users), Some(requests)) => {
+                format!("the load has {users} users, {} of whom have a request", requests.min(users))
+            }
+            (Some(users), None) => format!("the load has {users} users"),
+            (None, requests) => format!("the load has {} requests", requests.unwrap_or(0)),
+        };
+        Err(NothingToDo { worker: self, whole })
     }
 
-    /// How many of so many users are its own.
-    fn count(self, users: u32) -> u32 {
-        (users + self.of - self.number) / self.of
+    /// How many of so many are its own.
+    fn count(self, all: u32) -> u32 {
+        (all - all.min(self.number - 1)).div_ceil(self.of)
     }
 }
 
 impl Deal {
     /// Whether the whole load's request at this place, from 0, is this worker's.
     pub fn has(self, place: u32) -> bool {
-        place % self.users % self.worker.of == self.worker.number - 1
+        self.users.map_or(place, |users| place % users) % self.worker.of == self.worker.number - 1
+    }
+
+    /// How many of the first places are this worker's.
+    pub fn count(self, places: u32) -> u32 {
+        match self.users {
+            None => self.worker.count(places),
+            Some(users) => places / users * self.worker.count(users) + self.worker.count(places % users),
+        }
     }
 }
 
@@ -95,6 +105,7 @@ impl fmt::Display for Worker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::{Spacing, Stop};
 
     fn workers(of: u32) -> impl Iterator<Item = Worker> {
         (1..=of).map(move |number| Worker { number, of })
@@ -102,18 +113,23 @@ mod tests {
 
     #[test]
     fn every_request_is_one_workers_and_each_has_as_many_as_its_share_says() {
-        for (users, requests, of) in [(8, 32, 4), (5, 23, 2), (7, 3, 3), (256, 15_625, 4)] {
-            let load = Load::closed(users, Stop::Requests(requests));
+        let closed = [(8, 32, 4), (5, 23, 2), (7, 7, 3), (256, 15_625, 4)]
+            .map(|(users, requests, of)| (Load::closed(users, Stop::Requests(requests)), requests, of));
+        let open = [(32, 4), (23, 2), (3, 3)].map(|(requests, of)| {
+            (Load::open(10.0, Spacing::Poisson, Stop::Requests(requests)), requests, of)
+        });
+        for (load, requests, of) in closed.into_iter().chain(open) {
             let mut users_of_all = 0;
             let mut owners = vec![0; requests as usize];
             for worker in workers(of) {
-                let (share, deal) = (worker.share(&load).unwrap(), worker.deal(&load));
+                let share = worker.share(&load).unwrap();
+                let deal = share.deal().unwrap();
                 let own: Vec<u32> = (0..requests).filter(|place| deal.has(*place)).collect();
-                assert_eq!(share.stop, Stop::Requests(own.len() as u32), "{worker} of {load:?}");
-                users_of_all += share.users().unwrap();
+                assert_eq!(share.requests(), Some(own.len() as u32), "{worker} of {load:?}");
+                users_of_all += share.users().unwrap_or(0);
                 own.into_iter().for_each(|place| owners[place as usize] += 1);
             }
-            assert_eq!(users_of_all, users);
+            assert_eq!(users_of_all, load.users().unwrap_or(0));
             assert!(owners.iter().all(|count| *count == 1), "{owners:?}");
         }
     }
@@ -121,11 +137,18 @@ mod tests {
     #[test]
     fn a_worker_without_users_or_without_requests_is_refused() {
         let third = Worker { number: 3, of: 3 };
-        assert!(third.share(&Load::closed(2, Stop::DurationMs(10))).is_err());
-        let error = third.share(&Load::closed(9, Stop::Requests(2))).unwrap_err();
+        let refusal = |load: &Load| third.share(load).unwrap_err().to_string();
         assert_eq!(
-            error.to_string(),
+            refusal(&Load::closed(2, Stop::DurationMs(10))),
+            "worker 3/3 has nothing to do: the load has 2 users"
+        );
+        assert_eq!(
+            refusal(&Load::closed(9, Stop::Requests(2))),
             "worker 3/3 has nothing to do: the load has 9 users, 2 of whom have a request"
+        );
+        assert_eq!(
+            refusal(&Load::open(1.0, Spacing::Constant, Stop::Requests(2))),
+            "worker 3/3 has nothing to do: the load has 2 requests"
         );
     }
 

@@ -34,8 +34,8 @@ fn round(simulator: &Simulator) -> Vec<RequestRecord> {
     let workload = Workload {
         api: Api::Chat,
         stream: true,
-        prompts: Prompts::Synthetic(Synthetic { input_tokens: 64, shared_prefix: 0.0 }),
-        output_tokens: OUTPUT_TOKENS,
+        prompts: Prompts::Synthetic(Synthetic::of(64)),
+        output_tokens: Some(OUTPUT_TOKENS),
         ignore_eos: true,
         seed: 1,
         sampling: Sampling::default(),

@@ -97,7 +97,7 @@ fn an_unknown_key_is_answered_with_the_nearest_valid_one() {
     assert_scenario_refused(
         &scenario_with("concurrency = 4", "concurency = 4"),
         &[
-            "6:1: unknown key `concurency` (did you mean `concurrency`? Valid here: `concurrency`, `think_time`, `rate`, `arrival`, `burstiness`, `max_in_flight`, `ramp`, `requests`, `duration`)",
+            "6:1: unknown key `concurency` (did you mean `concurrency`? Valid here: `concurrency`, `think_time`, `rate`, `arrival`, `burstiness`, `trace`, `speed`, `max_in_flight`, `ramp`, `requests`, `duration`)",
         ],
     );
     assert_scenario_refused(
@@ -108,7 +108,9 @@ fn an_unknown_key_is_answered_with_the_nearest_valid_one() {
     );
     assert_scenario_refused(
         &scenario_with("[\"Why is the sky blue?\"]", "{ fil = \"a.txt\" }"),
-        &["3:13: unknown key `fil` (did you mean `file`? Valid here: `file`, `synthetic`)"],
+        &[
+            "3:13: unknown key `fil` (did you mean `file`? Valid here: `file`, `synthetic`, `sharegpt`, `trace`)",
+        ],
     );
     assert_scenario_refused(
         &scenario_with("output_tokens = 16", "output_tokens = 16\nsampling = { temprature = 0.0 }"),
@@ -139,7 +141,8 @@ fn a_missing_key_is_named_with_an_example() {
     assert_scenario_refused(
         &scenario_with("concurrency = 4", ""),
         &["5:1: nothing says when requests of load `users-4` come \
-           (add concurrency = 4 for users that wait for their answers, or rate = 2.5 for requests per second)"],
+           (add concurrency = 4 for users that wait for their answers, rate = 2.5 for requests per second, \
+           or trace = \"…\" for those of a file)"],
     );
     assert_scenario_refused(
         &scenario_with("output_tokens = 16", ""),
@@ -280,7 +283,7 @@ fn a_key_of_the_other_kind_of_load_is_refused_where_it_stands() {
     refused(
         "concurrency = 4\nrate = 2.5",
         "7:1: load `users-4` has both `concurrency` and `rate` \
-         (requests come from users that wait, or by the clock; remove one of the two)",
+         (requests come from users that wait, or by the clock, or as a trace has them; remove one of the two)",
     );
     refused(
         "concurrency = 4\nmax_in_flight = 9",
@@ -303,6 +306,55 @@ fn a_key_of_the_other_kind_of_load_is_refused_where_it_stands() {
     refused(
         "rate = 2.5\narrival = \"poison\"",
         "7:11: unknown arrival `poison` (did you mean `poisson`? Valid here: `constant`, `poisson`, `gamma`)",
+    );
+}
+
+#[test]
+fn a_trace_that_could_not_be_replayed_is_refused() {
+    let refused = |keys: &str, expected: &str| {
+        assert_scenario_refused(&scenario_with("concurrency = 4\nrequests = 8", keys), &[expected]);
+    };
+    refused(
+        "trace = \"traces/no.csv\"",
+        "6:9: `traces/no.csv` can't be read: No such file or directory (os error 2) \
+         (paths are relative to perf-tests/, so perf-tests/traces/no.csv has to exist)",
+    );
+    refused(
+        "trace = \"t.csv\"\nramp = { from = 1, over = \"1s\" }",
+        "7:1: `ramp` goes with `rate` only (remove it, or give `rate` instead)",
+    );
+    refused(
+        "trace = \"t.csv\"\nrate = 2",
+        "6:1: load `users-4` has both `rate` and `trace` \
+         (requests come from users that wait, or by the clock, or as a trace has them; remove one of the two)",
+    );
+    refused("trace = \"t.csv\"\nspeed = 0", "7:9: `speed` has to be a number greater than 0");
+    refused(
+        "concurrency = 4\nrequests = 8\nspeed = 2",
+        "8:1: `speed` goes with `trace` only (remove it, or give `trace` instead)",
+    );
+    let line = "{\"at_s\": 0, \"input_tokens\": 5, \"output_tokens\": 6}\n";
+    let text = scenario_with("concurrency = 4", "trace = \"t.jsonl\"");
+    let files = [TARGETS, ("scenarios/chat.toml", text.as_str()), ("t.jsonl", line)];
+    assert_eq!(
+        errors_of(&files, &[]).to_string(),
+        "perf-tests/scenarios/chat.toml:7:12: 8 requests of a trace that has 1 (make it at most 1, or leave it out)"
+    );
+    let files = [TARGETS, ("scenarios/chat.toml", text.as_str()), ("t.jsonl", "{\"at\": 0}")];
+    let said = errors_of(&files, &[]).to_string();
+    assert!(said.starts_with("perf-tests/t.jsonl:1:1: unknown key `at`"), "{said}");
+}
+
+#[test]
+fn conversations_without_users_are_refused() {
+    let text = scenario_with("concurrency = 4", "rate = 4").replace(
+        "prompts = [\"Why is the sky blue?\"]",
+        "prompts = { synthetic = { input_tokens = 8, turns = 2 } }",
+    );
+    assert_scenario_refused(
+        &text,
+        &["5:1: load `users-4` has no users, who hold the workload's conversations \
+           (give `concurrency` instead, or ask for one turn only)"],
     );
 }
 
@@ -358,7 +410,7 @@ fn prompts_that_are_not_there_are_refused() {
     );
     assert_scenario_refused(
         &scenario_with("[\"Why is the sky blue?\"]", "{ file = \"prompts/no.txt\" }"),
-        &["3:20: prompt file `prompts/no.txt` can't be read: No such file or directory (os error 2) \
+        &["3:20: `prompts/no.txt` can't be read: No such file or directory (os error 2) \
            (paths are relative to perf-tests/, so perf-tests/prompts/no.txt has to exist)"],
     );
     assert_scenario_refused(
@@ -610,7 +662,7 @@ fn a_terminal_is_shown_the_line() {
     7 │ requests = 8
       ╰────
      help: did you mean `concurrency`? Valid here: `concurrency`, `think_time`, `rate`, `arrival`,
-           `burstiness`, `max_in_flight`, `ramp`, `requests`, `duration`
+           `burstiness`, `trace`, `speed`, `max_in_flight`, `ramp`, `requests`, `duration`
     "#);
 }
 

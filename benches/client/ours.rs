@@ -30,8 +30,8 @@ impl Client {
         let workload = Workload {
             api: Api::Chat,
             stream: true,
-            prompts: Prompts::Synthetic(Synthetic { input_tokens: 16, shared_prefix: 0.0 }),
-            output_tokens,
+            prompts: Prompts::Synthetic(Synthetic::of(16)),
+            output_tokens: Some(output_tokens),
             ignore_eos: true,
             seed: 1,
             sampling: Sampling::default(),

@@ -291,7 +291,7 @@ impl<'a> Course<'a> {
             version: report::VERSION,
             run: run.clone(),
             scenario: self.scenario.id.clone(),
-            load: Some(self.scenario.load),
+            load: Some(self.scenario.load.clone()),
             scenario_hash: Some(self.hash.clone()),
             passed: self.passes(verdict),
             verdict,

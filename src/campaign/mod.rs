@@ -26,7 +26,7 @@ use crate::verdict::Verdict;
 use crate::verdict::explain::onset;
 
 use course::{Course, Need};
-pub use session::{Asked, Held, Shift, Which, hold};
+pub use session::{Asked, Held, Which, hold};
 pub use sweep::{Ladder, Sweeping};
 
 /// Everything a campaign needs from outside.
@@ -155,7 +155,7 @@ impl<'a> Campaign<'a> {
             // An endpoint remembers yesterday's prompts; an engine that starts anew does not.
             salt: if self.target.restarts() { "" } else { &self.run.id },
             records: scenario.run.records.then(|| self.record_file(scenario)),
-            shift: None,
+            begin_ns: None,
         }
     }
 

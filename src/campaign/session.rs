@@ -22,7 +22,6 @@ use crate::scenario::{RunPlan, ScenarioId};
 use crate::store::{self, RecordFile, RecordLog, StoreError};
 use crate::summary::{RequestCounts, Summary, SummaryBuilder};
 use crate::window::Edges;
-use crate::worker::Deal;
 use crate::workload::Workload;
 
 /// What is asked of an engine, and how.
@@ -35,16 +34,8 @@ pub struct Asked<'a> {
     pub salt: &'a str,
     /// Where its records go, if they are kept.
     pub records: Option<RecordFile>,
-    pub shift: Option<Shift>,
-}
-
-/// A worker's part in a load that several processes ask together. [`Asked::load`] is its share.
-#[derive(Clone, Copy, Debug)]
-pub struct Shift {
-    /// Which of the prompts are its own; none, where it asks alone.
-    pub deal: Option<Deal>,
-    /// When the measured requests begin, after the warm-up.
-    pub begin_ns: Nanos,
+    /// When the measured requests begin, after the warm-up, where that was agreed upon.
+    pub begin_ns: Option<Nanos>,
 }
 
 impl Asked<'_> {
@@ -55,11 +46,11 @@ impl Asked<'_> {
 
     /// Other workers' requests are counted with its own.
     fn shares_engine(&self) -> bool {
-        self.shift.is_some_and(|shift| shift.deal.is_some())
+        self.load.worker.is_some()
     }
 
     fn dealt(&self, deck: Deck) -> Deck {
-        match self.shift.and_then(|shift| shift.deal) {
+        match self.load.deal() {
             Some(deal) => deck.dealt(deal),
             None => deck,
         }
@@ -246,7 +237,7 @@ impl<'a> Sitting<'a> {
                 session: sitting.which.name,
                 round,
                 rounds: run.rounds,
-                requests: load.stop.requests(),
+                requests: load.requests(),
                 progress: progress.clone(),
             });
             let watch = Watch { progress: &progress, cancel: sitting.cancel };
@@ -287,7 +278,7 @@ impl<'a> Sitting<'a> {
 
     /// Other workers begin at the same moment.
     fn await_begin(&self, client: &mut Client) -> Result<(), Trouble> {
-        let Some(Shift { begin_ns, .. }) = self.asked.shift else { return Ok(()) };
+        let Some(begin_ns) = self.asked.begin_ns else { return Ok(()) };
         let left_ns = || begin_ns.saturating_sub(clock::now());
         if left_ns() == 0 {
             let late_s = (clock::now() - begin_ns) as f64 / 1e9;
@@ -417,8 +408,8 @@ mod tests {
         let workload = Workload {
             api: Api::Chat,
             stream: true,
-            prompts: Prompts::Synthetic(Synthetic { input_tokens: 16, shared_prefix: 0.0 }),
-            output_tokens: 8,
+            prompts: Prompts::Synthetic(Synthetic::of(16)),
+            output_tokens: Some(8),
             ignore_eos: true,
             seed: 1,
             sampling: Sampling::default(),
@@ -441,9 +432,9 @@ mod tests {
                 run: &run,
                 salt: "",
                 records: None,
-                shift: None,
+                begin_ns: None,
             };
-            Deck::measured(&workload, &asked.salt(), 1).draw()
+            Deck::measured(&workload, &asked.salt(), 1).draw().prompt
         };
         assert_ne!(first_prompt("users-4"), first_prompt("users-16"));
     }

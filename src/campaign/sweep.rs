@@ -119,7 +119,7 @@ impl Sweeping<'_> {
             run,
             salt: &self.run.id,
             records: None,
-            shift: None,
+            begin_ns: None,
         };
         let name = session_name(number);
         let mut ear = Ear {
@@ -147,7 +147,7 @@ impl Sweeping<'_> {
             None => {
                 let mut level = Level {
                     at: *at,
-                    load: *load,
+                    load: load.clone(),
                     summary: Summary::default(),
                     goodput: None,
                     timeline: Some(ear.timeline.finish()),

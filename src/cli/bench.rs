@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use jiff::Timestamp;
 
-use crate::campaign::{Asked, Held, Shift, Which, hold};
+use crate::campaign::{Asked, Held, Which, hold};
 use crate::cli::load_flags::LoadFlags;
 use crate::cli::workload_args::WorkloadArgs;
 use crate::clock;
@@ -126,7 +126,8 @@ struct Work {
     plan: RunPlan,
     /// Of the whole, which is the same for all workers.
     hash: String,
-    shift: Option<Shift>,
+    /// When the measured requests begin, where that was agreed upon.
+    begin_ns: Option<Nanos>,
 }
 
 fn moment(text: &str) -> Result<Timestamp, String> {
@@ -166,7 +167,7 @@ fn bench(
         run: &work.plan,
         salt: &run.id,
         records,
-        shift: work.shift,
+        begin_ns: work.begin_ns,
     };
     let which = Which { number: 1, name: "bench" };
     let Held { session, trouble, warnings } = hold(&asked, launched, which, listen, cancel);
@@ -241,13 +242,22 @@ impl Args {
     }
 
     fn work(&self) -> anyhow::Result<Work> {
-        let (workload, whole, plan) = (self.workload.workload(), self.load(), self.plan());
+        let (whole, plan) = (self.load(), self.plan());
+        let workload = self.workload.workload(self.load.trace());
+        if let (Some(trace), Some(asked)) = (self.load.trace(), whole.stop.requests())
+            && asked as usize > trace.requests().len()
+        {
+            bail!("--requests {asked} are more than the {} of {}", trace.requests().len(), trace.file);
+        }
+        if whole.is_open() && workload.prompts.turns() > 1 {
+            bail!(
+                "--turns needs users, who hold the conversations: give --concurrency instead of --rate or --trace"
+            );
+        }
         let hash = hash_of(&workload, &whole, &plan);
-        let load = self.worker.map_or(Ok(whole), |worker| worker.share(&whole))?;
-        let deal = self.worker.map(|worker| worker.deal(&whole));
+        let load = self.worker.map_or_else(|| Ok(whole.clone()), |worker| worker.share(&whole))?;
         let begin_ns = self.start_at.map(begin_ns).transpose()?;
-        let shift = begin_ns.map(|begin_ns| Shift { deal, begin_ns });
-        Ok(Work { workload, load, plan, hash, shift })
+        Ok(Work { workload, load, plan, hash, begin_ns })
     }
 
     fn record_file(&self, run: &Run, work: &Work) -> Result<Option<RecordFile>, StoreError> {

@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use crate::load::{Arrival, Closed, Load, MAX_IN_FLIGHT, Open, Ramp, Spacing, Stop, ThinkTime};
+use crate::cli::side_files::trace;
+use crate::load::{Arrival, Closed, Load, MAX_IN_FLIGHT, Open, Ramp, Replay, Spacing, Stop, ThinkTime};
 use crate::scenario::HumanDuration;
+use crate::trace::Trace;
 
 #[derive(Debug, clap::Args)]
 pub struct LoadFlags {
     /// Users, each sending its next request when the last one is answered.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "rate")]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), conflicts_with_all = ["rate", "trace"])]
     concurrency: u32,
-    /// Requests over all users; 4 per user, if no --duration is given either.
+    /// Requests over all users; 4 per user, or all of a --trace, if no --duration is given either.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "duration")]
     requests: Option<u32>,
     /// No request starts later than this, such as `30s`; `10s` with --rate, if no --requests are given either.
@@ -20,10 +22,10 @@ pub struct LoadFlags {
     duration: Option<HumanDuration>,
     /// What a user waits between an answer and its next request: `2s`, `uniform:1s:3s`, `exponential:2s` (mean),
     /// `lognormal:2s:0.5` (median, sigma).
-    #[arg(long, value_parser = think_time, conflicts_with = "rate")]
+    #[arg(long, value_parser = think_time, conflicts_with_all = ["rate", "trace"])]
     think_time: Option<ThinkTime>,
     /// Requests per second, sent when they are due, whether earlier ones are answered or not; instead of --concurrency.
-    #[arg(long, value_parser = positive)]
+    #[arg(long, value_parser = positive, group = "by_the_clock")]
     rate: Option<f64>,
     /// How far apart requests come; gamma needs --burstiness.
     #[arg(long, value_enum, default_value_t = ArrivalFlag::Constant, requires = "rate")]
@@ -32,8 +34,16 @@ pub struct LoadFlags {
     #[arg(long, value_parser = positive, requires = "rate", required_if_eq("arrival", "gamma"))]
     burstiness: Option<f64>,
     /// A request that is due while so many are unanswered is not sent.
-    #[arg(long, default_value_t = MAX_IN_FLIGHT, value_parser = clap::value_parser!(u32).range(1..), requires = "rate")]
+    #[arg(long, default_value_t = MAX_IN_FLIGHT, value_parser = clap::value_parser!(u32).range(1..),
+        requires = "by_the_clock")]
     max_in_flight: u32,
+    /// Requests come when those of this trace did, and with its lengths unless others are given: a .csv of Azure's
+    /// traces, or a .jsonl of Mooncake's or with {"at_s": …, "input_tokens": …, "output_tokens": …} per line.
+    #[arg(long, value_name = "FILE", value_parser = trace, group = "by_the_clock", conflicts_with = "ramp")]
+    trace: Option<Trace>,
+    /// How many times as fast as the trace; at 2, requests come twice as often.
+    #[arg(long, default_value_t = 1.0, value_parser = positive, requires = "trace")]
+    speed: f64,
     /// Users, or requests per second, at the start, and how long it takes to reach all of them: `1:30s` evenly,
     /// `1:30s:5` in five steps.
     #[arg(long, value_parser = ramp)]
@@ -54,29 +64,36 @@ impl LoadFlags {
     pub fn load(&self) -> Load {
         let duration = self.duration.map(|duration| Stop::DurationMs(duration.0.as_millis() as u64));
         let stop = duration.or(self.requests.map(Stop::Requests));
-        match self.rate {
-            None => {
+        let max_in_flight = self.max_in_flight;
+        match (self.rate, &self.trace) {
+            (None, Some(trace)) => {
+                let all = Stop::Requests(trace.requests().len() as u32);
+                let replay = Replay { trace: trace.clone(), speed: self.speed, max_in_flight };
+                Load::new(Arrival::Replay(replay), stop.unwrap_or(all))
+            }
+            (None, None) => {
                 let closed =
                     Closed { concurrency: self.concurrency, think_time: self.think_time, ramp: self.ramp };
                 let stop = stop.unwrap_or(Stop::Requests(4 * self.concurrency));
-                Load { arrival: Arrival::Closed(closed), stop }
+                Load::new(Arrival::Closed(closed), stop)
             }
-            Some(rate) => {
-                let (spacing, max_in_flight) = (self.spacing(), self.max_in_flight);
-                let open = Open { rate, spacing, ramp: self.ramp, max_in_flight };
-                Load {
-                    arrival: Arrival::Open(open),
-                    stop: stop.unwrap_or(Stop::DurationMs(OPEN_DURATION_MS)),
-                }
+            (Some(rate), _) => {
+                let open = Open { rate, spacing: self.spacing(), ramp: self.ramp, max_in_flight };
+                Load::new(Arrival::Open(open), stop.unwrap_or(Stop::DurationMs(OPEN_DURATION_MS)))
             }
         }
     }
 
+    pub fn trace(&self) -> Option<&Trace> {
+        self.trace.as_ref()
+    }
+
     /// What a load's table would be called in a scenario file.
     pub fn name(&self) -> String {
-        match self.rate {
-            None => format!("users-{}", self.concurrency),
-            Some(rate) => format!("rate-{rate}"),
+        match (self.rate, &self.trace) {
+            (None, None) => format!("users-{}", self.concurrency),
+            (None, Some(_)) => "trace".to_owned(),
+            (Some(rate), _) => format!("rate-{rate}"),
         }
     }
 
@@ -182,6 +199,8 @@ mod tests {
             "--rate 1 --arrival gamma",
             "--burstiness 2",
             "--max-in-flight 2",
+            "--speed 2",
+            "--trace nowhere.csv",
             "--ramp 1",
             "--ramp 1:0s",
             "--ramp 1:1s:0",

@@ -13,6 +13,7 @@ mod power;
 mod records;
 mod report;
 mod schema;
+mod side_files;
 mod simulate;
 mod sweep;
 mod workload_args;

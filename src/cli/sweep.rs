@@ -59,7 +59,7 @@ pub struct Args {
     #[arg(long, value_name = "METRIC=BOUND,…")]
     limits: Option<Limits>,
     /// The workload of this scenario file instead of the flags', such as `chat` or `perf-tests/scenarios/chat.toml`.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["max_tokens", "ignore_eos", "input_tokens", "prompt", "api", "no_stream", "temperature", "seed"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["max_tokens", "ignore_eos", "input_tokens", "prompt", "sharegpt", "turns", "api", "no_stream", "temperature", "seed"])]
     scenario: Option<PathBuf>,
     #[command(flatten)]
     workload: WorkloadArgs,
@@ -178,7 +178,7 @@ impl Args {
         Ok(Ladder {
             workload: match (&self.scenario, suite) {
                 (Some(file), Some(suite)) => workload_of(file, suite)?,
-                _ => self.workload.workload(),
+                _ => self.workload.workload(None),
             },
             axis: Axis::Users,
             loads: users.into_iter().map(level).collect::<anyhow::Result<_>>()?,

@@ -116,7 +116,7 @@ fn reports_of_scenarios_are_levels_of_one_curve() {
         report.scenario.target = target.into();
         let level = &example::crossing().targets[0].levels[load.ilog2() as usize];
         (report.load, report.summary, report.sessions) =
-            (Some(level.load), level.summary.clone(), level.sessions.clone());
+            (Some(level.load.clone()), level.summary.clone(), level.sessions.clone());
         (format!("{target}-{load}.json"), ReportFile::Scenario(Box::new(report)))
     };
     let all = vec![report(8, "a"), report(1, "a"), report(1, "b")];

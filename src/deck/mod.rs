@@ -9,6 +9,8 @@ use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64;
 use sha2::{Digest, Sha256};
 
+use crate::dialogue::{Dialogues, Question, Turn};
+use crate::trace::{BLOCK_TOKENS, Trace, TracedRequest};
 use crate::worker::Deal;
 use crate::workload::{Message, Prompt, Prompts, Synthetic, Workload};
 
@@ -24,10 +26,17 @@ use words::WORDS;
 /// **Listed** prompts come in shuffled order; when the list has run through it starts again, shuffled anew. Each begins
 /// with a short line that no other deck and no other place in this one has: a prompt that the engine has seen before,
 /// be it in another session or yesterday, would be served from the prefix cache and hide that prefilling became slower.
+///
+/// **Dialogues** come like listed prompts. Their later turns begin with the earlier ones, by nature.
+///
+/// **A trace's** prompts have its lengths, in its order, and every round begins with its first one. Each of its blocks
+/// has words of its own, the same wherever it occurs in a round and others in every other round.
 #[derive(Clone, Debug)]
 pub struct Deck {
     rng: Pcg64,
     source: Source,
+    /// How many tokens an answer shall have, where the prompts don't say it.
+    output_tokens: Option<u32>,
     /// Identifies this deck within the unique lines.
     tag: u32,
     drawn: u32,
@@ -35,13 +44,30 @@ pub struct Deck {
     deal: Option<Deal>,
     /// What else is drawn for a round comes from here: purpose, seed and session.
     lots: [String; 3],
+    salt: String,
     rounds: u32,
 }
 
 #[derive(Clone, Debug)]
 enum Source {
-    Synthetic { shared: Vec<&'static str>, unique: u32 },
-    List { prompts: Vec<Prompt>, order: VecDeque<u32> },
+    Synthetic {
+        shared: Vec<&'static str>,
+        input_tokens: u32,
+        turns: u32,
+    },
+    List {
+        prompts: Vec<Prompt>,
+        order: VecDeque<u32>,
+    },
+    Dialogues {
+        dialogues: Dialogues,
+        order: VecDeque<u32>,
+    },
+    /// With the place of the next request since the round's beginning.
+    Trace {
+        trace: Trace,
+        next: usize,
+    },
 }
 
 impl Deck {
@@ -62,9 +88,14 @@ impl Deck {
             Prompts::List(prompts) => {
                 Source::List { prompts: prompts.clone(), order: shuffled(prompts.len(), &mut rng) }
             }
+            Prompts::Dialogues(dialogues) => {
+                Source::Dialogues { dialogues: dialogues.clone(), order: shuffled(dialogues.len(), &mut rng) }
+            }
+            Prompts::Trace(trace) => Source::Trace { trace: trace.clone(), next: 0 },
         };
         let lots = [purpose.to_owned(), workload.seed.to_string(), session.to_string()];
-        Deck { tag: rng.random(), rng, source, drawn: 0, deal: None, lots, rounds: 0 }
+        let (tag, salt, output_tokens) = (rng.random(), salt.to_owned(), workload.output_tokens);
+        Deck { tag, rng, source, output_tokens, drawn: 0, deal: None, lots, salt, rounds: 0 }
     }
 
     /// Draws only what is this worker's.
@@ -72,39 +103,115 @@ impl Deck {
         Deck { deal: Some(deal), ..self }
     }
 
-    /// What a round draws besides its prompts, such as when they are due. It doesn't depend on the salt, so that every
-    /// run's rounds come in the same rhythm: one thing less in which two of them differ.
-    pub fn rng_of_round(&mut self) -> Pcg64 {
+    /// Begins a round, and hands over what it draws besides its prompts, such as when they are due. That doesn't depend on
+    /// the salt, so that every run's rounds come in the same rhythm: one thing less in which two of them differ.
+    pub fn begin_round(&mut self) -> Pcg64 {
         self.rounds += 1;
+        if let Source::Trace { next, .. } = &mut self.source {
+            (*next, self.drawn) = (0, 0);
+        }
         let [purpose, seed, session] = &self.lots;
         rng_of(&["round", purpose, seed, session, &self.rounds.to_string()])
     }
 
-    pub fn draw(&mut self) -> Prompt {
+    pub fn draw(&mut self) -> Question {
         while self.deal.is_some_and(|deal| !deal.has(self.drawn)) {
             self.next();
         }
         self.next()
     }
 
-    fn next(&mut self) -> Prompt {
+    fn next(&mut self) -> Question {
         self.drawn += 1;
-        match &mut self.source {
-            Source::Synthetic { shared, unique } => {
-                let unique = (0..*unique).map(|_| random_word(&mut self.rng));
-                let words: Vec<&str> = shared.iter().copied().chain(unique).collect();
-                Prompt::Text(words.join(" "))
+        let Deck { rng, source, output_tokens, tag, drawn, .. } = self;
+        let line = || format!("Reference {tag:08x}-{drawn}.\n");
+        match source {
+            Source::Synthetic { shared, input_tokens, turns } => {
+                generated(shared, *input_tokens, output_tokens.unwrap_or(1), *turns, rng)
             }
             Source::List { prompts, order } => {
-                if order.is_empty() {
-                    *order = shuffled(prompts.len(), &mut self.rng);
-                }
-                let next = order.pop_front().and_then(|at| prompts.get(at as usize)).cloned();
-                let prompt = next.unwrap_or_else(|| Prompt::Text(String::new()));
-                with_line(prompt, &format!("Reference {:08x}-{}.\n", self.tag, self.drawn))
+                let next = draw_place(order, prompts.len(), rng).and_then(|at| prompts.get(at));
+                let prompt = next.cloned().unwrap_or_else(|| Prompt::Text(String::new()));
+                Question::single(with_line(prompt, &line()), output_tokens.unwrap_or(1))
+            }
+            Source::Dialogues { dialogues, order } => {
+                let next = draw_place(order, dialogues.len(), rng).and_then(|at| dialogues.turns_of(at));
+                told(next.unwrap_or_default(), &line(), *output_tokens)
+            }
+            Source::Trace { trace, next } => {
+                let requests = trace.requests();
+                let (pass, place) = (*next / requests.len().max(1), *next % requests.len().max(1));
+                *next += 1;
+                let Some(request) = requests.get(place) else { return nothing() };
+                let lots = [&self.salt, &self.lots.join(" "), &format!("{} {pass}", self.rounds)];
+                let prompt = Prompt::Text(of_blocks(request, lots.map(String::as_str), rng));
+                Question::single(prompt, output_tokens.unwrap_or(request.output_tokens))
             }
         }
     }
+}
+
+/// In words at random, of which the first ones may be shared.
+fn generated(
+    shared: &[&'static str],
+    input_tokens: u32,
+    output_tokens: u32,
+    turns: u32,
+    rng: &mut Pcg64,
+) -> Question {
+    let first = with_words(shared, input_tokens, rng);
+    if turns == 1 {
+        return Question::single(Prompt::Text(first), output_tokens);
+    }
+    let answer = |rng: &mut Pcg64| with_words(&[], output_tokens, rng);
+    let mut conversation = vec![Turn { said: first, answered: answer(rng), output_tokens }];
+    for _ in 1..turns {
+        let said = with_words(&[], input_tokens, rng);
+        conversation.push(Turn { said, answered: answer(rng), output_tokens });
+    }
+    Question::first(conversation).unwrap_or_else(nothing)
+}
+
+/// What was said, behind a line that makes it unique.
+fn told(turns: &[Turn], line: &str, output_tokens: Option<u32>) -> Question {
+    let turns = turns.iter().enumerate().map(|(place, turn)| Turn {
+        said: if place == 0 { format!("{line}{}", turn.said) } else { turn.said.clone() },
+        answered: turn.answered.clone(),
+        output_tokens: output_tokens.unwrap_or(turn.output_tokens),
+    });
+    Question::first(turns).unwrap_or_else(nothing)
+}
+
+/// Of a source that holds nothing, which none does that was read from a file.
+fn nothing() -> Question {
+    Question::single(Prompt::Text(String::new()), 1)
+}
+
+/// The next place in a shuffled order, shuffled anew when it has run through.
+fn draw_place(order: &mut VecDeque<u32>, len: usize, rng: &mut Pcg64) -> Option<usize> {
+    if order.is_empty() {
+        *order = shuffled(len, rng);
+    }
+    order.pop_front().map(|at| at as usize)
+}
+
+/// Some words, and as many others as make up the length.
+fn with_words(shared: &[&'static str], tokens: u32, rng: &mut Pcg64) -> String {
+    let unique = (shared.len()..tokens as usize).map(|_| random_word(rng));
+    let words: Vec<&str> = shared.iter().copied().chain(unique).collect();
+    words.join(" ")
+}
+
+/// A traced request's prompt: its blocks as far as they reach, then words of its own.
+fn of_blocks(request: &TracedRequest, lots: [&str; 3], rng: &mut Pcg64) -> String {
+    let mut words = Vec::with_capacity(request.input_tokens as usize);
+    for block in &request.blocks {
+        let left = request.input_tokens - words.len() as u32;
+        let [salt, session, round] = lots;
+        let mut rng = rng_of(&["block", salt, session, round, &block.to_string()]);
+        words.extend((0..BLOCK_TOKENS.min(left)).map(|_| random_word(&mut rng)));
+    }
+    with_words(&words, request.input_tokens, rng)
 }
 
 impl Source {
@@ -114,7 +221,8 @@ impl Source {
         let mut rng = rng_of(&["shared prefix", &seed.to_string(), salt]);
         Source::Synthetic {
             shared: (0..shared).map(|_| random_word(&mut rng)).collect(),
-            unique: synthetic.input_tokens - shared,
+            input_tokens: synthetic.input_tokens,
+            turns: synthetic.turns,
         }
     }
 }
@@ -153,132 +261,4 @@ fn with_line(prompt: Prompt, line: &str) -> Prompt {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-    use crate::load::{Load, Stop};
-    use crate::worker::Worker;
-    use crate::workload::{Api, Sampling};
-
-    fn workload(prompts: Prompts) -> Workload {
-        Workload {
-            api: Api::Chat,
-            stream: true,
-            prompts,
-            output_tokens: 8,
-            ignore_eos: false,
-            seed: 1,
-            sampling: Sampling::default(),
-        }
-    }
-
-    fn synthetic(input_tokens: u32, shared_prefix: f64) -> Workload {
-        workload(Prompts::Synthetic(Synthetic { input_tokens, shared_prefix }))
-    }
-
-    fn list(len: usize) -> Workload {
-        workload(Prompts::List((0..len).map(|i| Prompt::Text(format!("prompt {i}"))).collect()))
-    }
-
-    fn draw(deck: &mut Deck, count: usize) -> Vec<String> {
-        let text = |prompt| match prompt {
-            Prompt::Text(text) => text,
-            Prompt::Messages(messages) => messages[0].content.clone(),
-        };
-        (0..count).map(|_| text(deck.draw())).collect()
-    }
-
-    #[test]
-    fn a_seed_stands_for_these_prompts_for_ever() {
-        let mut deck = Deck::measured(&synthetic(6, 0.5), "salt", 0);
-        assert_eq!(
-            draw(&mut deck, 2),
-            ["question might floor bed form hot", "question might floor rate men high"]
-        );
-    }
-
-    #[test]
-    fn seed_salt_and_session_each_change_the_prompts() {
-        let mut other_seed = synthetic(16, 0.0);
-        other_seed.seed = 2;
-        let decks = [
-            Deck::measured(&synthetic(16, 0.0), "a", 0),
-            Deck::measured(&synthetic(16, 0.0), "a", 1),
-            Deck::measured(&synthetic(16, 0.0), "b", 0),
-            Deck::measured(&other_seed, "a", 0),
-            Deck::warmup(&synthetic(16, 0.0), "a", 0),
-        ];
-        let firsts: HashSet<String> =
-            decks.into_iter().map(|mut deck| draw(&mut deck, 1).remove(0)).collect();
-        assert_eq!(firsts.len(), 5);
-    }
-
-    #[test]
-    fn synthetic_prompts_have_the_asked_for_length_and_never_repeat() {
-        let workload = synthetic(32, 0.0);
-        let mut prompts = draw(&mut Deck::measured(&workload, "", 0), 500);
-        prompts.extend(draw(&mut Deck::warmup(&workload, "", 0), 500));
-        assert!(prompts.iter().all(|prompt| prompt.split(' ').count() == 32));
-        assert_eq!(prompts.iter().collect::<HashSet<_>>().len(), 1000);
-    }
-
-    #[test]
-    fn the_shared_prefix_is_the_same_in_every_session_and_the_rest_differs() {
-        let workload = synthetic(40, 0.5);
-        let prefix = |prompt: &str| prompt.split(' ').take(20).collect::<Vec<_>>().join(" ");
-        let mut prompts = draw(&mut Deck::measured(&workload, "", 0), 50);
-        prompts.extend(draw(&mut Deck::measured(&workload, "", 1), 50));
-        prompts.extend(draw(&mut Deck::warmup(&workload, "", 0), 50));
-        assert_eq!(prompts.iter().map(|prompt| prefix(prompt)).collect::<HashSet<_>>().len(), 1);
-        assert_eq!(prompts.iter().collect::<HashSet<_>>().len(), 150);
-    }
-
-    #[test]
-    fn a_list_runs_through_shuffled_before_anything_returns() {
-        let drawn = draw(&mut Deck::measured(&list(20), "", 0), 20);
-        let listed: Vec<&str> = drawn.iter().map(|prompt| prompt.lines().nth(1).unwrap()).collect();
-        let plain: Vec<String> = (0..20).map(|i| format!("prompt {i}")).collect();
-        assert_ne!(listed, plain);
-        assert_eq!(listed.into_iter().collect::<HashSet<_>>(), plain.iter().map(String::as_str).collect());
-    }
-
-    #[test]
-    fn workers_together_draw_what_one_would_draw_alone() {
-        for workload in [synthetic(8, 0.5), list(7)] {
-            let load = Load::closed(6, Stop::Requests(24));
-            let alone: Vec<String> = draw(&mut Deck::measured(&workload, "", 0), 24);
-            let mut together = vec![String::new(); 24];
-            for number in 1..=3 {
-                let deal = Worker { number, of: 3 }.deal(&load);
-                let mut deck = Deck::measured(&workload, "", 0).dealt(deal);
-                let own = (0..24).filter(|place| deal.has(*place));
-                own.for_each(|place| together[place as usize] = draw(&mut deck, 1).remove(0));
-            }
-            assert_eq!(together, alone);
-        }
-    }
-
-    #[test]
-    fn no_two_listed_prompts_begin_alike_whatever_deck_they_are_of() {
-        let decks = [
-            Deck::measured(&list(5), "", 0),
-            Deck::measured(&list(5), "", 1),
-            Deck::measured(&list(5), "another run", 0),
-            Deck::warmup(&list(5), "", 0),
-        ];
-        let drawn: Vec<String> = decks.into_iter().flat_map(|mut deck| draw(&mut deck, 15)).collect();
-        let lines: HashSet<&str> = drawn.iter().map(|prompt| prompt.lines().next().unwrap()).collect();
-        assert_eq!(lines.len(), 60);
-        assert!(drawn.iter().all(|prompt| prompt.starts_with("Reference ")));
-    }
-
-    #[test]
-    fn the_unique_line_goes_before_the_first_message() {
-        let messages = ["system", "user"].map(|role| Message { role: role.into(), content: role.into() });
-        let workload = workload(Prompts::List(vec![Prompt::Messages(messages.into())]));
-        let Prompt::Messages(messages) = Deck::warmup(&workload, "", 0).draw() else { panic!("messages") };
-        assert!(messages[0].content.starts_with("Reference "));
-        assert_eq!(messages[1].content, "user");
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::dialogue::Question;
 use crate::engine::Reply;
 use crate::record::{Failure, Nanos};
 use crate::workload::{Api, Prompt, Sampling, Workload};
@@ -62,13 +63,13 @@ pub struct Request {
 }
 
 impl<'a> Ask<'a> {
-    pub fn new(workload: &Workload, model: Option<&'a str>, prompt: &'a Prompt) -> Ask<'a> {
+    pub fn new(workload: &Workload, model: Option<&'a str>, question: &'a Question) -> Ask<'a> {
         Ask {
             api: workload.api,
             stream: workload.stream,
             model,
-            prompt,
-            output_tokens: workload.output_tokens,
+            prompt: &question.prompt,
+            output_tokens: question.output_tokens,
             ignore_eos: workload.ignore_eos,
             sampling: workload.sampling,
         }

@@ -2,6 +2,7 @@
 
 mod plan;
 mod ramp;
+mod replay;
 mod spacing;
 mod think_time;
 
@@ -10,24 +11,31 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::worker::{Deal, Worker};
+
 pub use crate::load::plan::{DueTimes, Plan};
 pub use crate::load::ramp::Ramp;
+pub use crate::load::replay::Replay;
 pub use crate::load::spacing::{Gaps, Spacing};
 pub use crate::load::think_time::ThinkTime;
 
 /// A load is data; one scheduler consumes it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Load {
     pub arrival: Arrival,
     pub stop: Stop,
+    /// Of which process's share is to be asked, where several ask it together.
+    #[serde(skip)]
+    pub worker: Option<Worker>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Arrival {
     Closed(Closed),
     Open(Open),
+    Replay(Replay),
 }
 
 /// So many users, each sending its next request when the last one is answered.
@@ -70,15 +78,16 @@ pub enum Stop {
 pub const MAX_IN_FLIGHT: u32 = 1024;
 
 impl Load {
+    pub fn new(arrival: Arrival, stop: Stop) -> Load {
+        Load { arrival, stop, worker: None }
+    }
+
     pub fn closed(concurrency: u32, stop: Stop) -> Load {
-        Load { arrival: Arrival::Closed(Closed { concurrency, think_time: None, ramp: None }), stop }
+        Load::new(Arrival::Closed(Closed { concurrency, think_time: None, ramp: None }), stop)
     }
 
     pub fn open(rate: f64, spacing: Spacing, stop: Stop) -> Load {
-        Load {
-            arrival: Arrival::Open(Open { rate, spacing, ramp: None, max_in_flight: MAX_IN_FLIGHT }),
-            stop,
-        }
+        Load::new(Arrival::Open(Open { rate, spacing, ramp: None, max_in_flight: MAX_IN_FLIGHT }), stop)
     }
 
     /// The most requests that can be in flight at once.
@@ -86,15 +95,37 @@ impl Load {
         let most = match &self.arrival {
             Arrival::Closed(closed) => closed.concurrency,
             Arrival::Open(open) => open.max_in_flight,
+            Arrival::Replay(replay) => replay.max_in_flight,
         };
-        self.stop.requests().map_or(most, |requests| most.min(requests))
+        // Every worker needs one at least.
+        let most = self.own(most).max(1);
+        self.requests().map_or(most, |requests| most.min(requests))
+    }
+
+    /// How many are sent, where that is what ends a round.
+    pub fn requests(&self) -> Option<u32> {
+        self.stop.requests().map(|requests| self.own(requests))
+    }
+
+    /// Which requests of the load are to be asked here; `None` where all of them are.
+    pub fn deal(&self) -> Option<Deal> {
+        let users = match &self.arrival {
+            Arrival::Closed(closed) => Some(closed.concurrency),
+            Arrival::Open(_) | Arrival::Replay(_) => None,
+        };
+        self.worker.map(|worker| worker.deal(users))
+    }
+
+    /// How many of the first places are to be asked here.
+    fn own(&self, places: u32) -> u32 {
+        self.deal().map_or(places, |deal| deal.count(places))
     }
 
     /// `None` where requests come by the clock and not from users.
     pub fn users(&self) -> Option<u32> {
         match &self.arrival {
-            Arrival::Closed(closed) => Some(closed.concurrency),
-            Arrival::Open(_) => None,
+            Arrival::Closed(closed) => Some(self.own(closed.concurrency)),
+            Arrival::Open(_) | Arrival::Replay(_) => None,
         }
     }
 
@@ -102,22 +133,24 @@ impl Load {
         match &self.arrival {
             Arrival::Closed(closed) => closed.ramp,
             Arrival::Open(open) => open.ramp,
+            Arrival::Replay(_) => None,
         }
     }
 
     /// Whether requests come by the clock. Then a request that is sent late has waited since it was due, and its
     /// latencies count from there: an engine that stalls must not profit from what could not be sent meanwhile.
     pub fn is_open(&self) -> bool {
-        matches!(self.arrival, Arrival::Open(_))
+        !matches!(self.arrival, Arrival::Closed(_))
     }
 
     /// The same load for a while and without a ramp, as an engine is warmed up with it.
     pub fn warm_up(&self, duration: Duration) -> Load {
-        let arrival = match self.arrival {
-            Arrival::Closed(closed) => Arrival::Closed(Closed { ramp: None, ..closed }),
-            Arrival::Open(open) => Arrival::Open(Open { ramp: None, ..open }),
+        let arrival = match &self.arrival {
+            Arrival::Closed(closed) => Arrival::Closed(Closed { ramp: None, ..*closed }),
+            Arrival::Open(open) => Arrival::Open(Open { ramp: None, ..*open }),
+            Arrival::Replay(replay) => Arrival::Replay(replay.clone()),
         };
-        Load { arrival, stop: Stop::DurationMs(duration.as_millis() as u64) }
+        Load { arrival, stop: Stop::DurationMs(duration.as_millis() as u64), ..*self }
     }
 }
 

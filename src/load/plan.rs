@@ -2,8 +2,9 @@
 
 use rand_pcg::Pcg64;
 
-use crate::load::{Arrival, Closed, Gaps, Load, Open, Ramp, Stop, ThinkTime};
+use crate::load::{Arrival, Closed, Gaps, Load, Open, Ramp, Replay, Stop, ThinkTime};
 use crate::record::Nanos;
+use crate::worker::Deal;
 
 /// What a scheduler needs to know of a round: a pure function of load and seed.
 #[derive(Clone, Debug)]
@@ -15,8 +16,6 @@ pub struct Plan {
     pub requests: Option<u32>,
     /// No request that follows an answer is sent later, where `requests` does not say how many.
     pub until_ns: Option<Nanos>,
-    /// When the ramp is over.
-    pub ramped_ns: Nanos,
     follow: Option<Follow>,
 }
 
@@ -26,41 +25,70 @@ struct Follow {
     rng: Pcg64,
 }
 
-/// Moments in order.
+/// Moments in order: those of the whole load that are to be asked here.
+#[derive(Clone, Debug)]
+pub struct DueTimes {
+    moments: Moments,
+    /// Of the next moment within the whole load, from 0.
+    place: u32,
+    deal: Option<Deal>,
+    left: u32,
+}
+
+/// Those of a whole load.
 ///
 /// At a rate, the k-th request is due when the rate's integral reaches the sum of k gaps of mean 1 (time rescaling: see
 /// Brown et al., The time-rescaling theorem, Neural Computation 14, 2002). The gaps of a round of n requests are scaled
 /// so that the n + 1-th would come at n exactly. So a round has the rate that was asked for, and not that rate give or
 /// take 1/√n; a Poisson process of which one knows that it had n arrivals looks just like that.
 #[derive(Clone, Debug)]
-pub enum DueTimes {
+enum Moments {
     Users { next: u32, users: u32, ramp: Option<Ramp> },
-    Rate { gaps: Gaps, scale: f64, count: f64, left: u32, rate: f64, ramp: Option<Ramp> },
+    Rate { gaps: Gaps, scale: f64, count: f64, rate: f64, ramp: Option<Ramp> },
+    Replay { replay: Replay, next: usize },
 }
 
 impl Load {
     pub fn plan(&self, rng: Pcg64) -> Plan {
+        let (moments, all) = match &self.arrival {
+            Arrival::Closed(closed) => (closed.moments(), closed.concurrency),
+            Arrival::Open(open) => open.moments(self.stop, rng.clone()),
+            Arrival::Replay(replay) => {
+                (Moments::Replay { replay: replay.clone(), next: 0 }, replay.count(self.stop))
+            }
+        };
+        let deal = self.deal();
+        let left = deal.map_or(all, |deal| deal.count(all));
+        let due = DueTimes { moments, place: 0, deal, left };
         match &self.arrival {
-            Arrival::Closed(closed) => closed.plan(self.stop, rng),
-            Arrival::Open(open) => open.plan(self.stop, rng),
+            Arrival::Closed(closed) => Plan {
+                due,
+                requests: self.requests(),
+                until_ns: self.stop.duration().map(|duration| duration.as_nanos() as Nanos),
+                follow: Some(Follow { think_time: closed.think_time, rng: self.own_lots(rng) }),
+            },
+            Arrival::Open(_) | Arrival::Replay(_) => {
+                Plan { due, requests: Some(left), until_ns: None, follow: None }
+            }
         }
+    }
+
+    /// Workers share the moments, and their users think each for themselves.
+    fn own_lots(&self, mut rng: Pcg64) -> Pcg64 {
+        rng.advance(self.worker.map_or(0, |worker| u128::from(worker.number - 1) << 64));
+        rng
     }
 }
 
 impl Closed {
-    fn plan(&self, stop: Stop, rng: Pcg64) -> Plan {
-        Plan {
-            due: DueTimes::Users { next: 0, users: self.concurrency, ramp: self.ramp },
-            requests: stop.requests(),
-            until_ns: stop.duration().map(|duration| duration.as_nanos() as Nanos),
-            ramped_ns: ramped_ns(self.ramp),
-            follow: Some(Follow { think_time: self.think_time, rng }),
-        }
+    fn moments(&self) -> Moments {
+        Moments::Users { next: 0, users: self.concurrency, ramp: self.ramp }
     }
 }
 
 impl Open {
-    fn plan(&self, stop: Stop, rng: Pcg64) -> Plan {
+    /// And how many they are.
+    fn moments(&self, stop: Stop, rng: Pcg64) -> (Moments, u32) {
         let requests = match stop {
             Stop::Requests(requests) => requests,
             Stop::DurationMs(ms) => (self.count_within(ms as f64 / 1e3).round() as u32).max(1),
@@ -74,16 +102,7 @@ impl Open {
                 (f64::from(requests) / all, 0.0)
             }
         };
-        Plan {
-            due: DueTimes::Rate { gaps, scale, count, left: requests, rate: self.rate, ramp: self.ramp },
-            requests: Some(requests),
-            until_ns: Some(match stop.duration() {
-                Some(duration) => duration.as_nanos() as Nanos,
-                None => due_ns(f64::from(requests), self.rate, self.ramp),
-            }),
-            ramped_ns: ramped_ns(self.ramp),
-            follow: None,
-        }
+        (Moments::Rate { gaps, scale, count, rate: self.rate, ramp: self.ramp }, requests)
     }
 
     fn count_within(&self, seconds: f64) -> f64 {
@@ -104,10 +123,7 @@ impl Plan {
 
 impl DueTimes {
     pub fn remaining(&self) -> u32 {
-        match self {
-            DueTimes::Users { next, users, .. } => users - next,
-            DueTimes::Rate { left, .. } => *left,
-        }
+        self.left
     }
 }
 
@@ -115,8 +131,24 @@ impl Iterator for DueTimes {
     type Item = Nanos;
 
     fn next(&mut self) -> Option<Nanos> {
+        self.left = self.left.checked_sub(1)?;
+        loop {
+            let due_ns = self.moments.next()?;
+            let place = self.place;
+            self.place += 1;
+            if self.deal.is_none_or(|deal| deal.has(place)) {
+                return Some(due_ns);
+            }
+        }
+    }
+}
+
+impl Iterator for Moments {
+    type Item = Nanos;
+
+    fn next(&mut self) -> Option<Nanos> {
         match self {
-            DueTimes::Users { next, users, ramp } => {
+            Moments::Users { next, users, ramp } => {
                 if next == users {
                     return None;
                 }
@@ -124,10 +156,13 @@ impl Iterator for DueTimes {
                 let reaches_s = |ramp: &mut Ramp| ramp.reaches_s(f64::from(*next), f64::from(*users));
                 Some((ramp.as_mut().map_or(0.0, reaches_s) * 1e9) as Nanos)
             }
-            DueTimes::Rate { gaps, scale, count, left, rate, ramp } => {
-                *left = left.checked_sub(1)?;
+            Moments::Rate { gaps, scale, count, rate, ramp } => {
                 *count += gaps.next()? * *scale;
                 Some(due_ns(*count, *rate, *ramp))
+            }
+            Moments::Replay { replay, next } => {
+                *next += 1;
+                replay.due_ns(*next - 1)
             }
         }
     }
@@ -138,10 +173,6 @@ fn due_ns(count: f64, rate: f64, ramp: Option<Ramp>) -> Nanos {
     (due_s * 1e9).round() as Nanos
 }
 
-fn ramped_ns(ramp: Option<Ramp>) -> Nanos {
-    ramp.map_or(0, |ramp| ramp.over_ms * 1_000_000)
-}
-
 #[cfg(test)]
 mod tests {
     use rand::SeedableRng;
@@ -149,6 +180,7 @@ mod tests {
 
     use super::*;
     use crate::load::Spacing;
+    use crate::worker::Worker;
 
     fn due(load: &Load) -> Vec<Nanos> {
         load.plan(Pcg64::seed_from_u64(1)).due.collect()
@@ -204,8 +236,6 @@ mod tests {
             assert!(due.iter().all(|due_ns| *due_ns < 10_000_000_000), "{spacing:?}");
             assert!(due.is_sorted(), "{spacing:?}");
         }
-        let plan = open(Spacing::Poisson, Stop::Requests(50)).plan(Pcg64::seed_from_u64(1));
-        assert_eq!(plan.until_ns, Some(500_000_000));
     }
 
     #[test]
@@ -240,7 +270,36 @@ mod tests {
     fn a_user_thinks_before_it_asks_again() {
         let think_time = Some(ThinkTime::Constant { ms: 20.0 });
         let closed = Closed { concurrency: 1, think_time, ramp: None };
-        let mut plan = closed.plan(Stop::Requests(2), Pcg64::seed_from_u64(1));
+        let load = Load::new(Arrival::Closed(closed), Stop::Requests(2));
+        let mut plan = load.plan(Pcg64::seed_from_u64(1));
         assert_eq!(plan.following_ns(1_000_000), Some(21_000_000));
+    }
+
+    #[test]
+    fn the_moments_of_all_workers_together_are_those_of_one_process() {
+        let ramp = Some(Ramp { from: 1.0, over_ms: 1000, steps: None });
+        let ramped = Closed { concurrency: 7, think_time: None, ramp };
+        for load in [
+            open(Spacing::Poisson, Stop::Requests(101)),
+            open(Spacing::Constant, Stop::DurationMs(700)),
+            Load::new(Arrival::Closed(ramped), Stop::Requests(20)),
+        ] {
+            let shares = (1..=3).map(|number| Worker { number, of: 3 }.share(&load).unwrap());
+            let mut together: Vec<Nanos> = shares.flat_map(|share| due(&share)).collect();
+            together.sort_unstable();
+            assert_eq!(together, due(&load), "{load:?}");
+        }
+    }
+
+    #[test]
+    fn users_of_several_workers_do_not_think_alike() {
+        let think_time = Some(ThinkTime::Exponential { mean_ms: 100.0 });
+        let closed = Closed { concurrency: 2, think_time, ramp: None };
+        let load = Load::new(Arrival::Closed(closed), Stop::Requests(20));
+        let thinks = [1, 2].map(|number| {
+            let share = Worker { number, of: 2 }.share(&load).unwrap();
+            share.plan(Pcg64::seed_from_u64(1)).following_ns(0)
+        });
+        assert_ne!(thinks[0], thinks[1]);
     }
 }

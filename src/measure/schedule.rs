@@ -1,15 +1,17 @@
 //! A round: each request is sent when it is due, on a connection that is free.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
 
+use futures_util::future::join;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{Notify, oneshot};
 
 use crate::clock;
 use crate::deck::Deck;
+use crate::dialogue::Question;
 use crate::engine::Ask;
 use crate::event::Progress;
 use crate::load::{Load, Plan};
@@ -43,7 +45,10 @@ pub struct Schedule<'a> {
     id_prefix: String,
     deck: RefCell<&'a mut Deck>,
     /// Requests drawn and written ahead of their time, in order.
-    prepared: RefCell<VecDeque<Prepared>>,
+    written: RefCell<VecDeque<Written>>,
+    /// Of conversations whose users think: what they ask next, by when that is due. The count tells those of one moment
+    /// apart.
+    continued: RefCell<BTreeMap<(Nanos, u32), Written>>,
     drawn: Cell<u32>,
     sent: Cell<u32>,
     /// Moments that have not come yet, and requests that are unanswered: while there are any, the round goes on.
@@ -58,9 +63,15 @@ pub struct Schedule<'a> {
     records: RefCell<&'a mut dyn RecordSink>,
 }
 
+/// A request that is ready to go, and what it asks.
+struct Written {
+    prepared: Prepared,
+    question: Question,
+}
+
 /// A request for a lane to send now.
 struct Assignment {
-    prepared: Prepared,
+    written: Written,
     id: String,
     due_ns: Nanos,
 }
@@ -86,7 +97,7 @@ impl<'a> Schedule<'a> {
         id_prefix: String,
         records: &'a mut dyn RecordSink,
     ) -> Schedule<'a> {
-        let plan = load.plan(deck.rng_of_round());
+        let plan = load.plan(deck.begin_round());
         let outstanding = plan.due.remaining();
         Schedule {
             peer,
@@ -98,7 +109,8 @@ impl<'a> Schedule<'a> {
             progress,
             id_prefix,
             deck: RefCell::new(deck),
-            prepared: RefCell::default(),
+            written: RefCell::default(),
+            continued: RefCell::default(),
             drawn: Cell::new(0),
             sent: Cell::new(0),
             outstanding: Cell::new(outstanding),
@@ -118,8 +130,7 @@ impl<'a> Schedule<'a> {
 
     /// Prepares the first requests, so that the round can begin with all of them at once.
     pub fn prepare(&self, lanes: usize) {
-        let mut prepared = self.prepared.borrow_mut();
-        prepared.extend(std::iter::from_fn(|| self.draw()).take(lanes));
+        self.written.borrow_mut().extend(std::iter::from_fn(|| self.draw()).take(lanes));
     }
 
     /// Runs the round on lanes with a connection each, and hands the connections back.
@@ -159,12 +170,22 @@ impl<'a> Schedule<'a> {
         first: oneshot::Receiver<Assignment>,
     ) -> Option<Connection> {
         let mut next = first;
-        while let Ok(Assignment { prepared, id, due_ns }) = next.await {
-            let record = self.peer.exchange(&mut connection, &prepared, id, due_ns).await;
+        while let Ok(Assignment { written: Written { prepared, question }, id, due_ns }) = next.await {
+            let exchange = self.peer.exchange(&mut connection, &prepared, id, due_ns);
+            let (record, then) = match question.is_followed() {
+                false => (exchange.await, None),
+                true => join(exchange, self.write_next(question)).await,
+            };
             next = self.rest();
-            self.ended(&record);
+            self.ended(&record, then);
         }
         connection
+    }
+
+    /// The conversation's next turn, written while this one is answered.
+    async fn write_next(&self, question: Question) -> Option<Written> {
+        tokio::task::yield_now().await;
+        question.next().map(|question| self.write(question))
     }
 
     /// What comes of this is an assignment, or nothing once the round is over.
@@ -179,24 +200,32 @@ impl<'a> Schedule<'a> {
     async fn keep_time(&self, mut moments: Moments) -> Option<Connection> {
         loop {
             let due_ns = moments.next().await;
-            self.begin(due_ns);
+            let then = self.continued(due_ns);
+            self.begin(due_ns, then);
         }
     }
 
-    /// Has a request sent that is due now.
-    fn begin(&self, due_ns: Nanos) {
+    /// What is asked at this moment by a user whose conversation goes on.
+    fn continued(&self, due_ns: Nanos) -> Option<Written> {
+        let mut continued = self.continued.borrow_mut();
+        let first = continued.first_entry()?;
+        (first.key().0 <= due_ns).then(|| first.remove())
+    }
+
+    /// Has a request sent that is due now: the next of a conversation, or a fresh one.
+    fn begin(&self, due_ns: Nanos, then: Option<Written>) {
         if self.unconnected.get() >= self.most_unconnected {
             return self.end();
         }
-        match self.take() {
+        match self.take(then) {
             None => self.settle_one(),
-            Some(prepared) => match self.lane_in_time(due_ns) {
+            Some(written) => match self.lane_in_time(due_ns) {
                 Ok(lane) => {
                     let id = format!("{}-{}", self.id_prefix, self.sent.get());
                     // A lane that waits for an assignment is there to take it.
-                    let _ = lane.send(Assignment { prepared, id, due_ns });
+                    let _ = lane.send(Assignment { written, id, due_ns });
                 }
-                Err(why) => self.ended(&RequestRecord::not_sent(due_ns, clock::now(), why)),
+                Err(why) => self.ended(&RequestRecord::not_sent(due_ns, clock::now(), why), None),
             },
         }
     }
@@ -210,19 +239,24 @@ impl<'a> Schedule<'a> {
         lane.ok_or_else(|| "as many requests as `max_in_flight` allows were unanswered".to_owned())
     }
 
-    fn ended(&self, record: &RequestRecord) {
+    /// `then`: what its user asks next, where that is not a fresh one.
+    fn ended(&self, record: &RequestRecord, then: Option<Written>) {
         let failed = record.outcome.is_err();
         let following = self.plan.borrow_mut().following_ns(record.end_ns);
         self.note(record);
         match following {
             None => self.settle_one(),
-            Some(due_ns) if failed => self.appoint(due_ns + PAUSE_AFTER_FAILURE_NS),
-            Some(due_ns) if due_ns > clock::now() => self.appoint(due_ns),
-            Some(due_ns) => self.begin(due_ns),
+            // Without an answer, a conversation is over.
+            Some(due_ns) if failed => self.appoint(due_ns + PAUSE_AFTER_FAILURE_NS, None),
+            Some(due_ns) if due_ns > clock::now() => self.appoint(due_ns, then),
+            Some(due_ns) => self.begin(due_ns, then),
         }
     }
 
-    fn appoint(&self, due_ns: Nanos) {
+    fn appoint(&self, due_ns: Nanos, then: Option<Written>) {
+        if let Some(then) = then {
+            self.continued.borrow_mut().insert((due_ns, self.sent.get()), then);
+        }
         if let Some(pacer) = &*self.pacer.borrow() {
             pacer.appoint(due_ns);
         }
@@ -242,12 +276,13 @@ impl<'a> Schedule<'a> {
         self.free.borrow_mut().clear();
     }
 
-    fn take(&self) -> Option<Prepared> {
-        if self.is_time_up() && self.sent.get() >= self.at_least {
+    fn take(&self, then: Option<Written>) -> Option<Written> {
+        let is_over = self.is_time_up() && self.sent.get() >= self.at_least;
+        if is_over || self.plan.borrow().requests.is_some_and(|requests| self.sent.get() >= requests) {
             return None;
         }
-        let ahead = self.prepared.borrow_mut().pop_front();
-        let next = ahead.or_else(|| self.draw())?;
+        let ahead = || self.written.borrow_mut().pop_front();
+        let next = then.or_else(ahead).or_else(|| self.draw())?;
         self.taken.notify_one();
         self.sent.set(self.sent.get() + 1);
         self.progress.sent.fetch_add(1, Ordering::Relaxed);
@@ -262,14 +297,18 @@ impl<'a> Schedule<'a> {
     }
 
     /// Draws the next request and writes its body.
-    fn draw(&self) -> Option<Prepared> {
+    fn draw(&self) -> Option<Written> {
         if self.is_drawn() {
             return None;
         }
         self.drawn.set(self.drawn.get() + 1);
-        let prompt = self.deck.borrow_mut().draw();
-        let ask = Ask::new(self.asking.workload, self.asking.model, &prompt);
-        Some(self.peer.prepare(&ask))
+        let question = self.deck.borrow_mut().draw();
+        Some(self.write(question))
+    }
+
+    fn write(&self, question: Question) -> Written {
+        let prepared = self.peer.prepare(&Ask::new(self.asking.workload, self.asking.model, &question));
+        Written { prepared, question }
     }
 
     fn is_drawn(&self) -> bool {
@@ -281,10 +320,10 @@ impl<'a> Schedule<'a> {
         loop {
             self.taken.notified().await;
             tokio::task::yield_now().await;
-            while self.prepared.borrow().len() < ahead
+            while self.written.borrow().len() < ahead
                 && let Some(next) = self.draw()
             {
-                self.prepared.borrow_mut().push_back(next);
+                self.written.borrow_mut().push_back(next);
             }
             if self.is_drawn() {
                 return std::future::pending().await;

@@ -8,7 +8,7 @@ use crate::figures;
 use crate::metric::Better;
 use crate::report::columns::{Align, Columns};
 use crate::report::printable::{one_line, printable};
-use crate::report::{ProofEnd, Report, Session, window_line};
+use crate::report::{ProofEnd, Report, Session};
 use crate::scenario::Gate;
 use crate::verdict::{GateOutcome, Verdict};
 
@@ -32,7 +32,6 @@ pub(super) fn remarks(report: &Report) -> Vec<String> {
     lines.extend(measured(report));
     lines.extend(compared_with(report));
     lines.extend(requests(report));
-    lines.extend(window_line::window(report));
     lines.extend(failures(&report.sessions));
     lines.extend(report.warnings.iter().map(|warning| format!("Warning: {}", printable(warning))));
     lines.extend(pending(report));

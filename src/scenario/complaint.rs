@@ -44,6 +44,20 @@ impl Complaint {
         }
     }
 
+    /// Of a line of JSON: the byte at which it goes wrong, and why.
+    pub fn of_json(error: &serde_json::Error) -> (usize, Complaint) {
+        let message = error.to_string();
+        let place = format!(" at line {} column {}", error.line(), error.column());
+        let message = message.strip_suffix(&place).unwrap_or(&message);
+        match error.is_data() {
+            true => (0, Complaint::of_serde(message, None)),
+            false => {
+                let complaint = Complaint { message: format!("not JSON: {message}"), help: None };
+                (error.column().saturating_sub(1), complaint)
+            }
+        }
+    }
+
     pub fn into_error(self, place: impl FnOnce(String) -> ConfigError) -> ConfigError {
         let error = place(self.message);
         match self.help {

@@ -44,9 +44,9 @@ pub struct ScenarioFile {
 #[serde(deny_unknown_fields, expecting = "a table [workload]")]
 struct WorkloadTable {
     prompts: PromptsValue,
-    /// How many tokens every answer is asked to have.
+    /// How many tokens every answer is asked to have. Prompts of `trace` and `sharegpt` bring their own, if it is not given.
     #[schemars(range(min = 1))]
-    output_tokens: u32,
+    output_tokens: Option<u32>,
     /// Where synthetic prompts, and the order of listed ones, are drawn from.
     #[serde(default = "one")]
     seed: u64,
@@ -117,7 +117,10 @@ impl ScenarioFile {
         let mut errors = check_targets(&self.targets, known_targets, document);
         let streamed = self.workload.stream;
         let workload = keep(self.workload.validate(document, loader), &mut errors);
-        let loads = keep(loads(&self.load, document), &mut errors);
+        let loads = keep(loads(&self.load, document, loader), &mut errors);
+        if let (Some(workload), Some(loads)) = (&workload, &loads) {
+            errors.extend(userless(workload, loads, document));
+        }
         let run = keep(self.run.validate(document), &mut errors);
         let gates = keep(gates(&self.gates, streamed, document), &mut errors);
         match (workload, loads, run, gates) {
@@ -131,6 +134,19 @@ impl ScenarioFile {
 
 fn keep<T>(result: Result<T, Vec<ConfigError>>, errors: &mut Vec<ConfigError>) -> Option<T> {
     result.map_err(|found| errors.extend(found)).ok()
+}
+
+/// A conversation is a user's own.
+fn userless(workload: &Workload, loads: &[(String, Load)], document: &Document) -> Vec<ConfigError> {
+    let has_turns = workload.prompts.turns() > 1;
+    let open = loads.iter().filter(|(_, load)| has_turns && load.is_open());
+    let errors = open.map(|(name, _)| {
+        let message = format!("load `{name}` has no users, who hold the workload's conversations");
+        document
+            .error_at(&["load", name], message)
+            .help("give `concurrency` instead, or ask for one turn only")
+    });
+    errors.collect()
 }
 
 fn check_targets(targets: &[String], known: Option<&[&str]>, document: &Document) -> Vec<ConfigError> {
@@ -156,11 +172,15 @@ fn check_targets(targets: &[String], known: Option<&[&str]>, document: &Document
 impl WorkloadTable {
     fn validate(self, document: &Document, loader: PromptLoader) -> Result<Workload, Vec<ConfigError>> {
         let mut errors = self.sampling_errors(document);
-        if self.output_tokens == 0 {
+        if self.output_tokens == Some(0) {
             let at = ["workload", "output_tokens"];
             errors.push(document.error_at(&at, "`output_tokens` has to be at least 1"));
         }
         let prompts = keep(self.prompts.resolve(self.api, document, loader), &mut errors);
+        if self.output_tokens.is_none() && prompts.as_ref().is_some_and(|prompts| !prompts.have_lengths()) {
+            let error = document.error_at(&["workload"], "missing key `output_tokens`");
+            errors.push(error.help("add output_tokens = 128"));
+        }
         match prompts {
             Some(prompts) if errors.is_empty() => Ok(Workload {
                 api: self.api,

@@ -5,19 +5,26 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::load::{Arrival, Closed, Load, MAX_IN_FLIGHT, Open, Ramp, Spacing, Stop};
+use crate::load::{Arrival, Closed, Load, MAX_IN_FLIGHT, Open, Ramp, Replay, Spacing, Stop};
 use crate::scenario::document::Document;
 use crate::scenario::error::ConfigError;
 use crate::scenario::names;
+use crate::scenario::prompts::{PromptLoader, side_file};
 use crate::scenario::think_time::ThinkTimeValue;
+use crate::scenario::trace_file::read_trace;
 use crate::scenario::units::HumanDuration;
 
-/// Users that wait for their answers (`concurrency`), or requests that come by the clock (`rate`).
+/// Users that wait for their answers (`concurrency`), or requests that come by the clock (`rate`) or as they once did
+/// (`trace`).
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table such as { concurrency = 4, requests = 100 }")]
 #[schemars(extend("allOf" = [
-    { "oneOf": [{ "required": ["concurrency"] }, { "required": ["rate"] }] },
-    { "oneOf": [{ "required": ["requests"] }, { "required": ["duration"] }] },
+    { "oneOf": [{ "required": ["concurrency"] }, { "required": ["rate"] }, { "required": ["trace"] }] },
+    { "oneOf": [
+        { "required": ["requests"] },
+        { "required": ["duration"] },
+        { "required": ["trace"], "not": { "anyOf": [{ "required": ["requests"] }, { "required": ["duration"] }] } },
+    ] },
 ]))]
 pub struct LoadTable {
     /// Users that ask at the same time, each sending its next request when the last one is answered.
@@ -33,12 +40,19 @@ pub struct LoadTable {
     /// The shape of gamma distributed gaps, with arrival = "gamma": below 1 in bursts, 1 is Poisson, above 1 more evenly.
     #[schemars(extend("exclusiveMinimum" = 0))]
     burstiness: Option<f64>,
-    /// With `rate`: a request that is due while so many are unanswered is not sent; 1024 if not given.
+    /// Requests come when those of this trace did, a file relative to perf-tests/: a .csv with Azure's columns
+    /// TIMESTAMP,ContextTokens,GeneratedTokens, or a .jsonl with {"at_s": …, "input_tokens": …, "output_tokens": …} per
+    /// line or Mooncake's {"timestamp": …, "input_length": …, "output_length": …, "hash_ids": […]}.
+    trace: Option<String>,
+    /// With `trace`: how many times as fast; at 2, requests come twice as often. 1 if not given.
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    speed: Option<f64>,
+    /// With `rate` or `trace`: a request that is due while so many are unanswered is not sent; 1024 if not given.
     #[schemars(range(min = 1))]
     max_in_flight: Option<u32>,
     /// How the users, or the rate, are reached.
     ramp: Option<RampTable>,
-    /// Requests in a round, over all users; instead of `duration`.
+    /// Requests in a round, over all users; instead of `duration`. A trace has all of its own, if neither is given.
     #[schemars(range(min = 1))]
     requests: Option<u32>,
     /// How long a round sends requests: "30s"; instead of `requests`.
@@ -73,7 +87,11 @@ struct RampTable {
 pub type LoadTables = BTreeMap<String, LoadTable>;
 
 /// Loads in the order of the file.
-pub fn loads(tables: &LoadTables, document: &Document) -> Result<Vec<(String, Load)>, Vec<ConfigError>> {
+pub fn loads(
+    tables: &LoadTables,
+    document: &Document,
+    loader: PromptLoader,
+) -> Result<Vec<(String, Load)>, Vec<ConfigError>> {
     if tables.is_empty() {
         let error = document.error_at(&["load"], "no load: nothing says how the engine is asked");
         return Err(vec![
@@ -84,9 +102,9 @@ pub fn loads(tables: &LoadTables, document: &Document) -> Result<Vec<(String, Lo
     let mut errors = Vec::new();
     for name in document.in_order(&["load"], tables.keys()) {
         let check = Check { name, table: &tables[name], document };
-        match check.load() {
+        match check.load(loader) {
             Ok(load) => loads.push((name.clone(), load)),
-            Err(error) => errors.push(error),
+            Err(found) => errors.extend(found),
         }
     }
     if errors.is_empty() { Ok(loads) } else { Err(errors) }
@@ -99,27 +117,70 @@ struct Check<'a, 'd> {
 }
 
 impl Check<'_, '_> {
-    fn load(&self) -> Result<Load, ConfigError> {
+    fn load(&self, loader: PromptLoader) -> Result<Load, Vec<ConfigError>> {
         if let Some(objection) = names::objection(self.name, names::NAME) {
             let message = format!("not a load's name: {objection}");
-            return Err(self.document.error_at_key(&["load", self.name], message));
+            return Err(vec![self.document.error_at_key(&["load", self.name], message)]);
         }
-        let arrival = match (self.table.concurrency, self.table.rate) {
-            (Some(concurrency), None) => Arrival::Closed(self.closed(concurrency)?),
-            (None, Some(rate)) => Arrival::Open(self.open(rate)?),
-            (Some(_), Some(_)) => {
-                let message = format!("load `{}` has both `concurrency` and `rate`", self.name);
-                let help = "requests come from users that wait, or by the clock; remove one of the two";
-                return Err(self.key_error("rate", message).help(help));
-            }
-            (None, None) => {
+        let one = |error: ConfigError| vec![error];
+        let arrival = match (self.table.concurrency, self.table.rate, &self.table.trace) {
+            (Some(concurrency), None, None) => Arrival::Closed(self.closed(concurrency).map_err(one)?),
+            (None, Some(rate), None) => Arrival::Open(self.open(rate).map_err(one)?),
+            (None, None, Some(file)) => return self.replayed(file, loader),
+            (None, None, None) => {
                 let message = format!("nothing says when requests of load `{}` come", self.name);
-                let help = "add concurrency = 4 for users that wait for their answers, or rate = 2.5 for \
-                            requests per second";
-                return Err(self.document.error_at(&["load", self.name], message).help(help));
+                let help = "add concurrency = 4 for users that wait for their answers, rate = 2.5 for requests per \
+                            second, or trace = \"…\" for those of a file";
+                return Err(vec![self.document.error_at(&["load", self.name], message).help(help)]);
+            }
+            (concurrency, ..) => {
+                let [one, other] = match (concurrency, &self.table.trace) {
+                    (Some(_), None) => ["concurrency", "rate"],
+                    (Some(_), Some(_)) => ["concurrency", "trace"],
+                    (None, _) => ["rate", "trace"],
+                };
+                let message = format!("load `{}` has both `{one}` and `{other}`", self.name);
+                let help = "requests come from users that wait, or by the clock, or as a trace has them; remove one of \
+                            the two";
+                return Err(vec![self.key_error(other, message).help(help)]);
             }
         };
-        Ok(Load { arrival, stop: self.stop()? })
+        Ok(Load::new(arrival, self.stop().map_err(one)?))
+    }
+
+    fn replayed(&self, file: &str, loader: PromptLoader) -> Result<Load, Vec<ConfigError>> {
+        let check = || {
+            self.refuse("concurrency", &[("think_time", self.table.think_time.is_some())])?;
+            self.refuse(
+                "rate",
+                &[
+                    ("arrival", self.table.arrival.is_some()),
+                    ("burstiness", self.table.burstiness.is_some()),
+                    ("ramp", self.table.ramp.is_some()),
+                ],
+            )?;
+            self.at_least_one("max_in_flight", self.table.max_in_flight)?;
+            self.positive("speed", self.table.speed.unwrap_or(1.0))
+        };
+        check().map_err(|error| vec![error])?;
+        let (path, text) = side_file(file, &["load", self.name, "trace"], self.document, loader)?;
+        let trace = read_trace(&path, &text)?;
+        let all = trace.requests().len() as u32;
+        if let Some(requests) = self.table.requests.filter(|requests| *requests > all) {
+            let message = format!("{requests} requests of a trace that has {all}");
+            let error = self.document.error_at(&["load", self.name, "requests"], message);
+            return Err(vec![error.help(format!("make it at most {all}, or leave it out"))]);
+        }
+        let stop = match (self.table.requests, self.table.duration) {
+            (None, None) => Stop::Requests(all),
+            _ => self.stop().map_err(|error| vec![error])?,
+        };
+        let replay = Replay {
+            trace,
+            speed: self.table.speed.unwrap_or(1.0),
+            max_in_flight: self.table.max_in_flight.unwrap_or(MAX_IN_FLIGHT),
+        };
+        Ok(Load::new(Arrival::Replay(replay), stop))
     }
 
     fn closed(&self, concurrency: u32) -> Result<Closed, ConfigError> {
@@ -131,6 +192,7 @@ impl Check<'_, '_> {
                 ("max_in_flight", self.table.max_in_flight.is_some()),
             ],
         )?;
+        self.refuse("trace", &[("speed", self.table.speed.is_some())])?;
         self.at_least_one("concurrency", Some(concurrency))?;
         let think_time = match &self.table.think_time {
             None => None,
@@ -150,6 +212,7 @@ impl Check<'_, '_> {
 
     fn open(&self, rate: f64) -> Result<Open, ConfigError> {
         self.refuse("concurrency", &[("think_time", self.table.think_time.is_some())])?;
+        self.refuse("trace", &[("speed", self.table.speed.is_some())])?;
         self.positive("rate", rate)?;
         self.at_least_one("max_in_flight", self.table.max_in_flight)?;
         let ramp = self.ramp()?;

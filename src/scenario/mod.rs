@@ -15,8 +15,10 @@ mod parse;
 mod profiles;
 mod prompts;
 mod required;
+mod sharegpt;
 mod targets_file;
 mod think_time;
+mod trace_file;
 mod units;
 
 use std::collections::BTreeMap;
@@ -34,7 +36,9 @@ pub use crate::scenario::overrides::TOLLGATE_SET;
 pub use crate::scenario::parse::{SuiteText, parse};
 pub use crate::scenario::prompts::{PromptLoader, SUITE_FOLDER};
 pub use crate::scenario::required::{TOLLGATE_REQUIRE, required};
+pub use crate::scenario::sharegpt::read_dialogues;
 pub use crate::scenario::targets_file::TargetsFile;
+pub use crate::scenario::trace_file::read_trace;
 pub use crate::scenario::units::HumanDuration;
 
 use crate::load::Load;

@@ -61,7 +61,7 @@ fn scenarios(file: &str, plan: &ScenarioPlan, targets: &BTreeMap<String, TargetS
         .map(|(target, (load_name, load))| Scenario {
             id: ScenarioId { file: file.to_owned(), load: load_name.clone(), target: target.name.clone() },
             workload: plan.workload.clone(),
-            load: *load,
+            load: load.clone(),
             run: plan.run.clone(),
             gates: plan.gates.clone(),
             target: target.clone(),

@@ -11,6 +11,8 @@ use serde::{Deserialize, de};
 use crate::scenario::complaint::Complaint;
 use crate::scenario::document::Document;
 use crate::scenario::error::ConfigError;
+use crate::scenario::sharegpt::read_dialogues;
+use crate::scenario::trace_file::read_trace;
 use crate::scenario::units::Percent;
 use crate::workload::{Api, Message, Prompt, Prompts, Synthetic};
 
@@ -35,6 +37,24 @@ pub struct PromptsTable {
     /// {"messages": […]} per line.
     file: Option<String>,
     synthetic: Option<SyntheticTable>,
+    sharegpt: Option<ShareGptTable>,
+    /// Generated prompts with the lengths of a trace, and with as much in common: a file relative to perf-tests/, of the
+    /// same forms as a load's `trace`.
+    trace: Option<String>,
+}
+
+/// Conversations of people with models, as ShareGPT collected them.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a table such as { file = \"prompts/sharegpt.json\" }")]
+struct ShareGptTable {
+    /// A JSON file relative to perf-tests/: [{"conversations": [{"from": "human", "value": "…"}, {"from": "gpt", …}]}, …].
+    file: String,
+    /// The most turns of a conversation that are asked, each with all that was said before it; 1 if not given.
+    #[schemars(range(min = 1))]
+    turns: Option<u32>,
+    /// So many conversations from the file's beginning; all of them, if not given.
+    #[schemars(range(min = 1))]
+    conversations: Option<u32>,
 }
 
 /// Generated prompts of a fixed length.
@@ -46,6 +66,9 @@ struct SyntheticTable {
     input_tokens: u32,
     /// The share of every prompt, from its start, that is the same in all of them: "50%".
     shared_prefix: Option<Percent>,
+    /// Turns of a conversation, each of `input_tokens` and asked with all that was said before it; 1 if not given.
+    #[schemars(range(min = 1))]
+    turns: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -66,19 +89,75 @@ impl PromptsValue {
     ) -> Result<Prompts, Vec<ConfigError>> {
         match self {
             PromptsValue::Inline(texts) => inline(texts, document).map_err(|error| vec![error]),
-            PromptsValue::Elsewhere(PromptsTable { file: Some(file), synthetic: None }) => {
+            PromptsValue::Elsewhere(table) => table.resolve(api, document, loader),
+        }
+    }
+}
+
+impl PromptsTable {
+    fn resolve(
+        &self,
+        api: Api,
+        document: &Document,
+        loader: PromptLoader,
+    ) -> Result<Prompts, Vec<ConfigError>> {
+        match self {
+            PromptsTable { file: Some(file), synthetic: None, sharegpt: None, trace: None } => {
                 from_file(file, api, document, loader)
             }
-            PromptsValue::Elsewhere(PromptsTable { file: None, synthetic: Some(table) }) => {
+            PromptsTable { file: None, synthetic: Some(table), sharegpt: None, trace: None } => {
                 synthetic(table, document).map_err(|error| vec![error])
             }
-            PromptsValue::Elsewhere(_) => Err(vec![
+            PromptsTable { file: None, synthetic: None, sharegpt: Some(table), trace: None } => {
+                sharegpt(table, document, loader).map_err(|error| vec![error])
+            }
+            PromptsTable { file: None, synthetic: None, sharegpt: None, trace: Some(file) } => {
+                let (path, text) = side_file(file, &[AT[0], AT[1], "trace"], document, loader)?;
+                read_trace(&path, &text).map(Prompts::Trace)
+            }
+            _ => Err(vec![
                 document
-                    .error_at(&AT, "`prompts` needs exactly one of `file` and `synthetic`")
+                    .error_at(
+                        &AT,
+                        "`prompts` needs exactly one of `file`, `synthetic`, `sharegpt` and `trace`",
+                    )
                     .help("for example prompts = { synthetic = { input_tokens = 512 } }"),
             ]),
         }
     }
+}
+
+/// The path and text of a file that a scenario names.
+pub(super) fn side_file(
+    file: &str,
+    at: &[&str],
+    document: &Document,
+    loader: PromptLoader,
+) -> Result<(String, String), Vec<ConfigError>> {
+    let path = format!("{SUITE_FOLDER}/{file}");
+    let text = loader(file).map_err(|reason| {
+        let error = document.error_at(at, format!("`{file}` can't be read: {reason}"));
+        vec![error.help(format!("paths are relative to {SUITE_FOLDER}/, so {path} has to exist"))]
+    })?;
+    Ok((path, text))
+}
+
+fn sharegpt(
+    table: &ShareGptTable,
+    document: &Document,
+    loader: PromptLoader,
+) -> Result<Prompts, ConfigError> {
+    let at = |key| [AT[0], AT[1], "sharegpt", key];
+    for (key, value) in [("turns", table.turns), ("conversations", table.conversations)] {
+        if value == Some(0) {
+            return Err(document.error_at(&at(key), format!("`{key}` has to be at least 1")));
+        }
+    }
+    let (path, text) =
+        side_file(&table.file, &at("file"), document, loader).map_err(|mut errors| errors.remove(0))?;
+    let most = table.conversations.map_or(usize::MAX, |count| count as usize);
+    read_dialogues(&path, &text, most)
+        .map(|dialogues| Prompts::Dialogues(dialogues.of(table.turns.unwrap_or(1))))
 }
 
 fn inline(texts: &[String], document: &Document) -> Result<Prompts, ConfigError> {
@@ -101,7 +180,11 @@ fn synthetic(table: &SyntheticTable, document: &Document) -> Result<Prompts, Con
     if shared_prefix > 1.0 {
         return Err(document.error_at(&at("shared_prefix"), "`shared_prefix` can't be more than \"100%\""));
     }
-    Ok(Prompts::Synthetic(Synthetic { input_tokens: table.input_tokens, shared_prefix }))
+    if table.turns == Some(0) {
+        return Err(document.error_at(&at("turns"), "`turns` has to be at least 1"));
+    }
+    let turns = table.turns.unwrap_or(1);
+    Ok(Prompts::Synthetic(Synthetic { input_tokens: table.input_tokens, shared_prefix, turns }))
 }
 
 fn from_file(
@@ -120,11 +203,7 @@ fn from_file(
             return Err(vec![error.help(help)]);
         }
     };
-    let path = format!("{SUITE_FOLDER}/{file}");
-    let text = loader(file).map_err(|reason| {
-        let error = here(format!("prompt file `{file}` can't be read: {reason}"));
-        vec![error.help(format!("paths are relative to {SUITE_FOLDER}/, so {path} has to exist"))]
-    })?;
+    let (path, text) = side_file(file, &[AT[0], AT[1], "file"], document, loader)?;
     let prompts = reader(&path, &text, api)?;
     if prompts.is_empty() {
         return Err(vec![here(format!("prompt file `{file}` has no prompt in it"))]);
@@ -168,18 +247,8 @@ fn json_line(line: &str, api: Api) -> Result<Prompt, (usize, Complaint)> {
     let whole = |message: &str, help: &str| {
         Err((0, Complaint { message: message.to_owned(), help: Some(help.to_owned()) }))
     };
-    let parsed: PromptLine = serde_json::from_str(line.trim_end()).map_err(|error| {
-        let message = error.to_string();
-        let place = format!(" at line {} column {}", error.line(), error.column());
-        let message = message.strip_suffix(&place).unwrap_or(&message);
-        match error.is_data() {
-            true => (0, Complaint::of_serde(message, None)),
-            false => {
-                let complaint = Complaint { message: format!("not JSON: {message}"), help: None };
-                (error.column().saturating_sub(1), complaint)
-            }
-        }
-    })?;
+    let parsed: PromptLine =
+        serde_json::from_str(line.trim_end()).map_err(|error| Complaint::of_json(&error))?;
     match parsed {
         PromptLine { prompt: Some(text), messages: None } if text.trim().is_empty() => {
             whole("this prompt is empty", "write a prompt or remove the line")
@@ -207,7 +276,7 @@ impl<'de> Deserialize<'de> for PromptsValue {
             type Value = PromptsValue;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an array of prompts, { file = \"…\" } or { synthetic = { input_tokens = … } }")
+                f.write_str("an array of prompts, or a table such as { synthetic = { input_tokens = 512 } }")
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<PromptsValue, A::Error> {

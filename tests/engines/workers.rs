@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use jiff::Timestamp;
 use serde_json::Value;
 use tempfile::TempDir;
 use tollgate::report::Report;
@@ -14,6 +15,7 @@ use super::QUICK;
 use super::common::{EngineProcess, Outcome};
 
 const OUTPUT_TOKENS: u64 = 12;
+const USERS: [&str; 4] = ["--concurrency", "8", "--requests", "60"];
 
 fn tollgate(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
@@ -87,10 +89,9 @@ impl Crew {
         self.folder.path().join(format!("{}.json", worker.replace('/', "-of-")))
     }
 
-    fn start(&self, engine: &EngineProcess, worker: &str, seed: &str) -> Child {
-        let load = ["--concurrency", "8", "--requests", "60", "--seed", seed];
+    fn start(&self, engine: &EngineProcess, worker: &str, load: &[&str]) -> Child {
         let shared = ["--worker", worker, "--start-at", &self.start_at];
-        bench(engine, &self.json(worker), &[load.as_slice(), &shared].concat()).spawn().unwrap()
+        bench(engine, &self.json(worker), &[load, &shared].concat()).spawn().unwrap()
     }
 
     fn merge(&self, workers: &[&str]) -> Outcome {
@@ -100,12 +101,22 @@ impl Crew {
     }
 }
 
+/// Milliseconds from one request's moment to the next one's.
+fn gaps_ms(records: &[Value]) -> Vec<f64> {
+    let mut due: Vec<Timestamp> =
+        records.iter().map(|record| record["due"].as_str().unwrap().parse().unwrap()).collect();
+    due.sort_unstable();
+    due.windows(2).map(|pair| pair[1].duration_since(pair[0]).as_secs_f64() * 1e3).collect()
+}
+
 #[test]
 fn workers_together_measure_what_their_records_say() {
-    let (engine, crew) = (EngineProcess::start(&QUICK), Crew::new());
+    let (engine, crew, open_crew) = (EngineProcess::start(&QUICK), Crew::new(), Crew::new());
     let workers = ["1/4", "2/4", "3/4", "4/4"];
-    let children = workers.map(|worker| crew.start(&engine, worker, "1"));
-    for child in children {
+    let children = workers.map(|worker| crew.start(&engine, worker, &USERS));
+    let by_the_clock = ["--rate", "40", "--requests", "60"];
+    let others = ["1/2", "2/2"].map(|worker| open_crew.start(&engine, worker, &by_the_clock));
+    for child in children.into_iter().chain(others) {
         Outcome::at_end_of(child).assert_exit(0);
     }
     crew.merge(&workers).assert_exit(0).assert_says("Requests: 60 sent, 60 succeeded.");
@@ -124,12 +135,18 @@ fn workers_together_measure_what_their_records_say() {
         let merged = whole.summary.value(stated.parse().unwrap()).unwrap();
         assert!((merged / exact - 1.0).abs() < 2e-3, "{stated}: {merged}, of all records {exact}");
     }
+
+    open_crew.merge(&["1/2", "2/2"]).assert_exit(0).assert_says("Requests: 60 sent, 60 succeeded.");
+    let gaps_ms = gaps_ms(&self::records(&open_crew.folder.path().join("whole.records")));
+    assert!(gaps_ms.iter().all(|ms| (ms - 25.0).abs() < 1.0), "{gaps_ms:?}");
+    assert_eq!(gaps_ms.len(), 59);
 }
 
 #[test]
 fn parts_that_do_not_belong_together_are_refused() {
     let (engine, crew) = (EngineProcess::start(&QUICK), Crew::new());
-    let children = [crew.start(&engine, "1/2", "1"), crew.start(&engine, "2/2", "2")];
+    let other_seed = [USERS.as_slice(), &["--seed", "2"]].concat();
+    let children = [crew.start(&engine, "1/2", &USERS), crew.start(&engine, "2/2", &other_seed)];
     for child in children {
         Outcome::at_end_of(child).assert_exit(0);
     }

@@ -21,8 +21,8 @@ fn scenario(load: &str) -> Scenario {
         workload: Workload {
             api: Api::Chat,
             stream: true,
-            prompts: Prompts::Synthetic(Synthetic { input_tokens: 16, shared_prefix: 0.0 }),
-            output_tokens: 8,
+            prompts: Prompts::Synthetic(Synthetic::of(16)),
+            output_tokens: Some(8),
             ignore_eos: true,
             seed: 1,
             sampling: Sampling::default(),

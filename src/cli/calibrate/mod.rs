@@ -114,8 +114,8 @@ impl Trial {
         Workload {
             api: Api::Chat,
             stream: true,
-            prompts: Prompts::Synthetic(Synthetic { input_tokens: 8, shared_prefix: 0.0 }),
-            output_tokens: self.output_tokens,
+            prompts: Prompts::Synthetic(Synthetic::of(8)),
+            output_tokens: Some(self.output_tokens),
             ignore_eos: true,
             seed: 1,
             sampling: Sampling::default(),

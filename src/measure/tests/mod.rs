@@ -1,5 +1,6 @@
 //! The client against servers that misbehave.
 
+mod conversations;
 mod http;
 mod server;
 mod small_talk;
@@ -25,8 +26,8 @@ fn workload(stream: bool) -> Workload {
     Workload {
         api: Api::Chat,
         stream,
-        prompts: Prompts::Synthetic(Synthetic { input_tokens: 12, shared_prefix: 0.0 }),
-        output_tokens: 3,
+        prompts: Prompts::Synthetic(Synthetic::of(12)),
+        output_tokens: Some(3),
         ignore_eos: false,
         seed: 1,
         sampling: Sampling::default(),
@@ -372,7 +373,7 @@ fn an_open_load_sends_by_the_clock_and_never_early() {
     let server = Server::start(|_, stream| answer_well(stream));
     let load = Load::open(200.0, Spacing::Poisson, Stop::Requests(60));
     let (round, mut records) = round_of(&mut client(&server.url, PATIENCE), &load);
-    let due: Vec<Nanos> = load.plan(Deck::measured(&workload(true), "", 0).rng_of_round()).due.collect();
+    let due: Vec<Nanos> = load.plan(Deck::measured(&workload(true), "", 0).begin_round()).due.collect();
     records.sort_by_key(|record| record.due_ns);
     let found: Vec<Nanos> = records.iter().map(|record| record.due_ns - round.started_ns).collect();
     assert_eq!(found, due);

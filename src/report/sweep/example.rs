@@ -110,9 +110,9 @@ fn level(users: u32, places: u32, times: (u64, u32), limits: &Limits) -> Level {
     let within = answers.filter(|times| limits.admit(times)).count() as u64;
     Level {
         at: f64::from(users),
-        load,
         goodput: Some(Goodput::of(limits, within, &summary)),
         timeline: Some(timeline(&rounds[0], &load)),
+        load,
         sessions: vec![Session {
             number: 1,
             started: "2026-11-21T10:00:00Z".into(),

@@ -1,0 +1,21 @@
+//! Files that flags name.
+
+use std::fs;
+
+use crate::dialogue::Dialogues;
+use crate::scenario::{SuiteErrors, read_dialogues, read_trace};
+use crate::trace::Trace;
+
+/// Of a trace.
+pub fn trace(path: &str) -> Result<Trace, String> {
+    read_trace(path, &text(path)?).map_err(|errors| SuiteErrors(errors).to_string())
+}
+
+/// Of conversations.
+pub fn dialogues(path: &str) -> Result<Dialogues, String> {
+    read_dialogues(path, &text(path)?, usize::MAX).map_err(|error| error.plain())
+}
+
+fn text(path: &str) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("{path} can't be read: {error}"))
+}
