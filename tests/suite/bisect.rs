@@ -41,10 +41,7 @@ fn an_interrupted_search_goes_on_where_it_was_and_another_question_begins_anew()
     interrupt(child).assert_exit(4).assert_says("goes on from here");
 
     let found = Outcome::of(&mut bisect(&suite, VERSIONS));
-    found
-        .assert_exit(1)
-        .assert_says(FIRST_BAD)
-        .assert_says("It took 3 proofs");
+    found.assert_exit(1).assert_says(FIRST_BAD).assert_says("It took 3 proofs");
     found.assert_says("24 starts").assert_says("; 1 of them by an earlier run");
 
     let again = Outcome::of(&mut bisect(&suite, VERSIONS));
