@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 use crate::metric::Metric;
 use crate::report::Environment;
 use crate::scenario::ConfigError;
-use crate::target::{ContainerSpec, ImageRef, Place, Pull, SimulatorSettings};
+use crate::target::{ContainerSpec, Endpoint, ImageRef, Place, Pull, SimulatorSettings};
 use crate::verdict::OldValues;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -54,7 +54,11 @@ impl Facts {
                 let args = self.args.clone().unwrap_or_default();
                 Some(Place::Container(ContainerSpec { image, args, pull: Pull::Missing, ..spec.clone() }))
             }
-            Place::Endpoint(_) => None,
+            // Whatever the old server is by now, the report names it.
+            Place::Endpoint(endpoint) => {
+                let url = endpoint.old_url.clone()?;
+                Some(Place::Endpoint(Endpoint { url, old_url: None, ..endpoint.clone() }))
+            }
         }
     }
 

@@ -57,6 +57,8 @@ pub enum Place {
 pub struct Endpoint {
     /// With or without a trailing `/v1`.
     pub url: String,
+    /// Where the old engine goes on running, for proofs.
+    pub old_url: Option<String>,
     /// The name of the environment variable that holds the bearer key.
     pub api_key_env: Option<String>,
     /// Sent with every request.

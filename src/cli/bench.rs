@@ -205,6 +205,7 @@ impl Args {
             model: self.model.clone(),
             place: Place::Endpoint(Endpoint {
                 url: self.url.clone(),
+                old_url: None,
                 api_key_env: self.api_key_env.clone(),
                 headers: self.headers.iter().cloned().collect(),
                 hardware: None,

@@ -214,6 +214,7 @@ fn endpoint(name: &str, url: &str) -> TargetSpec {
         model: None,
         place: Place::Endpoint(Endpoint {
             url: url.to_owned(),
+            old_url: None,
             api_key_env: None,
             headers: BTreeMap::new(),
             hardware: None,

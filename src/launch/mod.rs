@@ -116,11 +116,13 @@ impl<'a> Launcher<'a> {
         }
     }
 
-    /// Gets what a start needs, such as an image. Without it, this target can't be run any more.
+    /// Gets what a start needs, such as an image, or an answer of a server that somebody else runs. Without it, this
+    /// target can't be run any more.
     pub fn obtain(&self, target: &TargetSpec) -> Result<(), LaunchError> {
         match &target.place {
             #[cfg(feature = "container")]
             Place::Container(spec) => self.obtain_image(spec).map(drop),
+            Place::Endpoint(endpoint) => self.endpoint(target, endpoint).map(drop),
             _ => Ok(()),
         }
     }

@@ -40,6 +40,8 @@ pub(super) struct TargetTable {
     pub model: Option<String>,
     /// Where the engine listens, with or without a trailing /v1. Every engine but the simulator needs this or `image`.
     pub url: Option<String>,
+    /// Where the old version goes on running, for proofs. Goes with `url`.
+    pub old_url: Option<String>,
     /// The name of the environment variable that holds the bearer key.
     pub api_key_env: Option<String>,
     /// HTTP headers that go with every request, such as { X-Team = "${TEAM}" }. No output shows their values.
@@ -156,6 +158,7 @@ impl TargetTable {
     fn endpoint_keys(&self) -> Vec<(&'static str, bool)> {
         vec![
             ("url", self.url.is_some()),
+            ("old_url", self.old_url.is_some()),
             ("api_key_env", self.api_key_env.is_some()),
             ("headers", self.headers.is_some()),
         ]
@@ -268,8 +271,9 @@ impl Check<'_, '_> {
                 .error("engine", format!("target `{}` needs a `url` or an `image`", self.name))
                 .help("add url = \"http://127.0.0.1:8000\", or image = \"vllm/vllm-openai:v0.31.0\""));
         };
-        if !self.is_unset("url") {
-            self.check_url(&url)?;
+        self.check_url("url", &url)?;
+        if let Some(old_url) = &table.old_url {
+            self.check_url("old_url", old_url)?;
         }
         if let Some(variable) = table.api_key_env.as_ref().filter(|_| !self.is_unset("api_key_env"))
             && !is_variable_name(variable)
@@ -279,7 +283,13 @@ impl Check<'_, '_> {
             ));
         }
         let headers = self.headers(table.headers.unwrap_or_default())?;
-        Ok(Endpoint { url, api_key_env: table.api_key_env, headers, hardware: table.hardware })
+        Ok(Endpoint {
+            url,
+            old_url: table.old_url,
+            api_key_env: table.api_key_env,
+            headers,
+            hardware: table.hardware,
+        })
     }
 
     fn headers(&self, given: BTreeMap<String, String>) -> Result<BTreeMap<String, Secret>, ConfigError> {
@@ -301,7 +311,10 @@ impl Check<'_, '_> {
         Ok(headers)
     }
 
-    fn check_url(&self, url: &str) -> Result<(), ConfigError> {
+    fn check_url(&self, key: &str, url: &str) -> Result<(), ConfigError> {
+        if self.is_unset(key) {
+            return Ok(());
+        }
         let help = "for example \"http://127.0.0.1:8000\" or \"https://llm.example.com/v1\"";
         let message = match Url::parse(url) {
             Err(reason) => format!("`{url}` is not a URL: {reason}"),
@@ -310,7 +323,7 @@ impl Check<'_, '_> {
                 other => format!("`{url}` begins with `{other}:`, expected http:// or https://"),
             },
         };
-        Err(self.error("url", message).help(help))
+        Err(self.error(key, message).help(help))
     }
 
     /// Why the target is not to be had, if one of its strings names a variable that is not set.

@@ -7,7 +7,7 @@ use tollgate::metric::Metric;
 use tollgate::report::{ProofEnd, Report};
 use tollgate::verdict::Verdict;
 
-use crate::common::{CHAT, Outcome, SIMULATOR, Suite, await_some};
+use crate::common::{CHAT, EngineProcess, Outcome, SIMULATOR, Suite, await_some};
 
 const SCENARIO: &str = "chat::users-4::sim";
 const SLOW_DECODE: &str = "targets.sim.simulator.decode_scale=4";
@@ -48,6 +48,29 @@ fn side_by_side_and_in_turn_give_the_same_verdicts() {
     let in_turn = told(false);
     assert_eq!(in_turn, told(true));
     assert_eq!(in_turn, [Verdict::Regressed, Verdict::Regressed, Verdict::Ok]);
+}
+
+#[test]
+fn an_endpoint_is_proven_against_the_old_one_that_goes_on_running_beside_it() {
+    let quick = ["prefill_base_ms=40", "decode_step_ms=6", "cold_start_ms=0"];
+    let old = EngineProcess::start(&quick);
+    let new = EngineProcess::start(&[&quick[..], &["version=2.0", "decode_scale=4"]].concat());
+    let targets =
+        |url: &str, more: &str| format!("[targets.sim]\nengine = \"vllm\"\nurl = \"{url}\"\n{more}\n");
+    let chat = CHAT.replace("rounds = 1", "rounds = 1\nsessions = 2");
+    let suite = Suite::of(&[("targets.toml", &targets(&old.url, "")), ("scenarios/chat.toml", &chat)]);
+    suite.record_baselines();
+    suite.write("perf-tests/targets.toml", &targets(&new.url, &format!("old_url = \"{}\"", old.url)));
+    suite.run(&[]).assert_exit(101).assert_says("in vllm 2.0 than in vllm 1.0.0");
+    let report = suite.report(SCENARIO);
+    assert_eq!(
+        (report.verdict, report.proof.map(|proof| proof.end)),
+        (Verdict::Regressed, Some(ProofEnd::Decided))
+    );
+
+    drop(old);
+    suite.run(&[]).assert_says("nothing old could be run");
+    assert_eq!(suite.report(SCENARIO).verdict, Verdict::Suspected);
 }
 
 #[test]
