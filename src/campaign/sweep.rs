@@ -135,10 +135,8 @@ impl Sweeping<'_> {
         if trouble.is_some() && self.cancel.is_cancelled() {
             return;
         }
-        swept
-            .warnings
-            .extend(warnings.into_iter().map(|warning| format!("{} {}, {warning}", at, axis.name())));
-        swept.trouble = trouble.map(|trouble| format!("at {at} {}, {trouble}", axis.name()));
+        swept.warnings.extend(warnings.into_iter().map(|warning| format!("{}, {warning}", axis.level(*at))));
+        swept.trouble = trouble.map(|trouble| format!("at {}, {trouble}", axis.level(*at)));
         if session.summary.requests.sent == 0 {
             return;
         }

@@ -1,9 +1,11 @@
-//! `tollgate compare`: which target is the better one, by reports.
+//! `tollgate compare`: which target is the better one, by reports or by a sweep.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::cli::sweep;
+use crate::cli::sweep_flags::SweepFlags;
 use crate::comparison::{self, BadWish, Wishes};
 use crate::report::comparison::{Comparison, Criterion};
 use crate::report::file::ReportFile;
@@ -11,12 +13,18 @@ use crate::report::sweep::Sweep;
 use crate::report::sweep_table;
 use crate::store;
 
-/// Compare targets by the reports of sweeps, benches or a suite, and recommend one for low, medium and high traffic.
+/// Compare targets by the reports of sweeps, benches or a suite, or by a sweep here and now, and recommend one for low,
+/// medium and high traffic.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// What `sweep --json` or `bench --json` wrote, or target/tollgate/<run>/*.json.
-    #[arg(required = true)]
+    #[arg(required_unless_present_any = ["targets", "urls"])]
     reports: Vec<PathBuf>,
+    #[command(flatten)]
+    swept: SweepFlags,
+    /// Write the sweep's report to this file, anew after each level.
+    #[arg(long, value_name = "FILE", requires = "what")]
+    sweep_json: Option<PathBuf>,
     /// What counts how much; what is not named counts nothing.
     #[arg(long, value_name = "CRITERION=WEIGHT,…", value_parser = weights,
         default_value = "performance=40,reliability=30,efficiency=20,simplicity=10")]
@@ -53,6 +61,15 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     for path in &args.reports {
         reports.push((path.display().to_string(), store::read_any_report(path)?));
     }
+    let mut code = 0;
+    if args.swept.is_given() {
+        let save =
+            |sweep: &Sweep| args.sweep_json.as_ref().map_or(Ok(()), |path| store::write_report(path, sweep));
+        let sweep = args.swept.sweep(&save)?;
+        code = sweep::exit_code(&sweep);
+        println!("{}\n", sweep_table::sweep(&sweep));
+        reports.push((format!("sweep {}", sweep.run.id), ReportFile::Sweep(Box::new(sweep))));
+    }
     let contenders = comparison::contenders(reports)?;
     let comparison = comparison::compare(&contenders, &args.wishes())?;
     println!("{}", sweep_table::comparison(&comparison));
@@ -60,7 +77,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         store::write_report(path, &comparison)?;
         println!("Comparison: {}", path.display());
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(ExitCode::from(code))
 }
 
 /// Of a sweep's own targets; `None` where there is but one.

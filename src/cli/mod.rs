@@ -16,6 +16,7 @@ mod schema;
 mod side_files;
 mod simulate;
 mod sweep;
+mod sweep_flags;
 mod workload_args;
 
 use std::process::ExitCode;
@@ -70,7 +71,7 @@ pub fn run() -> ExitCode {
         Command::Report(args) => report::run(&args),
         Command::Schema(args) => Ok(schema::run(&args)),
         Command::Simulate(args) => simulate::run(args),
-        Command::Sweep(args) => sweep::run(args),
+        Command::Sweep(args) => sweep::run(&args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -1,6 +1,6 @@
 //! `tollgate report`: what reports say, in whichever form it is wanted.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -12,7 +12,7 @@ use crate::report::chart::Chart;
 use crate::report::chart::palette::{DARK, LIGHT, Palette};
 use crate::report::gathered::Gathered;
 use crate::report::page::{self, Page};
-use crate::report::{csv, html, markdown, svg, sweep_table, table};
+use crate::report::{csv, html, markdown, png, svg, sweep_table, table};
 use crate::store;
 
 /// Show reports as a table, Markdown, CSV, JSON, an HTML page, or charts.
@@ -24,7 +24,7 @@ pub struct Args {
     /// What it is shown as; if not given, as the output's name ends, else a table.
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// The file to write, or with svg the folder for all charts; to the terminal, if not given.
+    /// The file to write, or with svg and png the folder for all charts; to the terminal, if not given.
     #[arg(long, value_name = "FILE|FOLDER")]
     output: Option<PathBuf>,
     /// Only this chart, such as `changes`.
@@ -43,7 +43,10 @@ enum Format {
     Json,
     /// One page with everything, for a browser; it needs no network.
     Html,
+    /// Every chart as a file of its own.
     Svg,
+    /// Every chart as a file of its own.
+    Png,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -55,13 +58,13 @@ enum Theme {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let format = args.format()?;
     let gathered = Gathered::of(store::read_reports(&args.reports)?);
-    if format == Format::Svg {
-        return charts(args, &Page::of(&gathered));
+    if format.is_of_charts() {
+        return charts(args, format, &Page::of(&gathered));
     }
     if args.chart.is_some() {
-        bail!("--chart goes with --format svg; {} has no single charts", format.name());
+        bail!("--chart goes with --format svg or png; {} has no single charts", format.name());
     }
-    write(args.output.as_deref(), &format.text(&gathered)?)?;
+    write(args.output.as_deref(), format.text(&gathered)?.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -100,6 +103,17 @@ impl Format {
         self.to_possible_value().expect("no format is hidden").get_name().to_owned()
     }
 
+    fn is_of_charts(self) -> bool {
+        matches!(self, Format::Svg | Format::Png)
+    }
+
+    fn drawn(self, chart: &Chart, palette: &Palette) -> anyhow::Result<Vec<u8>> {
+        match self {
+            Format::Png => Ok(png::png(chart, palette)?),
+            _ => Ok(svg::svg(chart, palette).into_bytes()),
+        }
+    }
+
     fn text(self, gathered: &Gathered) -> anyhow::Result<String> {
         Ok(match self {
             Format::Table => terminal(gathered),
@@ -107,7 +121,7 @@ impl Format {
             Format::Csv => return separated(gathered),
             Format::Json => gathered.json(),
             Format::Html => html::html(&Page::of(gathered)),
-            Format::Svg => unreachable!("charts are files of their own"),
+            Format::Svg | Format::Png => unreachable!("charts are files of their own"),
         })
     }
 }
@@ -134,28 +148,28 @@ fn marked_down(gathered: &Gathered) -> String {
 /// Rows of two kinds would be two files.
 fn separated(gathered: &Gathered) -> anyhow::Result<String> {
     let Gathered { scenarios, sweeps, comparisons } = gathered;
-    match (scenarios.as_slice(), sweeps.as_slice()) {
-        (scenarios, []) if !scenarios.is_empty() => Ok(csv::gates(scenarios)),
-        ([], sweeps) if !sweeps.is_empty() => Ok(csv::levels(sweeps)),
-        ([], []) if !comparisons.is_empty() => {
-            bail!("a comparison has no CSV; give the reports of the sweeps that it compares")
-        }
-        _ => bail!("sweeps and scenarios have different columns: make a CSV file of each"),
+    match (scenarios.as_slice(), sweeps.as_slice(), comparisons.as_slice()) {
+        (scenarios, [], []) => Ok(csv::gates(scenarios)),
+        ([], sweeps, []) => Ok(csv::levels(sweeps)),
+        ([], [], comparisons) => Ok(csv::standings(comparisons)),
+        _ => bail!("scenarios, sweeps and comparisons have different columns: make a CSV file of each kind"),
     }
 }
 
-fn charts(args: &Args, page: &Page) -> anyhow::Result<ExitCode> {
+fn charts(args: &Args, format: Format, page: &Page) -> anyhow::Result<ExitCode> {
     let charts: Vec<(String, &Chart)> = page.charts().collect();
     let names = || charts.iter().map(|(name, _)| name.as_str());
     if charts.is_empty() {
         bail!("these reports have no charts: nothing was measured");
     }
-    let drawn = |chart: &Chart| svg::svg(chart, args.palette());
     if let Some(wanted) = &args.chart {
         let found = charts.iter().find(|(name, _)| name == wanted);
         let (_, chart) = found
             .ok_or_else(|| anyhow!("there is no chart `{wanted}`: {}", did_you_mean(wanted, names())))?;
-        write(args.output.as_deref(), &drawn(chart))?;
+        if format == Format::Png && args.output.is_none() && io::stdout().is_terminal() {
+            bail!("a terminal shows no PNG: give a file by --output, such as {wanted}.png");
+        }
+        write(args.output.as_deref(), &format.drawn(chart, args.palette())?)?;
         return Ok(ExitCode::SUCCESS);
     }
     let Some(folder) = &args.output else {
@@ -173,19 +187,20 @@ fn charts(args: &Args, page: &Page) -> anyhow::Result<ExitCode> {
         );
     }
     for (name, chart) in &charts {
-        let path = store::write_rendered_in(folder, &format!("{name}.svg"), drawn(chart).as_bytes())?;
+        let file = format!("{name}.{}", format.name());
+        let path = store::write_rendered_in(folder, &file, &format.drawn(chart, args.palette())?)?;
         println!("{}", path.display());
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn write(output: Option<&Path>, text: &str) -> anyhow::Result<()> {
+fn write(output: Option<&Path>, bytes: &[u8]) -> anyhow::Result<()> {
     match output {
         Some(path) => {
-            store::write_rendered(path, text.as_bytes())?;
+            store::write_rendered(path, bytes)?;
             println!("{}", path.display());
         }
-        None => match io::stdout().write_all(text.as_bytes()) {
+        None => match io::stdout().write_all(bytes) {
             // Whoever reads has seen enough.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
             written => written.context("can't write to the terminal")?,
@@ -213,6 +228,7 @@ mod tests {
     fn the_format_follows_the_output_s_ending() {
         assert_eq!(format("a/report.html"), Ok(Format::Html));
         assert_eq!(format("report.CSV"), Ok(Format::Csv));
+        assert_eq!(format("ttft.png"), Ok(Format::Png));
         assert_eq!(format("report.txt"), Ok(Format::Table));
         let error = format("report.htlm").unwrap_err();
         assert!(

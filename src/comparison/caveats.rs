@@ -68,8 +68,8 @@ fn prompts(contenders: &[Contender]) -> Option<String> {
         return None;
     }
     let listed: Vec<String> =
-        told.iter().map(|(name, tokens)| format!("{} by {name}'s count", figures::number(*tokens))).collect();
-    Some(format!("A prompt has {} tokens: their tokenizers or chat templates differ.", listed.join(", ")))
+        told.iter().map(|(name, tokens)| format!("{name} counts {tokens:.0}")).collect();
+    Some(format!("Of a prompt's tokens {}: their tokenizers or chat templates differ.", listed.join(", ")))
 }
 
 fn prompt_tokens(contender: &Contender) -> Option<f64> {

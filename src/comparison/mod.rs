@@ -4,6 +4,8 @@ mod caveats;
 mod contender;
 mod contest;
 mod crossings;
+#[cfg(test)]
+pub mod example;
 mod reasons;
 mod recommendation;
 mod wishes;

@@ -20,6 +20,7 @@ pub fn reasons(
         return not_measured(class, all).into_iter().collect();
     };
     let mut reasons = Vec::new();
+    reasons.extend(models(first, second));
     reasons.extend(stand_in(class, all));
     let metrics: BTreeSet<Metric> = class.contests.iter().map(|(_, contest)| contest.metric).collect();
     reasons
@@ -59,6 +60,20 @@ fn not_measured(class: &Class, all: &[Contender]) -> Option<String> {
     Some(match all.iter().find_map(|contender| contender.trouble.as_ref()) {
         Some(trouble) => format!("Nothing was measured on two targets {range}, or near it: {trouble}."),
         None => format!("Nothing was measured on two targets {range}, or near it."),
+    })
+}
+
+/// Said once more where it is decided: whoever takes the advice has to know it.
+fn models(first: &Contender, second: &Contender) -> Option<String> {
+    let model =
+        |contender: &Contender| contender.environment.as_ref().map(|environment| environment.model.clone());
+    let (one, other) = (model(first)?, model(second)?);
+    (one != other).then(|| {
+        format!(
+            "The models differ: {} has {one}, {} has {other}. Which engine would be the better one with the same model, \
+             this does not tell.",
+            first.name, second.name
+        )
     })
 }
 

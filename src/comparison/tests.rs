@@ -99,7 +99,8 @@ fn another_model_on_one_side_is_told_first() {
     let environment = sweep.targets[1].environment.as_mut().unwrap();
     environment.model = "Qwen/Qwen3-8B-AWQ".into();
     environment.machine = "2 x CPU".into();
-    let caveats = compare(&contenders_of(sweep), &Wishes::default()).unwrap().caveats;
+    let comparison = compare(&contenders_of(sweep), &Wishes::default()).unwrap();
+    let caveats = &comparison.caveats;
     assert!(
         caveats[0].starts_with(
             "Different models or quantisations: quick has Qwen/Qwen3-8B, wide has Qwen/Qwen3-8B-AWQ."
@@ -107,6 +108,13 @@ fn another_model_on_one_side_is_told_first() {
         "{caveats:?}"
     );
     assert!(caveats[1].starts_with("Different machines: "), "{caveats:?}");
+    for class in [Traffic::Low, Traffic::Medium] {
+        assert!(
+            reasons(&comparison, class).starts_with("The models differ: "),
+            "{}",
+            reasons(&comparison, class)
+        );
+    }
 }
 
 #[test]

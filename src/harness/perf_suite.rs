@@ -16,7 +16,7 @@ use crate::launch::Launcher;
 use crate::measure::Cancel;
 use crate::report::{Report, Run, junit, markdown, table};
 use crate::scenario::{Scenario, ScenarioId};
-use crate::store::{JUNIT, Pending, RunFolder, SUMMARY, StoreError};
+use crate::store::{JUNIT, Pending, ReadError, RunFolder, SUMMARY, StoreError};
 use crate::verdict::Verdict;
 
 pub struct PerfSuite {
@@ -59,7 +59,7 @@ impl PerfSuite {
     }
 
     /// Renders what all of the run's reports say, also those of other processes of the same run.
-    pub fn finish(&self) -> Result<(), StoreError> {
+    pub fn finish(&self) -> Result<(), ReadError> {
         let reports = self.folder.reports()?;
         if reports.is_empty() {
             return Ok(());

@@ -2,9 +2,10 @@
 
 use crate::metric::Metric;
 use crate::report::Report;
+use crate::report::comparison::{Comparison, Standing};
 use crate::report::csv_cell::csv_cell;
 use crate::report::printable::one_line;
-use crate::report::sweep::{Level, Sweep, SweptTarget};
+use crate::report::sweep::{Axis, Level, Sweep, SweptTarget};
 use crate::verdict::GateOutcome;
 
 /// A row per scenario and gate.
@@ -83,6 +84,39 @@ fn level_row(sweep: &Sweep, target: &SweptTarget, level: &Level, metrics: &[Metr
     named.into_iter().chain(counted).chain(measured).collect::<Vec<_>>().join(",")
 }
 
+/// A row per level, metric and target, the best target of each metric first.
+pub fn standings(comparisons: &[Comparison]) -> String {
+    let head =
+        "level_of,level,metric,target,value,times_worse,times_worse_low,times_worse_high,tied_with_best";
+    let mut lines = vec![head.to_owned()];
+    for comparison in comparisons {
+        for level in &comparison.levels {
+            let rows = level.metrics.iter().flat_map(|compared| {
+                let row = |standing| standing_row(comparison.axis, level.at, compared.metric, standing);
+                compared.standings.iter().map(row).collect::<Vec<_>>()
+            });
+            lines.extend(rows);
+        }
+    }
+    lines.join("\r\n") + "\r\n"
+}
+
+fn standing_row(axis: Axis, at: f64, metric: Metric, standing: &Standing) -> String {
+    let Standing { target, value, times_worse, interval, tied_with_best } = standing;
+    [
+        csv_cell(axis.name()),
+        at.to_string(),
+        csv_cell(&metric.to_string()),
+        csv_cell(&one_line(target)),
+        value.to_string(),
+        times_worse.to_string(),
+        number(interval.map(|(low, _)| low)),
+        number(interval.map(|(_, high)| high)),
+        tied_with_best.to_string(),
+    ]
+    .join(",")
+}
+
 /// Empty where there is none.
 fn number(value: Option<f64>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
@@ -91,6 +125,7 @@ fn number(value: Option<f64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::comparison::example as comparisons;
     use crate::report::{example, sweep};
 
     #[test]
@@ -108,6 +143,20 @@ mod tests {
         let csv = levels(&[sweep::example::nasty()]);
         assert!(csv.lines().nth(1).unwrap().starts_with("\"'=HYPERLINK("), "{csv}");
         assert!(csv.chars().all(|c| c == '\n' || c == '\r' || !c.is_control()));
+        let csv = standings(&[comparisons::nasty()]);
+        assert!(csv.contains(",\"'=HYPERLINK(") && !csv.contains(",=HYPERLINK("), "{csv}");
+        assert!(csv.chars().all(|c| c == '\n' || c == '\r' || !c.is_control()));
+    }
+
+    #[test]
+    fn every_standing_of_a_comparison_is_a_row() {
+        let csv = standings(&[comparisons::crossing()]);
+        let rows: Vec<&str> = csv.lines().collect();
+        assert_eq!(rows.len(), 1 + sweep::example::LADDER.len() * 7 * 2);
+        assert!(rows[1].starts_with("users,1,output_tokens_per_s,quick,"), "{}", rows[1]);
+        assert!(rows[1].ends_with(",1,,,true") && rows[2].ends_with(",false"), "{}\n{}", rows[1], rows[2]);
+        let columns = rows[0].split(',').count();
+        assert!(rows.iter().all(|row| row.split(',').count() == columns));
     }
 
     #[test]

@@ -35,8 +35,23 @@ pub enum FileError {
     Newer { file: String, found: u64 },
     #[error("{file}:{line}:{column}: this {kind} report of version {version} is damaged: {why}")]
     Damaged { file: String, line: usize, column: usize, kind: &'static str, version: u64, why: String },
+    #[error(
+        "{file}: expected the report of a scenario, as a suite or `tollgate bench` writes it, found that of a {found}"
+    )]
+    OtherKind { file: String, found: &'static str },
     #[error("{file}: this {kind} report is damaged: {why}")]
     Contradictory { file: String, kind: &'static str, why: String },
+}
+
+impl ReportFile {
+    /// Of a suite or a bench; else which kind it is of.
+    pub fn scenario(self) -> Result<Report, &'static str> {
+        match self {
+            ReportFile::Scenario(report) => Ok(*report),
+            ReportFile::Sweep(_) => Err("sweep"),
+            ReportFile::Comparison(_) => Err("comparison"),
+        }
+    }
 }
 
 /// What every report says of itself, whatever else is in it.

@@ -25,6 +25,22 @@ impl Gathered {
         gathered
     }
 
+    /// Those that asked the same beside each other, as one: targets that can't run at once are swept in turn.
+    pub fn joined_sweeps(&self) -> Vec<Sweep> {
+        let mut joined: Vec<Sweep> = Vec::new();
+        for sweep in &self.sweeps {
+            match joined.iter_mut().find(|other| is_beside(other, sweep)) {
+                Some(other) => {
+                    other.targets.extend(sweep.targets.iter().cloned());
+                    other.warnings.extend(sweep.warnings.iter().cloned());
+                    other.interrupted |= sweep.interrupted;
+                }
+                None => joined.push(sweep.clone()),
+            }
+        }
+        joined
+    }
+
     /// Every target once, in the order in which the reports name them. Its place is its number, and so its colour.
     pub fn targets(&self) -> Vec<String> {
         let swept = self.sweeps.iter().flat_map(|sweep| sweep.targets.iter().map(|target| &target.name));
@@ -57,6 +73,15 @@ impl Gathered {
     }
 }
 
+/// A target that both have was measured twice, and is shown twice.
+fn is_beside(one: &Sweep, other: &Sweep) -> bool {
+    let has = |name: &str| one.targets.iter().any(|target| target.name == name);
+    one.workload_hash == other.workload_hash
+        && one.axis == other.axis
+        && one.limits == other.limits
+        && !other.targets.iter().any(|target| has(&target.name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,5 +95,22 @@ mod tests {
             comparisons: Vec::new(),
         };
         assert_eq!(gathered.targets(), ["quick", "wide", "vllm", "ollama"]);
+    }
+
+    #[test]
+    fn sweeps_that_asked_the_same_of_other_targets_are_shown_as_one() {
+        let part = |target: usize| {
+            let mut sweep = sweep::example::crossing();
+            sweep.targets = vec![sweep.targets.swap_remove(target)];
+            sweep
+        };
+        let joined = |sweeps: Vec<Sweep>| {
+            let gathered = Gathered { sweeps, ..Gathered::default() };
+            gathered.joined_sweeps().iter().map(|sweep| sweep.targets.len()).collect::<Vec<_>>()
+        };
+        assert_eq!(joined(vec![part(0), part(1)]), [2]);
+        assert_eq!(joined(vec![part(0), part(0)]), [1, 1]);
+        let otherwise = Sweep { workload_hash: "sha256:0".into(), ..part(1) };
+        assert_eq!(joined(vec![part(0), otherwise]), [1, 1]);
     }
 }

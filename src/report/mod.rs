@@ -18,6 +18,7 @@ pub mod merge;
 pub mod metrics;
 pub mod page;
 mod picture;
+pub mod png;
 mod printable;
 pub mod request_rows;
 pub mod svg;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::report::chart::palette::Palette;
 use crate::report::chart::{Chart, Stroke};
-use crate::report::picture::{Anchor, Mark, Picture, Point, Shape, Text, WIDE, picture};
+use crate::report::picture::{Anchor, EDGE, Mark, OUTLINE, Picture, Point, Shape, Text, WIDE, dash, picture};
 use crate::report::printable::printable;
 
 /// The first is what PNG files are drawn with; its letters are as wide as Verdana's.
@@ -40,8 +40,8 @@ fn add(svg: &mut String, mark: &Mark, palette: &Palette) {
             dashes(*stroke),
         ),
         Shape::Area { points, fill, opacity, outline } => {
-            let outline =
-                outline.map(|colour| format!(" stroke=\"{}\" stroke-width=\"1.5\"", colour.within(palette)));
+            let outline = outline
+                .map(|colour| format!(" stroke=\"{}\" stroke-width=\"{OUTLINE}\"", colour.within(palette)));
             format!(
                 r#"<path{class} d="{}Z" fill="{}" fill-opacity="{opacity}"{}>{note}</path>"#,
                 way(points),
@@ -65,8 +65,15 @@ fn text_element(text: &Text, class: &str, palette: &Palette) -> String {
         Anchor::End => " text-anchor=\"end\"",
     };
     let weight = if text.bold { " font-weight=\"bold\"" } else { "" };
+    let edge = match text.edged {
+        true => format!(
+            r#" stroke="{}" stroke-width="{EDGE}" stroke-linejoin="round" paint-order="stroke""#,
+            palette.paper
+        ),
+        false => String::new(),
+    };
     format!(
-        r#"<text{class} x="{:.1}" y="{:.1}" font-size="{}" fill="{}"{anchor}{weight}>{}</text>"#,
+        r#"<text{class} x="{:.1}" y="{:.1}" font-size="{}" fill="{}"{anchor}{weight}{edge}>{}</text>"#,
         text.x,
         text.y,
         text.size,
@@ -75,12 +82,8 @@ fn text_element(text: &Text, class: &str, palette: &Palette) -> String {
     )
 }
 
-fn dashes(stroke: Stroke) -> &'static str {
-    match stroke {
-        Stroke::Solid => "",
-        Stroke::Dashed => " stroke-dasharray=\"7 4\"",
-        Stroke::Dotted => " stroke-dasharray=\"2 3\"",
-    }
+fn dashes(stroke: Stroke) -> String {
+    dash(stroke).map(|[on, off]| format!(" stroke-dasharray=\"{on} {off}\"")).unwrap_or_default()
 }
 
 fn way(points: &[Point]) -> String {

@@ -107,6 +107,14 @@ impl Axis {
             Axis::RequestsPerS => "requests/s",
         }
     }
+
+    /// A level as people call it: `1 user`, `8 users`, `2.5 requests/s`.
+    pub fn level(self, at: f64) -> String {
+        match self {
+            Axis::Users if at == 1.0 => "1 user".into(),
+            _ => format!("{at} {}", self.name()),
+        }
+    }
 }
 
 impl Level {

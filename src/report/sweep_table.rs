@@ -43,14 +43,13 @@ fn swept_target(target: &SweptTarget, sweep: &Sweep) -> String {
     if !target.levels.is_empty() {
         out.extend(levels(target, sweep.axis));
     }
-    let axis = sweep.axis.name();
     if target.levels.len() > 1 {
-        out.push(slows_down(target.knee, axis));
+        out.push(slows_down(target.knee, sweep.axis));
     }
     if !sweep.limits.is_empty() && !target.levels.is_empty() {
         let limits = one_line(&sweep.limits.to_string());
         out.push(match target.meets_limits_up_to {
-            Some(at) => format!("It meets {limits} up to {at} {axis}."),
+            Some(at) => format!("It meets {limits} up to {}.", sweep.axis.level(at)),
             None => format!("It does not meet {limits} at its lowest level."),
         });
     }
@@ -89,11 +88,11 @@ fn figure(level: &Level, name: &str) -> String {
     level.summary.value(metric).map_or("–".into(), |value| figures::value(metric, value))
 }
 
-fn slows_down(knee: Option<Knee>, axis: &str) -> String {
+fn slows_down(knee: Option<Knee>, axis: Axis) -> String {
     match knee {
         Some(Knee { after, by, gain }) => format!(
-            "It starts to slow down beyond {after} {axis}: up to {by}, each further one brings {} of what the first ones \
-             brought.",
+            "It starts to slow down beyond {}: up to {by}, each further one brings {} of what the first ones brought.",
+            axis.level(after),
             figures::percent(gain.max(0.0))
         ),
         None => "It does not slow down yet at the highest level.".into(),
@@ -159,7 +158,8 @@ fn targets_at_levels(comparison: &Comparison) -> String {
     columns.lines().join("\n")
 }
 
-fn failures(requests: &RequestCounts) -> String {
+/// `2 timeout, 1 connect`.
+pub(super) fn failures(requests: &RequestCounts) -> String {
     let classes: Vec<String> =
         requests.failed.iter().map(|(class, count)| format!("{count} {}", class.name())).collect();
     classes.join(", ")
@@ -229,15 +229,8 @@ fn lines(what: &str, texts: &[String]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::comparison::{Wishes, compare, contenders};
-    use crate::report::file::ReportFile;
+    use crate::comparison::example as comparisons;
     use crate::report::sweep::example;
-
-    fn compared(sweep: Sweep) -> Comparison {
-        let report = ReportFile::Sweep(Box::new(sweep));
-        compare(&contenders(vec![("sweep.json".into(), report)]).unwrap(), &Wishes::default()).unwrap()
-    }
 
     #[test]
     fn a_sweep_shows_every_level_and_where_it_slows_down() {
@@ -246,13 +239,12 @@ mod tests {
 
     #[test]
     fn a_comparison_shows_who_is_better_where_and_what_to_take() {
-        insta::assert_snapshot!(super::comparison(&compared(example::crossing())));
+        insta::assert_snapshot!(super::comparison(&comparisons::crossing()));
     }
 
     #[test]
     fn text_of_foreign_origin_can_not_reach_the_terminal() {
-        let nasty = example::nasty();
-        for text in [super::sweep(&nasty), super::comparison(&compared(nasty))] {
+        for text in [super::sweep(&example::nasty()), super::comparison(&comparisons::nasty())] {
             assert!(!text.contains(['\x1b', '\0', '\u{202e}']), "{text:?}");
         }
     }

@@ -51,11 +51,6 @@ pub fn write_report(path: &Path, report: &impl Serialize) -> Result<(), StoreErr
     write(path, &json)
 }
 
-pub fn read_report(path: &Path) -> Result<Report, StoreError> {
-    let read = || Ok(serde_json::from_str(&fs::read_to_string(path)?)?);
-    read().map_err(|source| StoreError::new("read report", path, source))
-}
-
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     #[error(transparent)]
@@ -70,6 +65,14 @@ pub fn read_any_report(path: &Path) -> Result<ReportFile, ReadError> {
     Ok(file::read(&path.display().to_string(), &String::from_utf8_lossy(&text))?)
 }
 
+/// Reads the report of a scenario.
+pub fn read_report(path: &Path) -> Result<Report, ReadError> {
+    let found = read_any_report(path)?;
+    Ok(found
+        .scenario()
+        .map_err(|kind| FileError::OtherKind { file: path.display().to_string(), found: kind })?)
+}
+
 fn write(path: &Path, text: &str) -> Result<(), StoreError> {
     write_bytes(path, text.as_bytes())
 }
@@ -81,4 +84,26 @@ fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     fs::write(&part, bytes)
         .and_then(|()| fs::rename(&part, path))
         .map_err(|source| StoreError::new("write", path, source))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sweep;
+
+    #[test]
+    fn a_report_that_can_not_be_taken_is_told_with_its_file_its_place_and_what_was_expected() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r.json");
+        let error = |text: &str| {
+            fs::write(&path, text).unwrap();
+            read_report(&path).unwrap_err().to_string()
+        };
+        let place = path.display();
+        assert!(error("{\"version\": 2,\n oops").starts_with(&format!("{place}:2:2: expected a report")));
+        let sweep = serde_json::to_string(&sweep::example::crossing()).unwrap();
+        let found = error(&sweep);
+        assert!(found.starts_with(&format!("{place}: expected the report of a scenario")), "{found}");
+        assert!(found.ends_with("found that of a sweep"), "{found}");
+    }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::record_file::Header;
 use crate::report::Report;
 use crate::store::rendered::reports_in;
-use crate::store::{RecordFile, StoreError, read_report, write, write_report};
+use crate::store::{ReadError, RecordFile, StoreError, read_report, write, write_report};
 
 /// Rendered from all of a run's reports.
 pub const JUNIT: &str = "junit.xml";
@@ -90,7 +90,7 @@ impl RunFolder {
     }
 
     /// Every report of this run, also those of other processes of it, in the order of their names.
-    pub fn reports(&self) -> Result<Vec<Report>, StoreError> {
+    pub fn reports(&self) -> Result<Vec<Report>, ReadError> {
         reports_in(&self.path())?.iter().map(|path| read_report(path)).collect()
     }
 

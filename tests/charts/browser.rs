@@ -1,10 +1,11 @@
 //! Chromium by chromedriver: as much of the WebDriver protocol as these tests need. It is JSON over HTTP, and a client for
 //! all of it would compile longer than this whole test.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use libtest_mimic::Failed;
 use serde_json::{Value, json};
@@ -12,6 +13,8 @@ use serde_json::{Value, json};
 /// Debian's.
 const CHROMIUM: &str = "/usr/bin/chromium";
 const CHROMEDRIVER: &str = "/usr/bin/chromedriver";
+/// No sound answer takes as long.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Browser {
     driver: Child,
@@ -76,27 +79,31 @@ impl Browser {
     }
 
     fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
+        let answer = self.try_ask(method, path, body);
+        answer.unwrap_or_else(|error| panic!("chromedriver, asked {method} {path}: {error}"))
+    }
+
+    fn try_ask(&self, method: &str, path: &str, body: &Value) -> io::Result<Value> {
         let body = body.to_string();
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("chromedriver listens");
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
         write!(
             stream,
             "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             self.port,
             body.len()
-        )
-        .expect("chromedriver takes a request");
-        let body = body_of(BufReader::new(stream));
-        let answer: Value = serde_json::from_slice(&body).expect("chromedriver answers in JSON");
-        answer["value"].clone()
+        )?;
+        let mut answer: Value = serde_json::from_slice(&body_of(BufReader::new(stream))?)?;
+        Ok(answer["value"].take())
     }
 }
 
 /// As long as its head says: the driver keeps the connection open, whatever it is asked.
-fn body_of(mut answer: impl BufRead) -> Vec<u8> {
+fn body_of(mut answer: impl BufRead) -> io::Result<Vec<u8>> {
     let mut length = 0;
     loop {
         let mut line = String::new();
-        answer.read_line(&mut line).expect("chromedriver answers");
+        answer.read_line(&mut line)?;
         let Some((name, value)) = line.split_once(':') else {
             if line.trim().is_empty() {
                 break;
@@ -104,12 +111,12 @@ fn body_of(mut answer: impl BufRead) -> Vec<u8> {
             continue;
         };
         if name.eq_ignore_ascii_case("content-length") {
-            length = value.trim().parse().expect("a length is a number");
+            length = value.trim().parse().map_err(io::Error::other)?;
         }
     }
     let mut body = vec![0; length];
-    answer.read_exact(&mut body).expect("chromedriver sends all of its answer");
-    body
+    answer.read_exact(&mut body)?;
+    Ok(body)
 }
 
 fn port(output: &mut impl BufRead) -> Option<u16> {
@@ -120,10 +127,10 @@ fn port(output: &mut impl BufRead) -> Option<u16> {
 }
 
 impl Drop for Browser {
-    /// The browser goes with its session.
+    /// The browser goes with its session, also when a test has failed; a second panic would abort all of it.
     fn drop(&mut self) {
-        if !self.session.is_empty() && !std::thread::panicking() {
-            self.ask("DELETE", &format!("/session/{}", self.session), &json!({}));
+        if !self.session.is_empty() {
+            let _ = self.try_ask("DELETE", &format!("/session/{}", self.session), &json!({}));
         }
         let _ = self.driver.kill();
         let _ = self.driver.wait();

@@ -23,30 +23,49 @@ const HOSTILE: &str =
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let trials =
-        vec![Trial::ignorable_test("the_page_works_from_a_file_without_a_network", page_in_a_browser)];
+    let trials = vec![
+        Trial::ignorable_test("the_page_of_a_run_works_from_a_file_without_a_network", page_of_a_run),
+        Trial::ignorable_test("the_page_of_a_sweep_and_its_comparison_works_the_same", page_of_a_sweep),
+    ];
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-fn page_in_a_browser() -> Result<Completion, Failed> {
+fn page_of_a_run() -> Result<Completion, Failed> {
+    let folder = TempDir::new()?;
+    in_a_browser(|| run_page(folder.path()), |_| {})
+}
+
+fn page_of_a_sweep() -> Result<Completion, Failed> {
+    let folder = TempDir::new()?;
+    in_a_browser(
+        || sweep_page(folder.path()),
+        |browser| {
+            what_to_take_comes_first(browser);
+            no_table_is_scrolled_sideways(browser, 1280);
+            no_table_is_scrolled_sideways(browser, 375);
+        },
+    )
+}
+
+fn in_a_browser(page: impl Fn() -> PathBuf, more: impl Fn(&mut Browser)) -> Result<Completion, Failed> {
     let Some(mut browser) = Browser::start()? else {
         return lacking("chromium", "chromium or chromedriver is not installed");
     };
-    let folder = TempDir::new()?;
-    let page = page(folder.path());
+    let page = page();
     assert!(fs::metadata(&page)?.len() < LARGEST_BYTES, "{} is too large", page.display());
     browser.open(&page);
     every_chart_is_drawn(&mut browser);
     nothing_was_harmed(&mut browser);
     a_target_can_be_hidden(&mut browser);
     it_is_dark_where_the_system_is(&mut browser);
+    more(&mut browser);
     it_fits_on_a_phone(&mut browser);
     assert_eq!(browser.console(), [""; 0], "the console has to stay empty");
     Ok(Completion::Completed)
 }
 
 /// Of two measured reports, the second one's names hostile.
-fn page(folder: &Path) -> PathBuf {
+fn run_page(folder: &Path) -> PathBuf {
     let engine = EngineProcess::start(&["prefill_base_ms=5", "decode_step_ms=2", "cold_start_ms=0"]);
     let first = folder.join("first.json");
     let arguments =
@@ -59,8 +78,32 @@ fn page(folder: &Path) -> PathBuf {
     report["warnings"] = json!([HOSTILE]);
     let second = folder.join("second.json");
     fs::write(&second, report.to_string()).unwrap();
+    written(folder, &[&first, &second])
+}
+
+/// Of a real sweep over two engines, one of them with a hostile name, and what comes of it.
+fn sweep_page(folder: &Path) -> PathBuf {
+    let engine = || EngineProcess::start(&["prefill_base_ms=5", "decode_step_ms=2", "cold_start_ms=0"]);
+    let (one, other) = (engine(), engine());
+    let (sweep, comparison) = (folder.join("sweep.json"), folder.join("comparison.json"));
+    let urls = [format!("quick={}", one.url), format!("other={}", other.url)];
+    let levels =
+        ["--concurrency", "1,2,4", "--rounds", "2", "--max-tokens", "8", "--limits", "ttft_ms_p95=50"];
+    let names = ["sweep", "--url", &urls[0], "--url", &urls[1], "--json", sweep.to_str().unwrap()];
+    tollgate(&names, &levels).assert_exit(0);
+    let mut report: Value = serde_json::from_str(&fs::read_to_string(&sweep).unwrap()).unwrap();
+    report["targets"][1]["name"] = json!(HOSTILE);
+    report["targets"][1]["environment"]["model"] = json!(HOSTILE);
+    report["warnings"] = json!([HOSTILE]);
+    fs::write(&sweep, report.to_string()).unwrap();
+    let compared = ["compare", sweep.to_str().unwrap(), "--json", comparison.to_str().unwrap()];
+    tollgate(&compared, &["--simplicity", &format!("quick=3,{HOSTILE}=5")]).assert_exit(0);
+    written(folder, &[&sweep, &comparison])
+}
+
+fn written(folder: &Path, reports: &[&Path]) -> PathBuf {
     let page = folder.join("page.html");
-    let reports = [first.to_str().unwrap(), second.to_str().unwrap()];
+    let reports: Vec<&str> = reports.iter().map(|report| report.to_str().unwrap()).collect();
     tollgate(&["report", "--output", page.to_str().unwrap()], &reports).assert_exit(0);
     page
 }
@@ -84,6 +127,26 @@ fn every_chart_is_drawn(browser: &mut Browser) {
         assert_eq!(chart["shown"], 1, "one layout at a time: {chart}");
         assert!(chart["paths"].as_u64() > Some(5) && chart["empty"] == 0, "{chart}");
     }
+}
+
+fn what_to_take_comes_first(browser: &mut Browser) {
+    let kinds = browser.run(
+        "return [...document.querySelectorAll('section')[0].children].map(block => block.tagName + block.className)",
+    );
+    let kinds: Vec<&str> = kinds.as_array().unwrap().iter().map(|kind| kind.as_str().unwrap()).collect();
+    let first = |wanted: &str| kinds.iter().position(|kind| *kind == wanted).unwrap();
+    let last = |wanted: &str| kinds.iter().rposition(|kind| *kind == wanted).unwrap();
+    assert!(first("Plead") < first("DIVtable") && first("DIVtable") < first("FIGURE"), "{kinds:?}");
+    assert!(last("FIGURE") < last("DIVtable"), "{kinds:?}");
+}
+
+fn no_table_is_scrolled_sideways(browser: &mut Browser, width: u32) {
+    browser.resize(width);
+    let cut = browser.run(
+        "return [...document.querySelectorAll('.table')].filter(table => table.scrollWidth > table.clientWidth)
+            .map(table => table.innerText.slice(0, 200) + ': ' + table.scrollWidth + ' > ' + table.clientWidth)",
+    );
+    assert_eq!(cut, json!([]), "at {width}");
 }
 
 fn nothing_was_harmed(browser: &mut Browser) {

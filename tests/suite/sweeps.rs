@@ -95,6 +95,26 @@ fn an_engine_against_its_twin_is_a_tie() {
 }
 
 #[test]
+fn targets_are_swept_by_rates_and_compared_in_one_go() {
+    let suite = suite();
+    let how = ["--rates", "8", "--requests", "8", "--rounds", "2"];
+    let base =
+        ["compare", "--targets", "wide,quick", "--sweep-json", "sweep.json", "--json", "comparison.json"];
+    let outcome = Outcome::of(tollgate(&suite, &base).args(how).args(WORKLOAD));
+    outcome.assert_exit(0);
+    let swept: Value = serde_json::from_str(&suite.read("sweep.json")).unwrap();
+    assert_eq!(swept["axis"], "requests_per_s");
+    let level = &swept["targets"][0]["levels"][0];
+    assert_eq!((&level["at"], &level["load"]["arrival"]["open"]["rate"]), (&json!(8.0), &json!(8.0)));
+    assert_eq!(level["summary"]["requests"]["sent"], json!(16));
+    let comparison: Value = serde_json::from_str(&suite.read("comparison.json")).unwrap();
+    assert_eq!(comparison["axis"], "requests_per_s");
+    let wait = &comparison["levels"][0]["metrics"];
+    let wait = wait.as_array().unwrap().iter().find(|metric| metric["metric"] == "tpot_ms_p50").unwrap();
+    assert_eq!(wait["winner"], "quick", "{wait}");
+}
+
+#[test]
 fn ctrl_c_leaves_the_levels_that_were_finished() {
     let suite = suite();
     let mut command =
@@ -126,6 +146,8 @@ fn a_wrong_flag_or_a_damaged_report_is_told_before_anything_starts() {
     wrong(&["sweep", "--targets", "sim,sim"], "two targets are called `sim`");
     wrong(&["sweep", "--targets", "sim", "--limits", "ttft_ms_p59=1"], "did you mean `ttft_ms_p95`?");
     wrong(&["sweep", "--targets", "sim", "--requests", "4"], "--requests 4 are too few for 8 users");
+    wrong(&["sweep", "--targets", "sim", "--rates", "0"], "expected requests per second, greater than 0");
+    wrong(&["compare", "--rates", "1"], "--targets");
     suite.write("damaged.json", "{\"kind\": \"sweep\",\n \"version\": 2, oops");
     wrong(&["compare", "damaged.json"], "damaged.json:2:");
     wrong(&["compare", "missing.json"], "can't read missing.json");

@@ -8,7 +8,7 @@ use crate::cli::comparison::{Comparison, Variant, worst};
 use crate::fingerprint::fingerprint;
 use crate::machine;
 use crate::report::{self, ProofEnd, Report};
-use crate::store::{RunFolder, StoreError};
+use crate::store::{ReadError, RunFolder};
 use crate::target::TargetSpec;
 use crate::verdict::Verdict;
 
@@ -36,7 +36,7 @@ pub struct Step {
 
 impl Steps<'_> {
     /// `None` if it was interrupted.
-    pub fn prove(&self, version: &str, new: &Variant) -> Result<Option<Step>, StoreError> {
+    pub fn prove(&self, version: &str, new: &Variant) -> Result<Option<Step>, ReadError> {
         let folder = RunFolder::of_comparison(&self.target_dir, &self.name(version, new))?;
         if let Some(reports) = self.finished(folder.reports()?, new, &folder) {
             let held = reports.first().map(|report| report.run.started.clone());

@@ -10,7 +10,13 @@ use crate::report::comparison::{ClassAdvice, Comparison, Criterion, Traffic};
 /// Those that have something to show. `tint` is a target's, by its name.
 pub fn charts(comparison: &Comparison, tint: &dyn Fn(&str) -> Tint) -> Vec<Chart> {
     let mut charts = crossings(comparison, tint);
-    charts.extend(comparison.recommendation.classes.iter().map(|class| radar(comparison, class, tint)));
+    let classes = comparison.recommendation.classes.iter().filter(|class| !class.totals.is_empty());
+    charts.extend(match weighed(comparison).len() {
+        0 => Vec::new(),
+        // A radar of two spokes is a line.
+        1 | 2 => vec![bars(comparison, classes.collect(), tint)],
+        _ => classes.map(|class| radar(comparison, class, tint)).collect(),
+    });
     charts.retain(|chart| !chart.is_empty());
     charts
 }
@@ -52,20 +58,52 @@ fn crossings(comparison: &Comparison, tint: &dyn Fn(&str) -> Tint) -> Vec<Chart>
     charts.collect()
 }
 
+/// Which criteria have data, the same in every class.
+fn weighed(comparison: &Comparison) -> Vec<Criterion> {
+    let classes = &comparison.recommendation.classes;
+    let has_data = |criterion: &Criterion| classes.iter().any(|class| class.scores.contains_key(criterion));
+    Criterion::ALL.into_iter().filter(has_data).collect()
+}
+
+/// A panel per class of traffic.
+fn bars(comparison: &Comparison, classes: Vec<&ClassAdvice>, tint: &dyn Fn(&str) -> Tint) -> Chart {
+    let weighed = weighed(comparison);
+    let panels = classes.into_iter().map(|class| {
+        let series = comparison.targets.iter().map(|target| {
+            let points = weighed.iter().zip(0..).filter_map(|(criterion, at)| {
+                Some(Point::new(f64::from(at), *class.scores.get(criterion)?.get(&target.name)?))
+            });
+            let (name, tint) = (target.name.clone(), tint(&target.name));
+            Series { name, tint, marks: Marks::Bars(points.collect()) }
+        });
+        let names = weighed.iter().map(|criterion| criterion.name().to_owned());
+        Panel {
+            title: class.traffic.to_string(),
+            x: chart::Axis::new("", Scale::Categories(names.collect())),
+            y: chart::Axis::new("points of 100", Scale::Linear),
+            series: series.collect(),
+            guides: Vec::new(),
+        }
+    });
+    Chart {
+        name: "criteria".into(),
+        title: "What was weighed".into(),
+        caption: "More is better. A criterion without data is left out.".into(),
+        figure: Figure::Panels(panels.collect()),
+    }
+}
+
 fn radar(comparison: &Comparison, class: &ClassAdvice, tint: &dyn Fn(&str) -> Tint) -> Chart {
-    let weighed: Vec<Criterion> =
-        Criterion::ALL.into_iter().filter(|criterion| class.scores.contains_key(criterion)).collect();
+    let weighed = weighed(comparison);
+    let score = |criterion: &Criterion, target: &str| Some(class.scores.get(criterion)?.get(target)? / 100.0);
     let shapes = comparison.targets.iter().map(|target| Shape {
         name: target.name.clone(),
         tint: tint(&target.name),
-        scores: weighed
-            .iter()
-            .map(|criterion| class.scores[criterion].get(&target.name).map(|score| score / 100.0))
-            .collect(),
+        scores: weighed.iter().map(|criterion| score(criterion, &target.name)).collect(),
     });
     Chart {
         name: format!("criteria-{}", short(class.traffic)),
-        title: format!("Criteria at {}", class.traffic),
+        title: format!("What was weighed for {}", class.traffic),
         caption: "Further out is better. A criterion without data is left out.".into(),
         figure: Figure::Radar(Radar {
             spokes: weighed.iter().map(|criterion| criterion.name().to_owned()).collect(),
@@ -79,5 +117,50 @@ fn short(traffic: Traffic) -> &'static str {
         Traffic::Low => "low",
         Traffic::Medium => "medium",
         Traffic::High => "high",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::comparison::{self, Wishes};
+    use crate::report::sweep;
+
+    fn drawn(wishes: &Wishes) -> Vec<Chart> {
+        let comparison = comparison::example::of(sweep::example::crossing(), wishes);
+        charts(&comparison, &|name| Tint::Target(usize::from(name != "quick")))
+    }
+
+    fn names(charts: &[Chart]) -> Vec<&str> {
+        charts.iter().map(|chart| chart.name.as_str()).collect()
+    }
+
+    #[test]
+    fn two_criteria_are_bars_with_a_panel_per_class_that_was_measured() {
+        let charts = drawn(&Wishes::default());
+        assert_eq!(names(&charts), ["crossing-output_tokens_per_s", "crossing-ttft_ms_p95", "criteria"]);
+        let Figure::Panels(panels) = &charts[2].figure else { panic!("not panels") };
+        let titles: Vec<&str> = panels.iter().map(|panel| panel.title.as_str()).collect();
+        assert_eq!(titles, ["low traffic (1–5 users)", "medium traffic (10–20 users)"]);
+        assert!(panels.iter().flat_map(|panel| &panel.series).all(|series| !series.is_empty()));
+    }
+
+    #[test]
+    fn three_criteria_are_a_radar_per_class() {
+        let simplicity = [("quick".to_owned(), 5.0), ("wide".to_owned(), 3.0)].into();
+        let charts = drawn(&Wishes { simplicity, ..Wishes::default() });
+        assert_eq!(names(&charts)[2..], ["criteria-low", "criteria-medium"]);
+        let Figure::Radar(radar) = &charts[2].figure else { panic!("no radar") };
+        assert_eq!(radar.spokes, ["performance", "reliability", "simplicity"]);
+    }
+
+    #[test]
+    fn a_crossing_is_marked_where_the_curves_meet() {
+        let charts = drawn(&Wishes::default());
+        let Figure::Panels(panels) = &charts[0].figure else { panic!("not panels") };
+        let [guide] = panels[0].guides.as_slice() else { panic!("not one crossing") };
+        assert_eq!(guide.label, "wide overtakes quick");
+        let Across::AtX(at) = guide.across else { panic!("not upright") };
+        assert!(at > 4.0 && at < 16.0, "{at}");
     }
 }

@@ -6,7 +6,7 @@ use crate::report::chart::{
 };
 
 pub fn all() -> Vec<Chart> {
-    vec![curves(), boxes(), panels(), pairs(), radar(), nasty()]
+    vec![curves(), boxes(), bars(), panels(), pairs(), radar(), nasty()]
 }
 
 pub fn curves() -> Chart {
@@ -59,6 +59,27 @@ pub fn boxes() -> Chart {
         }],
     };
     Chart::of_panel("ttft-boxes", "Time to first token", "Boxes hold the middle half.", panel)
+}
+
+pub fn bars() -> Chart {
+    let series = |name: &str, target, points: [f64; 2]| Series {
+        name: name.into(),
+        tint: Tint::Target(target),
+        marks: Marks::Bars(points.into_iter().zip([0.0, 1.0]).map(|(y, x)| Point::new(x, y)).collect()),
+    };
+    let panel = |title: &str| Panel {
+        title: title.into(),
+        x: Axis::new("", Scale::Categories(["performance", "reliability"].map(str::to_owned).into())),
+        y: Axis::new("points of 100", Scale::Linear),
+        series: vec![series("vllm", 0, [100.0, 90.0]), series("ollama", 1, [40.0, 100.0])],
+        guides: Vec::new(),
+    };
+    Chart {
+        name: "criteria".into(),
+        title: "What was weighed".into(),
+        caption: "More is better.".into(),
+        figure: Figure::Panels(vec![panel("low traffic (1–5 users)"), panel("medium traffic (10–20 users)")]),
+    }
 }
 
 pub fn panels() -> Chart {

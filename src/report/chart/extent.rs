@@ -47,9 +47,10 @@ impl Panel {
 impl Series {
     fn xs(&self) -> Vec<f64> {
         match &self.marks {
-            Marks::Line { points, .. } | Marks::Dots(points) | Marks::Limits(points) => {
-                points.iter().map(|point| point.x).collect()
-            }
+            Marks::Line { points, .. }
+            | Marks::Dots(points)
+            | Marks::Limits(points)
+            | Marks::Bars(points) => points.iter().map(|point| point.x).collect(),
             Marks::Boxes(boxes) => boxes.iter().map(|(x, _)| *x).collect(),
         }
     }
@@ -60,9 +61,10 @@ impl Series {
             [point.y, low, high]
         };
         match &self.marks {
-            Marks::Line { points, .. } | Marks::Dots(points) | Marks::Limits(points) => {
-                points.iter().flat_map(of_point).collect()
-            }
+            Marks::Line { points, .. }
+            | Marks::Dots(points)
+            | Marks::Limits(points)
+            | Marks::Bars(points) => points.iter().flat_map(of_point).collect(),
             Marks::Boxes(boxes) => boxes.iter().flat_map(|(_, stats)| [stats.p5, stats.p95]).collect(),
         }
     }

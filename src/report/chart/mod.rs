@@ -81,6 +81,8 @@ pub enum Marks {
     Limits(Vec<Point>),
     /// Each at a position along the x axis.
     Boxes(Vec<(f64, BoxStats)>),
+    /// From zero up, each at a position along the x axis.
+    Bars(Vec<Point>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,7 +159,10 @@ impl Axis {
 impl Series {
     pub fn is_empty(&self) -> bool {
         match &self.marks {
-            Marks::Line { points, .. } | Marks::Dots(points) | Marks::Limits(points) => points.is_empty(),
+            Marks::Line { points, .. }
+            | Marks::Dots(points)
+            | Marks::Limits(points)
+            | Marks::Bars(points) => points.is_empty(),
             Marks::Boxes(boxes) => boxes.is_empty(),
         }
     }

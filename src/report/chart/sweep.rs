@@ -116,7 +116,7 @@ impl Drawn<'_> {
         let timeline = level.timeline.as_ref().filter(|timeline| !timeline.is_empty())?;
         Some(Chart {
             name: format!("load-{}", target.name),
-            title: format!("{} under its highest load, {} {}", target.name, level.at, self.sweep.axis.name()),
+            title: format!("{} under its highest load, {}", target.name, self.sweep.axis.level(level.at)),
             caption:
                 "The first session from its first request to its last, without the pauses between rounds."
                     .into(),
@@ -158,7 +158,7 @@ impl Drawn<'_> {
         for target in &self.sweep.targets {
             let level = target.levels.last();
             named.extend(level.map(|level| {
-                let shown = format!("{}, {} {}", target.name, level.at, self.sweep.axis.name());
+                let shown = format!("{}, {}", target.name, self.sweep.axis.level(level.at));
                 (shown, (self.tint)(&target.name), level.summary.distribution(latency))
             }));
         }

@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use crate::report::chart::Chart;
 use crate::report::chart::palette::{DARK, LIGHT, Palette};
-use crate::report::page::{Align, Grid, Page, Section};
+use crate::report::page::{Align, Block, Grid, Page, Remarks, Section};
 use crate::report::picture::{NARROW, WIDE, picture};
 use crate::report::svg::{element, escaped};
 
@@ -95,22 +95,31 @@ fn controls(targets: &[String]) -> String {
 }
 
 fn section(section: &Section) -> String {
-    let class = section.target.map(|number| format!(" class=\"target-{number}\"")).unwrap_or_default();
-    let grids: String = section.grids.iter().map(grid).collect();
-    let charts: String = section.charts.iter().map(|chart| figure(&section.name, chart)).collect();
-    let remarks: String =
-        section.remarks.iter().map(|remark| format!("<li>{}</li>\n", lines(remark))).collect();
-    let remarks =
-        if remarks.is_empty() { remarks } else { format!("<ul class=\"remarks\">\n{remarks}</ul>\n") };
     let lead = if section.lead.is_empty() {
         String::new()
     } else {
         format!("<p class=\"lead\">{}</p>\n", lines(&section.lead))
     };
+    let blocks = section.blocks.iter().map(|block| match block {
+        Block::Grid(grid) => table(grid),
+        Block::Chart(chart) => figure(&section.name, chart),
+        Block::Remarks(remarks) => list(remarks),
+    });
     format!(
-        "<section{class}>\n<h2>{}</h2>\n{lead}{grids}{remarks}{charts}</section>\n",
-        escaped(&section.heading)
+        "<section{}>\n<h2>{}</h2>\n{lead}{}</section>\n",
+        class("", section.target),
+        escaped(&section.heading),
+        blocks.collect::<String>(),
     )
+}
+
+fn list(remarks: &Remarks) -> String {
+    let lines = remarks.lines.iter().map(|line| format!("<li>{}</li>\n", lines(line)));
+    let title = match remarks.title.as_str() {
+        "" => String::new(),
+        title => format!("<h3>{}</h3>\n", escaped(title)),
+    };
+    format!("{title}<ul class=\"remarks\">\n{}</ul>\n", lines.collect::<String>())
 }
 
 fn figure(section: &str, chart: &Chart) -> String {
@@ -123,24 +132,41 @@ fn figure(section: &str, chart: &Chart) -> String {
     )
 }
 
-fn grid(grid: &Grid) -> String {
-    let row = |tag: &str, cells: &[String]| -> String {
-        let cells = cells.iter().zip(&grid.align).map(|(cell, align)| {
-            let class = if *align == Align::Right { " class=\"right\"" } else { "" };
-            format!("<{tag}{class}>{}</{tag}>", escaped(cell))
+fn table(grid: &Grid) -> String {
+    let row = |tag: &str, cells: &mut dyn Iterator<Item = &String>| -> String {
+        let cells = cells.zip(&grid.columns).map(|(cell, column)| {
+            let align = if column.align == Align::Right { "right" } else { "" };
+            format!("<{tag}{}>{}</{tag}>", class(align, column.target), breakable(cell))
         });
         cells.collect()
     };
-    let rows = grid.rows.iter().map(|line| {
-        let class = line.target.map(|number| format!(" class=\"target-{number}\"")).unwrap_or_default();
-        format!("<tr{class}>{}</tr>\n", row("td", &line.cells))
-    });
+    let rows = grid
+        .rows
+        .iter()
+        .map(|line| format!("<tr{}>{}</tr>\n", class("", line.target), row("td", &mut line.cells.iter())));
     format!(
-        "<div class=\"table\"><table>\n<caption>{}</caption>\n<thead><tr>{}</tr></thead>\n<tbody>\n{}</tbody>\n</table></div>\n",
+        "<div{}><table>\n<caption>{}</caption>\n<thead><tr>{}</tr></thead>\n<tbody>\n{}</tbody>\n</table></div>\n",
+        class("table", grid.target),
         escaped(&grid.title),
-        row("th", &grid.head),
+        row("th", &mut grid.columns.iter().map(|column| &column.head)),
         rows.collect::<String>(),
     )
+}
+
+/// What is hidden together with a target has its class.
+fn class(own: &str, target: Option<usize>) -> String {
+    let target = target.map(|number| format!("target-{number}")).unwrap_or_default();
+    match [own, &target].join(" ").trim() {
+        "" => String::new(),
+        classes => format!(" class=\"{classes}\""),
+    }
+}
+
+/// A long name such as `output_tokens_per_s` or `Qwen/Qwen3-8B` may be broken where its parts end.
+fn breakable(text: &str) -> String {
+    ["_", "/", "=", ":", ")", "&gt;"]
+        .into_iter()
+        .fold(escaped(text), |text, end| text.replace(end, &format!("{end}<wbr>")))
 }
 
 fn lines(text: &str) -> String {
@@ -150,6 +176,7 @@ fn lines(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::comparison;
     use crate::report::chart::example as charts;
     use crate::report::gathered::Gathered;
     use crate::report::{Report, example, sweep};
@@ -159,11 +186,15 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_sweep_stays_text() {
-        let text =
-            html(&Page::of(&Gathered { sweeps: vec![sweep::example::nasty()], ..Gathered::default() }));
+    fn a_hostile_sweep_and_its_comparison_stay_text() {
+        let text = html(&Page::of(&Gathered {
+            sweeps: vec![sweep::example::nasty()],
+            comparisons: vec![comparison::example::nasty()],
+            ..Gathered::default()
+        }));
         assert_eq!(text.matches("<script").count(), 1, "only the page's own");
         assert!(text.contains("&lt;script&gt;alert(&#39;1&#39;)"));
+        assert!(text.contains("take</th>") && text.contains("]]&gt;") && !text.contains("]]>"));
         assert!(text.chars().all(|c| c == '\n' || !c.is_control()));
     }
 
@@ -183,7 +214,7 @@ mod tests {
     #[test]
     fn hostile_names_stay_text() {
         let mut page = of_scenarios(vec![example::nasty(), example::ok()]);
-        page.sections[0].charts.push(charts::nasty());
+        page.sections[0].blocks.push(Block::Chart(charts::nasty()));
         page.title = charts::nasty().title;
         let text = html(&page);
         assert_eq!(text.matches("<script").count(), 1, "only the page's own");

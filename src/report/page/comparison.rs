@@ -1,15 +1,39 @@
-//! A comparison: what is recommended for whom, then who leads where.
+//! A comparison: what is recommended for whom and why, charts, then level by level who leads.
 
 use crate::figures;
 use crate::report::chart;
 use crate::report::chart::palette::Tint;
-use crate::report::comparison::{Advice, ClassAdvice, ComparedMetric, Comparison, Standing};
-use crate::report::page::{Align, Grid, Row, Section};
+use crate::report::comparison::{
+    Advice, ClassAdvice, ComparedLevel, ComparedMetric, Comparison, TargetAtLevel,
+};
+use crate::report::page::{Block, Column, Grid, Remarks, Row, Section};
 use crate::report::printable::one_line;
+use crate::report::sweep_table::failures;
 
 /// `number` tells a target by its name.
 pub fn section(comparison: &Comparison, number: &dyn Fn(&str) -> usize) -> Section {
-    let crossings = comparison.crossings.iter().map(|crossing| {
+    let mut blocks = vec![Block::Grid(advice(comparison, number))];
+    blocks.extend(comparison.recommendation.classes.iter().map(|class| Block::Remarks(reasons(class))));
+    blocks.push(Block::Remarks(Remarks::untitled(crossings(comparison).chain(left_out(comparison)))));
+    let charts = chart::comparison::charts(comparison, &|name| Tint::Target(number(name)));
+    blocks.extend(charts.into_iter().map(Block::Chart));
+    blocks.push(Block::Remarks(Remarks::untitled([HOW_TO_READ.to_owned()])));
+    blocks.extend(comparison.levels.iter().map(|level| Block::Grid(standings(comparison, level, number))));
+    let warnings = comparison.warnings.iter().map(|warning| format!("Warning: {}", one_line(warning)));
+    blocks.push(Block::Remarks(Remarks::untitled(warnings)));
+    Section {
+        name: "comparison".into(),
+        heading: "Which one to run".into(),
+        target: None,
+        lead: comparison.caveats.iter().map(|caveat| one_line(caveat)).collect::<Vec<_>>().join("\n"),
+        blocks,
+    }
+}
+
+const HOW_TO_READ: &str = "In brackets: how many times worse than the best, and the 99.8 % interval of that.";
+
+fn crossings(comparison: &Comparison) -> impl Iterator<Item = String> {
+    comparison.crossings.iter().map(|crossing| {
         one_line(&format!(
             "{}: {} is better up to {} {axis}, {} from {} on.",
             crossing.metric,
@@ -19,31 +43,29 @@ pub fn section(comparison: &Comparison, number: &dyn Fn(&str) -> usize) -> Secti
             crossing.from,
             axis = comparison.axis.name(),
         ))
-    });
-    let left_out = comparison.recommendation.left_out.iter();
-    let left_out =
-        left_out.map(|(criterion, why)| format!("Without {}: {}", criterion.name(), one_line(why)));
-    let warnings = comparison.warnings.iter().map(|warning| format!("Warning: {}", one_line(warning)));
-    Section {
-        name: "comparison".into(),
-        heading: "Which one to run".into(),
-        target: None,
-        lead: comparison.caveats.iter().map(|caveat| one_line(caveat)).collect::<Vec<_>>().join("\n"),
-        grids: vec![advice(comparison), standings(comparison, number)],
-        charts: chart::comparison::charts(comparison, &|name| Tint::Target(number(name))),
-        remarks: crossings.chain(left_out).chain(warnings).collect(),
-    }
+    })
 }
 
-fn advice(comparison: &Comparison) -> Grid {
-    let rows = comparison.recommendation.classes.iter().map(|class| Row {
-        target: None,
-        cells: vec![class.traffic.to_string(), advised(class), reasons(class)],
+fn left_out(comparison: &Comparison) -> impl Iterator<Item = String> {
+    let left_out = comparison.recommendation.left_out.iter();
+    left_out.map(|(criterion, why)| format!("Without {}: {}.", criterion.name(), one_line(why)))
+}
+
+/// With each target's points, of 100.
+fn advice(comparison: &Comparison, number: &dyn Fn(&str) -> usize) -> Grid {
+    let rows = comparison.recommendation.classes.iter().map(|class| {
+        let points = comparison.targets.iter().map(|target| {
+            class.totals.get(&target.name).map(|total| format!("{total:.0}")).unwrap_or_default()
+        });
+        Row::new([class.traffic.to_string(), advised(class)].into_iter().chain(points).collect::<Vec<_>>())
+    });
+    let named = comparison.targets.iter().map(|target| {
+        Column::right(format!("{}, of 100 points", one_line(&target.name))).of(number(&target.name))
     });
     Grid {
         title: String::new(),
-        head: ["for", "take", "because"].map(str::to_owned).into(),
-        align: vec![Align::Left; 3],
+        target: None,
+        columns: [Column::left("for"), Column::left("take")].into_iter().chain(named).collect(),
         rows: rows.collect(),
     }
 }
@@ -56,45 +78,65 @@ fn advised(class: &ClassAdvice) -> String {
     })
 }
 
-fn reasons(class: &ClassAdvice) -> String {
-    one_line(&class.reasons.join(" "))
-}
-
-/// A row per level and metric.
-fn standings(comparison: &Comparison, number: &dyn Fn(&str) -> usize) -> Grid {
-    let rows = comparison.levels.iter().flat_map(|level| {
-        level.metrics.iter().map(|compared| Row {
-            target: compared.winner.as_deref().map(number),
-            cells: vec![
-                level.at.to_string(),
-                compared.metric.to_string(),
-                compared.winner.as_deref().map(one_line).unwrap_or_else(|| "tie".into()),
-                placed(compared),
-            ],
-        })
-    });
-    Grid {
-        title: String::new(),
-        head: [comparison.axis.name(), "metric", "best", "all, from the best on"].map(str::to_owned).into(),
-        align: vec![Align::Right, Align::Left, Align::Left, Align::Left],
-        rows: rows.collect(),
+fn reasons(class: &ClassAdvice) -> Remarks {
+    Remarks {
+        title: match &class.advice {
+            Advice::Take(target) => format!("For {}: take {}", class.traffic, one_line(target)),
+            _ => format!("For {}: {}", class.traffic, advised(class)),
+        },
+        lines: class.reasons.iter().map(|reason| one_line(reason)).collect(),
     }
 }
 
-fn placed(compared: &ComparedMetric) -> String {
-    let placed = compared.standings.iter().map(|standing| {
-        let value = figures::value(compared.metric, standing.value);
-        format!("{} {value}{}", one_line(&standing.target), behind(standing))
+/// One level: a row per metric, a column per target.
+fn standings(comparison: &Comparison, level: &ComparedLevel, number: &dyn Fn(&str) -> usize) -> Grid {
+    let names: Vec<&str> = comparison.targets.iter().map(|target| target.name.as_str()).collect();
+    let measured = level.metrics.iter().map(|compared| {
+        let best = compared.winner.as_deref().map_or_else(|| "tie".into(), one_line);
+        let cells = names.iter().map(|name| placed(compared, name));
+        Row::new([compared.metric.to_string()].into_iter().chain(cells).chain([best]).collect::<Vec<_>>())
     });
-    placed.collect::<Vec<_>>().join(" · ")
+    let counted = |name: &str, told: &dyn Fn(&TargetAtLevel) -> String| {
+        let cells = names.iter().map(|name| {
+            level.targets.iter().find(|target| target.target == *name).map(told).unwrap_or_default()
+        });
+        Row::new([name.to_owned()].into_iter().chain(cells).chain([String::new()]).collect::<Vec<_>>())
+    };
+    let share = |share: Option<f64>| share.map(figures::percent).unwrap_or_default();
+    let counted = [
+        counted("of ideal scaling", &|target| share(target.share_of_ideal)),
+        counted("within limits", &|target| share(target.goodput.map(|goodput| goodput.share))),
+        counted("answered", &answered),
+    ];
+    let of_targets = names.iter().map(|name| Column::right(one_line(name)).of(number(name)));
+    Grid {
+        title: comparison.axis.level(level.at),
+        target: None,
+        columns: [Column::left("")].into_iter().chain(of_targets).chain([Column::left("best")]).collect(),
+        rows: measured.chain(counted).filter(|row| !row.is_empty()).collect(),
+    }
 }
 
-/// ` (1.40 times worse, 1.31 … 1.50)`; nothing for the best.
-fn behind(standing: &Standing) -> String {
+/// `612 (1.44, 1.31 … 1.58)`; the figure alone of the best.
+fn placed(compared: &ComparedMetric, name: &str) -> String {
+    let Some(standing) = compared.standings.iter().find(|standing| standing.target == name) else {
+        return String::new();
+    };
+    let value = figures::value(compared.metric, standing.value);
     let interval = standing.interval.map(|(low, high)| format!(", {low:.2} … {high:.2}")).unwrap_or_default();
     match standing.tied_with_best {
-        _ if standing.times_worse == 1.0 => String::new(),
-        true => " (tie)".into(),
-        false => format!(" ({:.2} times worse{interval})", standing.times_worse),
+        _ if standing.times_worse == 1.0 => value,
+        true => format!("{value} (tie)"),
+        false => format!("{value} ({:.2}{interval})", standing.times_worse),
+    }
+}
+
+/// `40 of 40`, `38 of 40: 2 timeout`.
+fn answered(target: &TargetAtLevel) -> String {
+    let requests = &target.requests;
+    let answered = format!("{} of {}", requests.succeeded, requests.sent);
+    match requests.failures() {
+        0 => answered,
+        _ => format!("{answered}: {}", failures(requests)),
     }
 }

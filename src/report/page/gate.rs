@@ -3,7 +3,7 @@
 use crate::report::Report;
 use crate::report::chart;
 use crate::report::chart::palette::Tint;
-use crate::report::page::{Align, Grid, Row, Section};
+use crate::report::page::{Block, Column, Grid, Remarks, Row, Section};
 use crate::report::printable::one_line;
 use crate::report::table::{by_verdict, gate_cells, gate_head, remarks, sentence};
 
@@ -27,27 +27,29 @@ fn section(report: &Report, target: usize) -> Section {
         heading: one_line(&report.scenario.to_string()),
         target: Some(target),
         lead: sentence(report),
-        grids: gates(report, target).into_iter().collect(),
-        charts: chart::gate::charts(report, Tint::Target(target)),
-        remarks: remarks(report),
+        blocks: blocks(report, target),
     }
 }
 
-fn gates(report: &Report, target: usize) -> Option<Grid> {
-    use Align::{Left, Right};
+fn blocks(report: &Report, target: usize) -> Vec<Block> {
+    let mut blocks = vec![Block::Grid(gates(report)), Block::Remarks(Remarks::untitled(remarks(report)))];
+    blocks.extend(chart::gate::charts(report, Tint::Target(target)).into_iter().map(Block::Chart));
+    blocks
+}
+
+fn gates(report: &Report) -> Grid {
     let rows = report.gates.iter().map(|outcome| {
         let mut cells = gate_cells(outcome).to_vec();
         if !outcome.reason.is_empty() {
             let verdict = cells.pop().unwrap_or_default();
             cells.push(format!("{verdict} ({})", one_line(&outcome.reason)));
         }
-        Row { target: Some(target), cells }
+        Row::new(cells)
     });
-    let grid = Grid {
-        title: String::new(),
-        head: gate_head(report).to_vec(),
-        align: vec![Left, Right, Right, Right, Left, Left, Left],
-        rows: rows.collect(),
-    };
-    (!report.gates.is_empty()).then(|| grid.without_empty_columns())
+    let [metric, figures @ .., interval, allowed, verdict] = gate_head(report);
+    let columns = std::iter::once(Column::left(metric))
+        .chain(figures.map(Column::right))
+        .chain([interval, allowed, verdict].map(Column::left));
+    let grid = Grid { title: String::new(), target: None, columns: columns.collect(), rows: rows.collect() };
+    grid.without_empty_columns()
 }

@@ -2,31 +2,66 @@
 
 pub use crate::report::columns::Align;
 
+/// Whole, a column and a row may each be about a target, for a reader who wants to see some of them only.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grid {
     /// Empty where the section's heading says it all.
     pub title: String,
-    pub head: Vec<String>,
-    /// One per column.
-    pub align: Vec<Align>,
+    pub target: Option<usize>,
+    pub columns: Vec<Column>,
     pub rows: Vec<Row>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Row {
-    /// The target that it is about.
+pub struct Column {
+    pub head: String,
+    pub align: Align,
     pub target: Option<usize>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    pub target: Option<usize>,
+    /// One per column.
     pub cells: Vec<String>,
+}
+
+impl Column {
+    pub fn left(head: impl Into<String>) -> Column {
+        Column { head: head.into(), align: Align::Left, target: None }
+    }
+
+    pub fn right(head: impl Into<String>) -> Column {
+        Column { head: head.into(), align: Align::Right, target: None }
+    }
+
+    pub fn of(self, target: usize) -> Column {
+        Column { target: Some(target), ..self }
+    }
+}
+
+impl Row {
+    pub fn new(cells: impl Into<Vec<String>>) -> Row {
+        Row { target: None, cells: cells.into() }
+    }
+
+    pub fn of(self, target: usize) -> Row {
+        Row { target: Some(target), ..self }
+    }
+
+    /// Whether it has nothing but its first cell, its name.
+    pub fn is_empty(&self) -> bool {
+        self.cells.iter().skip(1).all(String::is_empty)
+    }
 }
 
 impl Grid {
     /// A column in which no row says anything is no column.
     pub fn without_empty_columns(mut self) -> Grid {
-        for column in (0..self.head.len()).rev() {
-            if self.rows.iter().all(|row| row.cells[column].is_empty()) {
-                self.head.remove(column);
-                self.align.remove(column);
-                self.rows.iter_mut().for_each(|row| drop(row.cells.remove(column)));
+        for number in (0..self.columns.len()).rev() {
+            if self.rows.iter().all(|row| row.cells[number].is_empty()) {
+                self.columns.remove(number);
+                self.rows.iter_mut().for_each(|row| drop(row.cells.remove(number)));
             }
         }
         self
@@ -39,16 +74,15 @@ mod tests {
 
     #[test]
     fn an_empty_column_is_left_out() {
-        let row = |cells: [&str; 3]| Row { target: None, cells: cells.map(str::to_owned).into() };
+        let row = |cells: [&str; 3]| Row::new(cells.map(str::to_owned));
         let grid = Grid {
             title: String::new(),
-            head: ["a", "b", "c"].map(str::to_owned).into(),
-            align: vec![Align::Left, Align::Right, Align::Left],
+            target: None,
+            columns: vec![Column::left("a"), Column::right("b"), Column::left("c")],
             rows: vec![row(["1", "", "x"]), row(["2", "", ""])],
         };
         let shown = grid.without_empty_columns();
-        assert_eq!(shown.head, ["a", "c"]);
-        assert_eq!(shown.align, [Align::Left, Align::Left]);
+        assert_eq!(shown.columns, [Column::left("a"), Column::left("c")]);
         assert_eq!(shown.rows[1].cells, ["2", ""]);
     }
 }

@@ -12,7 +12,7 @@ use crate::report::chart::Chart;
 use crate::report::gathered::Gathered;
 use crate::report::printable::one_line;
 
-pub use grid::{Align, Grid, Row};
+pub use grid::{Align, Column, Grid, Row};
 pub use markdown::markdown;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -32,14 +32,50 @@ pub struct Section {
     pub target: Option<usize>,
     /// The most important thing first; a renderer may set it off.
     pub lead: String,
-    pub grids: Vec<Grid>,
-    pub charts: Vec<Chart>,
-    pub remarks: Vec<String>,
+    /// In the order in which they are to be read.
+    pub blocks: Vec<Block>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Block {
+    Grid(Grid),
+    Chart(Chart),
+    Remarks(Remarks),
+}
+
+/// Sentences that belong together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Remarks {
+    /// May be empty.
+    pub title: String,
+    pub lines: Vec<String>,
+}
+
+impl Remarks {
+    pub fn untitled(lines: impl IntoIterator<Item = String>) -> Remarks {
+        Remarks { title: String::new(), lines: lines.into_iter().collect() }
+    }
+}
+
+impl Section {
+    pub fn charts(&self) -> impl Iterator<Item = &Chart> {
+        self.blocks.iter().filter_map(|block| match block {
+            Block::Chart(chart) => Some(chart),
+            Block::Grid(_) | Block::Remarks(_) => None,
+        })
+    }
 }
 
 impl Page {
-    /// Sections of one name, such as two runs of a scenario, are told apart by a number.
+    /// What says nothing is left out. Sections of one name, such as two runs of a scenario, are told apart by a number.
     fn new(title: String, targets: Vec<String>, mut sections: Vec<Section>) -> Page {
+        for section in &mut sections {
+            section.blocks.retain(|block| match block {
+                Block::Grid(grid) => !grid.rows.is_empty(),
+                Block::Chart(chart) => !chart.is_empty(),
+                Block::Remarks(remarks) => !remarks.lines.is_empty(),
+            });
+        }
         let mut counts: BTreeMap<String, u32> = BTreeMap::new();
         for section in &mut sections {
             let count = counts.entry(section.name.clone()).or_default();
@@ -56,7 +92,8 @@ impl Page {
         let targets = gathered.targets();
         let number = |name: &str| targets.iter().position(|target| target == name).unwrap_or_default();
         let compared = gathered.comparisons.iter().map(|compared| comparison::section(compared, &number));
-        let swept = gathered.sweeps.iter().map(|swept| sweep::section(swept, &number));
+        let swept = gathered.joined_sweeps();
+        let swept = swept.iter().map(|swept| sweep::section(swept, &number));
         let gated = gate::sections(&gathered.scenarios, &number);
         let sections = compared.chain(swept).chain(gated).collect();
         Page::new(title(gathered, &targets), targets, sections)
@@ -64,9 +101,9 @@ impl Page {
 
     /// Every chart under the name of its file; that of its section goes in front where there are several.
     pub fn charts(&self) -> impl Iterator<Item = (String, &Chart)> {
-        let several = self.sections.iter().filter(|section| !section.charts.is_empty()).count() > 1;
+        let several = self.sections.iter().filter(|section| section.charts().next().is_some()).count() > 1;
         self.sections.iter().flat_map(move |section| {
-            section.charts.iter().map(move |chart| match several {
+            section.charts().map(move |chart| match several {
                 true => (format!("{}__{}", section.name, chart.name), chart),
                 false => (chart.name.clone(), chart),
             })
@@ -89,6 +126,7 @@ fn title(gathered: &Gathered, targets: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::comparison;
     use crate::report::{Report, example, sweep};
 
     fn of_scenarios(scenarios: Vec<Report>) -> Page {
@@ -114,12 +152,46 @@ mod tests {
     }
 
     #[test]
-    fn a_sweep_has_a_row_per_target_and_level() {
+    fn a_sweep_has_a_table_per_target_with_a_column_per_level() {
         let page = Page::of(&Gathered { sweeps: vec![sweep::example::crossing()], ..Gathered::default() });
         assert_eq!(page.title, "tollgate: quick, wide");
-        let [targets, levels] = page.sections[0].grids.as_slice() else { panic!("not two tables") };
+        let [targets, quick, wide] = grids(&page)[..] else { panic!("not three tables") };
         assert_eq!(targets.rows[0].cells[2], "between 4 and 8");
-        assert_eq!(levels.rows.len(), 2 * sweep::example::LADDER.len());
-        assert!(levels.rows.iter().all(|row| row.cells.len() == levels.head.len()));
+        assert_eq!((quick.title.as_str(), wide.title.as_str()), ("quick", "wide"));
+        let heads: Vec<&str> = quick.columns.iter().map(|column| column.head.as_str()).collect();
+        assert_eq!(heads, ["users", "1", "2", "4", "8", "16"]);
+        assert_eq!(quick.rows[0].cells[0], "output_tokens_per_s");
+        assert!(quick.rows.iter().all(|row| row.cells.len() == quick.columns.len()));
+    }
+
+    #[test]
+    fn a_comparison_tells_first_what_to_take_and_last_who_leads_where() {
+        let page =
+            Page::of(&Gathered { comparisons: vec![comparison::example::crossing()], ..Gathered::default() });
+        let section = &page.sections[0];
+        let kinds: Vec<char> = section
+            .blocks
+            .iter()
+            .map(|block| match block {
+                Block::Grid(_) => 'g',
+                Block::Chart(_) => 'c',
+                Block::Remarks(_) => 'r',
+            })
+            .collect();
+        let kinds: String = kinds.into_iter().collect();
+        assert_eq!(kinds, "grrrrcccrggggg");
+        let [advice, one_user, ..] = grids(&page)[..] else { panic!("no tables") };
+        assert_eq!(advice.rows[0].cells[..2], ["low traffic (1–5 users)", "quick"]);
+        let heads: Vec<&str> = one_user.columns.iter().map(|column| column.head.as_str()).collect();
+        assert_eq!((one_user.title.as_str(), heads), ("1 user", vec!["", "quick", "wide", "best"]));
+        assert!(one_user.rows.iter().all(|row| row.cells.len() == 4));
+        let named = |name: &str| one_user.rows.iter().find(|row| row.cells[0] == name).unwrap();
+        assert_eq!(named("answered").cells[1..], ["12 of 12", "12 of 12", ""]);
+        assert_eq!(named("output_tokens_per_s").cells[3], "quick");
+    }
+
+    fn grids(page: &Page) -> Vec<&Grid> {
+        let blocks = page.sections[0].blocks.iter();
+        blocks.filter_map(|block| if let Block::Grid(grid) = block { Some(grid) } else { None }).collect()
     }
 }

@@ -1,14 +1,14 @@
-//! A sweep: its targets, then level by level.
+//! A sweep: its targets, charts, then each target level by level.
 
 use crate::figures;
 use crate::metric::{Latency, Metric, Rate, Stat};
 use crate::report::chart;
 use crate::report::chart::palette::Tint;
-use crate::report::page::{Align, Grid, Row, Section};
+use crate::report::page::{Block, Column, Grid, Remarks, Row, Section};
 use crate::report::printable::one_line;
 use crate::report::sweep::{Level, Sweep, SweptTarget};
 
-/// What a level's row shows, as a table has room for it. CSV has every metric.
+/// What is told of a level, as a table has room for it. CSV has every metric.
 const SHOWN: [Metric; 8] = [
     Metric::Rate(Rate::OutputTokensPerS),
     Metric::Rate(Rate::RequestsPerS),
@@ -29,14 +29,18 @@ pub fn section(sweep: &Sweep, number: &dyn Fn(&str) -> usize) -> Section {
             .map(|warning| format!("Warning: {}: {}", one_line(&target.name), one_line(warning)))
     });
     let own = sweep.warnings.iter().map(|warning| format!("Warning: {}", one_line(warning)));
+    let mut blocks = vec![Block::Grid(targets(sweep, number))];
+    let charts = chart::sweep::charts(sweep, &|name| Tint::Target(number(name)));
+    blocks.extend(charts.into_iter().map(Block::Chart));
+    blocks
+        .extend(sweep.targets.iter().map(|target| Block::Grid(levels(sweep, target, number(&target.name)))));
+    blocks.push(Block::Remarks(Remarks::untitled(own.chain(warnings))));
     Section {
         name: format!("sweep-{}", sweep.run.id),
         heading: format!("Sweep over {}", sweep.axis.name()),
         target: None,
         lead: lead(sweep),
-        grids: vec![targets(sweep, number), levels(sweep, number)],
-        charts: chart::sweep::charts(sweep, &|name| Tint::Target(number(name))),
-        remarks: own.chain(warnings).collect(),
+        blocks,
     }
 }
 
@@ -50,17 +54,14 @@ fn lead(sweep: &Sweep) -> String {
 }
 
 /// Where each target slows down, and up to where it is good enough.
-pub fn targets(sweep: &Sweep, number: &dyn Fn(&str) -> usize) -> Grid {
-    let rows = sweep.targets.iter().map(|target| Row {
-        target: Some(number(&target.name)),
-        cells: vec![one_line(&target.name), engine(target), knee(target), limits_met(sweep, target)],
+fn targets(sweep: &Sweep, number: &dyn Fn(&str) -> usize) -> Grid {
+    let rows = sweep.targets.iter().map(|target| {
+        let cells = [one_line(&target.name), engine(target), knee(target), limits_met(sweep, target)];
+        Row::new(cells).of(number(&target.name))
     });
-    Grid {
-        title: String::new(),
-        head: ["target", "engine", "starts to slow down", "meets the limits"].map(str::to_owned).into(),
-        align: vec![Align::Left; 4],
-        rows: rows.collect(),
-    }
+    let columns = ["target", "engine", "starts to slow down", "meets the limits"].map(Column::left);
+    let grid = Grid { title: String::new(), target: None, columns: columns.into(), rows: rows.collect() };
+    grid.without_empty_columns()
 }
 
 fn engine(target: &SweptTarget) -> String {
@@ -79,33 +80,27 @@ fn knee(target: &SweptTarget) -> String {
 
 fn limits_met(sweep: &Sweep, target: &SweptTarget) -> String {
     match target.meets_limits_up_to {
-        Some(at) => format!("up to {at} {}", sweep.axis.name()),
+        Some(at) => format!("up to {}", sweep.axis.level(at)),
         None if sweep.limits.is_empty() => String::new(),
         None => "at no level".into(),
     }
 }
 
-/// A row per target and level.
-pub fn levels(sweep: &Sweep, number: &dyn Fn(&str) -> usize) -> Grid {
-    let head = ["target", sweep.axis.name()].map(str::to_owned).into_iter();
-    let rows = sweep.targets.iter().flat_map(|target| {
-        target
-            .levels
-            .iter()
-            .map(|level| Row { target: Some(number(&target.name)), cells: cells(target, level) })
+/// A row per metric, a column per level: metrics are many and have long names.
+fn levels(sweep: &Sweep, target: &SweptTarget, number: usize) -> Grid {
+    let row = |name: String, told: &dyn Fn(&Level) -> Option<String>| {
+        let cells = target.levels.iter().map(|level| told(level).unwrap_or_default());
+        Row::new(std::iter::once(name).chain(cells).collect::<Vec<_>>())
+    };
+    let metrics = SHOWN.map(|metric| {
+        row(metric.to_string(), &|level| Some(figures::value(metric, level.summary.value(metric)?)))
     });
+    let goodput = row("within limits".into(), &|level| Some(figures::percent(level.goodput?.share)));
+    let at = target.levels.iter().map(|level| Column::right(level.at.to_string()));
     Grid {
-        title: String::new(),
-        head: head.chain(SHOWN.map(|metric| metric.to_string())).chain(["goodput".to_owned()]).collect(),
-        align: [vec![Align::Left], vec![Align::Right; SHOWN.len() + 2]].concat(),
-        rows: rows.collect(),
+        title: one_line(&target.name),
+        target: Some(number),
+        columns: std::iter::once(Column::left(sweep.axis.name())).chain(at).collect(),
+        rows: metrics.into_iter().chain([goodput]).filter(|row| !row.is_empty()).collect(),
     }
-}
-
-fn cells(target: &SweptTarget, level: &Level) -> Vec<String> {
-    let figures = SHOWN.map(|metric| {
-        level.summary.value(metric).map(|value| figures::value(metric, value)).unwrap_or_default()
-    });
-    let goodput = level.goodput.map(|goodput| figures::percent(goodput.share)).unwrap_or_default();
-    [one_line(&target.name), level.at.to_string()].into_iter().chain(figures).chain([goodput]).collect()
 }

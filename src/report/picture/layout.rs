@@ -1,7 +1,8 @@
 //! Title, legend, figure, caption, from top to bottom.
 
 use crate::report::chart::{Chart, Figure};
-use crate::report::picture::shape::{Colour, Picture, Rect, Text, wrapped};
+use crate::report::picture::letters::{BOLD, wrapped};
+use crate::report::picture::shape::{Colour, Picture, Rect, Text};
 use crate::report::picture::{legend, panel, radar};
 use crate::report::printable::one_line;
 
@@ -24,7 +25,7 @@ pub fn picture(chart: &Chart, width: f64) -> Picture {
     let inner = Rect { x: margin, y: margin, width: width - 2.0 * margin, height: 0.0 };
     let mut picture = Picture::new(title.clone(), width);
     let mut y = inner.y;
-    for line in wrapped(&title, TITLE_SIZE, inner.width) {
+    for line in wrapped(&title, TITLE_SIZE * BOLD, inner.width) {
         picture.add(Text::new(line, inner.x, y + TITLE_SIZE * 0.8, TITLE_SIZE).bold());
         y += TITLE_SIZE * 1.3;
     }

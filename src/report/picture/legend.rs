@@ -3,7 +3,8 @@
 use crate::report::chart::palette::Tint;
 use crate::report::chart::{Chart, Figure, Marks, Stroke};
 use crate::report::picture::layout::TEXT_SIZE;
-use crate::report::picture::shape::{Colour, Picture, Rect, Shape, Text, fitting, width};
+use crate::report::picture::letters::{fitting, width};
+use crate::report::picture::shape::{Colour, Picture, Rect, Shape, Text};
 use crate::report::printable::one_line;
 
 const SWATCH: f64 = 26.0;
@@ -57,7 +58,7 @@ fn entries(chart: &Chart) -> Vec<Entry> {
                     Marks::Line { stroke, .. } => Look::Line(stroke),
                     Marks::Dots(_) => Look::Dots,
                     Marks::Limits(_) => Look::Limit,
-                    Marks::Boxes(_) => Look::Area,
+                    Marks::Boxes(_) | Marks::Bars(_) => Look::Area,
                 };
                 add(&series.name, series.tint, look);
             }

@@ -2,9 +2,12 @@
 
 mod layout;
 mod legend;
+pub mod letters;
 mod panel;
 mod radar;
 mod shape;
 
 pub use layout::{NARROW, WIDE, picture};
-pub use shape::{Anchor, Mark, Picture, Point, Shape, Text};
+#[cfg(test)]
+pub use shape::Colour;
+pub use shape::{Anchor, EDGE, Mark, OUTLINE, Picture, Point, Shape, Text, dash};

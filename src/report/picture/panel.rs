@@ -3,7 +3,8 @@
 use crate::report::chart::palette::Tint;
 use crate::report::chart::{Across, Axis, BoxStats, Extent, Guide, Marks, Panel, Point, Series, Stroke};
 use crate::report::picture::layout::TEXT_SIZE;
-use crate::report::picture::shape::{Anchor, Colour, Picture, Rect, Shape, Text, fitting, width};
+use crate::report::picture::letters::{BOLD, fitting, width};
+use crate::report::picture::shape::{Anchor, Colour, Picture, Rect, Shape, Text};
 use crate::report::printable::one_line;
 
 /// For the marks of the y axis.
@@ -14,6 +15,8 @@ const BOTTOM: f64 = 44.0;
 const SMALL: f64 = 11.5;
 /// Half the width of the ends of an interval.
 const WHISKER: f64 = 4.0;
+/// A shorter interval disappears behind its symbol.
+const WHISKER_LEAST: f64 = 1.0;
 /// Of the room of a category, for all of its boxes.
 const FILLED: f64 = 0.72;
 /// More symbols than this make a line of beads.
@@ -29,17 +32,16 @@ pub fn draw(picture: &mut Picture, panel: &Panel, place: Rect) {
     };
     let frame = Frame { panel, inner, x: panel.extent_x(), y: panel.extent_y() };
     if !panel.title.is_empty() {
-        let title = fitting(&one_line(&panel.title), TEXT_SIZE, place.width);
+        let title = fitting(&one_line(&panel.title), TEXT_SIZE * BOLD, place.width);
         picture.add(Text::new(title, place.x, place.y + TEXT_SIZE, TEXT_SIZE).bold());
     }
     y_axis(picture, &frame, place);
     x_axis(picture, &frame, place);
     frame.panel.guides.iter().for_each(|guide| guide_line(picture, &frame, guide));
-    let boxes = panel.series.iter().filter(|series| matches!(series.marks, Marks::Boxes(_))).count();
-    let mut seat = Seat { number: 0, of: boxes };
+    let mut seat = Seat { number: 0, of: panel.series.iter().filter(|series| series.takes_a_seat()).count() };
     for series in &panel.series {
         draw_series(picture, &frame, series, seat);
-        seat.number += usize::from(matches!(series.marks, Marks::Boxes(_)));
+        seat.number += usize::from(series.takes_a_seat());
     }
     guide_labels(picture, &frame);
 }
@@ -51,11 +53,17 @@ struct Frame<'p> {
     y: Extent,
 }
 
-/// Which of the boxes that share a category.
+/// Which of the boxes or bars that share a category.
 #[derive(Clone, Copy)]
 struct Seat {
     number: usize,
     of: usize,
+}
+
+impl Series {
+    fn takes_a_seat(&self) -> bool {
+        matches!(self.marks, Marks::Boxes(_) | Marks::Bars(_))
+    }
 }
 
 impl Frame<'_> {
@@ -76,6 +84,13 @@ impl Frame<'_> {
     /// The room of one step along an axis of categories.
     fn step(&self) -> f64 {
         self.inner.width / (self.x.high - self.x.low)
+    }
+
+    /// Where a seat at a category has its middle, and how wide it is.
+    fn seat(&self, category: f64, seat: Seat) -> (f64, f64) {
+        let wide = self.step() * FILLED / seat.of.max(1) as f64;
+        let left = self.x(category) - self.step() * FILLED / 2.0 + seat.number as f64 * wide;
+        (left + wide / 2.0, wide)
     }
 }
 
@@ -143,6 +158,7 @@ fn draw_series(picture: &mut Picture, frame: &Frame, series: &Series, seat: Seat
                 draw_box(picture, frame, series, (*category, stats), seat);
             }
         }
+        Marks::Bars(points) => points.iter().for_each(|point| bar(picture, frame, series, point, seat)),
     }
 }
 
@@ -151,8 +167,9 @@ fn dots(picture: &mut Picture, frame: &Frame, series: &Series, points: &[Point])
     let mut owned = picture.of(tint);
     for point in points {
         let (x, y) = frame.at(point);
-        if let Some((low, high)) = point.interval {
-            let (low, high) = (frame.y(low), frame.y(high));
+        let ends = point.interval.map(|(low, high)| (frame.y(low), frame.y(high)));
+        // Ends that fall together have nothing between them.
+        if let Some((low, high)) = ends.filter(|(low, high)| low - high > WHISKER_LEAST) {
             owned.add(Shape::line(&[(x, low), (x, high)], colour, 1.5));
             for end in [low, high] {
                 owned.add(Shape::line(&[(x - WHISKER, end), (x + WHISKER, end)], colour, 1.5));
@@ -187,9 +204,7 @@ fn draw_box(
     (category, stats): (f64, &BoxStats),
     seat: Seat,
 ) {
-    let wide = frame.step() * FILLED / seat.of.max(1) as f64;
-    let left = frame.x(category) - frame.step() * FILLED / 2.0 + seat.number as f64 * wide;
-    let middle = left + wide / 2.0;
+    let (middle, wide) = frame.seat(category, seat);
     let half = (wide * 0.4).min(26.0);
     let [p5, p25, p50, p75, p95] =
         [stats.p5, stats.p25, stats.p50, stats.p75, stats.p95].map(|ms| frame.y(ms));
@@ -209,6 +224,20 @@ fn draw_box(
     owned.add(Shape::line(&[(body.x, p50), (body.right(), p50)], colour, 2.5));
 }
 
+/// With its value above it.
+fn bar(picture: &mut Picture, frame: &Frame, series: &Series, point: &Point, seat: Seat) {
+    let (middle, wide) = frame.seat(point.x, seat);
+    let half = (wide * 0.4).min(40.0);
+    let (top, foot) = (frame.y(point.y), frame.y(0.0));
+    let body = Rect { x: middle - half, y: top, width: 2.0 * half, height: (foot - top).max(1.0) };
+    let colour = Colour::Of(series.tint);
+    let mut owned = picture.of(series.tint);
+    let shape = Shape::Area { points: body.corners(), fill: colour, opacity: 0.55, outline: Some(colour) };
+    owned.add_noted(shape, note(frame, series, point));
+    let value = Text::new(frame.panel.y.spoken(point.y), middle, top - 5.0, SMALL);
+    owned.add(value.anchored(Anchor::Middle).edged());
+}
+
 fn guide_line(picture: &mut Picture, frame: &Frame, guide: &Guide) {
     let inner = frame.inner;
     let points = match guide.across {
@@ -221,7 +250,7 @@ fn guide_line(picture: &mut Picture, frame: &Frame, guide: &Guide) {
 
 /// Above all that is drawn. Those of upright lines stand below each other, since knees lie close together.
 fn guide_labels(picture: &mut Picture, frame: &Frame) {
-    let (inner, mut upright) = (frame.inner, 0_u8);
+    let (inner, mut upright) = (frame.inner, 0_u32);
     for Guide { across, label, tint } in &frame.panel.guides {
         let label = fitting(&one_line(label), SMALL, inner.width);
         let text = match *across {
@@ -247,6 +276,6 @@ fn guide_labels(picture: &mut Picture, frame: &Frame) {
             Tint::Limit => Colour::Of(Tint::Limit),
             _ => Colour::Ink,
         };
-        picture.of(*tint).add(text.coloured(colour));
+        picture.of(*tint).add(text.coloured(colour).edged());
     }
 }

@@ -1,14 +1,15 @@
 //! The few shapes that charts are made of.
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
-
 use crate::report::chart::Stroke;
 use crate::report::chart::palette::{Palette, Symbol, Tint};
 
-/// Of a letter's width to its height, on average, in the fonts that are asked for.
-const LETTER: f64 = 0.6;
 /// Of a symbol, from its centre.
 const RADIUS: f64 = 4.0;
+
+/// How wide the line around an area is.
+pub const OUTLINE: f64 = 1.5;
+/// How wide the edge of a text is, half of it beneath the letters.
+pub const EDGE: f64 = 4.0;
 
 pub type Point = (f64, f64);
 
@@ -62,6 +63,8 @@ pub struct Text {
     pub y: f64,
     pub size: f64,
     pub bold: bool,
+    /// Whether it stands out from what it is written over, by an edge of the paper's colour.
+    pub edged: bool,
     pub anchor: Anchor,
     pub colour: Colour,
 }
@@ -116,11 +119,16 @@ impl Rect {
 
 impl Text {
     pub fn new(text: impl Into<String>, x: f64, y: f64, size: f64) -> Text {
-        Text { text: text.into(), x, y, size, bold: false, anchor: Anchor::Start, colour: Colour::Ink }
+        let (anchor, colour) = (Anchor::Start, Colour::Ink);
+        Text { text: text.into(), x, y, size, bold: false, edged: false, anchor, colour }
     }
 
     pub fn bold(self) -> Text {
         Text { bold: true, ..self }
+    }
+
+    pub fn edged(self) -> Text {
+        Text { edged: true, ..self }
     }
 
     pub fn anchored(self, anchor: Anchor) -> Text {
@@ -190,56 +198,11 @@ impl Owned<'_> {
     }
 }
 
-/// About how wide a text is. No font is at hand here, so layouts leave room.
-pub fn width(text: &str, size: f64) -> f64 {
-    text.width() as f64 * size * LETTER
-}
-
-/// Cut where it would be wider.
-pub fn fitting(text: &str, size: f64, most: f64) -> String {
-    if width(text, size) <= most {
-        return text.to_owned();
-    }
-    let mut room = ((most / (size * LETTER)) as usize).saturating_sub(1);
-    let mut cut = String::new();
-    for letter in text.chars() {
-        match room.checked_sub(letter.width().unwrap_or(0)) {
-            Some(left) => room = left,
-            None => break,
-        }
-        cut.push(letter);
-    }
-    cut + "…"
-}
-
-/// In lines of at most this width; a word that is wider alone is cut.
-pub fn wrapped(text: &str, size: f64, most: f64) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if width(line, size) + width(word, size) + size * LETTER <= most => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(fitting(word, size, most)),
-        }
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_name_is_cut_to_its_room() {
-        assert_eq!(fitting("vllm", 10.0, 60.0), "vllm");
-        assert_eq!(fitting("a very long name", 10.0, 42.0), "a very…");
-        assert_eq!(fitting("東京東京東京", 10.0, 42.0), "東京東…");
-    }
-
-    #[test]
-    fn text_wraps_at_spaces() {
-        assert_eq!(wrapped("one two three", 10.0, 42.0), ["one two", "three"]);
+/// How long a broken line's pieces and gaps are; `None` for an unbroken one.
+pub fn dash(stroke: Stroke) -> Option<[f64; 2]> {
+    match stroke {
+        Stroke::Solid => None,
+        Stroke::Dashed => Some([7.0, 4.0]),
+        Stroke::Dotted => Some([2.0, 3.0]),
     }
 }

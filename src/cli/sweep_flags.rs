@@ -1,0 +1,325 @@
+//! The flags that say what is swept, and how.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{anyhow, bail};
+use clap::ArgGroup;
+
+use crate::campaign::{Ladder, Sweeping};
+use crate::cli::workload_args::WorkloadArgs;
+use crate::engine::EngineChoice;
+use crate::event::Event;
+use crate::harness::{ProgressLine, cancel_on_interrupt, this_run};
+use crate::launch::Launcher;
+use crate::limits::Limits;
+use crate::load::{Load, Spacing, Stop};
+use crate::measure::{Address, Cancel};
+use crate::nearest::did_you_mean;
+use crate::report::sweep::{Axis, Sweep};
+use crate::scenario::{HumanDuration, OnSuspected, RunPlan, SUITE_FOLDER, Suite};
+use crate::store::StoreError;
+use crate::suite;
+use crate::target::{Endpoint, Place, ProofPlan, TargetSpec};
+use crate::workload::Workload;
+
+/// Those that say how go with those that say what.
+const HOW: [&str; 22] = [
+    "concurrency",
+    "rates",
+    "arrival",
+    "requests",
+    "duration",
+    "rounds",
+    "sessions",
+    "interleaved",
+    "limits",
+    "scenario",
+    "warmup",
+    "request_timeout",
+    "max_tokens",
+    "ignore_eos",
+    "input_tokens",
+    "prompt",
+    "sharegpt",
+    "turns",
+    "api",
+    "no_stream",
+    "temperature",
+    "seed",
+];
+
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+#[command(group(ArgGroup::new("what").args(["targets", "urls"]).multiple(true)))]
+#[command(group(ArgGroup::new("how").args(HOW).multiple(true).requires("what")))]
+pub struct SweepFlags {
+    /// Targets of perf-tests/targets.toml, such as `vllm,ollama`.
+    #[arg(long, value_delimiter = ',')]
+    targets: Vec<String>,
+    /// A server's base URL, with or without a name before it: `vllm=http://127.0.0.1:8000`. May be given several times.
+    #[arg(long = "url", value_name = "[NAME=]URL", value_parser = named_url)]
+    urls: Vec<(String, String)>,
+    /// Users of every level, each sending its next request when the last one is answered.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 4, 8, 16, 32],
+        value_parser = clap::value_parser!(u32).range(1..))]
+    concurrency: Vec<u32>,
+    /// Requests per second of every level, sent when they are due, whether earlier ones are answered or not; instead of
+    /// --concurrency.
+    #[arg(long, value_delimiter = ',', value_parser = rate, conflicts_with = "concurrency")]
+    rates: Vec<f64>,
+    /// How far apart requests come: `constant`, `poisson`, or `gamma:SHAPE`, below 1 in bursts, above 1 more evenly.
+    #[arg(long, value_parser = spacing, default_value = "constant", requires = "rates")]
+    arrival: Spacing,
+    /// Requests of a level and round, over all users. If no --duration is given either: 4 per user, or what --rates asks
+    /// for in 10 s, and at least 16.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "duration")]
+    requests: Option<u32>,
+    /// Of a level and round: no request starts later than this, such as `30s`.
+    #[arg(long)]
+    duration: Option<HumanDuration>,
+    /// How often each level is measured in a session. What rounds scatter decides what is a tie.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// How often every target is started (an endpoint: left alone for a moment), and all levels are measured.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    sessions: u32,
+    /// Have all targets run at once, and take turns level by level.
+    #[arg(long)]
+    interleaved: bool,
+    /// What every level is held against, such as `ttft_ms_p95=800,tpot_ms_p95=50`.
+    #[arg(long, value_name = "METRIC=BOUND,…")]
+    limits: Option<Limits>,
+    /// The workload of this scenario file instead of the flags', such as `chat` or `perf-tests/scenarios/chat.toml`.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["max_tokens", "ignore_eos", "input_tokens", "prompt", "sharegpt", "turns", "api", "no_stream", "temperature", "seed"])]
+    scenario: Option<PathBuf>,
+    #[command(flatten)]
+    workload: WorkloadArgs,
+    /// Load before every level, with prompts of its own and one request per user at least.
+    #[arg(long, default_value = "0s")]
+    warmup: HumanDuration,
+    /// A request that takes longer has failed.
+    #[arg(long, default_value = "2m")]
+    request_timeout: HumanDuration,
+    /// The crate that holds `perf-tests/`.
+    #[arg(long, default_value = ".")]
+    root: PathBuf,
+}
+
+impl SweepFlags {
+    pub fn is_given(&self) -> bool {
+        !(self.targets.is_empty() && self.urls.is_empty())
+    }
+
+    /// Climbs the ladder with every target, and has what there is saved after each level.
+    pub fn sweep(&self, save: &dyn Fn(&Sweep) -> Result<(), StoreError>) -> anyhow::Result<Sweep> {
+        let suite = self.suite()?;
+        let targets = self.targets(suite.as_ref())?;
+        let ladder = self.ladder(suite.as_ref())?;
+        let cancel = Cancel::new();
+        cancel_on_interrupt(&cancel);
+        let run = this_run();
+        let progress = ProgressLine::default();
+        let listen = |event: Event| progress.show(event);
+        let sweeping = Sweeping {
+            ladder: &ladder,
+            run: &run,
+            targets: &targets,
+            launcher: Launcher::new(&run.id, PathBuf::from("."), &cancel, &listen),
+            cancel: &cancel,
+            listen: &listen,
+            save,
+        };
+        let swept = sweeping.run();
+        progress.clear();
+        Ok(swept?)
+    }
+
+    /// Read only where something of it is asked for.
+    fn suite(&self) -> anyhow::Result<Option<Suite>> {
+        match self.targets.is_empty() && self.scenario.is_none() {
+            true => Ok(None),
+            false => Ok(Some(suite::load(&self.root)?)),
+        }
+    }
+
+    fn targets(&self, suite: Option<&Suite>) -> anyhow::Result<Vec<TargetSpec>> {
+        let known = suite.map_or(const { &BTreeMap::new() }, |suite| &suite.targets);
+        let mut targets = Vec::new();
+        for name in &self.targets {
+            let found = known.get(name).ok_or_else(|| {
+                let help = did_you_mean(name, known.keys().map(String::as_str));
+                anyhow!("there is no target `{name}`: {help}")
+            })?;
+            targets.push(found.clone());
+        }
+        targets.extend(self.urls.iter().map(|(name, url)| endpoint(name, url)));
+        for (number, target) in targets.iter().enumerate() {
+            if targets[..number].iter().any(|other| other.name == target.name) {
+                bail!("two targets are called `{0}`: name them apart, such as --url {0}-2=URL", target.name);
+            }
+        }
+        Ok(targets)
+    }
+
+    fn ladder(&self, suite: Option<&Suite>) -> anyhow::Result<Ladder> {
+        Ok(Ladder {
+            workload: match (&self.scenario, suite) {
+                (Some(file), Some(suite)) => workload_of(file, suite)?,
+                _ => self.workload.workload(None),
+            },
+            axis: if self.rates.is_empty() { Axis::Users } else { Axis::RequestsPerS },
+            loads: if self.rates.is_empty() { self.closed_loads()? } else { self.open_loads() },
+            run: RunPlan {
+                warmup: self.warmup.0,
+                rounds: self.rounds,
+                sessions: self.sessions,
+                request_timeout: self.request_timeout.0.max(Duration::from_millis(1)),
+                on_suspected: OnSuspected::Warn,
+                records: false,
+            },
+            limits: self.limits.clone().unwrap_or_default(),
+            interleaved: self.interleaved,
+        })
+    }
+
+    fn closed_loads(&self) -> anyhow::Result<Vec<(f64, Load)>> {
+        let mut users = self.concurrency.clone();
+        users.sort_unstable();
+        users.dedup();
+        let load = |users: u32| match self.stop(4 * users) {
+            Stop::Requests(requests) if requests < users => bail!(
+                "--requests {requests} are too few for {users} users: expected at least one for each, or leave it out"
+            ),
+            stop => Ok((f64::from(users), Load::closed(users, stop))),
+        };
+        users.into_iter().map(load).collect()
+    }
+
+    fn open_loads(&self) -> Vec<(f64, Load)> {
+        let mut rates = self.rates.clone();
+        rates.sort_unstable_by(f64::total_cmp);
+        rates.dedup();
+        let load = |rate: f64| {
+            let stop = self.stop((rate * OPEN_S).ceil() as u32);
+            (rate, Load::open(rate, self.arrival, stop))
+        };
+        rates.into_iter().map(load).collect()
+    }
+
+    /// `usual` are a round's requests where nothing is said.
+    fn stop(&self, usual: u32) -> Stop {
+        match (&self.duration, self.requests) {
+            (Some(duration), _) => Stop::DurationMs(duration.0.as_millis() as u64),
+            (None, requests) => Stop::Requests(requests.unwrap_or(usual.max(LEAST_REQUESTS))),
+        }
+    }
+}
+
+/// Of a round, where nothing is said: fewer have no 95th percentile to speak of.
+const LEAST_REQUESTS: u32 = 16;
+/// How long a round at a rate lasts, where nothing is said.
+const OPEN_S: f64 = 10.0;
+
+fn rate(text: &str) -> Result<f64, String> {
+    let number = text.trim().parse::<f64>().ok().filter(|rate| rate.is_finite() && *rate > 0.0);
+    number.ok_or_else(|| "expected requests per second, greater than 0".into())
+}
+
+fn spacing(text: &str) -> Result<Spacing, String> {
+    match (text, text.strip_prefix("gamma:").and_then(|shape| rate(shape).ok())) {
+        ("constant", _) => Ok(Spacing::Constant),
+        ("poisson", _) => Ok(Spacing::Poisson),
+        (_, Some(shape)) => Ok(Spacing::Gamma(shape)),
+        _ => Err("expected constant, poisson or gamma:SHAPE with a shape above 0, such as gamma:0.5".into()),
+    }
+}
+
+/// `vllm=http://127.0.0.1:8000`, or the URL alone, which is then called by its host and port.
+fn named_url(text: &str) -> Result<(String, String), String> {
+    let (name, url) = match text.split_once('=') {
+        Some((name, url)) if !name.contains("://") => (Some(name.trim()), url),
+        _ => (None, text),
+    };
+    let address = Address::parse(url).map_err(|error| error.to_string())?;
+    match name {
+        Some("") => Err("the name before `=` is empty".into()),
+        Some(name) => Ok((name.to_owned(), url.to_owned())),
+        None => Ok((address.authority().to_owned(), url.to_owned())),
+    }
+}
+
+fn endpoint(name: &str, url: &str) -> TargetSpec {
+    TargetSpec {
+        name: name.to_owned(),
+        engine: EngineChoice::Auto,
+        model: None,
+        place: Place::Endpoint(Endpoint {
+            url: url.to_owned(),
+            old_url: None,
+            api_key_env: None,
+            headers: BTreeMap::new(),
+            hardware: None,
+        }),
+        proof: ProofPlan::default(),
+        unavailable: None,
+    }
+}
+
+fn workload_of(file: &Path, suite: &Suite) -> anyhow::Result<Workload> {
+    let wanted = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let found = suite.scenarios.iter().find(|scenario| scenario.id.file == wanted);
+    let found = found.ok_or_else(|| {
+        let help = did_you_mean(&wanted, suite.scenarios.iter().map(|scenario| scenario.id.file.as_str()));
+        anyhow!("there is no scenario file {SUITE_FOLDER}/scenarios/{wanted}.toml: {help}")
+    })?;
+    Ok(found.workload.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Command {
+        #[command(flatten)]
+        sweep: SweepFlags,
+    }
+
+    fn loads(flags: &str) -> Result<Vec<(f64, Load)>, String> {
+        let words = std::iter::once("sweep").chain(flags.split_whitespace());
+        let command = Command::try_parse_from(words).map_err(|error| error.to_string())?;
+        command.sweep.ladder(None).map(|ladder| ladder.loads).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_ladder_of_users_asks_every_user_four_times_and_nobody_less_than_sixteen_times() {
+        let found = loads("--url http://127.0.0.1:1 --concurrency 8,1,8").unwrap();
+        let expected = [(1.0, Stop::Requests(16)), (8.0, Stop::Requests(32))];
+        assert_eq!(found, expected.map(|(at, stop)| (at, Load::closed(at as u32, stop))));
+    }
+
+    #[test]
+    fn a_ladder_of_rates_asks_for_ten_seconds_in_rising_order() {
+        let found = loads("--url http://127.0.0.1:1 --rates 4,0.5 --arrival poisson").unwrap();
+        let expected = [(0.5, Stop::Requests(16)), (4.0, Stop::Requests(40))];
+        assert_eq!(found, expected.map(|(at, stop)| (at, Load::open(at, Spacing::Poisson, stop))));
+        let found = loads("--url http://127.0.0.1:1 --rates 4 --arrival gamma:0.5 --duration 3s").unwrap();
+        assert_eq!(found, [(4.0, Load::open(4.0, Spacing::Gamma(0.5), Stop::DurationMs(3000)))]);
+    }
+
+    #[test]
+    fn flags_that_contradict_each_other_or_mean_nothing_are_refused() {
+        for flags in ["--rates 1 --concurrency 2", "--rates 0", "--rates 1,nan", "--arrival poisson"] {
+            assert!(loads(&format!("--url http://127.0.0.1:1 {flags}")).is_err(), "{flags}");
+        }
+        for flags in ["--rates 2", "--max-tokens 8", "--interleaved"] {
+            let error = loads(flags).unwrap_err();
+            assert!(error.contains("--targets") && error.contains("--url"), "{error}");
+        }
+        assert!(loads("").is_ok(), "nothing is swept, and nothing is asked for");
+    }
+}
