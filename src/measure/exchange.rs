@@ -168,9 +168,16 @@ impl Peer {
         standing: &mut Standing,
     ) -> Result<Option<Connection>, Failure> {
         if head.status != OK {
-            let said = refusal(&short_body(&mut connection, &mut head.framing).await);
+            let said = match &head.coding {
+                Some(coding) => format!("its body is encoded ({coding})"),
+                None => refusal(&short_body(&mut connection, &mut head.framing).await),
+            };
             let detail = format!("HTTP {}: {said}", head.status);
             return Err(Failure { class: FailureClass::HttpStatus, detail });
+        }
+        if let Some(coding) = &head.coding {
+            let detail = format!("expected an answer as it is, found one that is encoded: {coding}");
+            return Err(Failure { class: FailureClass::BadPayload, detail });
         }
         let reply = &mut standing.reply;
         prepared.wire.read_headers(&|name| head.number(name), reply);

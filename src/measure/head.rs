@@ -11,6 +11,8 @@ pub struct Head {
     pub framing: Framing,
     /// Whether the connection may carry another request after this answer.
     pub keeps_alive: bool,
+    /// How the body is encoded, where it is not as it is.
+    pub coding: Option<String>,
     /// The headers that are numbers, by their names in lower case.
     pub numbers: Vec<(String, f64)>,
 }
@@ -22,8 +24,6 @@ pub enum BadHead {
     Syntax(#[from] httparse::Error),
     #[error("expected one content-length, found `{0}`")]
     Length(String),
-    #[error("expected an answer as it is, found one that is encoded: {0}")]
-    Encoded(String),
     #[error("expected an HTTP/1.1 answer, found headers of more than {} KiB", MAX_BYTES >> 10)]
     TooLong,
 }
@@ -56,9 +56,6 @@ impl Head {
     fn of(response: &Response) -> Result<Head, BadHead> {
         let headers = Headers(response.headers);
         let status = response.code.unwrap_or_default();
-        if let Some(coding) = headers.words("content-encoding").find(|coding| *coding != "identity") {
-            return Err(BadHead::Encoded(coding.to_owned()));
-        }
         let framing = match status {
             100..=199 | 204 | 304 => Framing::Over,
             _ => headers.framing()?,
@@ -69,6 +66,7 @@ impl Head {
             status,
             keeps_alive: wants_to && framing != Framing::UntilClose,
             framing,
+            coding: headers.words("content-encoding").find(|coding| *coding != "identity").map(str::to_owned),
             numbers: headers.numbers(),
         })
     }
@@ -163,6 +161,12 @@ mod tests {
     }
 
     #[test]
+    fn a_body_that_is_encoded_is_known_by_its_head() {
+        assert_eq!(with("Content-Encoding: identity, gzip").coding.as_deref(), Some("gzip"));
+        assert_eq!(with("Content-Encoding: identity").coding, None);
+    }
+
+    #[test]
     fn mere_line_feeds_and_a_missing_reason_are_fine() {
         assert_eq!(head("HTTP/1.1 200\nContent-Length: 7\n\n").framing, Framing::Length(7));
     }
@@ -175,8 +179,6 @@ mod tests {
         assert_eq!(refused(two), "expected one content-length, found `7, 8`");
         let negative = "HTTP/1.1 200 OK\r\nContent-Length: +7\r\n\r\n";
         assert_eq!(refused(negative), "expected one content-length, found `+7`");
-        let zipped = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n";
-        assert_eq!(refused(zipped), "expected an answer as it is, found one that is encoded: gzip");
         let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(MAX_HEADERS + 1));
         assert_eq!(refused(&many), "expected an HTTP/1.1 answer: too many headers");
         let long = format!("HTTP/1.1 200 OK\r\na: {}", "b".repeat(MAX_BYTES));

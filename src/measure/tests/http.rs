@@ -160,6 +160,15 @@ fn an_answer_that_is_compressed_is_bad_payload() {
 }
 
 #[test]
+fn a_refusal_that_is_compressed_is_a_refusal() {
+    let failure = failure(PATIENCE, |stream| {
+        write(stream, "HTTP/1.1 429 Slow Down\r\nContent-Encoding: br\r\nContent-Length: 2\r\n\r\nxx")
+    });
+    assert_eq!(failure.class, FailureClass::HttpStatus);
+    assert_eq!(failure.detail, "HTTP 429: its body is encoded (br)");
+}
+
+#[test]
 fn a_refusals_body_that_breaks_off_is_told_as_far_as_it_came() {
     let failure = failure(PATIENCE, |stream| {
         write(stream, "HTTP/1.1 503 Busy\r\nContent-Length: 100\r\n\r\nqueue is full");
