@@ -17,9 +17,19 @@ pub fn origin() -> Clock {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
     // Without one, every process has a clock of its own, and wall clocks put them together.
     let boot = boot.unwrap_or_else(|_| format!("process {} at {}", std::process::id(), now()));
-    let wall = clock_gettime(ClockId::Realtime);
-    let wall_ns = wall.tv_sec as u64 * 1_000_000_000 + wall.tv_nsec as u64;
-    Clock { boot: boot.trim().to_owned(), zero_unix_ns: wall_ns.saturating_sub(now()) }
+    Clock { boot: boot.trim().to_owned(), zero_unix_ns: wall_ahead_ns().max(0) as u64 }
+}
+
+/// How far the wall clock is ahead of [`now`].
+pub fn wall_ahead_ns() -> i64 {
+    const ATTEMPTS: u32 = 3;
+    let attempt = |_| {
+        let (before_ns, wall, after_ns) = (now(), clock_gettime(ClockId::Realtime), now());
+        let wall_ns = wall.tv_sec * 1_000_000_000 + wall.tv_nsec;
+        (after_ns - before_ns, wall_ns - (before_ns + (after_ns - before_ns) / 2) as i64)
+    };
+    // The thread may be interrupted between two looks at a clock: the quickest was not.
+    (0..ATTEMPTS).map(attempt).min().map_or(0, |(_, ahead_ns)| ahead_ns)
 }
 
 /// A sleeping thread is woken this much too late at worst when the machine is idle (Linux adds 50 µs of timer slack).

@@ -1,5 +1,6 @@
 //! Performance regression tests for LLM serving engines.
 
+pub mod arrival;
 pub mod baseline;
 pub mod bisection;
 pub mod calibration;

@@ -40,8 +40,19 @@ const CORE: &[&str] = &[
     "server_side",
 ];
 /// Each does one kind of I/O.
-const EDGES: &[&str] =
-    &["clock", "docker", "gpu", "launch", "machine", "measure", "simulator", "store", "suite", "telemetry"];
+const EDGES: &[&str] = &[
+    "arrival",
+    "clock",
+    "docker",
+    "gpu",
+    "launch",
+    "machine",
+    "measure",
+    "simulator",
+    "store",
+    "suite",
+    "telemetry",
+];
 /// Put everything together.
 const TOP: &[&str] = &["campaign", "harness", "cli", "lib", "main"];
 

@@ -11,7 +11,7 @@ use rustls_platform_verifier::ConfigVerifierExt;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::measure::socket::Socket;
+use crate::measure::socket::{Socket, Stream};
 
 /// A server and the path below which its routes are. Proxies of the environment are not used: they would be measured.
 #[derive(Clone)]
@@ -96,6 +96,7 @@ impl Address {
     async fn connect_unbounded(&self) -> std::io::Result<Socket> {
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
         stream.set_nodelay(true)?;
+        let stream = Stream::new(stream);
         Ok(match &self.tls {
             None => Socket::Plain(stream),
             Some(tls) => Socket::Tls(Box::new(tls.connector.connect(tls.server.clone(), stream).await?)),

@@ -9,8 +9,6 @@ use std::io;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::ReadBuf;
-
 use crate::clock;
 use crate::measure::address::Address;
 use crate::measure::framing::{BadFraming, Framing};
@@ -64,11 +62,16 @@ impl Connection {
         idle_ns <= IDLE_MAX_NS && self.inbox.is_empty() && self.socket.is_quiet()
     }
 
-    /// Sends a request and reads the head of its answer.
-    pub async fn ask(&mut self, request: &[&[u8]]) -> Result<Head, Broken> {
+    /// Takes a request up, so that nothing is left to do but to send it.
+    pub fn take_up(&mut self, request: &[&[u8]]) {
         self.outbox.clear();
         request.iter().for_each(|part| self.outbox.extend_from_slice(part));
         self.answered = false;
+        self.socket.await_from(clock::now());
+    }
+
+    /// Sends what was taken up and reads the head of its answer.
+    pub async fn ask(&mut self) -> Result<Head, Broken> {
         let mut sent = 0;
         let sending = poll_fn(|cx| self.poll_send(cx, &mut sent)).await;
         loop {
@@ -127,10 +130,8 @@ impl Connection {
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let mut space = ReadBuf::new(self.inbox.space());
-        ready!(self.socket.poll_read(cx, &mut space))?;
-        let length = space.filled().len();
-        self.inbox.filled(length, clock::now());
+        let length = ready!(self.socket.poll_read(cx, self.inbox.space()))?;
+        self.inbox.filled(length, self.socket.newest_ns());
         self.answered |= length > 0;
         Poll::Ready(Ok(length))
     }

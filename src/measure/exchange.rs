@@ -121,8 +121,9 @@ impl Peer {
     ) -> Result<Option<Connection>, Failure> {
         let (mut connection, mut fresh) = self.connection(held).await?;
         loop {
+            connection.take_up(&self.request(prepared, id));
             standing.sent_ns.get_or_insert_with(clock::now);
-            let broken = match connection.ask(&self.request(prepared, id)).await {
+            let broken = match connection.ask().await {
                 Ok(head) => return self.read(connection, head, prepared, standing).await,
                 Err(broken) => broken,
             };

@@ -1,25 +1,53 @@
-//! A TCP or TLS stream.
+//! A TCP or TLS stream whose bytes are dated by the system.
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use crate::arrival::Arrivals;
+use crate::record::Nanos;
+
 pub enum Socket {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(Stream),
+    Tls(Box<TlsStream<Stream>>),
+}
+
+/// A TCP stream that tells when what it read arrived.
+pub struct Stream {
+    tcp: TcpStream,
+    arrivals: Arrivals,
 }
 
 impl Socket {
-    pub fn poll_read(&mut self, cx: &mut Context<'_>, space: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    /// Takes note that an answer can't come earlier than now.
+    pub fn await_from(&mut self, now_ns: Nanos) {
+        let stream = match self {
+            Socket::Plain(stream) => stream,
+            Socket::Tls(stream) => stream.get_mut().0,
+        };
+        stream.arrivals.since(now_ns);
+    }
+
+    /// When the newest of what was read arrived at this machine.
+    pub fn newest_ns(&self) -> Nanos {
+        self.stream().arrivals.newest_ns()
+    }
+
+    /// How many bytes were read, none at the stream's end.
+    pub fn poll_read(&mut self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
         match self {
-            Socket::Plain(stream) => Pin::new(stream).poll_read(cx, space),
-            Socket::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, space),
+            Socket::Plain(stream) => stream.poll_recv(cx, space),
+            Socket::Tls(stream) => {
+                let mut space = ReadBuf::new(space);
+                ready!(Pin::new(stream.as_mut()).poll_read(cx, &mut space))?;
+                Poll::Ready(Ok(space.filled().len()))
+            }
         }
     }
 
@@ -41,11 +69,7 @@ impl Socket {
     /// Whether the server still listens and has said nothing, as far as can be known without sending.
     pub fn is_quiet(&mut self) -> bool {
         // Asks the system itself: the event loop may not have looked at this socket yet.
-        let tcp: &TcpStream = match self {
-            Socket::Plain(stream) => stream,
-            Socket::Tls(stream) => stream.get_ref().0,
-        };
-        let found = recv(tcp, &mut [0u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+        let found = recv(&self.stream().tcp, &mut [0u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT);
         match (found, self) {
             (Err(Errno::AGAIN), _) => true,
             // TLS has things to say of its own.
@@ -56,5 +80,68 @@ impl Socket {
             }
             _ => false,
         }
+    }
+
+    fn stream(&self) -> &Stream {
+        match self {
+            Socket::Plain(stream) => stream,
+            Socket::Tls(stream) => stream.get_ref().0,
+        }
+    }
+}
+
+impl Stream {
+    pub fn new(tcp: TcpStream) -> Stream {
+        Stream { arrivals: Arrivals::at(&tcp), tcp }
+    }
+
+    fn poll_recv(&mut self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
+        let Stream { tcp, arrivals } = self;
+        loop {
+            ready!(tcp.poll_read_ready(cx))?;
+            let mut read = None;
+            let tried = tcp.try_io(Interest::READABLE, || {
+                let length = arrivals.read(tcp, space)?;
+                read = Some(length);
+                // What did not fill the space was all there is: the event loop need not find that out by another read.
+                match (1..space.len()).contains(&length) {
+                    true => Err(io::ErrorKind::WouldBlock.into()),
+                    false => Ok(()),
+                }
+            });
+            match (read, tried) {
+                (Some(length), _) => return Poll::Ready(Ok(length)),
+                (None, Err(error)) if error.kind() != io::ErrorKind::WouldBlock => {
+                    return Poll::Ready(Err(error));
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        space: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let length = ready!(self.poll_recv(cx, space.initialize_unfilled()))?;
+        space.advance(length);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.tcp).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
     }
 }
