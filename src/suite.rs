@@ -32,7 +32,10 @@ pub fn load_with(root: &Path, environment: Environment) -> Result<Suite, SuiteEr
         prompts: &|file| fs::read_to_string(suite_folder.join(file)).map_err(|error| error.to_string()),
     });
     match suite {
-        Ok(suite) if errors.is_empty() => Ok(suite),
+        Ok(mut suite) if errors.is_empty() => {
+            suite.targets.values_mut().for_each(|target| target.paths_below(&suite_folder));
+            Ok(suite)
+        }
         Ok(_) => Err(SuiteErrors(errors)),
         Err(found) => {
             errors.extend(found.0);

@@ -3,6 +3,7 @@
 mod container;
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -63,6 +64,8 @@ pub struct Endpoint {
     pub api_key_env: Option<String>,
     /// Sent with every request.
     pub headers: BTreeMap<String, Secret>,
+    /// The certificates, as PEM, of the authorities that may vouch for it, if not those that the system trusts.
+    pub ca_file: Option<PathBuf>,
     /// What the endpoint runs on, as a slug for its baselines' folder: `l40s`.
     pub hardware: Option<String>,
 }
@@ -71,6 +74,13 @@ impl TargetSpec {
     /// Whether every session has an engine that was started for it.
     pub fn restarts(&self) -> bool {
         !matches!(self.place, Place::Endpoint(_))
+    }
+
+    /// Has relative paths count from this folder.
+    pub fn paths_below(&mut self, folder: &Path) {
+        if let Place::Endpoint(Endpoint { ca_file: Some(file), .. }) = &mut self.place {
+            *file = folder.join(&file);
+        }
     }
 }
 

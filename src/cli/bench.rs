@@ -56,6 +56,9 @@ pub struct Args {
     /// An HTTP header that goes with every request, such as "X-Team: perf".
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
     headers: Vec<(String, Secret)>,
+    /// The certificates, as PEM, of the authorities that may vouch for the server, if not those that the system trusts.
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// Write the report to this file, and beside it, as `.records`, what became of every request.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -110,7 +113,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn base_url(text: &str) -> Result<String, AddressError> {
-    Address::parse(text).map(|_| text.to_owned())
+    Address::parse(text, None).map(|_| text.to_owned())
 }
 
 fn header(text: &str) -> Result<(String, Secret), String> {
@@ -208,6 +211,7 @@ impl Args {
                 old_url: None,
                 api_key_env: self.api_key_env.clone(),
                 headers: self.headers.iter().cloned().collect(),
+                ca_file: self.ca_file.clone(),
                 hardware: None,
             }),
             proof: ProofPlan::default(),

@@ -61,6 +61,10 @@ pub struct SweepFlags {
     /// A server's base URL, with or without a name before it: `vllm=http://127.0.0.1:8000`. May be given several times.
     #[arg(long = "url", value_name = "[NAME=]URL", value_parser = named_url)]
     urls: Vec<(String, String)>,
+    /// The certificates, as PEM, of the authorities that may vouch for the servers at https:// URLs, if not those that the
+    /// system trusts.
+    #[arg(long, value_name = "FILE", requires = "urls")]
+    ca_file: Option<PathBuf>,
     /// Users of every level, each sending its next request when the last one is answered.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 4, 8, 16, 32],
         value_parser = clap::value_parser!(u32).range(1..))]
@@ -154,7 +158,7 @@ impl SweepFlags {
             })?;
             targets.push(found.clone());
         }
-        targets.extend(self.urls.iter().map(|(name, url)| endpoint(name, url)));
+        targets.extend(self.urls.iter().map(|(name, url)| endpoint(name, url, self.ca_file.as_deref())));
         for (number, target) in targets.iter().enumerate() {
             if targets[..number].iter().any(|other| other.name == target.name) {
                 bail!("two targets are called `{0}`: name them apart, such as --url {0}-2=URL", target.name);
@@ -242,7 +246,7 @@ fn named_url(text: &str) -> Result<(String, String), String> {
         Some((name, url)) if !name.contains("://") => (Some(name.trim()), url),
         _ => (None, text),
     };
-    let address = Address::parse(url).map_err(|error| error.to_string())?;
+    let address = Address::parse(url, None).map_err(|error| error.to_string())?;
     match name {
         Some("") => Err("the name before `=` is empty".into()),
         Some(name) => Ok((name.to_owned(), url.to_owned())),
@@ -250,7 +254,7 @@ fn named_url(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn endpoint(name: &str, url: &str) -> TargetSpec {
+fn endpoint(name: &str, url: &str, ca_file: Option<&Path>) -> TargetSpec {
     TargetSpec {
         name: name.to_owned(),
         engine: EngineChoice::Auto,
@@ -260,6 +264,7 @@ fn endpoint(name: &str, url: &str) -> TargetSpec {
             old_url: None,
             api_key_env: None,
             headers: BTreeMap::new(),
+            ca_file: ca_file.filter(|_| url.starts_with("https:")).map(Path::to_owned),
             hardware: None,
         }),
         proof: ProofPlan::default(),

@@ -18,6 +18,7 @@ impl Launcher<'_> {
         let access = Access {
             api_key: endpoint.api_key_env.as_deref().map(api_key).transpose()?,
             headers: endpoint.headers.clone(),
+            ca_file: endpoint.ca_file.clone(),
             url: url.clone(),
         };
         let engine = match target.engine.kind() {

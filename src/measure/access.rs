@@ -1,6 +1,7 @@
 //! Where a server is, and what opens it.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
@@ -14,6 +15,8 @@ pub struct Access {
     pub api_key: Option<Secret>,
     /// Sent with every request. They go before the client's own, the key's among them.
     pub headers: BTreeMap<String, Secret>,
+    /// The certificates, as PEM, of the authorities that may vouch for the server, if not those that the system trusts.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// The value is not shown: it may be a secret.

@@ -1,17 +1,19 @@
 //! Where requests go: a base URL, taken apart.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
 use http::uri::Scheme;
 use rustls::pki_types::ServerName;
-use rustls_platform_verifier::ConfigVerifierExt;
+use rustls::{CertificateError, ClientConfig};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::measure::socket::{Socket, Stream};
+use crate::measure::trust::client_config;
 
 /// A server and the path below which its routes are. Proxies of the environment are not used: they would be measured.
 #[derive(Clone)]
@@ -27,7 +29,7 @@ pub struct Address {
 
 #[derive(Clone)]
 struct Tls {
-    connector: TlsConnector,
+    config: Arc<ClientConfig>,
     server: ServerName<'static>,
 }
 
@@ -40,8 +42,9 @@ pub enum AddressError {
 }
 
 impl Address {
-    /// Takes a base URL with or without a trailing `/v1`.
-    pub fn parse(url: &str) -> Result<Address, AddressError> {
+    /// Takes a base URL with or without a trailing `/v1`, and the certificates of the authorities to be trusted, if not
+    /// the system's.
+    pub fn parse(url: &str, ca_file: Option<&Path>) -> Result<Address, AddressError> {
         let wrong = |why: String| AddressError::Url { found: url.to_owned(), why };
         let uri: Uri = url.trim().parse().map_err(|error| wrong(format!("{error}")))?;
         let authority = uri.authority().ok_or_else(|| wrong("it names no host".into()))?;
@@ -53,13 +56,16 @@ impl Address {
             Some(scheme) if *scheme == Scheme::HTTPS => true,
             _ => return Err(wrong("it has to begin with http:// or https://".into())),
         };
+        if ca_file.is_some() && !secure {
+            return Err(wrong("a CA file is of use with https:// only".into()));
+        }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
         let path = uri.path().trim_end_matches('/');
         Ok(Address {
             prefix: path.strip_suffix("/v1").unwrap_or(path).to_owned(),
             authority: authority.to_string(),
-            tls: secure.then(|| Tls::new(&host)).transpose()?,
+            tls: secure.then(|| Tls::new(&host, ca_file)).transpose()?,
             host,
             port,
         })
@@ -84,11 +90,16 @@ impl Address {
         self.host == "localhost" || self.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
     }
 
+    /// How TLS is spoken, where it is.
+    pub fn tls_config(&self) -> Option<&ClientConfig> {
+        self.tls.as_ref().map(|tls| &*tls.config)
+    }
+
     /// Opens a connection, TLS included.
     pub async fn connect(&self, timeout: Duration) -> Result<Socket, String> {
         match tokio::time::timeout(timeout, self.connect_unbounded()).await {
             Ok(Ok(socket)) => Ok(socket),
-            Ok(Err(error)) => Err(format!("no connection to {}: {error}", self.authority)),
+            Ok(Err(error)) => Err(format!("no connection to {}: {error}{}", self.authority, hint(&error))),
             Err(_) => Err(format!("no connection to {} within {timeout:?}", self.authority)),
         }
     }
@@ -99,21 +110,31 @@ impl Address {
         let stream = Stream::new(stream);
         Ok(match &self.tls {
             None => Socket::Plain(stream),
-            Some(tls) => Socket::Tls(Box::new(tls.connector.connect(tls.server.clone(), stream).await?)),
+            Some(tls) => {
+                let connector = TlsConnector::from(tls.config.clone());
+                Socket::Tls(Box::new(connector.connect(tls.server.clone(), stream).await?))
+            }
         })
     }
 }
 
 impl Tls {
-    fn new(host: &str) -> Result<Tls, AddressError> {
-        // Another part of the process may have installed a provider already; any one will do.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+    fn new(host: &str, ca_file: Option<&Path>) -> Result<Tls, AddressError> {
         let failed = |why: String| AddressError::Tls { host: host.to_owned(), why };
-        let mut config =
-            rustls::ClientConfig::with_platform_verifier().map_err(|error| failed(error.to_string()))?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let config = Arc::new(client_config(ca_file).map_err(failed)?);
         let server = ServerName::try_from(host.to_owned()).map_err(|error| failed(error.to_string()))?;
-        Ok(Tls { connector: TlsConnector::from(Arc::new(config)), server })
+        Ok(Tls { config, server })
+    }
+}
+
+/// What to do about a connection that could not be opened, where that is known.
+fn hint(error: &std::io::Error) -> &'static str {
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match tls {
+        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+            "; give the certificate of its authority as `ca_file` (`--ca-file`)"
+        }
+        _ => "",
     }
 }
 
@@ -122,7 +143,7 @@ mod tests {
     use super::*;
 
     fn parsed(url: &str) -> (String, u16, String) {
-        let address = Address::parse(url).unwrap();
+        let address = Address::parse(url, None).unwrap();
         (address.host.clone(), address.port, address.target("/v1/models"))
     }
 
@@ -142,13 +163,13 @@ mod tests {
     #[test]
     fn a_route_has_its_whole_url_again() {
         for url in ["http://127.0.0.1:8000", "https://h/llm"] {
-            assert_eq!(Address::parse(url).unwrap().url("/health"), format!("{url}/health"));
+            assert_eq!(Address::parse(url, None).unwrap().url("/health"), format!("{url}/health"));
         }
     }
 
     #[test]
     fn loopback_is_this_machine() {
-        let is_loopback = |url| Address::parse(url).unwrap().is_loopback();
+        let is_loopback = |url| Address::parse(url, None).unwrap().is_loopback();
         assert!(is_loopback("http://127.0.0.1:8000/v1") && is_loopback("http://localhost:80"));
         assert!(is_loopback("http://[::1]:80") && !is_loopback("https://llm.example.com/v1"));
     }
@@ -156,7 +177,7 @@ mod tests {
     #[test]
     fn what_is_no_url_is_refused_in_words() {
         for url in ["", "localhost:8000", "ftp://h", "http://", "http://user:secret@h/", "h"] {
-            let error = Address::parse(url).err().map(|error| error.to_string());
+            let error = Address::parse(url, None).err().map(|error| error.to_string());
             assert!(error.is_some_and(|error| error.starts_with("expected a URL such as")), "{url}");
         }
     }

@@ -15,6 +15,7 @@ mod recognition;
 mod schedule;
 mod small_talk;
 mod socket;
+mod trust;
 
 use std::time::Duration;
 
@@ -127,7 +128,7 @@ pub enum ClientError {
 
 impl Client {
     pub fn new(settings: ClientSettings) -> Result<Client, ClientError> {
-        let address = Address::parse(&settings.access.url)?;
+        let address = Address::parse(&settings.access.url, settings.access.ca_file.as_deref())?;
         let headers = settings.access.header_map()?;
         Ok(Client {
             runtime: runtime()?,

@@ -6,6 +6,7 @@ use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap};
 
 use crate::measure::address::Address;
+use crate::measure::trust::install_provider;
 
 /// An ordinary HTTP client. The load itself goes over connections of its own, on which nothing else is ever sent.
 pub struct SmallTalk(reqwest::Client);
@@ -15,9 +16,12 @@ const LONGEST_POST: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl SmallTalk {
     pub fn new(address: &Address, headers: HeaderMap) -> Result<SmallTalk, reqwest::Error> {
-        // Another part of the process may have installed a provider already; any one will do.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        install_provider();
         let builder = reqwest::Client::builder().timeout(TIMEOUT).default_headers(headers);
+        let builder = match address.tls_config() {
+            Some(config) => builder.tls_backend_preconfigured(config.clone()),
+            None => builder,
+        };
         // A connection that waits for the next question may be closed by then.
         let builder = builder.pool_max_idle_per_host(0);
         let builder = if address.is_loopback() { builder.no_proxy() } else { builder };

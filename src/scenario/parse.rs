@@ -152,6 +152,8 @@ fn stem(path: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::engine::{EngineChoice, EngineKind};
     use crate::target::{ContainerSpec, Gpus, Place};
@@ -276,6 +278,18 @@ itl_ms_p99 = { max = 50 }
         let overrides = "targets.staging.url=http://x:8000,targets.staging.headers={ X-Key = '${KEY}' }";
         let reason = suite(CHAT, overrides).unwrap().targets["staging"].unavailable.clone();
         assert!(reason.unwrap().starts_with("environment variable KEY is not set (TOLLGATE_SET:"));
+    }
+
+    #[test]
+    fn an_authority_goes_with_tls_only_and_its_file_is_in_the_suites_folder() {
+        let staging = |url: &str| format!("targets.staging.url={url},targets.staging.ca_file=ca.pem");
+        let refused = suite(CHAT, &staging("http://x:8000")).unwrap_err();
+        assert!(refused.to_string().contains("`ca_file` goes with https:// only"), "{refused}");
+        let mut suite = suite(CHAT, &staging("https://x")).unwrap();
+        let target = suite.targets.get_mut("staging").unwrap();
+        target.paths_below(Path::new("/crate/perf-tests"));
+        let Place::Endpoint(endpoint) = &target.place else { panic!("staging is an endpoint") };
+        assert_eq!(endpoint.ca_file.as_deref(), Some(Path::new("/crate/perf-tests/ca.pem")));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `targets.toml`: where engines are to be had.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -46,6 +47,9 @@ pub(super) struct TargetTable {
     pub api_key_env: Option<String>,
     /// HTTP headers that go with every request, such as { X-Team = "${TEAM}" }. No output shows their values.
     pub headers: Option<BTreeMap<String, String>>,
+    /// The certificates, as PEM, of the authorities that may vouch for the URL's server, if not those that the system
+    /// trusts: a file, relative to this one's folder.
+    pub ca_file: Option<PathBuf>,
     /// What the engine runs on, as a short word for its baselines' folder: "l40s".
     pub hardware: Option<String>,
     /// The image of the engine's container, with tag or digest: "vllm/vllm-openai:v0.31.0". The keys below go with it.
@@ -161,6 +165,7 @@ impl TargetTable {
             ("old_url", self.old_url.is_some()),
             ("api_key_env", self.api_key_env.is_some()),
             ("headers", self.headers.is_some()),
+            ("ca_file", self.ca_file.is_some()),
         ]
     }
 }
@@ -275,6 +280,10 @@ impl Check<'_, '_> {
         if let Some(old_url) = &table.old_url {
             self.check_url("old_url", old_url)?;
         }
+        if table.ca_file.is_some() {
+            self.check_is_tls("url", Some(&url))?;
+            self.check_is_tls("old_url", table.old_url.as_deref())?;
+        }
         if let Some(variable) = table.api_key_env.as_ref().filter(|_| !self.is_unset("api_key_env"))
             && !is_variable_name(variable)
         {
@@ -288,6 +297,7 @@ impl Check<'_, '_> {
             old_url: table.old_url,
             api_key_env: table.api_key_env,
             headers,
+            ca_file: table.ca_file,
             hardware: table.hardware,
         })
     }
@@ -324,6 +334,15 @@ impl Check<'_, '_> {
             },
         };
         Err(self.error(key, message).help(help))
+    }
+
+    /// An authority vouches for nobody whose URL has no TLS.
+    fn check_is_tls(&self, key: &str, url: Option<&str>) -> Result<(), ConfigError> {
+        let Some(url) = url.filter(|url| !self.is_unset(key) && !url.starts_with("https:")) else {
+            return Ok(());
+        };
+        let message = format!("`ca_file` goes with https:// only, and `{key}` is `{url}`");
+        Err(self.key_error("ca_file", message).help("remove it, or change the URL"))
     }
 
     /// Why the target is not to be had, if one of its strings names a variable that is not set.

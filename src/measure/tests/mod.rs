@@ -4,6 +4,7 @@ mod conversations;
 mod http;
 mod server;
 mod small_talk;
+mod tls;
 
 use std::collections::HashSet;
 use std::net::{TcpListener, TcpStream};

@@ -59,7 +59,7 @@ impl Server {
     }
 }
 
-fn read_request(reader: &mut impl BufRead, connection: u32, before: u32) -> Option<Seen> {
+pub fn read_request(reader: &mut impl BufRead, connection: u32, before: u32) -> Option<Seen> {
     let mut line = || {
         let mut line = String::new();
         let read = reader.read_line(&mut line).ok()?;
@@ -86,15 +86,15 @@ pub const END: &str = concat!(
 );
 
 /// Clients hang up in some tests, so that a write may fail.
-pub fn write(stream: &mut TcpStream, text: &str) -> bool {
+pub fn write(stream: &mut impl Write, text: &str) -> bool {
     stream.write_all(text.as_bytes()).is_ok()
 }
 
-pub fn chunk(stream: &mut TcpStream, text: &str) -> bool {
+pub fn chunk(stream: &mut impl Write, text: &str) -> bool {
     write(stream, &format!("{:x}\r\n{text}\r\n", text.len()))
 }
 
-pub fn answer_well(stream: &mut TcpStream) -> bool {
+pub fn answer_well(stream: &mut impl Write) -> bool {
     write(stream, HEAD)
         && chunk(stream, TOKEN)
         && chunk(stream, TOKEN)
@@ -108,7 +108,7 @@ pub fn reset(stream: &TcpStream) -> bool {
     false
 }
 
-pub fn answer_json(stream: &mut TcpStream, status: u16, body: &str) -> bool {
+pub fn answer_json(stream: &mut impl Write, status: u16, body: &str) -> bool {
     let length = body.len();
     write(stream, &format!("HTTP/1.1 {status} Said\r\nContent-Length: {length}\r\n\r\n{body}"))
 }
