@@ -15,28 +15,29 @@ use crate::load::DueTimes;
 use crate::record::Nanos;
 
 /// A thread of its own that keeps absolute moments. The event loop's own timers come by whole milliseconds; this thread
-/// sleeps until shortly before a moment and spins for the rest. It ends with the round that dropped this.
+/// sleeps until shortly before a moment and announces it, and the event loop spins for the rest, so that nothing lies
+/// between the moment and what is done in it. It ends with the round that dropped this.
 pub struct Pacer {
     appointments: Sender<Nanos>,
 }
 
-/// Moments that have come.
+/// Moments that are announced.
 pub struct Moments(UnboundedReceiver<Nanos>);
 
-/// With a timer slack of 1 ns the system wakes a thread some 20 µs late. Spinning for longer would take the processor
-/// from an event loop that may have to share it.
-const SPIN_NS: Nanos = 50_000;
+/// What it takes to wake this thread, and from here the event loop. What is left of it the event loop spins; answers that
+/// arrive meanwhile are dated by the system.
+const AHEAD_NS: Nanos = 80_000;
 
 impl Pacer {
     /// Keeps the planned moments, which are counted from `origin_ns`, and those that are appointed later.
     pub fn start(planned: DueTimes, origin_ns: Nanos) -> io::Result<(Pacer, Moments)> {
         let (appointments, appointed) = channel();
-        let (come, moments) = unbounded_channel();
+        let (announced, moments) = unbounded_channel();
         std::thread::Builder::new().name("tollgate-pacer".into()).spawn(move || {
             // Where this is forbidden, wake-ups are up to 50 µs later.
             let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
             let planned = planned.map(|due_ns| origin_ns + due_ns);
-            Diary { planned: planned.peekable(), appointed, later: BinaryHeap::new() }.keep(&come);
+            Diary { planned: planned.peekable(), appointed, later: BinaryHeap::new() }.keep(&announced);
         })?;
         Ok((Pacer { appointments }, Moments(moments)))
     }
@@ -49,10 +50,13 @@ impl Pacer {
 }
 
 impl Moments {
-    /// The next moment that has come; waits for ever when there is none.
+    /// The next moment, once it has come; waits for ever when there is none.
     pub async fn next(&mut self) -> Nanos {
         match self.0.recv().await {
-            Some(due_ns) => due_ns,
+            Some(due_ns) => {
+                clock::sleep_until(due_ns);
+                due_ns
+            }
             None => std::future::pending().await,
         }
     }
@@ -66,17 +70,16 @@ struct Diary<P: Iterator<Item = Nanos>> {
 
 impl<P: Iterator<Item = Nanos>> Diary<P> {
     /// Returns when nobody listens any more.
-    fn keep(mut self, come: &UnboundedSender<Nanos>) {
+    fn keep(mut self, announced: &UnboundedSender<Nanos>) {
         while let Some(due_ns) = self.earliest() {
-            let asleep_ns = due_ns.saturating_sub(clock::now()).saturating_sub(SPIN_NS);
+            let asleep_ns = due_ns.saturating_sub(clock::now()).saturating_sub(AHEAD_NS);
             // Also where there is no time to sleep: the one that comes may be earlier.
             match self.appointed.recv_timeout(Duration::from_nanos(asleep_ns)) {
                 Ok(appointment) => self.later.push(Reverse(appointment)),
                 Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {
-                    clock::sleep_until(due_ns);
                     self.strike(due_ns);
-                    if come.send(due_ns).is_err() {
+                    if announced.send(due_ns).is_err() {
                         return;
                     }
                 }
