@@ -22,6 +22,7 @@ pub struct Calibration {
     /// How many files a process may open, which connections are too; `None` is no limit.
     pub open_files: Option<u64>,
     pub levels: Vec<Level>,
+    pub paces: Vec<Pace>,
 }
 
 /// One load, and how far the client's times were from the engine's, in either direction.
@@ -46,6 +47,21 @@ pub struct Level {
     pub engine_late_ms: Distribution,
 }
 
+/// An open load of a rate, and how its schedule was kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pace {
+    /// As asked for.
+    pub requests_per_s: f64,
+    pub requests: u64,
+    pub failed: u64,
+    /// Requests that the client came to too late.
+    pub not_sent: u64,
+    /// From the first request's sending to the last one's.
+    pub achieved_per_s: f64,
+    pub due_to_sent_ms: Distribution,
+}
+
 /// A request as the engine saw it.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
@@ -57,26 +73,40 @@ pub struct Seen<'a> {
 /// A 99th percentile of ITL's error beyond this is distortion.
 pub const DISTORTION_MS: f64 = 1.0;
 
+/// A rate that was asked for is met give or take its scatter.
+const RATE_SLACK: f64 = 1.01;
+
+/// A 99th percentile of what lay between due and sent beyond this is an open load out of step.
+pub const OUT_OF_STEP_MS: f64 = 1.0;
+
 impl Calibration {
-    /// The most streams, tokens and requests per second that were measured without distortion.
+    /// The most streams, tokens and requests per second that were measured without distortion, and the highest rate that
+    /// was kept.
     pub fn limits(&self) -> Option<Limits> {
         let sound = || self.levels.iter().filter(|level| level.is_sound());
         Some(Limits {
             streams: sound().map(|level| level.streams).max()?,
             tokens_per_s: sound().map(|level| level.tokens_per_s).fold(0.0, f64::max),
             requests_per_s: sound().map(|level| level.requests_per_s).fold(0.0, f64::max),
+            rate_per_s: self
+                .paces
+                .iter()
+                .filter(|pace| pace.is_kept())
+                .map(|pace| pace.requests_per_s)
+                .reduce(f64::max),
         })
     }
 
     /// In words, where a load went beyond what this machine was calibrated for.
     pub fn doubt(&self, load: &Load, summary: &Summary) -> Option<String> {
         let limits = self.limits()?;
-        let tokens_per_s = summary.value(Metric::Rate(Rate::OutputTokensPerS)).unwrap_or(0.0);
-        let beyond = [
-            ("streams", f64::from(load.connections()), f64::from(limits.streams)),
-            ("output tokens per second", tokens_per_s, limits.tokens_per_s),
-        ];
-        let (what, found, limit) = beyond.into_iter().find(|(_, found, limit)| found > limit)?;
+        let per_s = |rate| summary.value(Metric::Rate(rate)).unwrap_or(0.0);
+        let streams = load.users().map(|users| ("streams", f64::from(users), f64::from(limits.streams)));
+        let rate = limits.rate_per_s.filter(|_| load.is_open());
+        let rate = rate.map(|limit| ("requests per second", per_s(Rate::RequestsPerS), limit * RATE_SLACK));
+        let tokens = ("output tokens per second", per_s(Rate::OutputTokensPerS), limits.tokens_per_s);
+        let mut beyond = streams.into_iter().chain(rate).chain([tokens]);
+        let (what, found, limit) = beyond.find(|(_, found, limit)| found > limit)?;
         Some(format!(
             "{} {what} are more than the {} up to which `tollgate calibrate` found this machine's client exact",
             figures::number(found),
@@ -90,6 +120,44 @@ pub struct Limits {
     pub streams: u32,
     pub tokens_per_s: f64,
     pub requests_per_s: f64,
+    /// Of open loads; `None` if none was kept.
+    pub rate_per_s: Option<f64>,
+}
+
+impl Pace {
+    /// How requests that were due at a rate were sent.
+    pub fn of(requests_per_s: f64, records: &[RequestRecord]) -> Pace {
+        let mut pace = Pace {
+            requests_per_s,
+            requests: records.len() as u64,
+            failed: 0,
+            not_sent: 0,
+            achieved_per_s: 0.0,
+            due_to_sent_ms: Distribution::new(),
+        };
+        let (mut first_ns, mut last_ns) = (Nanos::MAX, 0);
+        for record in records {
+            if !record.is_sent() {
+                pace.not_sent += 1;
+                continue;
+            }
+            pace.failed += u64::from(record.outcome.is_err());
+            pace.due_to_sent_ms.record_ms(ms(record.due_ns, record.sent_ns));
+            (first_ns, last_ns) = (first_ns.min(record.sent_ns), last_ns.max(record.sent_ns));
+        }
+        let gaps = pace.due_to_sent_ms.count().saturating_sub(1);
+        if gaps > 0 {
+            pace.achieved_per_s = gaps as f64 / (ms(first_ns, last_ns) / 1e3);
+        }
+        pace
+    }
+
+    pub fn is_kept(&self) -> bool {
+        self.failed == 0
+            && self.not_sent == 0
+            && !self.due_to_sent_ms.is_empty()
+            && self.due_to_sent_ms.quantile_ms(0.99) <= OUT_OF_STEP_MS
+    }
 }
 
 impl Level {
@@ -146,9 +214,10 @@ fn ms(from_ns: Nanos, to_ns: Nanos) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::Stop;
+    use crate::load::{Spacing, Stop};
     use crate::record::TokenCount;
     use crate::server_side::ServerTimes;
+    use crate::summary::RequestCounts;
 
     const MS: u64 = 1_000_000;
 
@@ -177,7 +246,7 @@ mod tests {
 
     fn calibration(levels: Vec<Level>) -> Calibration {
         let (tollgate, taken, machine) = ("0".into(), "t".into(), "m".into());
-        Calibration { tollgate, taken, machine, apart: true, open_files: None, levels }
+        Calibration { tollgate, taken, machine, apart: true, open_files: None, levels, paces: Vec::new() }
     }
 
     #[test]
@@ -217,5 +286,42 @@ mod tests {
         assert!(streams.starts_with("33.0 streams are more than the 32.0"), "{streams}");
         let tokens = calibration.doubt(&load(2), &summary(3100)).unwrap();
         assert!(tokens.starts_with("3100 output tokens per second"), "{tokens}");
+    }
+
+    /// Sent so many microseconds after it was due, a request every 10 ms.
+    fn paced(lags_us: &[u64]) -> Pace {
+        let sent = |(number, lag_us): (usize, &u64)| {
+            let due_ns = number as u64 * 10 * MS;
+            RequestRecord { due_ns, sent_ns: due_ns + lag_us * 1000, ..record(&[1000]) }
+        };
+        Pace::of(100.0, &lags_us.iter().enumerate().map(sent).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_pace_is_kept_where_requests_are_sent_when_they_are_due() {
+        let kept = paced(&[50; 200]);
+        assert!(kept.is_kept());
+        assert!((kept.achieved_per_s - 100.0).abs() < 1e-9);
+        let late = paced(&[[50; 100], [1500; 100]].concat());
+        assert!(!late.is_kept());
+        let mut unsent = kept.clone();
+        unsent.not_sent = 1;
+        assert!(!unsent.is_kept());
+        assert!(!Pace::of(100.0, &[]).is_kept());
+    }
+
+    #[test]
+    fn an_open_load_is_held_against_the_rates_that_were_kept() {
+        let mut calibration = calibration(vec![level(32, 0.1, 3000.0)]);
+        let load = Load::open(150.0, Spacing::Poisson, Stop::Requests(1000));
+        let summary = |succeeded| {
+            let requests = RequestCounts { succeeded, ..RequestCounts::default() };
+            Summary { window_s: 1.0, requests, ..Summary::default() }
+        };
+        assert_eq!(calibration.doubt(&load, &summary(150)), None);
+        calibration.paces.push(paced(&[50; 200]));
+        assert_eq!(calibration.doubt(&load, &summary(100)), None);
+        let doubt = calibration.doubt(&load, &summary(150)).unwrap();
+        assert!(doubt.starts_with("150 requests per second are more than the 101"), "{doubt}");
     }
 }

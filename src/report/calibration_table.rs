@@ -1,6 +1,6 @@
 //! A calibration as a table.
 
-use crate::calibration::{Calibration, DISTORTION_MS, Level};
+use crate::calibration::{Calibration, DISTORTION_MS, Level, OUT_OF_STEP_MS, Pace};
 use crate::distribution::Distribution;
 use crate::figures;
 use crate::report::columns::{Align, Columns};
@@ -25,6 +25,7 @@ pub fn calibration_table(calibration: &Calibration) -> String {
     calibration.levels.iter().for_each(|level| columns.row(row(level)));
     let mut lines = columns.lines();
     lines.push("Errors and lateness: p50 / p99 in ms.".into());
+    lines.extend(paces(&calibration.paces));
     lines.push(match calibration.limits() {
         Some(limits) => format!(
             "Exact (p99 of ITL's error within {DISTORTION_MS} ms) up to {} streams, {} tokens/s, {} requests/s of those tried.",
@@ -54,11 +55,46 @@ pub fn calibration_table(calibration: &Calibration) -> String {
     lines.join("\n")
 }
 
-fn row(level: &Level) -> [String; 10] {
-    let both = |of: &Distribution| match of.is_empty() {
+/// A table of its own, and up to where the schedule was kept.
+fn paces(paces: &[Pace]) -> Vec<String> {
+    if paces.is_empty() {
+        return Vec::new();
+    }
+    let mut columns = Columns::new(
+        ["open load", "achieved", "requests", "failed", "not sent", "due to sent"],
+        [Align::Right; 6],
+    );
+    for pace in paces {
+        columns.row([
+            format!("{} requests/s", pace.requests_per_s),
+            format!("{:.2}", pace.achieved_per_s),
+            pace.requests.to_string(),
+            pace.failed.to_string(),
+            pace.not_sent.to_string(),
+            both(&pace.due_to_sent_ms),
+        ]);
+    }
+    let kept = paces.iter().filter(|pace| pace.is_kept()).map(|pace| pace.requests_per_s).reduce(f64::max);
+    let mut lines = vec![String::new()];
+    lines.extend(columns.lines());
+    lines.push(match kept {
+        Some(rate) => format!(
+            "In step (p99 of due to sent within {OUT_OF_STEP_MS} ms) up to {rate} requests/s of those tried."
+        ),
+        None => format!("In step at no rate: p99 of due to sent is beyond {OUT_OF_STEP_MS} ms."),
+    });
+    lines.push(String::new());
+    lines
+}
+
+fn both(of: &Distribution) -> String {
+    match of.is_empty() {
         true => "none".to_owned(),
         false => format!("{:.3} / {:.3}", of.quantile_ms(0.5), p99(of)),
-    };
+    }
+}
+
+fn row(level: &Level) -> [String; 10] {
     [
         level.streams.to_string(),
         format!("{} ms", level.step_ms),
@@ -88,6 +124,8 @@ mod tests {
         late.engine_late_ms.record_ms(40.0);
         let mut exact = Level { tokens_per_s: 3000.0, requests_per_s: 45.0, ..Level::new(32, 10.0) };
         exact.itl_error_ms.record_ms(0.02);
+        let mut pace = Pace::of(500.0, &[]);
+        pace.due_to_sent_ms.record_ms(0.1);
         let table = calibration_table(&Calibration {
             tollgate: "0".into(),
             taken: "t".into(),
@@ -95,8 +133,10 @@ mod tests {
             apart: true,
             open_files: Some(20_000),
             levels: vec![exact, late],
+            paces: vec![pace],
         });
         assert!(table.contains("up to 32 streams, 3000 tokens/s, 45.0 requests/s"), "{table}");
+        assert!(table.contains("In step (p99 of due to sent within 1 ms) up to 500 requests/s"), "{table}");
         assert!(table.contains("At 1024 every 10 ms the simulated engine itself missed"), "{table}");
     }
 }

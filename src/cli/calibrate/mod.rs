@@ -10,13 +10,13 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use jiff::Timestamp;
 
-use crate::calibration::{Calibration, Level, Seen};
+use crate::calibration::{Calibration, Level, Pace, Seen};
 use crate::deck::Deck;
 use crate::engine::EngineKind;
 use crate::event::Progress;
-use crate::load::{Load, Stop};
+use crate::load::{Load, Spacing, Stop};
 use crate::machine;
-use crate::measure::{Access, Cancel, Client, ClientSettings, Watch, open_files};
+use crate::measure::{Access, Cancel, Client, ClientSettings, Round, Watch, open_files};
 use crate::record::RequestRecord;
 use crate::report::calibration_table::calibration_table;
 use crate::simulator::{RequestTruth, Truth};
@@ -42,6 +42,13 @@ struct Trial {
     waves: u32,
 }
 
+/// What came of a load, and the client that drove it.
+struct Asked {
+    client: Client,
+    round: Round,
+    records: Vec<RequestRecord>,
+}
+
 /// TTFT 50 ms, ITL 10 ms, as the accuracy is stated for; then faster tokens, and short answers for the request rate.
 const TRIALS: [Trial; 7] = [
     Trial { streams: 1, step_ms: 10.0, output_tokens: 64, waves: 8 },
@@ -52,6 +59,11 @@ const TRIALS: [Trial; 7] = [
     Trial { streams: 64, step_ms: 10.0, output_tokens: 2, waves: 50 },
     Trial { streams: 256, step_ms: 10.0, output_tokens: 2, waves: 50 },
 ];
+
+/// Open loads: requests of a few tokens, at random moments.
+const RATES_PER_S: [f64; 3] = [100.0, 500.0, 1000.0];
+const PACE_S: f64 = 5.0;
+const PACED: Trial = Trial { streams: 256, step_ms: 5.0, output_tokens: 4, waves: 0 };
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -64,6 +76,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         eprintln!("{} streams, a token every {} ms …", trial.streams, trial.step_ms);
         levels.push(trial.run(apart).with_context(|| format!("at {} streams", trial.streams))?);
     }
+    let mut paces = Vec::new();
+    for rate_per_s in RATES_PER_S {
+        eprintln!("{rate_per_s} requests/s …");
+        paces.push(pace(rate_per_s, apart).with_context(|| format!("at {rate_per_s} requests/s"))?);
+    }
     let calibration = Calibration {
         tollgate: env!("CARGO_PKG_VERSION").into(),
         taken: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
@@ -71,6 +88,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         apart,
         open_files: open_files(),
         levels,
+        paces,
     };
     match args.json {
         true => println!("{}", serde_json::to_string_pretty(&calibration)?),
@@ -84,19 +102,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 impl Trial {
     fn run(&self, apart: bool) -> anyhow::Result<Level> {
         let engine = Engine::start(self.step_ms, self.streams, apart)?;
-        let mut client = Client::new(ClientSettings {
-            access: Access::to(engine.url.clone()),
-            engine: EngineKind::SIMULATOR,
-            model: None,
-            request_timeout: REQUEST_TIMEOUT,
-        })?;
-        client.identity()?;
-        let workload = self.workload();
         let load = Load::closed(self.streams, Stop::Requests(self.streams * self.waves));
-        let mut deck = Deck::measured(&workload, "calibrate", 0);
-        let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
-        let mut records: Vec<RequestRecord> = Vec::new();
-        let round = client.run_round(&workload, &load, &mut deck, watch, &mut records)?;
+        let Asked { client, round, records } = self.ask(&engine, &load)?;
         let truth = client.truth().map_err(|why| anyhow!("/truth of the simulated engine: {why}"))?;
         let seconds = (round.ended_ns - round.started_ns) as f64 / 1e9;
         let tokens: u64 = records.iter().map(|record| u64::from(record.output_tokens)).sum();
@@ -110,6 +117,22 @@ impl Trial {
         })
     }
 
+    fn ask(&self, engine: &Engine, load: &Load) -> anyhow::Result<Asked> {
+        let mut client = Client::new(ClientSettings {
+            access: Access::to(engine.url.clone()),
+            engine: EngineKind::SIMULATOR,
+            model: None,
+            request_timeout: REQUEST_TIMEOUT,
+        })?;
+        client.identity()?;
+        let workload = self.workload();
+        let mut deck = Deck::measured(&workload, "calibrate", 0);
+        let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
+        let mut records: Vec<RequestRecord> = Vec::new();
+        let round = client.run_round(&workload, load, &mut deck, watch, &mut records)?;
+        Ok(Asked { client, round, records })
+    }
+
     fn workload(&self) -> Workload {
         Workload {
             api: Api::Chat,
@@ -121,6 +144,12 @@ impl Trial {
             sampling: Sampling::default(),
         }
     }
+}
+
+fn pace(rate_per_s: f64, apart: bool) -> anyhow::Result<Pace> {
+    let engine = Engine::start(PACED.step_ms, PACED.streams, apart)?;
+    let load = Load::open(rate_per_s, Spacing::Poisson, Stop::Requests((rate_per_s * PACE_S) as u32));
+    Ok(Pace::of(rate_per_s, &PACED.ask(&engine, &load)?.records))
 }
 
 fn compare(level: &mut Level, records: &[RequestRecord], truth: &Truth) {
