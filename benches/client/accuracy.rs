@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::io;
 
+use tollgate::clock;
 use tollgate::distribution::Distribution;
 use tollgate::record::{Nanos, RequestRecord};
 
 use crate::answer::{Pace, Script};
 use crate::cost::Volume;
+use crate::machine;
 use crate::ours::Client;
 use crate::server::{Server, Truth};
 
@@ -25,19 +27,44 @@ pub fn print() -> io::Result<()> {
         "Error of the client's times in ms, {TOKENS} tokens, TTFT 50 ms, ITL 10 ms, the first wave included\n"
     );
     println!(
-        "| streams | requests | TTFT p50 | TTFT p99 | ITL p50 | ITL p99 | mean ITL, true | as measured | TTFT p99, true | as measured |"
+        "| streams | requests | TTFT p50 | TTFT p99 | ITL p50 | ITL p99 | mean ITL, true | as measured | TTFT p99, true | as measured | busy: client | server |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|");
     for users in STREAMS {
         let pace = Pace::Tokens { ttft_ns: TTFT_NS, itl_ns: ITL_NS };
         let server = Server::start(Script { pace, tokens: TOKENS })?;
         let volume = Volume { users, requests: (users * WAVES).max(REQUESTS_AT_LEAST) };
-        let records = Client::of(server.addr, TOKENS).run(volume);
+        let mut client = Client::of(server.addr, TOKENS);
+        let busy = Busy::since(&server);
+        let records = client.run(&volume.load());
+        let busy = busy.until_now(&server);
         let errors = Errors::of(&records, server.truths());
-        println!("| {users} | {} | {} |", volume.requests, errors.cells());
+        println!("| {users} | {} | {} | {busy} |", volume.requests, errors.cells());
     }
     println!();
     Ok(())
+}
+
+/// Which share of their processors client and server take.
+struct Busy {
+    at_ns: Nanos,
+    server_ns: Nanos,
+    process_ns: Nanos,
+}
+
+impl Busy {
+    fn since(server: &Server) -> Busy {
+        let server_ns = server.cpu_ns();
+        Busy { at_ns: clock::now(), server_ns, process_ns: machine::process_cpu_ns() }
+    }
+
+    fn until_now(&self, server: &Server) -> String {
+        let (at_ns, process_ns) = (clock::now(), machine::process_cpu_ns());
+        let server_ns = server.cpu_ns() - self.server_ns;
+        let share = |spent_ns: Nanos| 100.0 * spent_ns as f64 / (at_ns - self.at_ns) as f64;
+        let client_ns = (process_ns - self.process_ns).saturating_sub(server_ns);
+        format!("{:.0} % | {:.0} %", share(client_ns), share(server_ns))
+    }
 }
 
 /// How far the client's times are from the server's, in either direction.

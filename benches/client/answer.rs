@@ -1,7 +1,5 @@
 //! What the server answers: OpenAI's chat chunks as vLLM sends them.
 
-use std::fmt::Write;
-
 /// How an answer is written.
 #[derive(Clone, Copy, Debug)]
 pub enum Pace {
@@ -20,10 +18,13 @@ pub struct Script {
 
 const MODELS: &str = r#"{"object":"list","data":[{"id":"tiny-llama","object":"model","owned_by":"vllm","max_model_len":131072}]}"#;
 
+/// As many tokens as vLLM's client is told to ask with: else it would change its prompts until they fit.
+const TOKENIZED: &str = r#"{"count":16,"max_model_len":131072,"tokens":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16],"token_strs":null}"#;
+
 /// What vLLM's client asks besides, and has to be told.
 pub fn beside_the_load(asked: &str) -> Option<&'static str> {
     match asked {
-        "POST /tokenize" => Some(r#"{"count":3,"max_model_len":131072,"tokens":[1,2,3],"token_strs":null}"#),
+        "POST /tokenize" => Some(TOKENIZED),
         asked => asked.starts_with("GET ").then_some(MODELS),
     }
 }
@@ -33,59 +34,85 @@ const HEAD: &str = "HTTP/1.1 200 OK\r\ndate: Sun, 22 Nov 2026 00:21:14 GMT\r\nse
 
 const WORDS: [&str; 8] = [" than", " the", " a", " model", " of", " serving", ",", " engine"];
 
-impl Script {
-    pub fn writes(&self) -> u32 {
-        match self.pace {
-            Pace::Tokens { .. } => self.tokens,
-            Pace::Whole => 1,
-        }
+/// Stands in a prepared write where the answer's number goes.
+const NUMBER: &[u8; 16] = b"NNNNNNNNNNNNNNNN";
+
+/// The writes of an answer, ready but for its number: what is left to do is to copy.
+pub struct Answers {
+    writes: Vec<Write>,
+}
+
+struct Write {
+    bytes: Vec<u8>,
+    /// Where the number goes.
+    numbers: Vec<usize>,
+}
+
+impl Answers {
+    pub fn of(script: Script) -> Answers {
+        let tokens = (0..script.tokens).map(|index| token(script.tokens, index));
+        let writes: Vec<Vec<u8>> = match script.pace {
+            Pace::Tokens { .. } => tokens.collect(),
+            Pace::Whole => vec![tokens.flatten().collect()],
+        };
+        Answers { writes: writes.into_iter().map(Write::of).collect() }
     }
 
-    /// Appends the bytes of an answer's next write.
-    pub fn write(&self, number: u64, index: u32, out: &mut Vec<u8>) {
-        match self.pace {
-            Pace::Tokens { .. } => self.token(number, index, out),
-            Pace::Whole => (0..self.tokens).for_each(|index| self.token(number, index, out)),
-        }
+    /// How many an answer has.
+    pub fn len(&self) -> usize {
+        self.writes.len()
     }
 
-    fn token(&self, number: u64, index: u32, out: &mut Vec<u8>) {
-        let mut event = String::with_capacity(512);
-        let last = index + 1 == self.tokens;
-        if index == 0 {
-            out.extend_from_slice(HEAD.as_bytes());
-            chunk(
-                out,
-                &mut event,
-                number,
-                r#"[{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}],"prompt_token_ids":null,"prompt_text":null"#,
-            );
-        }
-        let word = WORDS[index as usize % WORDS.len()];
-        let finish = if last { r#""length","stop_reason":null"# } else { "null" };
-        let choice = format!(
-            r#"[{{"index":0,"delta":{{"content":"{word}"}},"logprobs":null,"finish_reason":{finish},"token_ids":null}}]"#
-        );
-        chunk(out, &mut event, number, &choice);
-        if last {
-            let total = 7 + self.tokens;
-            let usage = format!(
-                r#"[],"usage":{{"prompt_tokens":7,"total_tokens":{total},"completion_tokens":{}}}"#,
-                self.tokens
-            );
-            chunk(out, &mut event, number, &usage);
-            out.extend_from_slice(b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n");
-        }
+    /// The bytes of an answer's write, in a buffer that is kept.
+    pub fn write(&self, number: u64, index: usize, out: &mut Vec<u8>) {
+        let Write { bytes, numbers } = &self.writes[index];
+        let digits: [u8; 16] = std::array::from_fn(|at| {
+            let digit = number >> (60 - 4 * at) & 15;
+            b"0123456789abcdef"[digit as usize]
+        });
+        out.clear();
+        out.extend_from_slice(bytes);
+        numbers.iter().for_each(|&at| out[at..at + digits.len()].copy_from_slice(&digits));
     }
 }
 
-fn chunk(out: &mut Vec<u8>, event: &mut String, number: u64, choices: &str) {
-    event.clear();
-    write!(
-        event,
-        "data: {{\"id\":\"chatcmpl-{number:016x}\",\"object\":\"chat.completion.chunk\",\"created\":1795306874,\
+impl Write {
+    fn of(bytes: Vec<u8>) -> Write {
+        let numbers = memchr::memmem::find_iter(&bytes, NUMBER).collect();
+        Write { bytes, numbers }
+    }
+}
+
+/// The bytes with which an answer's token comes.
+fn token(tokens: u32, index: u32) -> Vec<u8> {
+    let mut out = Vec::new();
+    let last = index + 1 == tokens;
+    if index == 0 {
+        out.extend_from_slice(HEAD.as_bytes());
+        out.extend(chunk(
+            r#"[{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}],"prompt_token_ids":null,"prompt_text":null"#,
+        ));
+    }
+    let word = WORDS[index as usize % WORDS.len()];
+    let finish = if last { r#""length","stop_reason":null"# } else { "null" };
+    out.extend(chunk(&format!(
+        r#"[{{"index":0,"delta":{{"content":"{word}"}},"logprobs":null,"finish_reason":{finish},"token_ids":null}}]"#
+    )));
+    if last {
+        let total = 7 + tokens;
+        out.extend(chunk(&format!(
+            r#"[],"usage":{{"prompt_tokens":7,"total_tokens":{total},"completion_tokens":{tokens}}}"#
+        )));
+        out.extend_from_slice(b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n");
+    }
+    out
+}
+
+fn chunk(choices: &str) -> Vec<u8> {
+    let number = String::from_utf8_lossy(NUMBER);
+    let event = format!(
+        "data: {{\"id\":\"chatcmpl-{number}\",\"object\":\"chat.completion.chunk\",\"created\":1795306874,\
          \"model\":\"tiny-llama\",\"choices\":{choices}}}\n\n"
-    )
-    .expect("a String takes everything");
-    out.extend_from_slice(format!("{:x}\r\n{event}\r\n", event.len()).as_bytes());
+    );
+    format!("{:x}\r\n{event}\r\n", event.len()).into_bytes()
 }

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use tollgate::load::{Load, Stop};
+
 use crate::answer::{Pace, Script};
 use crate::server::Server;
 use crate::{bare, machine, ours, rival};
@@ -13,6 +15,12 @@ pub struct Volume {
     pub requests: u32,
 }
 
+impl Volume {
+    pub fn load(self) -> Load {
+        Load::closed(self.users, Stop::Requests(self.requests))
+    }
+}
+
 /// A way of writing answers, and how much is asked of a server that does so.
 struct Case {
     name: &'static str,
@@ -22,11 +30,16 @@ struct Case {
 
 const TOKENS: u32 = 128;
 
-const CASES: [Case; 2] = [
+const CASES: [Case; 3] = [
     Case {
-        name: "one write per token",
+        name: "one write per token, every 10 ms",
         pace: Pace::Tokens { ttft_ns: 20_000_000, itl_ns: 10_000_000 },
         volume: Volume { users: 256, requests: 1024 },
+    },
+    Case {
+        name: "one write per token, without a pause",
+        pace: Pace::Tokens { ttft_ns: 0, itl_ns: 0 },
+        volume: Volume { users: 16, requests: 2000 },
     },
     Case {
         name: "whole response in one write",
@@ -73,7 +86,7 @@ fn ours_s(server: &Server, volume: Volume) -> io::Result<f64> {
     let mut client = ours::Client::of(server.addr, TOKENS);
     let spent_ns = || machine::process_cpu_ns() - server.cpu_ns();
     let started_ns = spent_ns();
-    client.run(volume);
+    client.run(&volume.load());
     Ok(per_thousand_s(spent_ns() - started_ns, volume))
 }
 

@@ -9,6 +9,7 @@ mod bare;
 mod cost;
 mod machine;
 mod ours;
+mod pacing;
 mod rival;
 mod server;
 
@@ -24,6 +25,9 @@ fn main() -> io::Result<()> {
     }
     if wanted("accuracy") {
         accuracy::print()?;
+    }
+    if wanted("pacing") {
+        pacing::print()?;
     }
     println!("{}", machine::description());
     Ok(())

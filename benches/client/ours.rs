@@ -6,12 +6,10 @@ use std::time::Duration;
 use tollgate::deck::Deck;
 use tollgate::engine::EngineKind;
 use tollgate::event::Progress;
-use tollgate::load::{Load, Stop};
+use tollgate::load::Load;
 use tollgate::measure::{self, Access, Cancel, ClientSettings, Watch};
 use tollgate::record::RequestRecord;
 use tollgate::workload::{Api, Prompts, Sampling, Synthetic, Workload};
-
-use crate::cost::Volume;
 
 pub struct Client {
     client: measure::Client,
@@ -41,15 +39,14 @@ impl Client {
         Client { client, workload, deck }
     }
 
-    pub fn run(&mut self, volume: Volume) -> Vec<RequestRecord> {
+    pub fn run(&mut self, load: &Load) -> Vec<RequestRecord> {
         let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
-        let load = Load::closed(volume.users, Stop::Requests(volume.requests));
         let mut records = Vec::new();
-        let ran = self.client.run_round(&self.workload, &load, &mut self.deck, watch, &mut records);
+        let ran = self.client.run_round(&self.workload, load, &mut self.deck, watch, &mut records);
         ran.expect("a loopback address can be reached");
         let failed = records.iter().find_map(|record| record.outcome.as_ref().err());
         assert_eq!(failed, None);
-        assert_eq!(records.len(), volume.requests as usize);
+        assert_eq!(Some(records.len() as u32), load.stop.requests());
         records
     }
 }

@@ -1,10 +1,12 @@
-//! The server of this bench: one thread on its own core, which writes tokens at absolute deadlines and stamps each
-//! write. It is no engine's and no HTTP library's, so that it neither limits nor blurs what is measured.
+//! The server of this bench: one thread on its own core, which writes tokens at absolute deadlines, stamps each write,
+//! and has the system stamp what arrives. It is no engine's and no HTTP library's, and what it writes is prepared, so that
+//! it neither limits nor blurs what is measured.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -12,17 +14,18 @@ use std::thread::JoinHandle;
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::fd::OwnedFd;
+use tollgate::arrival::Arrivals;
 use tollgate::clock;
 use tollgate::record::Nanos;
 
-use crate::answer::{self, Pace, Script};
+use crate::answer::{self, Answers, Pace, Script};
 use crate::machine;
 
 /// A request as the server saw it.
 #[derive(Debug)]
 pub struct Truth {
     pub id: String,
-    /// When its last byte was read.
+    /// When its last byte arrived.
     pub received_ns: Nanos,
     /// Right before each write.
     pub written_ns: Vec<Nanos>,
@@ -54,6 +57,7 @@ impl Server {
         let of_thread = shared.clone();
         let thread = std::thread::spawn(move || {
             machine::pin(machine::SERVERS_CORE)?;
+            rustix::thread::set_current_timer_slack(NonZeroU64::new(1))?;
             let mut turns = Turns::new(script, listener, of_thread)?;
             while !turns.shared.stop.load(Ordering::Relaxed) {
                 turns.turn()?;
@@ -65,7 +69,7 @@ impl Server {
 
     /// Processor time of the server; exact while nothing is asked of it.
     pub fn cpu_ns(&self) -> u64 {
-        std::thread::sleep(std::time::Duration::from_millis(2 * IDLE_MS));
+        std::thread::sleep(std::time::Duration::from_nanos(2 * IDLE_NS));
         self.shared.cpu_ns.load(Ordering::Relaxed)
     }
 
@@ -85,7 +89,8 @@ impl Drop for Server {
 }
 
 struct Turns {
-    script: Script,
+    pace: Pace,
+    answers: Answers,
     listener: TcpListener,
     shared: Arc<Shared>,
     epoll: OwnedFd,
@@ -94,10 +99,12 @@ struct Turns {
     due: BinaryHeap<Reverse<(Nanos, usize)>>,
     answered: u64,
     output: Vec<u8>,
+    piece: Vec<u8>,
 }
 
 struct Stream {
     socket: TcpStream,
+    arrivals: Arrivals,
     input: Vec<u8>,
     answer: Option<Answer>,
 }
@@ -108,18 +115,19 @@ struct Answer {
 }
 
 const LISTENER: u64 = u64::MAX;
-const IDLE_MS: u64 = 20;
+const IDLE_NS: Nanos = 20_000_000;
 /// Below this, waiting is spinning.
-const SPIN_NS: Nanos = 2_000_000;
-/// A request that waits to be read is read late: so often the writing stops to look for one.
-const WRITES_BETWEEN_LOOKS: u32 = 4;
+const SPIN_NS: Nanos = 100_000;
+/// So often the writing stops to look for requests.
+const WRITES_BETWEEN_LOOKS: u32 = 8;
 
 impl Turns {
     fn new(script: Script, listener: TcpListener, shared: Arc<Shared>) -> io::Result<Turns> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, &listener, epoll::EventData::new_u64(LISTENER), epoll::EventFlags::IN)?;
         Ok(Turns {
-            script,
+            pace: script.pace,
+            answers: Answers::of(script),
             listener,
             shared,
             epoll,
@@ -128,6 +136,7 @@ impl Turns {
             due: BinaryHeap::new(),
             answered: 0,
             output: Vec::new(),
+            piece: vec![0; 65536],
         })
     }
 
@@ -137,7 +146,11 @@ impl Turns {
         if idle {
             self.shared.cpu_ns.store(machine::thread_cpu_ns(), Ordering::Relaxed);
         }
-        self.look(if idle { (next_ns.unwrap_or(Nanos::MAX) / 1_000_000 - 1).min(IDLE_MS) } else { 0 })?;
+        self.look(if idle {
+            next_ns.map_or(IDLE_NS, |next_ns| (next_ns - SPIN_NS).min(IDLE_NS))
+        } else {
+            0
+        })?;
         for _ in 0..WRITES_BETWEEN_LOOKS {
             match self.due.peek() {
                 Some(&Reverse((due_ns, at))) if due_ns <= clock::now() => {
@@ -151,16 +164,17 @@ impl Turns {
     }
 
     /// Takes in what has arrived.
-    fn look(&mut self, wait_ms: u64) -> io::Result<()> {
-        let wait = Timespec { tv_sec: 0, tv_nsec: wait_ms as i64 * 1_000_000 };
+    fn look(&mut self, wait_ns: Nanos) -> io::Result<()> {
+        let wait = Timespec { tv_sec: 0, tv_nsec: wait_ns as i64 };
         epoll::wait(&self.epoll, spare_capacity(&mut self.events), Some(&wait))?;
-        for event in std::mem::take(&mut self.events) {
+        let mut events = std::mem::take(&mut self.events);
+        for event in events.drain(..) {
             match event.data.u64() {
                 LISTENER => self.accept()?,
                 at => self.read(at as usize),
             }
         }
-        self.events = Vec::with_capacity(1024);
+        self.events = events;
         Ok(())
     }
 
@@ -170,7 +184,8 @@ impl Turns {
             socket.set_nodelay(true)?;
             let at = self.streams.iter().position(Option::is_none).unwrap_or(self.streams.len());
             epoll::add(&self.epoll, &socket, epoll::EventData::new_u64(at as u64), epoll::EventFlags::IN)?;
-            let stream = Some(Stream { socket, input: Vec::new(), answer: None });
+            let arrivals = Arrivals::at(&socket);
+            let stream = Some(Stream { socket, arrivals, input: Vec::new(), answer: None });
             match at < self.streams.len() {
                 true => self.streams[at] = stream,
                 false => self.streams.push(stream),
@@ -181,15 +196,14 @@ impl Turns {
 
     fn read(&mut self, at: usize) {
         let Some(stream) = &mut self.streams[at] else { return };
-        let mut piece = [0; 65536];
-        match stream.socket.read(&mut piece) {
+        match stream.arrivals.read(&stream.socket, &mut self.piece) {
             Ok(0) => self.streams[at] = None,
             Ok(length) => {
-                let now_ns = clock::now();
-                stream.input.extend_from_slice(&piece[..length]);
+                let arrived_ns = stream.arrivals.newest_ns();
+                stream.input.extend_from_slice(&self.piece[..length]);
                 if let Some(request) = Request::whole(&stream.input) {
                     stream.input.clear();
-                    self.begin(at, request, now_ns);
+                    self.begin(at, request, arrived_ns);
                 }
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
@@ -197,7 +211,7 @@ impl Turns {
         }
     }
 
-    fn begin(&mut self, at: usize, request: Request, now_ns: Nanos) {
+    fn begin(&mut self, at: usize, request: Request, arrived_ns: Nanos) {
         let Some(stream) = &mut self.streams[at] else { return };
         if let Some(body) = answer::beside_the_load(&request.asked) {
             let length = body.len();
@@ -207,26 +221,29 @@ impl Turns {
             send(&mut stream.socket, (head + body).as_bytes());
             return;
         }
-        let truth = Truth { id: request.id, received_ns: now_ns, written_ns: Vec::with_capacity(128) };
+        let truth = Truth {
+            id: request.id,
+            received_ns: arrived_ns,
+            written_ns: Vec::with_capacity(self.answers.len()),
+        };
         stream.answer = Some(Answer { number: self.answered, truth });
         self.answered += 1;
-        let after_ns = match self.script.pace {
+        let after_ns = match self.pace {
             Pace::Tokens { ttft_ns, .. } => ttft_ns,
             Pace::Whole => 0,
         };
-        self.due.push(Reverse((now_ns + after_ns, at)));
+        self.due.push(Reverse((arrived_ns + after_ns, at)));
     }
 
     fn write(&mut self, due_ns: Nanos, at: usize) {
         let Some(Stream { socket, answer: slot @ Some(_), .. }) = &mut self.streams[at] else { return };
         let answer = slot.as_mut().expect("matched above");
-        let index = answer.truth.written_ns.len() as u32;
-        self.output.clear();
-        self.script.write(answer.number, index, &mut self.output);
+        let index = answer.truth.written_ns.len();
+        self.answers.write(answer.number, index, &mut self.output);
         answer.truth.written_ns.push(clock::now());
         send(socket, &self.output);
-        match self.script.pace {
-            Pace::Tokens { itl_ns, .. } if index + 1 < self.script.writes() => {
+        match self.pace {
+            Pace::Tokens { itl_ns, .. } if index + 1 < self.answers.len() => {
                 self.due.push(Reverse((due_ns + itl_ns, at)));
             }
             _ => {
