@@ -18,37 +18,45 @@ pub fn crossings(contenders: &[Contender], levels: &[f64], metrics: &[Metric]) -
     found
 }
 
-/// One level at which both have a figure, and one of them is better.
-struct Decided {
+/// One level at which both have a figure.
+struct Met {
     at: f64,
     /// ln of how many times worse the other is than the one.
     odds: f64,
+    is_tie: bool,
 }
 
 fn of_two(one: &Contender, other: &Contender, levels: &[f64], metric: Metric) -> Vec<Crossing> {
-    let decided = levels.iter().filter_map(|at| {
+    let met = levels.iter().filter_map(|at| {
         let odds = Odds::of(metric, one.level(*at)?, other.level(*at)?)?;
-        (!odds.is_tie()).then(|| Decided { at: *at, odds: odds.times_worse.ln() })
+        Some(Met { at: *at, odds: odds.times_worse.ln(), is_tie: odds.is_tie() })
     });
-    let decided: Vec<Decided> = decided.collect();
-    let switches = decided.windows(2).filter(|two| (two[0].odds > 0.0) != (two[1].odds > 0.0));
-    let crossing = |two: &[Decided]| {
-        let [last, first] = two else { unreachable!("windows of two") };
+    let met: Vec<Met> = met.collect();
+    let decided: Vec<usize> = (0..met.len()).filter(|number| !met[*number].is_tie).collect();
+    let crossing = |two: &[usize]| {
+        let between = &met[two[0]..=two[1]];
+        let (last, first) = (&met[two[0]], &met[two[1]]);
+        let at = between.windows(2).find_map(zero_between)?;
         let (before, after) = if last.odds > 0.0 { (one, other) } else { (other, one) };
-        Crossing {
+        Some(Crossing {
             metric,
             before: before.name.clone(),
             up_to: last.at,
             after: after.name.clone(),
             from: first.at,
-            at: zero_between(last, first),
-        }
+            at,
+        })
     };
-    switches.map(crossing).collect()
+    decided.windows(2).filter_map(crossing).collect()
 }
 
-/// Where the odds are even, on a straight line over the logarithm of the load: ladders double.
-fn zero_between(last: &Decided, first: &Decided) -> f64 {
+/// Where the odds are even, on a straight line over the logarithm of the load: ladders double. `None` where one side stays
+/// ahead.
+fn zero_between(two: &[Met]) -> Option<f64> {
+    let [last, first] = two else { return None };
+    if (last.odds > 0.0) == (first.odds > 0.0) {
+        return None;
+    }
     let share = last.odds / (last.odds - first.odds);
-    (last.at.ln() + share * (first.at.ln() - last.at.ln())).exp()
+    Some((last.at.ln() + share * (first.at.ln() - last.at.ln())).exp())
 }

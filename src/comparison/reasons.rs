@@ -199,7 +199,7 @@ fn told(
     second: &Contender,
 ) -> String {
     let mut sentence = format!(
-        "{what} {} {verb} {}, of {} {}.",
+        "{what} {} {verb} {}, {} {}.",
         first.name, values[&first.name], second.name, values[&second.name]
     );
     if let Some(initial) = sentence.get_mut(..1) {

@@ -3,7 +3,7 @@
 use crate::report::chart::palette::Tint;
 use crate::report::chart::sweep::levels_axis;
 use crate::report::chart::{
-    self, Across, Chart, Figure, Guide, Marks, Panel, Point, Radar, Scale, Series, Shape, Stroke,
+    self, Across, Chart, Figure, Guide, Marks, Panel, Point, Radar, Scale, Series, Shape, Stroke, log_marks,
 };
 use crate::report::comparison::{ClassAdvice, Comparison, Criterion, Traffic};
 
@@ -27,10 +27,12 @@ fn crossings(comparison: &Comparison, tint: &dyn Fn(&str) -> Tint) -> Vec<Chart>
     metrics.dedup();
     let levels: Vec<f64> = comparison.levels.iter().map(|level| level.at).collect();
     let charts = metrics.into_iter().map(|metric| {
+        let mut values: Vec<f64> = Vec::new();
         let series = comparison.targets.iter().map(|target| {
             let points = comparison.levels.iter().filter_map(|level| {
                 let compared = level.metrics.iter().find(|compared| compared.metric == metric)?;
                 let standing = compared.standings.iter().find(|standing| standing.target == target.name)?;
+                values.push(standing.value);
                 Some(Point::new(level.at, standing.value))
             });
             Series {
@@ -39,6 +41,8 @@ fn crossings(comparison: &Comparison, tint: &dyn Fn(&str) -> Tint) -> Vec<Chart>
                 marks: Marks::Line { stroke: Stroke::Solid, points: points.collect() },
             }
         });
+        let series: Vec<Series> = series.collect();
+        let (low, high) = values.iter().fold((f64::INFINITY, 0.0_f64), |(low, high), v| (low.min(*v), high.max(*v)));
         let marked = comparison.crossings.iter().filter(|crossing| crossing.metric == metric);
         let guides = marked.map(|crossing| Guide {
             across: Across::AtX(crossing.at),
@@ -48,11 +52,13 @@ fn crossings(comparison: &Comparison, tint: &dyn Fn(&str) -> Tint) -> Vec<Chart>
         let panel = Panel {
             title: String::new(),
             x: levels_axis(comparison.axis, &levels),
-            y: chart::Axis::new(metric.to_string(), Scale::Linear),
-            series: series.collect(),
+            // Curves meet where their ratio is 1: on this axis that is where they are seen to.
+            y: chart::Axis::new(metric.to_string(), Scale::Log { marks: log_marks(low, high) }),
+            series,
             guides: guides.collect(),
         };
-        let caption = "Where the curves cross, on straight lines between the levels that both have measured.";
+        let caption = "Both axes are logarithmic: equal steps are equal factors. The curves cross on straight lines between the levels that \
+                       both have measured.";
         Chart::of_panel(&format!("crossing-{metric}"), &format!("Who leads in {metric}"), caption, panel)
     });
     charts.collect()
