@@ -166,6 +166,18 @@ impl<'a> Course<'a> {
         self.warn(format!("nothing old could be run: {why}"));
     }
 
+    /// What answers where the old engine should be running.
+    pub fn meet_old(&mut self, found: &Environment) {
+        let Some(Baseline { facts, .. }) = self.origin() else { return };
+        if facts.engine != found.engine {
+            let place = found.url.as_deref().unwrap_or("the old server");
+            self.lose_old(&format!(
+                "{place} is {}, and the baseline was recorded on {}; set old_url to a server of that version",
+                found.engine, facts.engine
+            ));
+        }
+    }
+
     /// The baseline whose engine is the old one. Where none was recorded on this machine, another machine's still says
     /// which engine that was.
     fn origin(&self) -> Option<&'a Baseline> {

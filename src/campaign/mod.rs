@@ -75,7 +75,15 @@ impl<'a> Campaign<'a> {
         // Baselines that were accepted at different times may have been recorded on different engines.
         suspected.retain(|course| course.old_target().as_ref() == Some(&old));
         match self.launcher.obtain(&old) {
-            Ok(()) => self.prove(&old, &mut suspected)?,
+            Ok(found) => {
+                if let Some(found) = found {
+                    suspected.iter_mut().for_each(|course| course.meet_old(&found));
+                    suspected.retain(|course| course.old_target().is_some());
+                }
+                if !suspected.is_empty() {
+                    self.prove(&old, &mut suspected)?;
+                }
+            }
             Err(why) => suspected.iter_mut().for_each(|course| course.lose_old(&why.to_string())),
         }
         Ok(true)
@@ -103,7 +111,7 @@ impl<'a> Campaign<'a> {
         let mut courses: Vec<Course> = scenarios.iter().map(|scenario| Course::new(scenario)).collect();
         let ready = self.launcher.check(self.target, std::slice::from_ref(old));
         match ready.and_then(|()| self.launcher.obtain(old)) {
-            Ok(()) => self.prove(old, &mut courses.iter_mut().collect::<Vec<_>>())?,
+            Ok(_) => self.prove(old, &mut courses.iter_mut().collect::<Vec<_>>())?,
             Err(error) => courses.iter_mut().for_each(|course| self.without_engine(course, &error)),
         }
         (self.listen)(Event::Pause);

@@ -117,13 +117,15 @@ impl<'a> Launcher<'a> {
     }
 
     /// Gets what a start needs, such as an image, or an answer of a server that somebody else runs. Without it, this
-    /// target can't be run any more.
-    pub fn obtain(&self, target: &TargetSpec) -> Result<(), LaunchError> {
+    /// target can't be run any more. Tells what it is, where that is known before a start.
+    pub fn obtain(&self, target: &TargetSpec) -> Result<Option<Environment>, LaunchError> {
         match &target.place {
             #[cfg(feature = "container")]
-            Place::Container(spec) => self.obtain_image(spec).map(drop),
-            Place::Endpoint(endpoint) => self.endpoint(target, endpoint).map(drop),
-            _ => Ok(()),
+            Place::Container(spec) => self.obtain_image(spec).map(|_| None),
+            Place::Endpoint(endpoint) => {
+                self.endpoint(target, endpoint).map(|launched| Some(launched.environment))
+            }
+            _ => Ok(None),
         }
     }
 

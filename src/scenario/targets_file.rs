@@ -279,6 +279,11 @@ impl Check<'_, '_> {
         self.check_url("url", &url)?;
         if let Some(old_url) = &table.old_url {
             self.check_url("old_url", old_url)?;
+            if *old_url == url {
+                return Err(self
+                    .error("old_url", "the same as `url`: a server can't be proven against itself")
+                    .help("name the server on which the old version goes on running, or remove it"));
+            }
         }
         if table.ca_file.is_some() {
             self.check_is_tls("url", Some(&url))?;

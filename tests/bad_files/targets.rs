@@ -28,6 +28,11 @@ fn a_target_that_could_not_be_reached_is_refused() {
            (for example \"http://127.0.0.1:8000\" or \"https://llm.example.com/v1\")"],
     );
     assert_targets_refused(
+        "[targets.sim]\nengine = \"vllm\"\nurl = \"http://x\"\nold_url = \"http://x\"",
+        &["4:11: the same as `url`: a server can't be proven against itself \
+           (name the server on which the old version goes on running, or remove it)"],
+    );
+    assert_targets_refused(
         "[targets.sim]\nengine = \"simulator\"\nurl = \"http://x\"",
         &[
             "3:1: the simulator takes no `url`: it runs inside this process (remove it, or choose another engine)",
