@@ -13,8 +13,8 @@ use crate::summary::Summary;
 pub struct ClientHealth {
     /// How late a thread that sleeps until an absolute moment wakes up: the machine's part.
     pub timer_lag_ms: Distribution,
-    /// How late the client's event loop takes note of something that was due: what any packet suffers before it gets
-    /// its time stamp.
+    /// How late the client's event loop takes note of something that was due: what any packet waits before it is read,
+    /// and the most that it can be dated late by.
     pub loop_lag_ms: Distribution,
     /// The share of the time that the client's thread computed: near 1 it is the bottleneck.
     pub cpu_share: f64,

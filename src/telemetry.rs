@@ -16,7 +16,7 @@ use crate::record::Nanos;
 
 /// A canary beside the client: a thread that sleeps until every 5 ms, notes how late it woke, and sends a tick to the
 /// client's event loop, which notes how late that came to its turn. A tick wakes the loop in the way a packet does, so
-/// its delay is what packets suffer between their arrival and their time stamp.
+/// its delay is what packets suffer between their arrival and being read.
 ///
 /// Neither omits anything: ticks that a stall delays are all recorded, with their whole delay.
 pub struct Telemetry {

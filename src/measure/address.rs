@@ -128,9 +128,12 @@ impl Tls {
 }
 
 /// What to do about a connection that could not be opened, where that is known.
-fn hint(error: &std::io::Error) -> &'static str {
-    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    match tls {
+pub(super) fn hint(error: &std::io::Error) -> &'static str {
+    let Some(inner) = error.get_ref() else { return "" };
+    if let Some(wrapped) = inner.downcast_ref::<std::io::Error>() {
+        return hint(wrapped);
+    }
+    match inner.downcast_ref() {
         Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
             "; give the certificate of its authority as `ca_file` (`--ca-file`)"
         }

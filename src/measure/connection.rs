@@ -62,12 +62,14 @@ impl Connection {
         idle_ns <= IDLE_MAX_NS && self.inbox.is_empty() && self.socket.is_quiet()
     }
 
-    /// Takes a request up, so that nothing is left to do but to send it.
-    pub fn take_up(&mut self, request: &[&[u8]]) {
+    /// Takes a request up, so that nothing is left to do but to send it from the returned moment on.
+    pub fn take_up(&mut self, request: &[&[u8]]) -> Nanos {
         self.outbox.clear();
         request.iter().for_each(|part| self.outbox.extend_from_slice(part));
         self.answered = false;
-        self.socket.await_from(clock::now());
+        let now_ns = clock::now();
+        self.socket.await_from(now_ns);
+        now_ns
     }
 
     /// Sends what was taken up and reads the head of its answer.

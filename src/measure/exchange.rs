@@ -121,8 +121,8 @@ impl Peer {
     ) -> Result<Option<Connection>, Failure> {
         let (mut connection, mut fresh) = self.connection(held).await?;
         loop {
-            connection.take_up(&self.request(prepared, id));
-            standing.sent_ns.get_or_insert_with(clock::now);
+            let sent_ns = connection.take_up(&self.request(prepared, id));
+            standing.sent_ns.get_or_insert(sent_ns);
             let broken = match connection.ask().await {
                 Ok(head) => return self.read(connection, head, prepared, standing).await,
                 Err(broken) => broken,

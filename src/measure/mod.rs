@@ -122,6 +122,10 @@ pub enum ClientError {
     System(#[from] std::io::Error),
     #[error("the client can't be started: {0}")]
     Http(#[from] reqwest::Error),
+    #[error(
+        "the connections were open {late_ms:.0} ms too late for --start-at: use fewer, or begin nearer to the engine"
+    )]
+    Late { late_ms: f64 },
     #[error("{path} of {authority}: {why}")]
     Identity { path: &'static str, authority: String, why: String },
 }
@@ -287,6 +291,9 @@ impl Client {
             }
             let mut telemetry = Telemetry::start()?;
             let started_ns = begin_ns.unwrap_or(0).max(clock::now() + LEAD_NS);
+            if let Some(late_ns) = begin_ns.and_then(|begin_ns| started_ns.checked_sub(begin_ns + LEAD_NS)) {
+                return Err(ClientError::Late { late_ms: late_ns as f64 / 1e6 });
+            }
             let held = tokio::select! {
                 held = tokio::task::unconstrained(schedule.run(held, started_ns, &mut telemetry)) => held?,
                 () = watch.cancel.cancelled() => Vec::new(),

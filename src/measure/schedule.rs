@@ -135,8 +135,7 @@ impl<'a> Schedule<'a> {
 
     /// Runs the round on lanes with a connection each, and hands the connections back.
     ///
-    /// They are futures of one task and share its thread: what arrives for several of them is dated in the order in
-    /// which the system reports it, and the telemetry's ticks queue among them like any packet.
+    /// They are futures of one task and share its thread, and the telemetry's ticks queue among them like any packet.
     pub async fn run(
         &self,
         connections: Vec<Option<Connection>>,
@@ -202,6 +201,8 @@ impl<'a> Schedule<'a> {
             let due_ns = moments.next().await;
             let then = self.continued(due_ns);
             self.begin(due_ns, then);
+            // The lane gets to send before the wait for the next moment, which may be a short one, begins.
+            tokio::task::yield_now().await;
         }
     }
 

@@ -1,11 +1,12 @@
 //! What is asked beside the load: whether an engine is well, and who it is.
 
+use std::io;
 use std::time::Duration;
 
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap};
 
-use crate::measure::address::Address;
+use crate::measure::address::{Address, hint};
 use crate::measure::trust::install_provider;
 
 /// An ordinary HTTP client. The load itself goes over connections of its own, on which nothing else is ever sent.
@@ -43,8 +44,10 @@ impl SmallTalk {
     }
 }
 
-/// An error with its causes, which reqwest keeps apart.
+/// An error with its causes, which reqwest keeps apart, and with what to do about it where that is known.
 pub fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+    let causes = || std::iter::successors(error.source(), |error| error.source());
+    let told = causes().fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+    let hints = causes().filter_map(|cause| cause.downcast_ref::<io::Error>()).map(hint);
+    told + &hints.collect::<String>()
 }

@@ -188,10 +188,9 @@ fn an_engine_is_found_out_where_none_is_named() {
     let engine = EngineProcess::start(&QUICK);
     let environment = Bench::run(&engine, &[]).report().environment.unwrap();
     assert_eq!(environment.engine, "simulator 9.8.7");
-    let url = engine.url.clone();
-    drop(engine);
     let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
-    let failed = Outcome::of(command.args(["bench", "--url", &url]));
+    // Nothing listens there, and no other test can get that port.
+    let failed = Outcome::of(command.args(["bench", "--url", "http://127.0.0.1:1"]));
     failed.assert_exit(4).assert_complains("no engine was recognised at ").assert_complains("/v1/models: ");
 }
 

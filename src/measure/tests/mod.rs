@@ -399,6 +399,17 @@ fn what_is_due_while_too_many_are_unanswered_is_not_sent() {
 }
 
 #[test]
+fn requests_go_out_between_moments_however_close_these_are() {
+    let server = Server::start(|_, stream| answer_well(stream));
+    let mut load = Load::open(100_000.0, Spacing::Constant, Stop::DurationMs(300));
+    let Arrival::Open(open) = &mut load.arrival else { unreachable!() };
+    open.max_in_flight = 4;
+    let (_, records) = round_of(&mut client(&server.url, PATIENCE), &load);
+    let sent = records.iter().filter(|record| record.is_sent()).count();
+    assert!(sent > 4, "as many as there are connections, and then none");
+}
+
+#[test]
 fn a_user_thinks_between_an_answer_and_its_next_request() {
     let server = Server::start(|_, stream| answer_well(stream));
     let mut load = Load::closed(2, Stop::Requests(6));

@@ -81,7 +81,7 @@ fn a_server_of_an_unknown_authority_is_not_sent_anything_and_the_way_out_is_told
     assert_eq!(failure.class, FailureClass::Connect);
     assert!(failure.detail.contains("certificate") && failure.detail.ends_with("(`--ca-file`)"), "{failure}");
     let unknown = client.identity().unwrap_err().to_string();
-    assert!(unknown.contains("certificate"), "{unknown}");
+    assert!(unknown.contains("certificate") && unknown.contains("--ca-file"), "{unknown}");
 }
 
 #[test]
