@@ -36,6 +36,10 @@ fn of_two(one: &Contender, other: &Contender, levels: &[f64], metric: Metric) ->
     let crossing = |two: &[usize]| {
         let between = &met[two[0]..=two[1]];
         let (last, first) = (&met[two[0]], &met[two[1]]);
+        // Ties in between may lean to the other side.
+        if (last.odds > 0.0) == (first.odds > 0.0) {
+            return None;
+        }
         let at = between.windows(2).find_map(zero_between)?;
         let (before, after) = if last.odds > 0.0 { (one, other) } else { (other, one) };
         Some(Crossing {
@@ -59,4 +63,41 @@ fn zero_between(two: &[Met]) -> Option<f64> {
     }
     let share = last.odds / (last.odds - first.odds);
     Some((last.at.ln() + share * (first.at.ln() - last.at.ln())).exp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::comparison::contenders;
+    use crate::report::file::ReportFile;
+    use crate::report::sweep::example;
+    use crate::summary::Summary;
+
+    /// Of `quick` and `wide`, whose output tokens per second at 1, 2 and 4 users these are, each measured once.
+    fn crossings_of(per_s: [[u64; 3]; 2]) -> Vec<Crossing> {
+        let mut sweep = example::crossing();
+        for (target, per_s) in sweep.targets.iter_mut().zip(per_s) {
+            target.levels.truncate(per_s.len());
+            for (level, output_tokens) in target.levels.iter_mut().zip(per_s) {
+                level.sessions.clear();
+                level.summary = Summary { window_s: 1.0, output_tokens, ..Summary::default() };
+            }
+        }
+        let contenders = contenders(vec![("sweep.json".into(), ReportFile::Sweep(Box::new(sweep)))]).unwrap();
+        crossings(&contenders, &[1.0, 2.0, 4.0], &["output_tokens_per_s".parse().unwrap()])
+    }
+
+    #[test]
+    fn a_tie_that_leans_to_the_other_side_is_no_crossing() {
+        assert_eq!(crossings_of([[1200, 1000, 1200], [1000, 1010, 1000]]), []);
+    }
+
+    #[test]
+    fn curves_that_cross_beside_a_tie_cross_once_from_win_to_win() {
+        let found = crossings_of([[1200, 1010, 1000], [1000, 1000, 1200]]);
+        let [crossing] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!((crossing.before.as_str(), crossing.after.as_str()), ("quick", "wide"));
+        assert_eq!((crossing.up_to, crossing.from), (1.0, 4.0));
+        assert!((2.0..4.0).contains(&crossing.at), "{crossing:?}");
+    }
 }
