@@ -168,11 +168,18 @@ impl SweepFlags {
     }
 
     fn ladder(&self, suite: Option<&Suite>) -> anyhow::Result<Ladder> {
+        let workload = match (&self.scenario, suite) {
+            (Some(file), Some(suite)) => workload_of(file, suite)?,
+            _ => self.workload.workload(None),
+        };
+        if !self.rates.is_empty() && workload.prompts.turns() > 1 {
+            bail!(
+                "{workload}: conversations need users, who hold them: give --concurrency instead of --rates, or ask for \
+                 one turn only"
+            );
+        }
         Ok(Ladder {
-            workload: match (&self.scenario, suite) {
-                (Some(file), Some(suite)) => workload_of(file, suite)?,
-                _ => self.workload.workload(None),
-            },
+            workload,
             axis: if self.rates.is_empty() { Axis::Users } else { Axis::RequestsPerS },
             loads: if self.rates.is_empty() { self.closed_loads()? } else { self.open_loads() },
             run: RunPlan {
@@ -321,6 +328,8 @@ mod tests {
         for flags in ["--rates 1 --concurrency 2", "--rates 0", "--rates 1,nan", "--arrival poisson"] {
             assert!(loads(&format!("--url http://127.0.0.1:1 {flags}")).is_err(), "{flags}");
         }
+        let error = loads("--url http://127.0.0.1:1 --rates 1 --turns 5").unwrap_err();
+        assert!(error.contains("give --concurrency instead of --rates"), "{error}");
         for flags in ["--rates 2", "--max-tokens 8", "--interleaved"] {
             let error = loads(flags).unwrap_err();
             assert!(error.contains("--targets") && error.contains("--url"), "{error}");
