@@ -3,10 +3,12 @@
 //! # The rule
 //!
 //! While users are still coming, and once the first of them finds no request left, an engine is asked for less than the
-//! load says. So the window of a closed load begins when its ramp is over, and ends with the first request to end after
-//! the last one was sent. An answer counts by the share of it that came within, evenly spread from its first content to
-//! its last (of an answer in one piece: from its sending). Latencies are those of requests that were due once the ramp was
-//! over; none are lost at the end, since every request was due before the window's end.
+//! load says. So the window of a closed load begins when its ramp is over, and ends with the first answer to end after
+//! the last request was sent. A failure doesn't end it: users that are refused at once use up a round's requests while the
+//! others' answers are under way. Only where no answer ends after the last sending, the first failure to do so is the end.
+//! An answer counts by the share of it that came within, evenly spread from its first content to its last (of an answer in
+//! one piece: from its sending). Latencies are those of requests that were due once the ramp was over; none are lost at
+//! the end, since every request was due before the window's end.
 //!
 //! From an open load only the ramp is cut. What piles up while it runs, and has to be worked off after the last arrival,
 //! is what such a load is there to show.
@@ -200,9 +202,10 @@ impl WindowBuilder {
     }
 
     fn end_ns(&self) -> Nanos {
-        let ends = self.at_the_end.iter().map(|ended| ended.at_ns);
-        let first_left_over = || ends.filter(|at_ns| *at_ns > self.last_sent_ns).min();
-        self.users.and_then(|_| first_left_over()).unwrap_or(self.last_end_ns)
+        let left_over = self.at_the_end.iter().filter(|ended| ended.at_ns > self.last_sent_ns);
+        // Any answer goes before a failure.
+        let first = left_over.min_by_key(|ended| (ended.answer.is_none(), ended.at_ns));
+        self.users.and(first).map_or(self.last_end_ns, |ended| ended.at_ns)
     }
 }
 
@@ -314,11 +317,26 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_request_ends_it_and_counts_for_nothing() {
-        let records = [answered(0, &[100, 800], 10), failed(0, 1000), answered(800, &[900, 1500], 7)];
+    fn a_failed_request_does_not_end_it_and_counts_for_nothing() {
+        let records = [
+            failed(0, 10),
+            failed(110, 120),
+            answered(0, &[100, 800], 10),
+            answered(0, &[100, 1000], 10),
+            answered(0, &[100, 1500], 14),
+        ];
+        let (window, cut) = window_of(&closed(4), &records);
+        assert_eq!(milliseconds(window), (0, 800, Edges::Cut));
+        // 200 of 900 ms, 700 of 1400.
+        assert!((cut.requests - (2.0 / 9.0 + 0.5)).abs() < 1e-12, "{cut:?}");
+    }
+
+    #[test]
+    fn where_no_answer_ends_after_the_last_sending_the_first_failure_ends_it() {
+        let records = [answered(0, &[100, 800], 10), failed(0, 1000), failed(800, 1500)];
         let (window, cut) = window_of(&closed(2), &records);
         assert_eq!(milliseconds(window), (0, 1000, Edges::Cut));
-        assert!((cut.requests - 5.0 / 6.0).abs() < 1e-12, "{cut:?}");
+        assert_eq!(cut, Cut { seconds: 0.5, ..Cut::default() });
     }
 
     #[test]
