@@ -186,7 +186,9 @@ impl WindowBuilder {
             return Some((whole, Cut::default()));
         }
         let window = Window { begin_ns, end_ns, edges: Edges::Cut };
-        let mut cut = Cut { seconds: whole.seconds() - window.seconds(), ..self.rising };
+        // A window may begin before the first sending: the ramp is over, and nothing was due yet.
+        let cut_ns = begin_ns.saturating_sub(whole.begin_ns) + (whole.end_ns - end_ns);
+        let mut cut = Cut { seconds: cut_ns as f64 / 1e9, ..self.rising };
         self.at_the_end
             .iter()
             .filter_map(|ended| ended.answer)
@@ -245,7 +247,7 @@ impl Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::{Arrival, Closed, Ramp, Spacing, Stop};
+    use crate::load::{Arrival, Closed, Open, Ramp, Spacing, Stop};
     use crate::record::example::{answered, failed};
 
     const MS: Nanos = 1_000_000;
@@ -299,6 +301,19 @@ mod tests {
         // 300 of 700 ms, 300 of 900, 500 of 600.
         assert!((cut.requests - (3.0 / 7.0 + 3.0 / 9.0 + 5.0 / 6.0)).abs() < 1e-12, "{cut:?}");
         assert_eq!(cut.seconds, 0.9);
+    }
+
+    #[test]
+    fn it_begins_with_the_ramps_end_where_nothing_was_due_by_then() {
+        let (window, cut) =
+            window_of(&ramped(400), &[answered(500, &[600, 900], 10), answered(500, &[600, 1000], 10)]);
+        assert_eq!(milliseconds(window), (400, 900, Edges::Cut));
+        assert_eq!(cut.seconds, 0.1);
+        let ramp = Some(Ramp { from: 1.0, over_ms: 400, steps: None });
+        let open = Open { rate: 2.0, spacing: Spacing::Poisson, ramp, max_in_flight: 1 };
+        let open = Load::new(Arrival::Open(open), Stop::Requests(1));
+        let (window, cut) = window_of(&open, &[answered(500, &[600, 900], 10)]);
+        assert_eq!((milliseconds(window), cut), ((400, 900, Edges::Cut), Cut::default()));
     }
 
     #[test]
