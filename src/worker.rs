@@ -49,7 +49,7 @@ impl Worker {
     /// Where nothing of it is this worker's.
     pub fn share(self, load: &Load) -> Result<Load, NothingToDo> {
         let share = Load { worker: Some(self), ..load.clone() };
-        if share.users() != Some(0) && share.requests() != Some(0) {
+        if share.due_without_answers() > 0 && share.requests() != Some(0) {
             return Ok(share);
         }
         let whole = match (load.users(), load.requests()) {
@@ -57,7 +57,7 @@ impl Worker {
                 format!("the load has {users} users, {} of whom have a request", requests.min(users))
             }
             (Some(users), None) => format!("the load has {users} users"),
-            (None, requests) => format!("the load has {} requests", requests.unwrap_or(0)),
+            (None, _) => format!("the load has {} requests", load.due_without_answers()),
         };
         Err(NothingToDo { worker: self, whole })
     }
@@ -148,6 +148,10 @@ mod tests {
         );
         assert_eq!(
             refusal(&Load::open(1.0, Spacing::Constant, Stop::Requests(2))),
+            "worker 3/3 has nothing to do: the load has 2 requests"
+        );
+        assert_eq!(
+            refusal(&Load::open(0.2, Spacing::Poisson, Stop::DurationMs(10_000))),
             "worker 3/3 has nothing to do: the load has 2 requests"
         );
     }

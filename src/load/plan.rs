@@ -50,16 +50,13 @@ enum Moments {
 
 impl Load {
     pub fn plan(&self, rng: Pcg64) -> Plan {
-        let (moments, all) = match &self.arrival {
-            Arrival::Closed(closed) => (closed.moments(), closed.concurrency),
+        let moments = match &self.arrival {
+            Arrival::Closed(closed) => closed.moments(),
             Arrival::Open(open) => open.moments(self.stop, rng.clone()),
-            Arrival::Replay(replay) => {
-                (Moments::Replay { replay: replay.clone(), next: 0 }, replay.count(self.stop))
-            }
+            Arrival::Replay(replay) => Moments::Replay { replay: replay.clone(), next: 0 },
         };
-        let deal = self.deal();
-        let left = deal.map_or(all, |deal| deal.count(all));
-        let due = DueTimes { moments, place: 0, deal, left };
+        let left = self.due_without_answers();
+        let due = DueTimes { moments, place: 0, deal: self.deal(), left };
         match &self.arrival {
             Arrival::Closed(closed) => Plan {
                 due,
@@ -71,6 +68,15 @@ impl Load {
                 Plan { due, requests: Some(left), until_ns: None, follow: None }
             }
         }
+    }
+
+    /// How many requests wait for no answer, of those that are to be asked here.
+    pub fn due_without_answers(&self) -> u32 {
+        self.own(match &self.arrival {
+            Arrival::Closed(closed) => closed.concurrency,
+            Arrival::Open(open) => open.count(self.stop),
+            Arrival::Replay(replay) => replay.count(self.stop),
+        })
     }
 
     /// Workers share the moments, and their users think each for themselves.
@@ -87,12 +93,8 @@ impl Closed {
 }
 
 impl Open {
-    /// And how many they are.
-    fn moments(&self, stop: Stop, rng: Pcg64) -> (Moments, u32) {
-        let requests = match stop {
-            Stop::Requests(requests) => requests,
-            Stop::DurationMs(ms) => (self.count_within(ms as f64 / 1e3).round() as u32).max(1),
-        };
+    fn moments(&self, stop: Stop, rng: Pcg64) -> Moments {
+        let requests = self.count(stop);
         let gaps = self.spacing.gaps(rng);
         let (scale, count) = match &gaps {
             // The first one comes at once.
@@ -102,7 +104,15 @@ impl Open {
                 (f64::from(requests) / all, 0.0)
             }
         };
-        (Moments::Rate { gaps, scale, count, rate: self.rate, ramp: self.ramp }, requests)
+        Moments::Rate { gaps, scale, count, rate: self.rate, ramp: self.ramp }
+    }
+
+    /// How many requests a round has.
+    fn count(&self, stop: Stop) -> u32 {
+        match stop {
+            Stop::Requests(requests) => requests,
+            Stop::DurationMs(ms) => (self.count_within(ms as f64 / 1e3).round() as u32).max(1),
+        }
     }
 
     fn count_within(&self, seconds: f64) -> f64 {
