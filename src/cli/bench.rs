@@ -184,7 +184,7 @@ fn bench(
         version: report::VERSION,
         run,
         scenario,
-        load: Some(args.load()),
+        load: Some(Load { worker: None, ..work.load }),
         scenario_hash: Some(work.hash),
         passed: trouble.is_none(),
         verdict: if trouble.is_none() { Verdict::Ok } else { Verdict::Invalid },
@@ -219,10 +219,6 @@ impl Args {
         }
     }
 
-    fn load(&self) -> Load {
-        self.load.load()
-    }
-
     fn plan(&self) -> RunPlan {
         RunPlan {
             warmup: self.warmup.0,
@@ -247,7 +243,7 @@ impl Args {
     }
 
     fn work(&self) -> anyhow::Result<Work> {
-        let (whole, plan) = (self.load(), self.plan());
+        let (whole, plan) = (self.load.load().context("--ramp")?, self.plan());
         let workload = self.workload.workload(self.load.trace());
         if let (Some(trace), Some(asked)) = (self.load.trace(), whole.stop.requests())
             && asked as usize > trace.requests().len()

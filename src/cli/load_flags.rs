@@ -5,7 +5,9 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::cli::side_files::trace;
-use crate::load::{Arrival, Closed, Load, MAX_IN_FLIGHT, Open, Ramp, Replay, Spacing, Stop, ThinkTime};
+use crate::load::{
+    Arrival, Closed, Load, MAX_IN_FLIGHT, NoRampOfUsers, Open, Ramp, Replay, Spacing, Stop, ThinkTime,
+};
 use crate::scenario::HumanDuration;
 use crate::trace::Trace;
 
@@ -61,19 +63,21 @@ enum ArrivalFlag {
 const OPEN_DURATION_MS: u64 = 10_000;
 
 impl LoadFlags {
-    pub fn load(&self) -> Load {
+    /// # Errors
+    /// Where flags contradict each other in their values.
+    pub fn load(&self) -> Result<Load, NoRampOfUsers> {
         let duration = self.duration.map(|duration| Stop::DurationMs(duration.0.as_millis() as u64));
         let stop = duration.or(self.requests.map(Stop::Requests));
         let max_in_flight = self.max_in_flight;
-        match (self.rate, &self.trace) {
+        Ok(match (self.rate, &self.trace) {
             (None, Some(trace)) => {
                 let all = Stop::Requests(trace.requests().len() as u32);
                 let replay = Replay { trace: trace.clone(), speed: self.speed, max_in_flight };
                 Load::new(Arrival::Replay(replay), stop.unwrap_or(all))
             }
             (None, None) => {
-                let closed =
-                    Closed { concurrency: self.concurrency, think_time: self.think_time, ramp: self.ramp };
+                let ramp = self.ramp.map(|ramp| ramp.of_users(self.concurrency)).transpose()?;
+                let closed = Closed { concurrency: self.concurrency, think_time: self.think_time, ramp };
                 let stop = stop.unwrap_or(Stop::Requests(4 * self.concurrency));
                 Load::new(Arrival::Closed(closed), stop)
             }
@@ -81,7 +85,7 @@ impl LoadFlags {
                 let open = Open { rate, spacing: self.spacing(), ramp: self.ramp, max_in_flight };
                 Load::new(Arrival::Open(open), stop.unwrap_or(Stop::DurationMs(OPEN_DURATION_MS)))
             }
-        }
+        })
     }
 
     pub fn trace(&self) -> Option<&Trace> {
@@ -157,7 +161,8 @@ mod tests {
 
     fn load(flags: &str) -> Result<Load, String> {
         let words = std::iter::once("bench").chain(flags.split_whitespace());
-        Command::try_parse_from(words).map(|command| command.load.load()).map_err(|error| error.to_string())
+        let command = Command::try_parse_from(words).map_err(|error| error.to_string())?;
+        command.load.load().map_err(|error| error.to_string())
     }
 
     #[test]
@@ -187,6 +192,16 @@ mod tests {
         };
         assert_eq!(closed.ramp, Some(Ramp { from: 2.0, over_ms: 30_000, steps: Some(3) }));
         assert_eq!(closed.think_time, Some(ThinkTime::Lognormal { median_ms: 2000.0, sigma: 0.5 }));
+    }
+
+    #[test]
+    fn a_ramp_begins_with_no_more_users_than_there_are() {
+        assert!(load("--concurrency 4 --ramp 4:30s").is_ok());
+        assert!(load("--rate 4 --ramp 8:30s").is_ok());
+        for from in ["8", "0.5"] {
+            let refusal = load(&format!("--concurrency 4 --ramp {from}:30s")).unwrap_err();
+            assert_eq!(refusal, format!("a ramp of users begins with 1 to 4 of them, not with {from}"));
+        }
     }
 
     #[test]

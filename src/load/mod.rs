@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::worker::{Deal, Worker};
 
 pub use crate::load::plan::{DueTimes, Plan};
-pub use crate::load::ramp::Ramp;
+pub use crate::load::ramp::{NoRampOfUsers, Ramp};
 pub use crate::load::replay::Replay;
 pub use crate::load::spacing::{Gaps, Spacing};
 pub use crate::load::think_time::ThinkTime;

@@ -14,7 +14,24 @@ pub struct Ramp {
     pub steps: Option<u32>,
 }
 
+/// Why users can't come by a ramp.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error("a ramp of users begins with 1 to {users} of them, not with {from}")]
+pub struct NoRampOfUsers {
+    users: u32,
+    from: f64,
+}
+
 impl Ramp {
+    /// # Errors
+    /// Where it begins with none of so many users, or with more.
+    pub fn of_users(self, users: u32) -> Result<Ramp, NoRampOfUsers> {
+        match (1.0..=f64::from(users)).contains(&self.from) {
+            true => Ok(self),
+            false => Err(NoRampOfUsers { users, from: self.from }),
+        }
+    }
+
     pub fn over_s(&self) -> f64 {
         self.over_ms as f64 / 1e3
     }

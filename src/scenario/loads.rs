@@ -201,12 +201,10 @@ impl Check<'_, '_> {
                 self.document.error_at(&at[..if key.is_empty() { 3 } else { 4 }], message)
             })?),
         };
-        let ramp = self.ramp()?;
-        if let Some(ramp) = ramp.filter(|ramp| !(1.0..=f64::from(concurrency)).contains(&ramp.from)) {
-            let message =
-                format!("a ramp of users begins with 1 to {concurrency} of them, not with {}", ramp.from);
-            return Err(self.document.error_at(&["load", self.name, "ramp", "from"], message));
-        }
+        let ramp = self.ramp()?.map(|ramp| ramp.of_users(concurrency)).transpose();
+        let ramp = ramp.map_err(|objection| {
+            self.document.error_at(&["load", self.name, "ramp", "from"], objection.to_string())
+        })?;
         Ok(Closed { concurrency, think_time, ramp })
     }
 
