@@ -26,6 +26,7 @@ pub fn caveats(contenders: &[Contender]) -> Vec<String> {
             .map(|listed| format!("{listed}.")),
     );
     caveats.extend(workloads(contenders));
+    caveats.extend(limits(contenders));
     caveats.extend(prompts(contenders));
     caveats.extend(contenders.iter().filter_map(early_ends));
     caveats
@@ -55,6 +56,19 @@ fn workloads(contenders: &[Contender]) -> Option<String> {
             first.name, first.workload, other.name, other.workload
         ),
     })
+}
+
+fn limits(contenders: &[Contender]) -> Option<String> {
+    let first = contenders.first()?;
+    if contenders.iter().all(|other| other.limits == first.limits) {
+        return None;
+    }
+    let told = |contender: &Contender| match contender.limits.is_empty() {
+        true => format!("{} has none", contender.name),
+        false => format!("{} has {}", contender.name, contender.limits),
+    };
+    let listed: Vec<String> = contenders.iter().map(told).collect();
+    Some(format!("Different limits: {}. How well they are kept is not compared.", listed.join("; ")))
 }
 
 fn prompts(contenders: &[Contender]) -> Option<String> {

@@ -55,6 +55,11 @@ impl Contender {
     pub fn level(&self, at: f64) -> Option<&Level> {
         self.levels.iter().find(|level| level.at == at)
     }
+
+    pub fn without_goodput(mut self) -> Contender {
+        self.levels.iter_mut().for_each(|level| level.goodput = None);
+        self
+    }
 }
 
 /// Everything that takes part, of files and what they hold. Reports of one target, run and scenario file are one curve.

@@ -10,6 +10,7 @@ mod reasons;
 mod recommendation;
 mod wishes;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::curve;
@@ -43,12 +44,14 @@ pub fn compare(contenders: &[Contender], wishes: &Wishes) -> Result<Comparison, 
     let axis = common_axis(contenders)?;
     wishes.check(contenders)?;
     let levels = common_levels(contenders);
+    let (limits, contenders) = by_common_limits(contenders);
+    let contenders: &[Contender] = &contenders;
     Ok(Comparison {
         kind: Kind::Comparison,
         version: VERSION,
         tollgate: env!("CARGO_PKG_VERSION").into(),
         axis,
-        limits: common_limits(contenders),
+        limits,
         caveats: caveats::caveats(contenders),
         targets: contenders.iter().map(compared_target).collect(),
         crossings: crossings::crossings(contenders, &levels, &CROSSING.map(metric)),
@@ -78,12 +81,14 @@ fn common_axis(contenders: &[Contender]) -> Result<Axis, NotComparable> {
     }
 }
 
-/// Limits that differ are no common ones.
-fn common_limits(contenders: &[Contender]) -> Limits {
+/// Limits that differ are no common ones, and what was counted against them is not compared.
+fn by_common_limits(contenders: &[Contender]) -> (Limits, Cow<'_, [Contender]>) {
     let first = &contenders[0].limits;
     match contenders.iter().all(|contender| contender.limits == *first) {
-        true => first.clone(),
-        false => Limits::default(),
+        true => (first.clone(), contenders.into()),
+        false => {
+            (Limits::default(), contenders.iter().cloned().map(Contender::without_goodput).collect())
+        }
     }
 }
 

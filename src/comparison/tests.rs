@@ -118,6 +118,30 @@ fn another_model_on_one_side_is_told_first() {
 }
 
 #[test]
+fn what_was_counted_against_different_limits_is_not_compared() {
+    let part = |target: usize, limits: &str| {
+        let mut sweep = example::crossing();
+        sweep.targets = vec![sweep.targets.swap_remove(target)];
+        sweep.limits = limits.parse().unwrap();
+        (format!("{target}.json"), ReportFile::Sweep(Box::new(sweep)))
+    };
+    let found = contenders(vec![part(0, "ttft_ms_p95=400"), part(1, "ttft_ms_p95=90")]).unwrap();
+    let comparison = compare(&found, &Wishes::default()).unwrap();
+    assert!(comparison.limits.is_empty());
+    assert_eq!(
+        comparison.caveats,
+        [
+            "Different limits: quick has ttft_ms_p95 ≤ 400; wide has ttft_ms_p95 ≤ 90.0. How well they are kept is not \
+             compared."
+        ]
+    );
+    let mut targets = comparison.levels.iter().flat_map(|level| &level.targets);
+    assert!(targets.all(|target| target.goodput.is_none()));
+    assert!(comparison.targets.iter().all(|target| target.meets_limits_up_to.is_none()));
+    assert!(!reasons(&comparison, Traffic::Low).contains("keeps all limits"));
+}
+
+#[test]
 fn reports_of_scenarios_are_levels_of_one_curve() {
     let report = |load: u32, target: &str| {
         let mut report = crate::report::example::ok();
