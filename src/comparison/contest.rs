@@ -43,7 +43,7 @@ impl Odds {
     }
 }
 
-/// All targets of a level by a metric, best first. `None` where fewer than two have a value.
+/// All targets of a level by a metric, best first; those without a value are left out. `None` where nobody has one.
 pub fn contest(metric: Metric, sides: &[(&str, &Level)]) -> Option<ComparedMetric> {
     let mut ranked: Vec<(f64, &str, &Level)> = sides
         .iter()
@@ -51,9 +51,6 @@ pub fn contest(metric: Metric, sides: &[(&str, &Level)]) -> Option<ComparedMetri
         .collect();
     ranked.sort_by(|(one, ..), (other, ..)| one.total_cmp(other));
     let [(_, best_name, best), others @ ..] = ranked.as_slice() else { return None };
-    if others.is_empty() {
-        return None;
-    }
     let value = |level: &Level| level.summary.value(metric).expect("what has a slowness has a value");
     let mut standings = vec![Standing {
         target: (*best_name).to_owned(),
@@ -138,6 +135,9 @@ mod tests {
     fn what_has_no_value_has_no_standing() {
         let (quick, mut wide) = levels(0);
         wide.summary = crate::summary::Summary::default();
-        assert_eq!(contest(throughput(), &[("quick", &quick), ("wide", &wide)]), None);
+        let found = contest(throughput(), &[("quick", &quick), ("wide", &wide)]).unwrap();
+        assert_eq!(found.standings.len(), 1);
+        assert_eq!(found.winner.as_deref(), Some("quick"));
+        assert_eq!(contest(throughput(), &[("wide", &wide)]), None);
     }
 }

@@ -119,9 +119,10 @@ fn compared_level(contenders: &[Contender], at: f64) -> ComparedLevel {
         contenders.iter().filter_map(|contender| Some((contender, contender.level(at)?))).collect();
     let sides: Vec<(&str, &Level)> =
         there.iter().map(|(contender, level)| (contender.name.as_str(), *level)).collect();
+    let contests = METRICS.iter().filter_map(|name| contest::contest(metric(name), &sides));
     ComparedLevel {
         at,
-        metrics: METRICS.iter().filter_map(|name| contest::contest(metric(name), &sides)).collect(),
+        metrics: contests.filter(|contest| contest.standings.len() > 1).collect(),
         targets: there
             .iter()
             .map(|(contender, level)| TargetAtLevel {

@@ -96,12 +96,15 @@ impl<'a> Class<'a> {
         self.levels.iter().filter_map(|at| contender.level(*at))
     }
 
-    /// The mean over levels and metrics of how near a target comes to the best; ties count as equal. What a target did
-    /// not achieve at all is worth nothing.
+    /// The mean over levels and metrics of how near a target comes to the best; ties count as equal. What was asked of a
+    /// target and not achieved is worth nothing; what was not asked of it doesn't count.
     fn performance(&self, contender: &Contender) -> f64 {
-        let shares = self.contests.iter().map(|(_, contest)| {
+        let shares = self.contests.iter().filter_map(|(at, contest)| {
+            let summary = &contender.level(*at)?.summary;
             let standing = contest.standings.iter().find(|standing| standing.target == contender.name);
-            standing.map_or(0.0, share_of_best)
+            // Answers in one piece have no TTFT, however good they are.
+            let was_asked = || summary.requests.succeeded == 0 || summary.value(contest.metric).is_some();
+            standing.map(share_of_best).or_else(|| was_asked().then_some(0.0))
         });
         let mut shares: Vec<f64> = shares.collect();
         shares.extend(self.goodput_shares(contender));
@@ -129,14 +132,15 @@ impl<'a> Class<'a> {
         100.0 * (1.0 - FAILURES_COUNT * failed).max(0.0)
     }
 
-    /// Output tokens for the money, relative to the best, as a mean over levels.
+    /// Output tokens for the money, relative to the best, as a mean over the target's levels.
     fn efficiency(&self, contender: &Contender, costs: &Scores) -> f64 {
         let throughput = Metric::Rate(Rate::OutputTokensPerS);
         let worth = |of: &Contender, at: f64| {
             let per_s = of.level(at).and_then(|level| level.summary.value(throughput)).unwrap_or(0.0);
             per_s / costs[&of.name]
         };
-        let shares = self.levels.iter().map(|at| {
+        let asked = self.levels.iter().filter(|at| contender.level(**at).is_some());
+        let shares = asked.map(|at| {
             let best = self.contenders.iter().map(|other| worth(other, *at)).fold(0.0, f64::max);
             if best > 0.0 { worth(contender, *at) / best } else { 0.0 }
         });

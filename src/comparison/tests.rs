@@ -186,6 +186,38 @@ fn a_target_without_any_figures_takes_part_and_is_said_to_be_absent() {
 }
 
 #[test]
+fn a_level_that_nobody_asked_of_a_target_takes_no_points_from_it() {
+    let mut sweep = example::crossing();
+    let mut twin = sweep.targets[0].clone();
+    twin.name = "twin".into();
+    twin.levels.remove(1);
+    sweep.targets.push(twin);
+    let costs = ["quick", "wide", "twin"].map(|name| (name.to_owned(), 1.0)).into();
+    let comparison = compare(&contenders_of(sweep), &Wishes { costs, ..Wishes::default() }).unwrap();
+    let low = &comparison.recommendation.classes[0];
+    assert_eq!(low.levels, [1.0, 2.0, 4.0]);
+    for criterion in [Criterion::Performance, Criterion::Efficiency] {
+        assert_eq!(low.scores[&criterion]["twin"], low.scores[&criterion]["quick"], "{criterion:?}");
+    }
+}
+
+#[test]
+fn a_target_that_fails_every_request_of_a_level_has_no_points_there() {
+    let mut sweep = example::crossing();
+    sweep.limits = Limits::default();
+    sweep.targets[1] = crate::report::sweep::SweptTarget { name: "wide".into(), ..sweep.targets[0].clone() };
+    sweep.targets.iter_mut().flat_map(|target| &mut target.levels).for_each(|level| level.goodput = None);
+    let failed = &mut sweep.targets[1].levels[2];
+    failed.sessions.clear();
+    failed.summary = crate::summary::Summary { window_s: 1.0, ..Default::default() };
+    failed.summary.requests.sent = 16;
+    let comparison = compare(&contenders_of(sweep), &Wishes::default()).unwrap();
+    let points = &comparison.recommendation.classes[0].scores[&Criterion::Performance];
+    assert_eq!(points["quick"], 100.0);
+    assert!((points["wide"] - 100.0 * 2.0 / 3.0).abs() < 1e-9, "{points:?}");
+}
+
+#[test]
 fn a_comparison_reads_back_as_what_was_written() {
     let comparison = crossing();
     let text = serde_json::to_string(&comparison).unwrap();
