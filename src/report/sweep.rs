@@ -59,7 +59,7 @@ pub struct SweptTarget {
     /// Where it starts to slow down, if it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub knee: Option<Knee>,
-    /// [`Level::at`] of the highest level that meets the limits; absent if none does, or there are none.
+    /// [`Level::at`] of the last level before the first that misses a limit; absent if the lowest does, or there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub meets_limits_up_to: Option<f64>,
     /// Why there is not more of it.

@@ -165,6 +165,17 @@ mod tests {
     }
 
     #[test]
+    fn limits_that_the_lowest_level_misses_are_not_said_to_be_missed_at_every_level() {
+        let mut sweep = sweep::example::crossing();
+        sweep.targets[0].meets_limits_up_to = None;
+        let gone = sweep::SweptTarget { levels: Vec::new(), ..sweep.targets[0].clone() };
+        sweep.targets.push(gone);
+        let page = Page::of(&Gathered { sweeps: vec![sweep], ..Gathered::default() });
+        let told: Vec<&str> = grids(&page)[0].rows.iter().map(|row| row.cells[3].as_str()).collect();
+        assert_eq!(told, ["not at the lowest level", "up to 16 users", ""]);
+    }
+
+    #[test]
     fn a_comparison_tells_first_what_to_take_and_last_who_leads_where() {
         let page =
             Page::of(&Gathered { comparisons: vec![comparison::example::crossing()], ..Gathered::default() });

@@ -81,8 +81,8 @@ fn knee(target: &SweptTarget) -> String {
 fn limits_met(sweep: &Sweep, target: &SweptTarget) -> String {
     match target.meets_limits_up_to {
         Some(at) => format!("up to {}", sweep.axis.level(at)),
-        None if sweep.limits.is_empty() => String::new(),
-        None => "at no level".into(),
+        None if sweep.limits.is_empty() || target.levels.is_empty() => String::new(),
+        None => "not at the lowest level".into(),
     }
 }
 
