@@ -33,7 +33,7 @@ pub fn throughput(levels: &[Level]) -> Vec<Point> {
 /// those behind it, and is no knee. The ideal is the line from zero through the lowest level. `None` where throughput
 /// keeps up, and of fewer than two levels.
 pub fn knee(points: &[Point]) -> Option<Knee> {
-    let first = points.first().filter(|first| first.at > 0.0 && first.per_s > 0.0)?;
+    let first = answering(points)?;
     let ideal = first.per_s / first.at;
     let gain = |from: &Point, to: &Point| (to.per_s - from.per_s) / (to.at - from.at) / ideal;
     points.iter().enumerate().find_map(|(number, from)| {
@@ -46,9 +46,19 @@ pub fn knee(points: &[Point]) -> Option<Knee> {
 
 /// A level's throughput relative to that of the lowest one, scaled up by their loads: X(N) / (N / N₀ × X(N₀)).
 pub fn share_of_ideal(points: &[Point], at: f64) -> Option<f64> {
-    let first = points.first().filter(|first| first.at > 0.0 && first.per_s > 0.0)?;
+    let first = answering(points)?;
     let point = points.iter().find(|point| point.at == at)?;
     Some(point.per_s / (point.at / first.at * first.per_s))
+}
+
+/// Whether [`knee`] could find one: an engine that answers nothing does not scale, and does not stop to.
+pub fn can_have_knee(points: &[Point]) -> bool {
+    points.len() > 1 && answering(points).is_some()
+}
+
+/// The lowest level, if it brings anything.
+fn answering(points: &[Point]) -> Option<&Point> {
+    points.first().filter(|first| first.at > 0.0 && first.per_s > 0.0)
 }
 
 /// The highest level below the first one that misses a limit. `None` where the lowest one does, or no limits were given.

@@ -1,5 +1,6 @@
 //! A sweep and a comparison as tables for a terminal.
 
+use crate::curve;
 use crate::figures;
 use crate::metric::Metric;
 use crate::report::columns::{Align, Columns};
@@ -43,7 +44,7 @@ fn swept_target(target: &SweptTarget, sweep: &Sweep) -> String {
     if !target.levels.is_empty() {
         out.extend(levels(target, sweep.axis));
     }
-    if target.levels.len() > 1 {
+    if curve::can_have_knee(&curve::throughput(&target.levels)) {
         out.push(slows_down(target.knee, sweep.axis));
     }
     if !sweep.limits.is_empty() && !target.levels.is_empty() {
@@ -235,6 +236,15 @@ mod tests {
     #[test]
     fn a_sweep_shows_every_level_and_where_it_slows_down() {
         insta::assert_snapshot!(super::sweep(&example::crossing()));
+    }
+
+    #[test]
+    fn an_engine_without_answers_is_not_said_to_keep_up() {
+        let mut sweep = example::crossing();
+        let levels = sweep.targets.iter_mut().flat_map(|target| &mut target.levels);
+        levels.for_each(|level| level.summary.output_tokens = 0);
+        sweep.targets[0].knee = None;
+        assert!(!super::sweep(&sweep).contains("slow down"));
     }
 
     #[test]

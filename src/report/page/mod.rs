@@ -165,6 +165,16 @@ mod tests {
     }
 
     #[test]
+    fn an_engine_without_answers_is_not_said_to_keep_up() {
+        let mut sweep = sweep::example::crossing();
+        sweep.targets[0].knee = None;
+        sweep.targets[0].levels.iter_mut().for_each(|level| level.summary.output_tokens = 0);
+        let page = Page::of(&Gathered { sweeps: vec![sweep], ..Gathered::default() });
+        let told: Vec<&str> = grids(&page)[0].rows.iter().map(|row| row.cells[2].as_str()).collect();
+        assert_eq!(told, ["", "not within these levels"]);
+    }
+
+    #[test]
     fn limits_that_the_lowest_level_misses_are_not_said_to_be_missed_at_every_level() {
         let mut sweep = sweep::example::crossing();
         sweep.targets[0].meets_limits_up_to = None;

@@ -1,5 +1,6 @@
 //! A sweep: its targets, charts, then each target level by level.
 
+use crate::curve;
 use crate::figures;
 use crate::metric::{Latency, Metric, Rate, Stat};
 use crate::report::chart;
@@ -73,8 +74,8 @@ fn engine(target: &SweptTarget) -> String {
 fn knee(target: &SweptTarget) -> String {
     match target.knee {
         Some(knee) => format!("between {} and {}", knee.after, knee.by),
-        None if target.levels.len() < 2 => String::new(),
-        None => "not within these levels".into(),
+        None if curve::can_have_knee(&curve::throughput(&target.levels)) => "not within these levels".into(),
+        None => String::new(),
     }
 }
 
