@@ -12,6 +12,7 @@ use crate::report::chart::Chart;
 use crate::report::chart::palette::{DARK, LIGHT, Palette};
 use crate::report::gathered::Gathered;
 use crate::report::page::{self, Page};
+use crate::report::printable::one_line;
 use crate::report::{csv, html, markdown, png, svg, sweep_table, table};
 use crate::store;
 
@@ -157,7 +158,9 @@ fn separated(gathered: &Gathered) -> anyhow::Result<String> {
 }
 
 fn charts(args: &Args, format: Format, page: &Page) -> anyhow::Result<ExitCode> {
-    let charts: Vec<(String, &Chart)> = page.charts().collect();
+    // Targets have given them their names.
+    let charts: Vec<(String, &Chart)> =
+        page.charts().map(|(name, chart)| (one_line(&name), chart)).collect();
     let names = || charts.iter().map(|(name, _)| name.as_str());
     if charts.is_empty() {
         bail!("these reports have no charts: nothing was measured");
@@ -212,16 +215,29 @@ fn write(output: Option<&Path>, bytes: &[u8]) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::sweep;
+
+    fn args(output: Option<PathBuf>, chart: Option<&str>) -> Args {
+        let chart = chart.map(str::to_owned);
+        Args { reports: Vec::new(), format: None, output, chart, theme: Theme::Light }
+    }
 
     fn format(output: &str) -> Result<Format, String> {
-        let args = Args {
-            reports: Vec::new(),
-            format: None,
-            output: Some(output.into()),
-            chart: None,
-            theme: Theme::Light,
-        };
-        args.format().map_err(|error| error.to_string())
+        args(Some(output.into()), None).format().map_err(|error| error.to_string())
+    }
+
+    /// What is said where charts of a sweep with hostile names can't be written.
+    fn complaint(args: &Args) -> String {
+        let page = Page::of(&Gathered { sweeps: vec![sweep::example::nasty()], ..Gathered::default() });
+        charts(args, Format::Svg, &page).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_names_of_charts_can_not_reach_the_terminal() {
+        for said in [complaint(&args(None, Some("nothing"))), complaint(&args(None, None))] {
+            assert!(said.contains("load-wide"), "{said}");
+            assert!(!said.contains(['\x1b', '\0', '\u{202e}']), "{said:?}");
+        }
     }
 
     #[test]

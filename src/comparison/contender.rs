@@ -6,6 +6,7 @@ use crate::limits::Limits;
 use crate::load::{Arrival, Load};
 use crate::nearest::did_you_mean;
 use crate::report::file::ReportFile;
+use crate::report::printable::one_line;
 use crate::report::sweep::{Axis, Level, Sweep};
 use crate::report::{Environment, Report};
 
@@ -46,8 +47,9 @@ pub enum NotComparable {
 
 impl NotComparable {
     pub fn unknown_target(name: &str, contenders: &[Contender]) -> NotComparable {
-        let known = contenders.iter().map(|contender| contender.name.as_str());
-        NotComparable::UnknownTarget { name: name.to_owned(), help: did_you_mean(name, known) }
+        let known: Vec<String> = contenders.iter().map(|contender| one_line(&contender.name)).collect();
+        let help = did_you_mean(name, known.iter().map(String::as_str));
+        NotComparable::UnknownTarget { name: one_line(name), help }
     }
 }
 

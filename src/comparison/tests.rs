@@ -93,6 +93,13 @@ fn wishes_turn_the_advice() {
 }
 
 #[test]
+fn the_names_to_choose_from_can_not_reach_the_terminal() {
+    let unknown = Wishes { costs: [("quik".to_owned(), 1.0)].into(), ..Wishes::default() };
+    let error = compare(&contenders_of(example::nasty()), &unknown).unwrap_err().to_string();
+    assert!(error.contains("`wide`") && !error.contains(['\x1b', '\0', '\u{202e}']), "{error:?}");
+}
+
+#[test]
 fn another_model_on_one_side_is_told_first() {
     let mut sweep = example::crossing();
     assert_eq!(compare(&contenders_of(sweep.clone()), &Wishes::default()).unwrap().caveats, [""; 0]);
