@@ -181,7 +181,7 @@ fn charts(args: &Args, format: Format, page: &Page) -> anyhow::Result<ExitCode> 
             names().collect::<Vec<_>>().join(", ")
         );
     };
-    if folder.extension().is_some() {
+    if reads_like_a_file(folder) {
         bail!(
             "there are {} charts, and {} reads like a single file: give a folder, or one of them by --chart: {}",
             charts.len(),
@@ -195,6 +195,12 @@ fn charts(args: &Args, format: Format, page: &Page) -> anyhow::Result<ExitCode> 
         println!("{}", path.display());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A folder's name may hold a version, and so what looks like an ending.
+fn reads_like_a_file(path: &Path) -> bool {
+    let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    path.is_file() || (!path.is_dir() && ["svg", "png"].contains(&ending.as_str()))
 }
 
 fn write(output: Option<&Path>, bytes: &[u8]) -> anyhow::Result<()> {
@@ -237,6 +243,18 @@ mod tests {
         for said in [complaint(&args(None, Some("nothing"))), complaint(&args(None, None))] {
             assert!(said.contains("load-wide"), "{said}");
             assert!(!said.contains(['\x1b', '\0', '\u{202e}']), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn a_folder_of_charts_may_have_a_version_in_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let page = Page::of(&Gathered { sweeps: vec![sweep::example::crossing()], ..Gathered::default() });
+        let output = folder.path().join("charts-v0.32");
+        charts(&args(Some(output.clone()), None), Format::Svg, &page).unwrap();
+        assert!(output.join("throughput.svg").is_file());
+        for file in [output.join("throughput.svg"), folder.path().join("ttft.png")] {
+            assert!(complaint(&args(Some(file), None)).contains("reads like a single file"));
         }
     }
 
