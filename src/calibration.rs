@@ -80,21 +80,22 @@ const RATE_SLACK: f64 = 1.01;
 pub const OUT_OF_STEP_MS: f64 = 1.0;
 
 impl Calibration {
-    /// The most streams, tokens and requests per second that were measured without distortion, and the highest rate that
-    /// was kept.
+    /// The most streams, tokens and requests per second that were measured without distortion, and the highest rate up to
+    /// which all were kept.
     pub fn limits(&self) -> Option<Limits> {
         let sound = || self.levels.iter().filter(|level| level.is_sound());
         Some(Limits {
             streams: sound().map(|level| level.streams).max()?,
             tokens_per_s: sound().map(|level| level.tokens_per_s).fold(0.0, f64::max),
             requests_per_s: sound().map(|level| level.requests_per_s).fold(0.0, f64::max),
-            rate_per_s: self
-                .paces
-                .iter()
-                .filter(|pace| pace.is_kept())
-                .map(|pace| pace.requests_per_s)
-                .reduce(f64::max),
+            rate_per_s: self.rate_kept_per_s(),
         })
+    }
+
+    /// The last rate before the first that was not kept.
+    pub fn rate_kept_per_s(&self) -> Option<f64> {
+        let kept = self.paces.iter().take_while(|pace| pace.is_kept());
+        kept.last().map(|pace| pace.requests_per_s)
     }
 
     /// In words, where a load went beyond what this machine was calibrated for.
@@ -120,7 +121,7 @@ pub struct Limits {
     pub streams: u32,
     pub tokens_per_s: f64,
     pub requests_per_s: f64,
-    /// Of open loads; `None` if none was kept.
+    /// Of open loads; `None` if the lowest was not kept.
     pub rate_per_s: Option<f64>,
 }
 
@@ -308,6 +309,18 @@ mod tests {
         unsent.not_sent = 1;
         assert!(!unsent.is_kept());
         assert!(!Pace::of(100.0, &[]).is_kept());
+    }
+
+    #[test]
+    fn rates_beyond_the_first_that_was_not_kept_do_not_count() {
+        let mut calibration = calibration(vec![]);
+        let rates = |paces: [(f64, u64); 3]| {
+            paces.map(|(requests_per_s, lag_us)| Pace { requests_per_s, ..paced(&[lag_us; 20]) }).to_vec()
+        };
+        calibration.paces = rates([(100.0, 50), (200.0, 5000), (400.0, 50)]);
+        assert_eq!(calibration.rate_kept_per_s(), Some(100.0));
+        calibration.paces = rates([(100.0, 5000), (200.0, 50), (400.0, 50)]);
+        assert_eq!(calibration.rate_kept_per_s(), None);
     }
 
     #[test]

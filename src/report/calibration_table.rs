@@ -25,7 +25,7 @@ pub fn calibration_table(calibration: &Calibration) -> String {
     calibration.levels.iter().for_each(|level| columns.row(row(level)));
     let mut lines = columns.lines();
     lines.push("Errors and lateness: p50 / p99 in ms.".into());
-    lines.extend(paces(&calibration.paces));
+    lines.extend(paces(calibration));
     lines.push(match calibration.limits() {
         Some(limits) => format!(
             "Exact (p99 of ITL's error within {DISTORTION_MS} ms) up to {} streams, {} tokens/s, {} requests/s of those tried.",
@@ -56,10 +56,9 @@ pub fn calibration_table(calibration: &Calibration) -> String {
 }
 
 /// A table of its own, and up to where the schedule was kept.
-fn paces(paces: &[Pace]) -> Vec<String> {
-    if paces.is_empty() {
-        return Vec::new();
-    }
+fn paces(calibration: &Calibration) -> Vec<String> {
+    let paces = &calibration.paces;
+    let Some(lowest) = paces.first() else { return Vec::new() };
     let mut columns = Columns::new(
         ["open load", "achieved", "requests", "failed", "not sent", "due to sent"],
         [Align::Right; 6],
@@ -74,17 +73,28 @@ fn paces(paces: &[Pace]) -> Vec<String> {
             both(&pace.due_to_sent_ms),
         ]);
     }
-    let kept = paces.iter().filter(|pace| pace.is_kept()).map(|pace| pace.requests_per_s).reduce(f64::max);
     let mut lines = vec![String::new()];
     lines.extend(columns.lines());
-    lines.push(match kept {
+    lines.push(match calibration.rate_kept_per_s() {
         Some(rate) => format!(
             "In step (p99 of due to sent within {OUT_OF_STEP_MS} ms) up to {rate} requests/s of those tried."
         ),
-        None => format!("In step at no rate: p99 of due to sent is beyond {OUT_OF_STEP_MS} ms."),
+        None => format!("Not in step at {} requests/s, the lowest rate: {}.", lowest.requests_per_s, why(lowest)),
     });
     lines.push(String::new());
     lines
+}
+
+/// What kept a rate from being kept.
+fn why(pace: &Pace) -> String {
+    let counted = [(pace.failed, "failed"), (pace.not_sent, "not sent")];
+    let counted = counted.into_iter().filter(|(count, _)| *count > 0);
+    let mut told: Vec<String> =
+        counted.map(|(count, what)| format!("{count} of {} {what}", pace.requests)).collect();
+    if p99(&pace.due_to_sent_ms) > OUT_OF_STEP_MS {
+        told.push(format!("p99 of due to sent is beyond {OUT_OF_STEP_MS} ms"));
+    }
+    if told.is_empty() { "none was due".into() } else { told.join(", ") }
 }
 
 fn both(of: &Distribution) -> String {
@@ -117,6 +127,33 @@ fn p99(of: &Distribution) -> f64 {
 mod tests {
     use super::*;
 
+    fn calibration(levels: Vec<Level>, paces: Vec<Pace>) -> Calibration {
+        Calibration {
+            tollgate: "0".into(),
+            taken: "t".into(),
+            machine: "2 x m".into(),
+            apart: true,
+            open_files: Some(20_000),
+            levels,
+            paces,
+        }
+    }
+
+    #[test]
+    fn a_rate_that_was_not_kept_is_told_with_the_reason() {
+        let told = |failed: u64, not_sent: u64, lag_ms: f64| {
+            let mut pace = Pace { requests: 50, failed, not_sent, ..Pace::of(500.0, &[]) };
+            pace.due_to_sent_ms.record_ms(lag_ms);
+            calibration_table(&calibration(Vec::new(), vec![pace]))
+        };
+        let not_sent = told(3, 2, 0.1);
+        assert!(
+            not_sent.contains("Not in step at 500 requests/s, the lowest rate: 3 of 50 failed, 2 of 50 not sent."),
+            "{not_sent}"
+        );
+        assert!(told(0, 0, 7.0).contains("the lowest rate: p99 of due to sent is beyond 1 ms."));
+    }
+
     #[test]
     fn an_engine_that_was_late_itself_is_named_beside_the_limits() {
         let mut late = Level { tokens_per_s: 9e4, ..Level::new(1024, 10.0) };
@@ -126,15 +163,7 @@ mod tests {
         exact.itl_error_ms.record_ms(0.02);
         let mut pace = Pace::of(500.0, &[]);
         pace.due_to_sent_ms.record_ms(0.1);
-        let table = calibration_table(&Calibration {
-            tollgate: "0".into(),
-            taken: "t".into(),
-            machine: "2 x m".into(),
-            apart: true,
-            open_files: Some(20_000),
-            levels: vec![exact, late],
-            paces: vec![pace],
-        });
+        let table = calibration_table(&calibration(vec![exact, late], vec![pace]));
         assert!(table.contains("up to 32 streams, 3000 tokens/s, 45.0 requests/s"), "{table}");
         assert!(table.contains("In step (p99 of due to sent within 1 ms) up to 500 requests/s"), "{table}");
         assert!(table.contains("At 1024 every 10 ms the simulated engine itself missed"), "{table}");
