@@ -5,19 +5,25 @@ use std::f64::consts::TAU;
 use crate::figures;
 use crate::report::chart::Radar;
 use crate::report::picture::layout::TEXT_SIZE;
-use crate::report::picture::letters::fitting;
+use crate::report::picture::letters::{fitting, width};
 use crate::report::picture::shape::{Anchor, Colour, Picture, Point, Rect, Shape, Text};
 use crate::report::printable::one_line;
 
 const RINGS: [f64; 4] = [0.25, 0.5, 0.75, 1.0];
 /// Around the outermost ring, for the spokes' names.
 const ROOM: f64 = 34.0;
+/// From the outermost ring to the names.
+const GAP: f64 = 12.0;
+/// Of the height: a smaller web tells less than a name that is cut.
+const LEAST_RADIUS: f64 = 0.2;
+/// The sine of the angle up to which a spoke's name stands above or below it.
+const UPRIGHT: f64 = 0.01;
 
 pub fn draw(picture: &mut Picture, radar: &Radar, place: Rect) {
     let web = Web {
         place,
         centre: (place.x + place.width / 2.0, place.y + place.height / 2.0),
-        radius: place.height / 2.0 - ROOM,
+        radius: radius(radar, place),
         spokes: radar.spokes.len().max(1),
     };
     for ring in RINGS {
@@ -46,6 +52,24 @@ pub fn draw(picture: &mut Picture, radar: &Radar, place: Rect) {
     }
 }
 
+/// As large as the names of the spokes to the sides allow.
+fn radius(radar: &Radar, place: Rect) -> f64 {
+    let spokes = radar.spokes.len().max(1);
+    let beside = radar.spokes.iter().enumerate().filter_map(|(spoke, name)| {
+        let aside = angle(spoke, spokes).sin().abs();
+        // Not to the last bit, which rounding takes.
+        let room = place.width / 2.0 - width(&one_line(name), TEXT_SIZE).ceil() - 1.0;
+        (aside > UPRIGHT).then(|| room / aside - GAP)
+    });
+    let most = beside.fold(place.height / 2.0 - ROOM, f64::min);
+    most.max(place.height * LEAST_RADIUS)
+}
+
+/// The first spoke points up, the others follow clockwise.
+fn angle(spoke: usize, spokes: usize) -> f64 {
+    TAU * spoke as f64 / spokes as f64
+}
+
 struct Web {
     place: Rect,
     centre: Point,
@@ -54,20 +78,43 @@ struct Web {
 }
 
 impl Web {
-    /// The first spoke points up, the others follow clockwise.
     fn at(&self, spoke: usize, share: f64) -> Point {
-        let (sin, cos) = (TAU * spoke as f64 / self.spokes as f64).sin_cos();
+        let (sin, cos) = angle(spoke, self.spokes).sin_cos();
         (self.centre.0 + sin * share * self.radius, self.centre.1 - cos * share * self.radius)
     }
 
     fn label(&self, spoke: usize, name: &str) -> Text {
-        let (x, y) = self.at(spoke, 1.0 + 12.0 / self.radius);
-        let aside = x - self.centre.0;
-        let (anchor, room) = match aside {
-            aside if aside > 1.0 => (Anchor::Start, self.place.right() - x),
-            aside if aside < -1.0 => (Anchor::End, x - self.place.x),
+        let (x, y) = self.at(spoke, 1.0 + GAP / self.radius);
+        let (anchor, room) = match angle(spoke, self.spokes).sin() {
+            aside if aside > UPRIGHT => (Anchor::Start, self.place.right() - x),
+            aside if aside < -UPRIGHT => (Anchor::End, x - self.place.x),
             _ => (Anchor::Middle, self.place.width),
         };
         Text::new(fitting(name, TEXT_SIZE, room), x, y + 5.0, TEXT_SIZE).anchored(anchor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::report::chart::{Figure, example};
+    use crate::report::picture::{NARROW, Shape, WIDE, picture};
+
+    #[test]
+    fn the_names_of_the_criteria_are_whole_on_a_phone() {
+        let mut chart = example::radar();
+        let Figure::Radar(radar) = &mut chart.figure else { panic!("no radar") };
+        radar.spokes = ["performance", "reliability", "efficiency", "simplicity"].map(str::to_owned).into();
+        let spokes = radar.spokes.clone();
+        for width in [NARROW, WIDE] {
+            let picture = picture(&chart, width);
+            let texts: Vec<&str> = picture
+                .marks
+                .iter()
+                .filter_map(|mark| if let Shape::Text(text) = &mark.shape { Some(text.text.as_str()) } else { None })
+                .collect();
+            for spoke in &spokes {
+                assert!(texts.contains(&spoke.as_str()), "{spoke} is not among {texts:?}");
+            }
+        }
     }
 }
