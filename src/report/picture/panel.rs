@@ -265,11 +265,7 @@ fn guide_labels(picture: &mut Picture, frame: &Frame) {
             Across::AtX(x) => {
                 let y = inner.y + SMALL + f64::from(upright) * SMALL * 1.3;
                 upright += 1;
-                if frame.x(x) + 5.0 + width(&label, SMALL) > inner.right() {
-                    Text::new(label, frame.x(x) - 5.0, y, SMALL).anchored(Anchor::End)
-                } else {
-                    Text::new(label, frame.x(x) + 5.0, y, SMALL)
-                }
+                beside(inner, frame.x(x), y, &label)
             }
         };
         let colour = match tint {
@@ -277,5 +273,39 @@ fn guide_labels(picture: &mut Picture, frame: &Frame) {
             _ => Colour::Ink,
         };
         picture.of(*tint).add(text.coloured(colour).edged());
+    }
+}
+
+/// A label right of an upright line, or left of it where that is the side with more room and the label needs it.
+fn beside(inner: Rect, x: f64, y: f64, label: &str) -> Text {
+    const GAP: f64 = 5.0;
+    let (left, right) = (x - GAP - inner.x, inner.right() - x - GAP);
+    if width(label, SMALL) <= right || right >= left {
+        Text::new(fitting(label, SMALL, right), x + GAP, y, SMALL)
+    } else {
+        Text::new(fitting(label, SMALL, left), x - GAP, y, SMALL).anchored(Anchor::End)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_beside_an_upright_line_stays_within_the_panel() {
+        let inner = Rect { x: 60.0, y: 20.0, width: 280.0, height: 200.0 };
+        let label = "a-target-with-a-long-name overtakes another-one";
+        for x in [60.0, 100.0, 199.0, 201.0, 300.0, 340.0] {
+            let text = beside(inner, x, 30.0, label);
+            let wide = width(&text.text, SMALL);
+            let (from, to) = match text.anchor {
+                Anchor::End => (text.x - wide, text.x),
+                _ => (text.x, text.x + wide),
+            };
+            assert!(inner.x <= from && to <= inner.right(), "{from} to {to} at {x}");
+            assert!(wide > 100.0, "{} at {x}", text.text);
+        }
+        assert_eq!(beside(inner, 330.0, 30.0, "a knee").anchor, Anchor::End);
+        assert_eq!(beside(inner, 250.0, 30.0, "a knee").anchor, Anchor::Start);
     }
 }
