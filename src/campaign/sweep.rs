@@ -47,7 +47,7 @@ pub struct Sweeping<'a> {
 impl Sweeping<'_> {
     /// Climbs the ladder with every target, `run.sessions` times. A target in trouble is left out from there on.
     pub fn run(&self) -> Result<Sweep, StoreError> {
-        let mut sweep = self.empty();
+        let mut sweep = self.ladder.unmeasured(self.run, self.targets);
         for number in 1..=self.ladder.run.sessions {
             let order = order(number, self.targets.len());
             if number > 1 && self.targets.iter().any(|target| !target.restarts()) {
@@ -158,10 +158,12 @@ impl Sweeping<'_> {
         swept.knee = curve::knee(&curve::throughput(&swept.levels));
         swept.meets_limits_up_to = curve::meets_limits_up_to(&swept.levels);
     }
+}
 
-    fn empty(&self) -> Sweep {
-        let Ladder { workload, axis, limits, interleaved, .. } = self.ladder;
-        let empty = |target: &TargetSpec| SweptTarget {
+impl Ladder {
+    /// The report before anything is measured.
+    pub fn unmeasured(&self, run: &Run, targets: &[TargetSpec]) -> Sweep {
+        let unmeasured = |target: &TargetSpec| SweptTarget {
             name: target.name.clone(),
             environment: None,
             levels: Vec::new(),
@@ -173,14 +175,14 @@ impl Sweeping<'_> {
         Sweep {
             kind: Kind::Sweep,
             version: VERSION,
-            run: self.run.clone(),
-            workload: workload.to_string(),
-            workload_hash: workload.hash(),
-            axis: *axis,
-            limits: limits.clone(),
-            interleaved: *interleaved,
+            run: run.clone(),
+            workload: self.workload.to_string(),
+            workload_hash: self.workload.hash(),
+            axis: self.axis,
+            limits: self.limits.clone(),
+            interleaved: self.interleaved,
             interrupted: false,
-            targets: self.targets.iter().map(empty).collect(),
+            targets: targets.iter().map(unmeasured).collect(),
             warnings: Vec::new(),
         }
     }

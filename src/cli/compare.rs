@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use crate::cli::sweep;
 use crate::cli::sweep_flags::SweepFlags;
-use crate::comparison::{self, BadWish, Wishes};
+use crate::comparison::{self, BadWish, NotComparable, Wishes};
 use crate::report::comparison::{Comparison, Criterion};
 use crate::report::file::ReportFile;
 use crate::report::sweep::Sweep;
@@ -61,23 +61,35 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     for path in &args.reports {
         reports.push((path.display().to_string(), store::read_any_report(path)?));
     }
-    let mut code = 0;
+    let (mut code, wishes) = (0, args.wishes());
     if args.swept.is_given() {
+        let planned = args.swept.plan()?;
+        check(&reports, planned.unmeasured(), &wishes)?;
         let save =
             |sweep: &Sweep| args.sweep_json.as_ref().map_or(Ok(()), |path| store::write_report(path, sweep));
-        let sweep = args.swept.sweep(&save)?;
+        let sweep = planned.measure(&save)?;
         code = sweep::exit_code(&sweep);
         println!("{}\n", sweep_table::sweep(&sweep));
-        reports.push((format!("sweep {}", sweep.run.id), ReportFile::Sweep(Box::new(sweep))));
+        reports.push(named(sweep));
     }
     let contenders = comparison::contenders(reports)?;
-    let comparison = comparison::compare(&contenders, &args.wishes())?;
+    let comparison = comparison::compare(&contenders, &wishes)?;
     println!("{}", sweep_table::comparison(&comparison));
     if let Some(path) = &args.json {
         store::write_report(path, &comparison)?;
         println!("Comparison: {}", path.display());
     }
     Ok(ExitCode::from(code))
+}
+
+/// What can't be compared with the reports would be measured in vain.
+fn check(reports: &[(String, ReportFile)], unmeasured: Sweep, wishes: &Wishes) -> Result<(), NotComparable> {
+    let contenders = comparison::contenders([reports, &[named(unmeasured)]].concat())?;
+    comparison::check(&contenders, wishes).map(|_| ())
+}
+
+fn named(sweep: Sweep) -> (String, ReportFile) {
+    (format!("sweep {}", sweep.run.id), ReportFile::Sweep(Box::new(sweep)))
 }
 
 /// Of a sweep's own targets; `None` where there is but one.
@@ -95,5 +107,39 @@ impl Args {
             simplicity: values(&self.simplicity),
             costs: values(&self.costs),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::report::sweep::example;
+
+    #[derive(Debug, Parser)]
+    struct Command {
+        #[command(flatten)]
+        compare: Args,
+    }
+
+    #[test]
+    fn what_can_not_be_compared_is_refused_before_it_is_measured() {
+        let folder = tempfile::tempdir().unwrap();
+        let (users, swept) = (folder.path().join("users.json"), folder.path().join("swept.json"));
+        store::write_report(&users, &example::crossing()).unwrap();
+        let users = users.to_str().unwrap();
+        let refused = |flags: &[&str]| {
+            let words = ["compare", "--url", "a=http://127.0.0.1:1", "--sweep-json", swept.to_str().unwrap()];
+            let command = Command::try_parse_from([&words[..], flags].concat()).unwrap();
+            let error = run(&command.compare).unwrap_err().to_string();
+            assert!(!swept.exists(), "it was measured before it was told that {error}");
+            error
+        };
+        assert!(refused(&[]).starts_with("expected at least two targets, found 1"));
+        let axes = refused(&[users, "--rates", "1"]);
+        assert!(axes.contains("users.json has levels of users") && axes.contains("of requests/s"), "{axes}");
+        let unknown = refused(&[users, "--costs", "a=1,b=1"]);
+        assert!(unknown.starts_with("there is no target `b` among those compared"), "{unknown}");
     }
 }

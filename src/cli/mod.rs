@@ -9,6 +9,7 @@ mod compare;
 mod comparison;
 mod load_flags;
 mod merge;
+mod planned_sweep;
 mod power;
 mod records;
 mod report;

@@ -30,7 +30,7 @@ const INTERRUPTED: u8 = 130;
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let save = |sweep: &Sweep| args.json.as_ref().map_or(Ok(()), |path| store::write_report(path, sweep));
-    let sweep = args.swept.sweep(&save)?;
+    let sweep = args.swept.plan()?.measure(&save)?;
     println!("{}", sweep_table::sweep(&sweep));
     if let Some(comparison) = compare::of_sweep(&sweep, &Wishes::default()) {
         println!("\n{}", sweep_table::comparison(&comparison));

@@ -7,19 +7,17 @@ use std::time::Duration;
 use anyhow::{anyhow, bail};
 use clap::ArgGroup;
 
-use crate::campaign::{Ladder, Sweeping};
+use crate::campaign::Ladder;
+use crate::cli::planned_sweep::PlannedSweep;
 use crate::cli::workload_args::WorkloadArgs;
 use crate::engine::EngineChoice;
-use crate::event::Event;
-use crate::harness::{ProgressLine, cancel_on_interrupt, this_run};
-use crate::launch::Launcher;
+use crate::harness::this_run;
 use crate::limits::Limits;
 use crate::load::{Load, Spacing, Stop};
-use crate::measure::{Address, Cancel};
+use crate::measure::Address;
 use crate::nearest::did_you_mean;
-use crate::report::sweep::{Axis, Sweep};
+use crate::report::sweep::Axis;
 use crate::scenario::{HumanDuration, OnSuspected, RunPlan, SUITE_FOLDER, Suite};
-use crate::store::StoreError;
 use crate::suite;
 use crate::target::{Endpoint, Place, ProofPlan, TargetSpec};
 use crate::workload::Workload;
@@ -116,28 +114,11 @@ impl SweepFlags {
         !(self.targets.is_empty() && self.urls.is_empty())
     }
 
-    /// Climbs the ladder with every target, and has what there is saved after each level.
-    pub fn sweep(&self, save: &dyn Fn(&Sweep) -> Result<(), StoreError>) -> anyhow::Result<Sweep> {
+    pub fn plan(&self) -> anyhow::Result<PlannedSweep> {
         let suite = self.suite()?;
         let targets = self.targets(suite.as_ref())?;
         let ladder = self.ladder(suite.as_ref())?;
-        let cancel = Cancel::new();
-        cancel_on_interrupt(&cancel);
-        let run = this_run();
-        let progress = ProgressLine::default();
-        let listen = |event: Event| progress.show(event);
-        let sweeping = Sweeping {
-            ladder: &ladder,
-            run: &run,
-            targets: &targets,
-            launcher: Launcher::new(&run.id, PathBuf::from("."), &cancel, &listen),
-            cancel: &cancel,
-            listen: &listen,
-            save,
-        };
-        let swept = sweeping.run();
-        progress.clear();
-        Ok(swept?)
+        Ok(PlannedSweep { run: this_run(), targets, ladder })
     }
 
     /// Read only where something of it is asked for.

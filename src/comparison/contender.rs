@@ -58,6 +58,15 @@ impl Contender {
         self.levels.iter().find(|level| level.at == at)
     }
 
+    /// As long as its engine is not known, also as it would be told from another of its name.
+    pub fn may_be_called(&self, name: &str) -> bool {
+        let apart = || {
+            let rest = name.strip_prefix(&self.name);
+            rest.is_some_and(|rest| rest.starts_with(" (") || rest.starts_with(" #"))
+        };
+        self.name == name || (self.environment.is_none() && apart())
+    }
+
     pub fn without_goodput(mut self) -> Contender {
         self.levels.iter_mut().for_each(|level| level.goodput = None);
         self

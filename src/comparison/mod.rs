@@ -41,8 +41,7 @@ const CROSSING: [&str; 3] = ["output_tokens_per_s", "ttft_ms_p95", "tpot_ms_p95"
 
 /// Compares targets by the levels that they have in common.
 pub fn compare(contenders: &[Contender], wishes: &Wishes) -> Result<Comparison, NotComparable> {
-    let axis = common_axis(contenders)?;
-    wishes.check(contenders)?;
+    let axis = check(contenders, wishes)?;
     let levels = common_levels(contenders);
     let (limits, contenders) = by_common_limits(contenders);
     let contenders: &[Contender] = &contenders;
@@ -59,6 +58,13 @@ pub fn compare(contenders: &[Contender], wishes: &Wishes) -> Result<Comparison, 
         levels: levels.iter().map(|at| compared_level(contenders, *at)).collect(),
         warnings: contenders.iter().flat_map(|contender| contender.warnings.clone()).collect(),
     })
+}
+
+/// Whether these can be compared, measured or not, and by what.
+pub fn check(contenders: &[Contender], wishes: &Wishes) -> Result<Axis, NotComparable> {
+    let axis = common_axis(contenders)?;
+    wishes.check(contenders)?;
+    Ok(axis)
 }
 
 fn metric(name: &str) -> Metric {

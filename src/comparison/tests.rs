@@ -100,6 +100,21 @@ fn the_names_to_choose_from_can_not_reach_the_terminal() {
 }
 
 #[test]
+fn a_target_that_is_yet_to_be_measured_may_be_called_what_it_will_be() {
+    let measured = ("old.json".to_owned(), ReportFile::Sweep(Box::new(example::crossing())));
+    let mut sweep = example::crossing();
+    sweep.targets.truncate(1);
+    (sweep.targets[0].environment, sweep.targets[0].levels) = (None, Vec::new());
+    let found = contenders(vec![measured, ("new".into(), ReportFile::Sweep(Box::new(sweep)))]).unwrap();
+    let check = |name: &str| {
+        let costs = [("quick (llamacpp b11434)".to_owned(), 1.0), (name.to_owned(), 2.0)].into();
+        super::check(&found, &Wishes { costs, ..Wishes::default() })
+    };
+    assert_eq!(check("quick (llamacpp b11500)"), Ok(Axis::Users));
+    assert!(check("quick2").is_err() && check("wide (vllm 0.33.0)").is_err());
+}
+
+#[test]
 fn another_model_on_one_side_is_told_first() {
     let mut sweep = example::crossing();
     assert_eq!(compare(&contenders_of(sweep.clone()), &Wishes::default()).unwrap().caveats, [""; 0]);

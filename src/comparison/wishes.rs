@@ -71,7 +71,7 @@ impl Wishes {
 
     /// Whoever names a target means one of those compared.
     pub fn check(&self, contenders: &[Contender]) -> Result<(), NotComparable> {
-        let is_known = |name: &&String| contenders.iter().any(|contender| contender.name == **name);
+        let is_known = |name: &&String| contenders.iter().any(|contender| contender.may_be_called(name));
         match self.simplicity.keys().chain(self.costs.keys()).find(|name| !is_known(name)) {
             None => Ok(()),
             Some(name) => Err(NotComparable::unknown_target(name, contenders)),

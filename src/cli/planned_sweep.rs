@@ -1,0 +1,46 @@
+//! A sweep whose flags and files were read, and that has not begun.
+
+use std::path::PathBuf;
+
+use crate::campaign::{Ladder, Sweeping};
+use crate::event::Event;
+use crate::harness::{ProgressLine, cancel_on_interrupt};
+use crate::launch::Launcher;
+use crate::measure::Cancel;
+use crate::report::Run;
+use crate::report::sweep::Sweep;
+use crate::store::StoreError;
+use crate::target::TargetSpec;
+
+pub struct PlannedSweep {
+    pub run: Run,
+    pub targets: Vec<TargetSpec>,
+    pub ladder: Ladder,
+}
+
+impl PlannedSweep {
+    /// The report as it begins.
+    pub fn unmeasured(&self) -> Sweep {
+        self.ladder.unmeasured(&self.run, &self.targets)
+    }
+
+    /// Climbs the ladder with every target, and has what there is saved after each level.
+    pub fn measure(&self, save: &dyn Fn(&Sweep) -> Result<(), StoreError>) -> Result<Sweep, StoreError> {
+        let cancel = Cancel::new();
+        cancel_on_interrupt(&cancel);
+        let progress = ProgressLine::default();
+        let listen = |event: Event| progress.show(event);
+        let sweeping = Sweeping {
+            ladder: &self.ladder,
+            run: &self.run,
+            targets: &self.targets,
+            launcher: Launcher::new(&self.run.id, PathBuf::from("."), &cancel, &listen),
+            cancel: &cancel,
+            listen: &listen,
+            save,
+        };
+        let swept = sweeping.run();
+        progress.clear();
+        swept
+    }
+}
