@@ -73,56 +73,59 @@ pub struct Seen<'a> {
 /// A 99th percentile of ITL's error beyond this is distortion.
 pub const DISTORTION_MS: f64 = 1.0;
 
-/// A rate that was asked for is met give or take its scatter.
-const RATE_SLACK: f64 = 1.01;
-
 /// A 99th percentile of what lay between due and sent beyond this is an open load out of step.
 pub const OUT_OF_STEP_MS: f64 = 1.0;
 
 impl Calibration {
-    /// The most streams, tokens and requests per second that were measured without distortion, and the highest rate up to
-    /// which all were kept.
+    /// The most streams, tokens and requests per second that were measured without distortion; `None` where no level was
+    /// tried.
     pub fn limits(&self) -> Option<Limits> {
         let sound = || self.levels.iter().filter(|level| level.is_sound());
-        Some(Limits {
-            streams: sound().map(|level| level.streams).max()?,
+        (!self.levels.is_empty()).then(|| Limits {
+            streams: sound().map(|level| level.streams).max().unwrap_or(0),
             tokens_per_s: sound().map(|level| level.tokens_per_s).fold(0.0, f64::max),
             requests_per_s: sound().map(|level| level.requests_per_s).fold(0.0, f64::max),
-            rate_per_s: self.rate_kept_per_s(),
         })
     }
 
-    /// The last rate before the first that was not kept.
-    pub fn rate_kept_per_s(&self) -> Option<f64> {
-        let kept = self.paces.iter().take_while(|pace| pace.is_kept());
-        kept.last().map(|pace| pace.requests_per_s)
+    /// The last rate of open loads before the first that was not kept, 0 if none was; `None` where no rate was tried.
+    pub fn rate_limit_per_s(&self) -> Option<f64> {
+        let kept = self.paces.iter().take_while(|pace| pace.is_kept()).last();
+        (!self.paces.is_empty()).then(|| kept.map_or(0.0, |pace| pace.requests_per_s))
     }
 
     /// In words, where a load went beyond what this machine was calibrated for.
     pub fn doubt(&self, load: &Load, summary: &Summary) -> Option<String> {
-        let limits = self.limits()?;
-        let per_s = |rate| summary.value(Metric::Rate(rate)).unwrap_or(0.0);
-        let streams = load.users().map(|users| ("streams", f64::from(users), f64::from(limits.streams)));
-        let rate = limits.rate_per_s.filter(|_| load.is_open());
-        let rate = rate.map(|limit| ("requests per second", per_s(Rate::RequestsPerS), limit * RATE_SLACK));
-        let tokens = ("output tokens per second", per_s(Rate::OutputTokensPerS), limits.tokens_per_s);
-        let mut beyond = streams.into_iter().chain(rate).chain([tokens]);
-        let (what, found, limit) = beyond.find(|(_, found, limit)| found > limit)?;
-        Some(format!(
-            "{} {what} are more than the {} up to which `tollgate calibrate` found this machine's client exact",
-            figures::number(found),
-            figures::number(limit)
-        ))
+        let limits = self.limits();
+        let streams = load.users().map(f64::from).zip(limits.map(|limits| f64::from(limits.streams)));
+        let tokens_per_s = summary.value(Metric::Rate(Rate::OutputTokensPerS));
+        let held = [
+            ("streams", streams),
+            ("requests per second", load.rate_per_s().zip(self.rate_limit_per_s())),
+            ("output tokens per second", tokens_per_s.zip(limits.map(|limits| limits.tokens_per_s))),
+        ];
+        let mut held = held.into_iter().filter_map(|(what, figures)| Some((what, figures?)));
+        let (what, (found, limit)) = held.find(|(_, (found, limit))| found > limit)?;
+        let found = figures::number(found);
+        Some(match limit > 0.0 {
+            true => format!(
+                "{found} {what} are more than the {} up to which `tollgate calibrate` found this machine's client exact",
+                figures::number(limit)
+            ),
+            false => format!(
+                "{found} {what}: `tollgate calibrate` found this machine's client exact at no number of {what} that it \
+                 tried"
+            ),
+        })
     }
 }
 
+/// All are 0 where no level was without distortion.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
     pub streams: u32,
     pub tokens_per_s: f64,
     pub requests_per_s: f64,
-    /// Of open loads; `None` if the lowest was not kept.
-    pub rate_per_s: Option<f64>,
 }
 
 impl Pace {
@@ -218,7 +221,7 @@ mod tests {
     use crate::load::{Spacing, Stop};
     use crate::record::TokenCount;
     use crate::server_side::ServerTimes;
-    use crate::summary::RequestCounts;
+    use crate::worker::Worker;
 
     const MS: u64 = 1_000_000;
 
@@ -318,23 +321,34 @@ mod tests {
             paces.map(|(requests_per_s, lag_us)| Pace { requests_per_s, ..paced(&[lag_us; 20]) }).to_vec()
         };
         calibration.paces = rates([(100.0, 50), (200.0, 5000), (400.0, 50)]);
-        assert_eq!(calibration.rate_kept_per_s(), Some(100.0));
+        assert_eq!(calibration.rate_limit_per_s(), Some(100.0));
         calibration.paces = rates([(100.0, 5000), (200.0, 50), (400.0, 50)]);
-        assert_eq!(calibration.rate_kept_per_s(), None);
+        assert_eq!(calibration.rate_limit_per_s(), Some(0.0));
     }
 
     #[test]
-    fn an_open_load_is_held_against_the_rates_that_were_kept() {
+    fn the_rate_that_an_open_load_asks_for_is_held_against_those_that_were_kept() {
         let mut calibration = calibration(vec![level(32, 0.1, 3000.0)]);
-        let load = Load::open(150.0, Spacing::Poisson, Stop::Requests(1000));
-        let summary = |succeeded| {
-            let requests = RequestCounts { succeeded, ..RequestCounts::default() };
-            Summary { window_s: 1.0, requests, ..Summary::default() }
+        let doubt = |calibration: &Calibration, rate, worker| {
+            let load = Load::open(rate, Spacing::Poisson, Stop::Requests(1000));
+            calibration.doubt(&Load { worker, ..load }, &Summary::default())
         };
-        assert_eq!(calibration.doubt(&load, &summary(150)), None);
+        assert_eq!(doubt(&calibration, 150.0, None), None);
         calibration.paces.push(paced(&[50; 200]));
-        assert_eq!(calibration.doubt(&load, &summary(100)), None);
-        let doubt = calibration.doubt(&load, &summary(150)).unwrap();
-        assert!(doubt.starts_with("150 requests per second are more than the 101"), "{doubt}");
+        assert_eq!(doubt(&calibration, 100.0, None), None);
+        let beyond = doubt(&calibration, 150.0, None).unwrap();
+        assert!(beyond.starts_with("150 requests per second are more than the 100 up to"), "{beyond}");
+        assert_eq!(doubt(&calibration, 150.0, Some(Worker { number: 1, of: 2 })), None);
+    }
+
+    #[test]
+    fn a_client_that_was_exact_nowhere_is_doubted_under_any_load() {
+        let mut calibration = calibration(vec![level(1, 1.5, 100.0)]);
+        calibration.paces.push(paced(&[1500; 200]));
+        let users = calibration.doubt(&Load::closed(1, Stop::Requests(9)), &Summary::default()).unwrap();
+        assert!(users.ends_with("client exact at no number of streams that it tried"), "{users}");
+        let open = Load::open(1.0, Spacing::Constant, Stop::Requests(9));
+        let rate = calibration.doubt(&open, &Summary::default()).unwrap();
+        assert!(rate.ends_with("exact at no number of requests per second that it tried"), "{rate}");
     }
 }

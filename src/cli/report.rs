@@ -159,8 +159,7 @@ fn separated(gathered: &Gathered) -> anyhow::Result<String> {
 
 fn charts(args: &Args, format: Format, page: &Page) -> anyhow::Result<ExitCode> {
     // Targets have given them their names.
-    let charts: Vec<(String, &Chart)> =
-        page.charts().map(|(name, chart)| (one_line(&name), chart)).collect();
+    let charts: Vec<(String, &Chart)> = page.charts().map(|(name, chart)| (one_line(&name), chart)).collect();
     let names = || charts.iter().map(|(name, _)| name.as_str());
     if charts.is_empty() {
         bail!("these reports have no charts: nothing was measured");

@@ -92,9 +92,7 @@ fn by_common_limits(contenders: &[Contender]) -> (Limits, Cow<'_, [Contender]>) 
     let first = &contenders[0].limits;
     match contenders.iter().all(|contender| contender.limits == *first) {
         true => (first.clone(), contenders.into()),
-        false => {
-            (Limits::default(), contenders.iter().cloned().map(Contender::without_goodput).collect())
-        }
+        false => (Limits::default(), contenders.iter().cloned().map(Contender::without_goodput).collect()),
     }
 }
 

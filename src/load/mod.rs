@@ -129,6 +129,17 @@ impl Load {
         }
     }
 
+    /// Requests per second that are asked for here, of a ramp at its end, of a trace on average; `None` from users, who
+    /// ask for as many as are answered.
+    pub fn rate_per_s(&self) -> Option<f64> {
+        let whole = match &self.arrival {
+            Arrival::Closed(_) => return None,
+            Arrival::Open(open) => open.rate,
+            Arrival::Replay(replay) => replay.rate(),
+        };
+        Some(whole / self.worker.map_or(1.0, |worker| f64::from(worker.of)))
+    }
+
     pub fn ramp(&self) -> Option<Ramp> {
         match &self.arrival {
             Arrival::Closed(closed) => closed.ramp,

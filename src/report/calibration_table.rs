@@ -1,6 +1,6 @@
 //! A calibration as a table.
 
-use crate::calibration::{Calibration, DISTORTION_MS, Level, OUT_OF_STEP_MS, Pace};
+use crate::calibration::{Calibration, DISTORTION_MS, Level, OUT_OF_STEP_MS};
 use crate::distribution::Distribution;
 use crate::figures;
 use crate::report::columns::{Align, Columns};
@@ -27,13 +27,13 @@ pub fn calibration_table(calibration: &Calibration) -> String {
     lines.push("Errors and lateness: p50 / p99 in ms.".into());
     lines.extend(paces(calibration));
     lines.push(match calibration.limits() {
-        Some(limits) => format!(
+        Some(limits) if limits.streams > 0 => format!(
             "Exact (p99 of ITL's error within {DISTORTION_MS} ms) up to {} streams, {} tokens/s, {} requests/s of those tried.",
             limits.streams,
             figures::number(limits.tokens_per_s),
             figures::number(limits.requests_per_s)
         ),
-        None => format!("Not exact at any level: p99 of ITL's error is beyond {DISTORTION_MS} ms."),
+        _ => format!("Not exact at any level: p99 of ITL's error is beyond {DISTORTION_MS} ms."),
     });
     let overtaxed = calibration.levels.iter().filter(|level| p99(&level.engine_late_ms) > DISTORTION_MS);
     let overtaxed: Vec<String> =
@@ -57,13 +57,14 @@ pub fn calibration_table(calibration: &Calibration) -> String {
 
 /// A table of its own, and up to where the schedule was kept.
 fn paces(calibration: &Calibration) -> Vec<String> {
-    let paces = &calibration.paces;
-    let Some(lowest) = paces.first() else { return Vec::new() };
+    let (Some(lowest), Some(limit)) = (calibration.paces.first(), calibration.rate_limit_per_s()) else {
+        return Vec::new();
+    };
     let mut columns = Columns::new(
         ["open load", "achieved", "requests", "failed", "not sent", "due to sent"],
         [Align::Right; 6],
     );
-    for pace in paces {
+    for pace in &calibration.paces {
         columns.row([
             format!("{} requests/s", pace.requests_per_s),
             format!("{:.2}", pace.achieved_per_s),
@@ -75,11 +76,13 @@ fn paces(calibration: &Calibration) -> Vec<String> {
     }
     let mut lines = vec![String::new()];
     lines.extend(columns.lines());
-    lines.push(match calibration.rate_kept_per_s() {
-        Some(rate) => format!(
-            "In step (p99 of due to sent within {OUT_OF_STEP_MS} ms) up to {rate} requests/s of those tried."
+    lines.push(match limit > 0.0 {
+        true => format!(
+            "In step (p99 of due to sent within {OUT_OF_STEP_MS} ms) up to {limit} requests/s of those tried."
         ),
-        None => format!("Not in step at {} requests/s, the lowest rate: {}.", lowest.requests_per_s, why(lowest)),
+        false => {
+            format!("Not in step at {} requests/s, the lowest rate: {}.", lowest.requests_per_s, why(lowest))
+        }
     });
     lines.push(String::new());
     lines
@@ -126,6 +129,7 @@ fn p99(of: &Distribution) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calibration::Pace;
 
     fn calibration(levels: Vec<Level>, paces: Vec<Pace>) -> Calibration {
         Calibration {
@@ -148,7 +152,9 @@ mod tests {
         };
         let not_sent = told(3, 2, 0.1);
         assert!(
-            not_sent.contains("Not in step at 500 requests/s, the lowest rate: 3 of 50 failed, 2 of 50 not sent."),
+            not_sent.contains(
+                "Not in step at 500 requests/s, the lowest rate: 3 of 50 failed, 2 of 50 not sent."
+            ),
             "{not_sent}"
         );
         assert!(told(0, 0, 7.0).contains("the lowest rate: p99 of due to sent is beyond 1 ms."));

@@ -110,7 +110,9 @@ mod tests {
             let texts: Vec<&str> = picture
                 .marks
                 .iter()
-                .filter_map(|mark| if let Shape::Text(text) = &mark.shape { Some(text.text.as_str()) } else { None })
+                .filter_map(
+                    |mark| if let Shape::Text(text) = &mark.shape { Some(text.text.as_str()) } else { None },
+                )
                 .collect();
             for spoke in &spokes {
                 assert!(texts.contains(&spoke.as_str()), "{spoke} is not among {texts:?}");
