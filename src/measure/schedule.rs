@@ -51,8 +51,11 @@ pub struct Schedule<'a> {
     continued: RefCell<BTreeMap<(Nanos, u32), Written>>,
     drawn: Cell<u32>,
     sent: Cell<u32>,
-    /// Moments that have not come yet, and requests that are unanswered: while there are any, the round goes on.
-    outstanding: Cell<u32>,
+    /// Moments that have not come yet and in which something may be asked, and requests that are unanswered: while there
+    /// are any, the round goes on.
+    awaited: Cell<u32>,
+    unanswered: Cell<u32>,
+    over: Cell<bool>,
     /// The one that rested last is taken first: its connection is the least likely to have been closed.
     free: RefCell<Vec<oneshot::Sender<Assignment>>>,
     pacer: RefCell<Option<Pacer>>,
@@ -98,7 +101,6 @@ impl<'a> Schedule<'a> {
         records: &'a mut dyn RecordSink,
     ) -> Schedule<'a> {
         let plan = load.plan(deck.begin_round());
-        let outstanding = plan.due.remaining();
         Schedule {
             peer,
             asking,
@@ -113,7 +115,9 @@ impl<'a> Schedule<'a> {
             continued: RefCell::default(),
             drawn: Cell::new(0),
             sent: Cell::new(0),
-            outstanding: Cell::new(outstanding),
+            awaited: Cell::default(),
+            unanswered: Cell::default(),
+            over: Cell::default(),
             free: RefCell::default(),
             pacer: RefCell::default(),
             unconnected: Cell::new(0),
@@ -144,6 +148,8 @@ impl<'a> Schedule<'a> {
     ) -> std::io::Result<Vec<Option<Connection>>> {
         let lanes = connections.len();
         self.started_ns.set(started_ns);
+        self.awaited.set(self.planned());
+        self.end_if_done();
         self.records.borrow_mut().begin(started_ns);
         let (pacer, moments) = Pacer::start(self.plan.borrow().due.clone(), started_ns)?;
         self.pacer.replace(Some(pacer));
@@ -190,7 +196,7 @@ impl<'a> Schedule<'a> {
     /// What comes of this is an assignment, or nothing once the round is over.
     fn rest(&self) -> oneshot::Receiver<Assignment> {
         let (assign, assigned) = oneshot::channel();
-        if self.outstanding.get() > 0 {
+        if !self.over.get() {
             self.free.borrow_mut().push(assign);
         }
         assigned
@@ -199,6 +205,8 @@ impl<'a> Schedule<'a> {
     async fn keep_time(&self, mut moments: Moments) -> Option<Connection> {
         loop {
             let due_ns = moments.next().await;
+            // Planned ones that come when the time is up are not counted.
+            self.awaited.set(self.awaited.get().saturating_sub(1));
             let then = self.continued(due_ns);
             self.begin(due_ns, then);
             // The lane gets to send before the wait for the next moment, which may be a short one, begins.
@@ -215,19 +223,18 @@ impl<'a> Schedule<'a> {
 
     /// Has a request sent that is due now: the next of a conversation, or a fresh one.
     fn begin(&self, due_ns: Nanos, then: Option<Written>) {
-        if self.unconnected.get() >= self.most_unconnected {
+        if self.over.get() || self.unconnected.get() >= self.most_unconnected {
             return self.end();
         }
-        match self.take(then) {
-            None => self.settle_one(),
-            Some(written) => match self.lane_in_time(due_ns) {
-                Ok(lane) => {
-                    let id = format!("{}-{}", self.id_prefix, self.sent.get());
-                    // A lane that waits for an assignment is there to take it.
-                    let _ = lane.send(Assignment { written, id, due_ns });
-                }
-                Err(why) => self.ended(&RequestRecord::not_sent(due_ns, clock::now(), why), None),
-            },
+        let Some(written) = self.take(then) else { return self.end_if_done() };
+        self.unanswered.set(self.unanswered.get() + 1);
+        match self.lane_in_time(due_ns) {
+            Ok(lane) => {
+                let id = format!("{}-{}", self.id_prefix, self.sent.get());
+                // A lane that waits for an assignment is there to take it.
+                let _ = lane.send(Assignment { written, id, due_ns });
+            }
+            Err(why) => self.ended(&RequestRecord::not_sent(due_ns, clock::now(), why), None),
         }
     }
 
@@ -244,9 +251,10 @@ impl<'a> Schedule<'a> {
     fn ended(&self, record: &RequestRecord, then: Option<Written>) {
         let failed = record.outcome.is_err();
         let following = self.plan.borrow_mut().following_ns(record.end_ns);
+        self.unanswered.set(self.unanswered.get() - 1);
         self.note(record);
         match following {
-            None => self.settle_one(),
+            None => self.end_if_done(),
             // Without an answer, a conversation is over.
             Some(due_ns) if failed => self.appoint(due_ns + PAUSE_AFTER_FAILURE_NS, None),
             Some(due_ns) if due_ns > clock::now() => self.appoint(due_ns, then),
@@ -255,6 +263,10 @@ impl<'a> Schedule<'a> {
     }
 
     fn appoint(&self, due_ns: Nanos, then: Option<Written>) {
+        if self.are_requests_used_up() || (self.is_late(due_ns) && self.has_enough()) {
+            return self.end_if_done();
+        }
+        self.awaited.set(self.awaited.get() + 1);
         if let Some(then) = then {
             self.continued.borrow_mut().insert((due_ns, self.sent.get()), then);
         }
@@ -263,23 +275,23 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// Neither a moment nor a request comes of this one any more.
-    fn settle_one(&self) {
-        match self.outstanding.get().saturating_sub(1) {
-            0 => self.end(),
-            others => self.outstanding.set(others),
+    /// Nobody is waited for who may ask nothing any more.
+    fn end_if_done(&self) {
+        let asks_nothing = self.awaited.get() == 0 || self.are_requests_used_up();
+        if asks_nothing && self.unanswered.get() == 0 {
+            self.end();
         }
     }
 
     /// Lets the lanes go: those that rest at once, the others when their request has ended.
     fn end(&self) {
-        self.outstanding.set(0);
+        self.over.set(true);
         self.free.borrow_mut().clear();
     }
 
     fn take(&self, then: Option<Written>) -> Option<Written> {
-        let is_over = self.is_time_up() && self.sent.get() >= self.at_least;
-        if is_over || self.plan.borrow().requests.is_some_and(|requests| self.sent.get() >= requests) {
+        let is_time_up = self.is_late(clock::now()) && self.sent.get() >= self.at_least;
+        if is_time_up || self.are_requests_used_up() {
             return None;
         }
         let ahead = || self.written.borrow_mut().pop_front();
@@ -290,11 +302,35 @@ impl<'a> Schedule<'a> {
         Some(next)
     }
 
+    fn are_requests_used_up(&self) -> bool {
+        self.plan.borrow().requests.is_some_and(|requests| self.sent.get() >= requests)
+    }
+
+    fn is_late(&self, at_ns: Nanos) -> bool {
+        self.duration_ns().is_some_and(|duration_ns| at_ns >= self.started_ns.get() + duration_ns)
+    }
+
     /// A load that says how many requests it has sends them all.
-    fn is_time_up(&self) -> bool {
+    fn duration_ns(&self) -> Option<Nanos> {
         let plan = self.plan.borrow();
-        let until_ns = plan.until_ns.filter(|_| plan.requests.is_none());
-        until_ns.is_some_and(|until_ns| clock::now() >= self.started_ns.get() + until_ns)
+        plan.until_ns.filter(|_| plan.requests.is_none())
+    }
+
+    /// Whether no moment is needed beyond those that are awaited, for the least that is to be sent.
+    fn has_enough(&self) -> bool {
+        self.sent.get() + self.awaited.get() >= self.at_least
+    }
+
+    /// How many of the planned moments are awaited.
+    fn planned(&self) -> u32 {
+        let due = self.plan.borrow().due.clone();
+        match self.duration_ns() {
+            None => due.remaining(),
+            Some(duration_ns) => {
+                let in_time = due.take_while(|due_ns| *due_ns < duration_ns).count() as u32;
+                in_time.max(self.at_least)
+            }
+        }
     }
 
     /// Draws the next request and writes its body.

@@ -5,6 +5,7 @@ mod http;
 mod server;
 mod small_talk;
 mod tls;
+mod users;
 
 use std::collections::HashSet;
 use std::net::{TcpListener, TcpStream};
@@ -14,7 +15,7 @@ use std::time::Instant;
 use server::{END, HEAD, Server, TOKEN, answer_well, chunk, reset, write};
 
 use super::*;
-use crate::load::{Arrival, Ramp, Spacing, Stop, ThinkTime};
+use crate::load::{Arrival, Spacing, Stop};
 use crate::record::{FailureClass, Finish, TokenCount};
 use crate::workload::{Api, Prompts, Sampling, Synthetic};
 
@@ -407,33 +408,6 @@ fn requests_go_out_between_moments_however_close_these_are() {
     let (_, records) = round_of(&mut client(&server.url, PATIENCE), &load);
     let sent = records.iter().filter(|record| record.is_sent()).count();
     assert!(sent > 4, "as many as there are connections, and then none");
-}
-
-#[test]
-fn a_user_thinks_between_an_answer_and_its_next_request() {
-    let server = Server::start(|_, stream| answer_well(stream));
-    let mut load = Load::closed(2, Stop::Requests(6));
-    let Arrival::Closed(closed) = &mut load.arrival else { unreachable!() };
-    closed.think_time = Some(ThinkTime::Constant { ms: 30.0 });
-    let (round, records) = round_of(&mut client(&server.url, PATIENCE), &load);
-    let ends: HashSet<Nanos> = records.iter().map(|record| record.end_ns + 30_000_000).collect();
-    let followers = records.iter().filter(|record| record.due_ns != round.started_ns);
-    assert!(followers.clone().all(|record| ends.contains(&record.due_ns)));
-    assert_eq!(followers.count(), 4);
-}
-
-#[test]
-fn users_of_a_ramp_come_one_after_the_other() {
-    let server = Server::start(|_, stream| answer_well(stream));
-    let mut load = Load::closed(3, Stop::DurationMs(100));
-    let Arrival::Closed(closed) = &mut load.arrival else { unreachable!() };
-    closed.ramp = Some(Ramp { from: 1.0, over_ms: 60, steps: None });
-    closed.think_time = Some(ThinkTime::Constant { ms: 200.0 });
-    let (round, records) = round_of(&mut client(&server.url, PATIENCE), &load);
-    let mut due_ms: Vec<u64> =
-        records.iter().map(|record| (record.due_ns - round.started_ns) / 1_000_000).collect();
-    due_ms.sort_unstable();
-    assert_eq!(due_ms, [0, 30, 60]);
 }
 
 #[test]
