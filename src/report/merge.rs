@@ -1,13 +1,14 @@
 //! The reports of several workers as one.
 
+mod round;
+
 use std::collections::BTreeMap;
 
 use crate::health::ClientHealth;
-use crate::record::Clock;
+use crate::load::Load;
 use crate::report::{Environment, Report, Round, Run, Session};
 use crate::summary::Summary;
 use crate::verdict::Verdict;
-use crate::window::{Cut, Edges, Window};
 
 /// A report with the name of its file.
 #[derive(Clone, Debug)]
@@ -49,7 +50,7 @@ pub fn merge(parts: &[Part]) -> Result<Report, NoWhole> {
         .iter()
         .map(|part| part.report.sessions.first().ok_or_else(|| NoWhole::Empty(part.file.clone())))
         .collect::<Result<_, _>>()?;
-    let session = together(&sessions);
+    let session = together(&sessions, first.load.as_ref());
     let failed = parts.iter().find(|part| !part.report.passed);
     let mut warnings = warnings(&parts);
     warnings.extend(clocks_apart(&sessions, &session));
@@ -119,9 +120,9 @@ fn number(part: &Part) -> u32 {
     part.report.run.worker.map_or(1, |worker| worker.number)
 }
 
-fn together(sessions: &[&Session]) -> Session {
+fn together(sessions: &[&Session], load: Option<&Load>) -> Session {
     let count = sessions.iter().map(|session| session.rounds.len()).max().unwrap_or(0);
-    let rounds: Vec<Round> = (0..count).map(|index| round(sessions, index)).collect();
+    let rounds: Vec<Round> = (0..count).map(|index| round::together(sessions, index, load)).collect();
     let mut health = ClientHealth::default();
     sessions.iter().for_each(|session| health.merge(&session.health));
     let failures = sessions.iter().flat_map(|session| session.failures.clone()).take(FAILURES_IN_WORDS);
@@ -139,63 +140,6 @@ fn together(sessions: &[&Session]) -> Session {
         number: sessions[0].number,
         clock: sessions[0].clock.clone(),
     }
-}
-
-/// The workers' rounds of one number, on the first one's clock.
-fn round(sessions: &[&Session], index: usize) -> Round {
-    let clock = &sessions[0].clock;
-    let rounds: Vec<(&Session, &Round)> =
-        sessions.iter().filter_map(|session| Some((*session, session.rounds.get(index)?))).collect();
-    let windows: Vec<(Window, &Summary)> = rounds
-        .iter()
-        .filter_map(|(session, round)| {
-            Some((on_clock(round.window?, clock, &session.clock)?, &round.summary))
-        })
-        .collect();
-    let window = window(windows.iter().map(|(window, _)| *window));
-    let mut health = ClientHealth::default();
-    rounds.iter().for_each(|(_, round)| health.merge(&round.health));
-    let summary = Summary::merge(rounds.iter().map(|(_, round)| &round.summary));
-    let cut = window.map_or(summary.cut, |window| cut(&windows, window));
-    let summary = Summary { window_s: window.map_or(0.0, Window::seconds), cut, ..summary };
-    Round { summary, health, window }
-}
-
-/// Where edges are cut, the time in which every worker's load was whole; else from the first begin to the last end.
-fn window(windows: impl Iterator<Item = Window> + Clone) -> Option<Window> {
-    let union = windows.clone().reduce(Window::union)?;
-    if union.edges != Edges::Cut {
-        return Some(union);
-    }
-    let mut windows = windows;
-    let first = windows.next()?;
-    let common = windows.try_fold(first, Window::intersection);
-    common.or(Some(Window { edges: Edges::NeverWhole, ..union }))
-}
-
-/// What is cut from all workers' rounds. A worker's report says what came in its own window, and not when: it is taken to
-/// have come evenly.
-fn cut(parts: &[(Window, &Summary)], whole: Window) -> Cut {
-    let mut cut = Cut::default();
-    let mut longest_s = 0.0;
-    for (window, summary) in parts {
-        longest_s = f64::max(longest_s, summary.window_s + summary.cut.seconds);
-        let lost = 1.0 - (whole.seconds() / window.seconds()).min(1.0);
-        let add = |sum: &mut f64, all: u64, cut: f64| *sum += cut + (all as f64 - cut) * lost;
-        add(&mut cut.requests, summary.requests.succeeded, summary.cut.requests);
-        add(&mut cut.input_tokens, summary.input_tokens, summary.cut.input_tokens);
-        add(&mut cut.output_tokens, summary.output_tokens, summary.cut.output_tokens);
-    }
-    Cut { seconds: (longest_s - whole.seconds()).max(0.0), ..cut }
-}
-
-fn on_clock(window: Window, clock: &Option<Clock>, of: &Option<Clock>) -> Option<Window> {
-    let (clock, of) = (clock.as_ref()?, of.as_ref()?);
-    Some(Window {
-        begin_ns: clock.from_other(of, window.begin_ns),
-        end_ns: clock.from_other(of, window.end_ns),
-        ..window
-    })
 }
 
 fn warnings(parts: &[&Part]) -> Vec<String> {
@@ -229,7 +173,10 @@ fn clocks_apart(sessions: &[&Session], whole: &Session) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::{Spacing, Stop};
+    use crate::record::Clock;
     use crate::report::example;
+    use crate::window::{Edges, Window};
     use crate::worker::Worker;
 
     const S: u64 = 1_000_000_000;
@@ -238,10 +185,11 @@ mod tests {
         Some(Clock { boot: boot.into(), zero_unix_ns })
     }
 
-    /// 100 requests with a TTFT of so many milliseconds each.
+    /// 100 requests by the clock, with a TTFT of so many milliseconds each.
     fn part(number: u32, of: u32, begin_s: u64, end_s: u64, ttft_ms: f64) -> Part {
         let mut report = example::ok();
         report.run.worker = Some(Worker { number, of });
+        report.load = Some(Load::open(20.0, Spacing::Constant, Stop::Requests(100 * of)));
         let window = Window { begin_ns: begin_s * S, end_ns: end_s * S, edges: Edges::Kept };
         let mut summary = Summary { window_s: window.seconds(), output_tokens: 3000, ..Summary::default() };
         summary.requests.sent = 100;
@@ -268,23 +216,6 @@ mod tests {
         assert_eq!(whole.summary.ttft_ms.mean_ms(), 60.0);
         assert_eq!((whole.run.worker, whole.sessions.len()), (None, 1));
         assert!(!whole.warnings.iter().any(|warning| warning.contains("wall clock")));
-    }
-
-    #[test]
-    fn where_tails_are_cut_the_window_is_what_all_have_in_common() {
-        let cut = |mut part: Part| {
-            let round = &mut part.report.sessions[0].rounds[0];
-            round.window.as_mut().unwrap().edges = Edges::Cut;
-            // Of 3000 tokens.
-            round.summary.cut = Cut { seconds: 1.0, output_tokens: 200.0, ..Cut::default() };
-            part
-        };
-        let whole = merge(&[cut(part(1, 2, 100, 110, 40.0)), cut(part(2, 2, 100, 108, 40.0))]).unwrap();
-        assert_eq!(whole.summary.window_s, 8.0);
-        // 280 and 350 a second.
-        let rate = whole.summary.value("output_tokens_per_s".parse().unwrap()).unwrap();
-        assert!((rate - 630.0).abs() < 1e-9, "{rate}");
-        assert_eq!((whole.summary.output_tokens, whole.summary.cut.seconds), (6000, 3.0));
     }
 
     #[test]
