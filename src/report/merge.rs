@@ -9,6 +9,7 @@ use crate::load::Load;
 use crate::report::{Environment, Report, Round, Run, Session};
 use crate::summary::Summary;
 use crate::verdict::Verdict;
+use crate::window::Edges;
 
 /// A report with the name of its file.
 #[derive(Clone, Debug)]
@@ -53,6 +54,7 @@ pub fn merge(parts: &[Part]) -> Result<Report, NoWhole> {
     let session = together(&sessions, first.load.as_ref());
     let failed = parts.iter().find(|part| !part.report.passed);
     let mut warnings = warnings(&parts);
+    warnings.extend(never_whole(&session.rounds));
     warnings.extend(clocks_apart(&sessions, &session));
     Ok(Report {
         run: Run { worker: None, ..first.run.clone() },
@@ -154,6 +156,19 @@ fn warnings(parts: &[&Part]) -> Vec<String> {
     parts.iter().flat_map(of_part).collect()
 }
 
+/// In words, where rates are those of a load that was not the one asked for.
+fn never_whole(rounds: &[Round]) -> Option<String> {
+    let windows = rounds.iter().filter_map(|round| round.window);
+    let count = windows.filter(|window| window.edges == Edges::NeverWhole).count();
+    (count > 0).then(|| {
+        format!(
+            "in {count} of {} rounds there was no time in which every worker's load was whole, so nothing was cut from \
+             them",
+            rounds.len()
+        )
+    })
+}
+
 /// In words, where the window rests on more than one machine's wall clock.
 fn clocks_apart(sessions: &[&Session], whole: &Session) -> Option<String> {
     let boots: Vec<&str> =
@@ -176,7 +191,7 @@ mod tests {
     use crate::load::{Spacing, Stop};
     use crate::record::Clock;
     use crate::report::example;
-    use crate::window::{Edges, Window};
+    use crate::window::{Cut, Window};
     use crate::worker::Worker;
 
     const S: u64 = 1_000_000_000;
@@ -216,6 +231,22 @@ mod tests {
         assert_eq!(whole.summary.ttft_ms.mean_ms(), 60.0);
         assert_eq!((whole.run.worker, whole.sessions.len()), (None, 1));
         assert!(!whole.warnings.iter().any(|warning| warning.contains("wall clock")));
+    }
+
+    #[test]
+    fn a_load_that_was_never_whole_is_told_and_all_of_it_counts() {
+        let cut = |mut part: Part| {
+            part.report.load = Some(Load::closed(4, Stop::Requests(200)));
+            let round = &mut part.report.sessions[0].rounds[0];
+            round.window.as_mut().unwrap().edges = Edges::Cut;
+            round.summary.cut = Cut { seconds: 1.0, output_tokens: 600.0, ..Cut::default() };
+            part
+        };
+        let whole = merge(&[cut(part(1, 2, 100, 110, 40.0)), cut(part(2, 2, 110, 119, 40.0))]).unwrap();
+        assert_eq!(whole.summary.window_s, 20.0);
+        assert_eq!(whole.summary.value("output_tokens_per_s".parse().unwrap()), Some(300.0));
+        let warning = whole.warnings.last().unwrap();
+        assert!(warning.starts_with("in 1 of 1 rounds there was no time in which every"), "{warning}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::health::ClientHealth;
 use crate::load::Load;
-use crate::record::Clock;
+use crate::record::{Clock, Nanos};
 use crate::report::{Round, Session};
 use crate::summary::Summary;
 use crate::window::{Cut, Edges, Window};
@@ -19,19 +19,27 @@ pub(super) fn together(sessions: &[&Session], index: usize, load: Option<&Load>)
             Some((on_clock(round.window?, clock, &session.clock)?, &round.summary))
         })
         .collect();
-    let window = window(&parts, load);
+    let (window, cut) = window(&parts, load).unzip();
     let mut health = ClientHealth::default();
     rounds.iter().for_each(|(_, round)| health.merge(&round.health));
     let summary = Summary::merge(rounds.iter().map(|(_, round)| &round.summary));
-    let cut = window.map_or(summary.cut, |window| cut(&parts, window));
-    let summary = Summary { window_s: window.map_or(0.0, Window::seconds), cut, ..summary };
+    let (window_s, cut) = (window.map_or(0.0, Window::seconds), cut.unwrap_or(summary.cut));
+    let summary = Summary { window_s, cut, ..summary };
     Round { summary, health, window }
+}
+
+/// With what is cut: nothing, where there was no time in which every worker's load was whole.
+fn window(parts: &[(Window, &Summary)], load: Option<&Load>) -> Option<(Window, Cut)> {
+    match common(parts, load) {
+        Some(common) => Some((common, cut(parts, common))),
+        None => Some((uncut(parts, load)?, Cut::default())),
+    }
 }
 
 /// The time in which every worker's load was whole. Of users it ends like that of a single process: when the first of them
 /// finds no request left, whoever's that is. By the clock no tail is cut, and without a ramp it begins with the first
 /// request of all.
-fn window(parts: &[(Window, &Summary)], load: Option<&Load>) -> Option<Window> {
+fn common(parts: &[(Window, &Summary)], load: Option<&Load>) -> Option<Window> {
     let windows = || parts.iter().map(|(window, _)| *window);
     let union = windows().reduce(Window::union)?;
     let open = load.filter(|load| load.is_open());
@@ -41,12 +49,21 @@ fn window(parts: &[(Window, &Summary)], load: Option<&Load>) -> Option<Window> {
         Some(_) => Window { end_ns: union.end_ns, ..window },
     };
     let common = windows().map(|window| Some(whole(window))).reduce(|one, other| one?.intersection(other?));
-    Some(match common.flatten() {
-        Some(common) if common.edges != Edges::NeverWhole => {
-            Window { edges: if common == union { union.edges } else { Edges::Cut }, ..common }
-        }
-        _ => Window { edges: Edges::NeverWhole, ..union },
-    })
+    let common = common.flatten().filter(|common| common.edges != Edges::NeverWhole)?;
+    Some(Window { edges: if common == union { union.edges } else { Edges::Cut }, ..common })
+}
+
+/// From the first worker's begin to the last one's end, with what they cut themselves. Their reports say how long that was,
+/// and not how much of it the ramp.
+fn uncut(parts: &[(Window, &Summary)], load: Option<&Load>) -> Option<Window> {
+    let is_ramped = load.is_some_and(|load| load.ramp().is_some());
+    let whole = |(window, summary): &(Window, &Summary)| {
+        let cut_ns = (summary.cut.seconds * 1e9).round() as Nanos;
+        let (ramp_ns, tail_ns) = if is_ramped { (cut_ns, 0) } else { (0, cut_ns) };
+        let (begin_ns, end_ns) = (window.begin_ns.saturating_sub(ramp_ns), window.end_ns.saturating_add(tail_ns));
+        Window { begin_ns, end_ns, edges: Edges::NeverWhole }
+    };
+    parts.iter().map(whole).reduce(Window::union)
 }
 
 /// What is cut from all workers' rounds. A worker's report says what came in its own window, and not when: it is taken to
@@ -91,8 +108,7 @@ mod tests {
     fn merged(parts: &[(Window, Summary)], load: &Load) -> (u64, u64, Edges, f64, f64) {
         let parts: Vec<(Window, &Summary)> =
             parts.iter().map(|(window, summary)| (*window, summary)).collect();
-        let window = window(&parts, Some(load)).unwrap();
-        let cut = cut(&parts, window);
+        let (window, cut) = window(&parts, Some(load)).unwrap();
         (window.begin_ns / S, window.end_ns / S, window.edges, cut.seconds, cut.output_tokens.round())
     }
 
@@ -118,6 +134,18 @@ mod tests {
         let kept = |end_s| part(100, end_s, Edges::Kept, Cut::default());
         assert_eq!(merged(&[kept(110), kept(108)], &users()), (100, 108, Edges::Cut, 2.0, 600.0));
         assert_eq!(merged(&[kept(110), kept(110)], &users()), (100, 110, Edges::Kept, 0.0, 0.0));
+    }
+
+    #[test]
+    fn without_a_time_in_common_or_where_one_was_never_whole_nothing_is_cut() {
+        let tail = Cut { seconds: 1.0, output_tokens: 200.0, ..Cut::default() };
+        let first = || part(100, 110, Edges::Cut, tail);
+        let apart = [first(), part(110, 120, Edges::Cut, tail)];
+        assert_eq!(merged(&apart, &users()), (100, 121, Edges::NeverWhole, 0.0, 0.0));
+        let never_whole = [first(), part(101, 109, Edges::NeverWhole, Cut::default())];
+        assert_eq!(merged(&never_whole, &users()), (100, 111, Edges::NeverWhole, 0.0, 0.0));
+        let ramp = Some(Ramp { from: 1.0, over_ms: 1000, steps: None });
+        assert_eq!(merged(&never_whole, &open(ramp)), (99, 110, Edges::NeverWhole, 0.0, 0.0));
     }
 
     #[test]
