@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use clap::ValueEnum;
-
 use crate::cli::side_files::trace;
 use crate::load::{
     Arrival, Closed, Load, MAX_IN_FLIGHT, NoRampOfUsers, Open, Ramp, Replay, Spacing, Stop, ThinkTime,
@@ -29,12 +27,9 @@ pub struct LoadFlags {
     /// Requests per second, sent when they are due, whether earlier ones are answered or not; instead of --concurrency.
     #[arg(long, value_parser = positive, group = "by_the_clock")]
     rate: Option<f64>,
-    /// How far apart requests come; gamma needs --burstiness.
-    #[arg(long, value_enum, default_value_t = ArrivalFlag::Constant, requires = "rate")]
-    arrival: ArrivalFlag,
-    /// The shape of gamma distributed gaps: below 1 in bursts, 1 is Poisson, above 1 more evenly.
-    #[arg(long, value_parser = positive, requires = "rate", required_if_eq("arrival", "gamma"))]
-    burstiness: Option<f64>,
+    /// How far apart requests come: `constant`, `poisson`, or `gamma:SHAPE`, below 1 in bursts, above 1 more evenly.
+    #[arg(long, value_parser = spacing, default_value = "constant", requires = "rate")]
+    arrival: Spacing,
     /// A request that is due while so many are unanswered is not sent.
     #[arg(long, default_value_t = MAX_IN_FLIGHT, value_parser = clap::value_parser!(u32).range(1..),
         requires = "by_the_clock")]
@@ -50,13 +45,6 @@ pub struct LoadFlags {
     /// `1:30s:5` in five steps.
     #[arg(long, value_parser = ramp)]
     ramp: Option<Ramp>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum ArrivalFlag {
-    Constant,
-    Poisson,
-    Gamma,
 }
 
 /// How long an open load lasts where nothing is said.
@@ -82,7 +70,7 @@ impl LoadFlags {
                 Load::new(Arrival::Closed(closed), stop)
             }
             (Some(rate), _) => {
-                let open = Open { rate, spacing: self.spacing(), ramp: self.ramp, max_in_flight };
+                let open = Open { rate, spacing: self.arrival, ramp: self.ramp, max_in_flight };
                 Load::new(Arrival::Open(open), stop.unwrap_or(Stop::DurationMs(OPEN_DURATION_MS)))
             }
         })
@@ -100,18 +88,19 @@ impl LoadFlags {
             (Some(rate), _) => format!("rate-{rate}"),
         }
     }
+}
 
-    fn spacing(&self) -> Spacing {
-        match (self.burstiness, self.arrival) {
-            (Some(shape), _) => Spacing::Gamma(shape),
-            (None, ArrivalFlag::Poisson) => Spacing::Poisson,
-            (None, _) => Spacing::Constant,
-        }
+pub fn spacing(text: &str) -> Result<Spacing, String> {
+    match text.split(':').collect::<Vec<_>>()[..] {
+        ["constant"] => Ok(Spacing::Constant),
+        ["poisson"] => Ok(Spacing::Poisson),
+        ["gamma", shape] => positive(shape).map(Spacing::Gamma),
+        _ => Err("expected constant, poisson or gamma:SHAPE, such as gamma:0.5".into()),
     }
 }
 
-fn positive(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
+pub fn positive(text: &str) -> Result<f64, String> {
+    match text.trim().parse::<f64>() {
         Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
         _ => Err("expected a number greater than 0".into()),
     }
@@ -178,7 +167,7 @@ mod tests {
             Load::open(2.5, Spacing::Poisson, Stop::Requests(9))
         );
         assert_eq!(
-            load("--rate 2.5 --arrival gamma --burstiness 0.5").unwrap(),
+            load("--rate 2.5 --arrival gamma:0.5").unwrap(),
             Load::open(2.5, Spacing::Gamma(0.5), Stop::DurationMs(10_000))
         );
     }
@@ -212,7 +201,8 @@ mod tests {
             "--rate 0",
             "--rate nan",
             "--rate 1 --arrival gamma",
-            "--burstiness 2",
+            "--rate 1 --arrival gamma:0",
+            "--arrival poisson",
             "--max-in-flight 2",
             "--speed 2",
             "--trace nowhere.csv",

@@ -8,6 +8,7 @@ use anyhow::{anyhow, bail};
 use clap::ArgGroup;
 
 use crate::campaign::Ladder;
+use crate::cli::load_flags::{positive, spacing};
 use crate::cli::planned_sweep::PlannedSweep;
 use crate::cli::workload_args::WorkloadArgs;
 use crate::engine::EngineChoice;
@@ -69,7 +70,7 @@ pub struct SweepFlags {
     concurrency: Vec<u32>,
     /// Requests per second of every level, sent when they are due, whether earlier ones are answered or not; instead of
     /// --concurrency.
-    #[arg(long, value_delimiter = ',', value_parser = rate, conflicts_with = "concurrency")]
+    #[arg(long, value_delimiter = ',', value_parser = positive, conflicts_with = "concurrency")]
     rates: Vec<f64>,
     /// How far apart requests come: `constant`, `poisson`, or `gamma:SHAPE`, below 1 in bursts, above 1 more evenly.
     #[arg(long, value_parser = spacing, default_value = "constant", requires = "rates")]
@@ -213,20 +214,6 @@ impl SweepFlags {
 const LEAST_REQUESTS: u32 = 16;
 /// How long a round at a rate lasts, where nothing is said.
 const OPEN_S: f64 = 10.0;
-
-fn rate(text: &str) -> Result<f64, String> {
-    let number = text.trim().parse::<f64>().ok().filter(|rate| rate.is_finite() && *rate > 0.0);
-    number.ok_or_else(|| "expected requests per second, greater than 0".into())
-}
-
-fn spacing(text: &str) -> Result<Spacing, String> {
-    match (text, text.strip_prefix("gamma:").and_then(|shape| rate(shape).ok())) {
-        ("constant", _) => Ok(Spacing::Constant),
-        ("poisson", _) => Ok(Spacing::Poisson),
-        (_, Some(shape)) => Ok(Spacing::Gamma(shape)),
-        _ => Err("expected constant, poisson or gamma:SHAPE with a shape above 0, such as gamma:0.5".into()),
-    }
-}
 
 /// `vllm=http://127.0.0.1:8000`, or the URL alone, which is then called by its host and port.
 fn named_url(text: &str) -> Result<(String, String), String> {
