@@ -1,6 +1,6 @@
 //! A calibration as a table.
 
-use crate::calibration::{Calibration, DISTORTION_MS, Level, OUT_OF_STEP_MS};
+use crate::calibration::{Calibration, DISTORTION_MS, Level, OUT_OF_STEP_MS, Pace};
 use crate::distribution::Distribution;
 use crate::figures;
 use crate::report::columns::{Align, Columns};
@@ -129,7 +129,6 @@ fn p99(of: &Distribution) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::calibration::Pace;
 
     fn calibration(levels: Vec<Level>, paces: Vec<Pace>) -> Calibration {
         Calibration {

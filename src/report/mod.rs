@@ -19,7 +19,7 @@ pub mod metrics;
 pub mod page;
 mod picture;
 pub mod png;
-mod printable;
+pub mod printable;
 pub mod request_rows;
 pub mod svg;
 pub mod sweep;

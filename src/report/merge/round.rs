@@ -60,7 +60,8 @@ fn uncut(parts: &[(Window, &Summary)], load: Option<&Load>) -> Option<Window> {
     let whole = |(window, summary): &(Window, &Summary)| {
         let cut_ns = (summary.cut.seconds * 1e9).round() as Nanos;
         let (ramp_ns, tail_ns) = if is_ramped { (cut_ns, 0) } else { (0, cut_ns) };
-        let (begin_ns, end_ns) = (window.begin_ns.saturating_sub(ramp_ns), window.end_ns.saturating_add(tail_ns));
+        let (begin_ns, end_ns) =
+            (window.begin_ns.saturating_sub(ramp_ns), window.end_ns.saturating_add(tail_ns));
         Window { begin_ns, end_ns, edges: Edges::NeverWhole }
     };
     parts.iter().map(whole).reduce(Window::union)
