@@ -70,6 +70,20 @@ pub struct Endpoint {
     pub hardware: Option<String>,
 }
 
+impl Endpoint {
+    /// Open to everybody, on whatever hardware.
+    pub fn at(url: &str) -> Endpoint {
+        Endpoint {
+            url: url.to_owned(),
+            old_url: None,
+            api_key_env: None,
+            headers: BTreeMap::new(),
+            ca_file: None,
+            hardware: None,
+        }
+    }
+}
+
 impl TargetSpec {
     /// Whether every session has an engine that was started for it.
     pub fn restarts(&self) -> bool {

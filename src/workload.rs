@@ -23,6 +23,13 @@ pub struct Workload {
     pub sampling: Sampling,
 }
 
+impl Workload {
+    /// A conversation is a user's own.
+    pub fn needs_users(&self) -> bool {
+        self.prompts.turns() > 1
+    }
+}
+
 /// `prompts of 128 tokens, answers of 64, seed 1`.
 impl fmt::Display for Workload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

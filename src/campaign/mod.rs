@@ -145,7 +145,8 @@ impl<'a> Campaign<'a> {
 
     fn measure(&self, launched: &Launched, which: Which, course: &mut Course<'a>) {
         course.on(&launched.environment, self.baselines);
-        let asked = self.asked(course.scenario);
+        let salt = self.salt("");
+        let asked = self.asked(course.scenario, &salt);
         let Held { session, trouble, warnings } = hold(&asked, launched, which, self.listen, self.cancel);
         course.add(session);
         warnings.into_iter().for_each(|warning| course.warn(warning));
@@ -154,14 +155,22 @@ impl<'a> Campaign<'a> {
         }
     }
 
-    fn asked<'s>(&'s self, scenario: &'s Scenario) -> Asked<'s> {
+    /// What makes the prompts of a part of this run its own. An endpoint remembers those of yesterday and of every other
+    /// part; an engine that starts anew does not.
+    fn salt(&self, part: &str) -> String {
+        match self.target.restarts() {
+            true => String::new(),
+            false => format!("{}{part}", self.run.id),
+        }
+    }
+
+    fn asked<'s>(&'s self, scenario: &'s Scenario, salt: &'s str) -> Asked<'s> {
         Asked {
             scenario: &scenario.id,
             workload: &scenario.workload,
             load: &scenario.load,
             run: &scenario.run,
-            // An endpoint remembers yesterday's prompts; an engine that starts anew does not.
-            salt: if self.target.restarts() { "" } else { &self.run.id },
+            salt,
             records: scenario.run.records.then(|| self.record_file(scenario)),
             begin_ns: None,
         }

@@ -18,7 +18,8 @@ impl<'a> Campaign<'a> {
     pub(super) fn prove(&self, old: &TargetSpec, courses: &mut [&mut Course<'a>]) -> Result<(), StoreError> {
         let began = Instant::now();
         let minutes = || began.elapsed().as_secs_f64() / 60.0;
-        let salt = format!("{} proof", self.run.id);
+        // What the screen has asked, the new engine still has in its prefix cache, and the old one has not.
+        let salt = self.salt(" proof");
         let proof = Proof { campaign: self, old, salt, budget_ends: began + self.target.proof.budget };
         let mut pair = 0;
         let end = loop {
@@ -114,11 +115,7 @@ impl<'a> Proof<'_, 'a> {
         course: &mut Course<'a>,
     ) {
         let Campaign { listen, cancel, .. } = self.campaign;
-        let mut asked = self.campaign.asked(course.scenario);
-        if !self.campaign.target.restarts() {
-            // What the screen has asked, the new engine still has in its prefix cache, and the old one has not.
-            asked.salt = &self.salt;
-        }
+        let asked = self.campaign.asked(course.scenario, &self.salt);
         let which = |index: usize| Which { number: pair, name: &names[index] };
         let held: Vec<Held> = match launched {
             [one] => vec![hold(&asked, one, which(0), listen, cancel)],

@@ -21,7 +21,6 @@ use crate::report::{Round, Session};
 use crate::scenario::{RunPlan, ScenarioId};
 use crate::store::{self, RecordFile, RecordLog, StoreError};
 use crate::summary::{RequestCounts, Summary, SummaryBuilder};
-use crate::window::Edges;
 use crate::workload::Workload;
 
 /// What is asked of an engine, and how.
@@ -359,8 +358,7 @@ impl RecordSink for Ledger<'_, '_> {
 
 /// In words, where rates are those of a load that was not the one asked for.
 fn never_whole(rounds: &[Round]) -> Option<String> {
-    let windows = rounds.iter().filter_map(|round| round.window);
-    let count = windows.filter(|window| window.edges == Edges::NeverWhole).count();
+    let count = rounds.iter().filter(|round| round.was_never_whole()).count();
     (count > 0).then(|| {
         format!(
             "the load was never whole in {count} of {} rounds, so nothing was cut from them: the ramp took longer than \

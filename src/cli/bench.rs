@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use jiff::Timestamp;
 
 use crate::campaign::{Asked, Held, Which, hold};
 use crate::cli::load_flags::LoadFlags;
+use crate::cli::run_flags::RunFlags;
 use crate::cli::workload_args::WorkloadArgs;
 use crate::clock;
 use crate::engine::EngineChoice;
@@ -20,7 +20,7 @@ use crate::measure::{Address, AddressError, Cancel};
 use crate::record::Nanos;
 use crate::record_file::Header;
 use crate::report::{self, Report, Run, metrics};
-use crate::scenario::{HumanDuration, OnSuspected, RunPlan, ScenarioId, hash_of};
+use crate::scenario::{RunPlan, ScenarioId, hash_of};
 use crate::secret::Secret;
 use crate::store::{self, RECORDS, RecordFile, StoreError};
 use crate::target::{Endpoint, Place, ProofPlan, TargetSpec};
@@ -44,12 +44,8 @@ pub struct Args {
     load: LoadFlags,
     #[command(flatten)]
     workload: WorkloadArgs,
-    /// Load before the measured one, with prompts of its own; one request at least, per user if there are users.
-    #[arg(long, default_value = "0s")]
-    warmup: HumanDuration,
-    /// A request that takes longer has failed.
-    #[arg(long, default_value = "2m")]
-    request_timeout: HumanDuration,
+    #[command(flatten)]
+    run: RunFlags,
     /// The environment variable that holds the bearer key.
     #[arg(long)]
     api_key_env: Option<String>,
@@ -207,12 +203,10 @@ impl Args {
             engine: self.engine,
             model: self.model.clone(),
             place: Place::Endpoint(Endpoint {
-                url: self.url.clone(),
-                old_url: None,
                 api_key_env: self.api_key_env.clone(),
                 headers: self.headers.iter().cloned().collect(),
                 ca_file: self.ca_file.clone(),
-                hardware: None,
+                ..Endpoint::at(&self.url)
             }),
             proof: ProofPlan::default(),
             unavailable: None,
@@ -220,14 +214,7 @@ impl Args {
     }
 
     fn plan(&self) -> RunPlan {
-        RunPlan {
-            warmup: self.warmup.0,
-            rounds: 1,
-            sessions: 1,
-            request_timeout: self.request_timeout.0.max(Duration::from_millis(1)),
-            on_suspected: OnSuspected::Warn,
-            records: !self.no_records,
-        }
+        RunPlan { records: !self.no_records, ..self.run.plan() }
     }
 
     /// Workers of one load have one run, and with it the prompts of one.
@@ -250,7 +237,7 @@ impl Args {
         {
             bail!("--requests {asked} are more than the {} of {}", trace.requests().len(), trace.file);
         }
-        if whole.is_open() && workload.prompts.turns() > 1 {
+        if whole.is_open() && workload.needs_users() {
             bail!(
                 "--turns needs users, who hold the conversations: give --concurrency instead of --rate or --trace"
             );

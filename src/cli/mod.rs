@@ -13,6 +13,7 @@ mod planned_sweep;
 mod power;
 mod records;
 mod report;
+mod run_flags;
 mod schema;
 mod side_files;
 mod simulate;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use clap::ArgGroup;
@@ -10,6 +9,7 @@ use clap::ArgGroup;
 use crate::campaign::Ladder;
 use crate::cli::load_flags::{positive, spacing};
 use crate::cli::planned_sweep::PlannedSweep;
+use crate::cli::run_flags::RunFlags;
 use crate::cli::workload_args::WorkloadArgs;
 use crate::engine::EngineChoice;
 use crate::harness::this_run;
@@ -18,7 +18,7 @@ use crate::load::{Load, Spacing, Stop};
 use crate::measure::Address;
 use crate::nearest::did_you_mean;
 use crate::report::sweep::Axis;
-use crate::scenario::{HumanDuration, OnSuspected, RunPlan, SUITE_FOLDER, Suite};
+use crate::scenario::{HumanDuration, RunPlan, SUITE_FOLDER, Suite};
 use crate::suite;
 use crate::target::{Endpoint, Place, ProofPlan, TargetSpec};
 use crate::workload::Workload;
@@ -95,16 +95,12 @@ pub struct SweepFlags {
     #[arg(long, value_name = "METRIC=BOUND,…")]
     limits: Option<Limits>,
     /// The workload of this scenario file instead of the flags', such as `chat` or `perf-tests/scenarios/chat.toml`.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["max_tokens", "ignore_eos", "input_tokens", "prompt", "sharegpt", "turns", "api", "no_stream", "temperature", "seed"])]
+    #[arg(long, value_name = "FILE", conflicts_with = "WorkloadArgs")]
     scenario: Option<PathBuf>,
     #[command(flatten)]
     workload: WorkloadArgs,
-    /// Load before every level, with prompts of its own and one request per user at least.
-    #[arg(long, default_value = "0s")]
-    warmup: HumanDuration,
-    /// A request that takes longer has failed.
-    #[arg(long, default_value = "2m")]
-    request_timeout: HumanDuration,
+    #[command(flatten)]
+    run: RunFlags,
     /// The crate that holds `perf-tests/`.
     #[arg(long, default_value = ".")]
     root: PathBuf,
@@ -154,7 +150,7 @@ impl SweepFlags {
             (Some(file), Some(suite)) => workload_of(file, suite)?,
             _ => self.workload.workload(None),
         };
-        if !self.rates.is_empty() && workload.prompts.turns() > 1 {
+        if !self.rates.is_empty() && workload.needs_users() {
             bail!(
                 "{workload}: conversations need users, who hold them: give --concurrency instead of --rates, or ask for \
                  one turn only"
@@ -164,14 +160,7 @@ impl SweepFlags {
             workload,
             axis: if self.rates.is_empty() { Axis::Users } else { Axis::RequestsPerS },
             loads: if self.rates.is_empty() { self.closed_loads()? } else { self.open_loads() },
-            run: RunPlan {
-                warmup: self.warmup.0,
-                rounds: self.rounds,
-                sessions: self.sessions,
-                request_timeout: self.request_timeout.0.max(Duration::from_millis(1)),
-                on_suspected: OnSuspected::Warn,
-                records: false,
-            },
+            run: RunPlan { rounds: self.rounds, sessions: self.sessions, ..self.run.plan() },
             limits: self.limits.clone().unwrap_or_default(),
             interleaved: self.interleaved,
         })
@@ -235,12 +224,8 @@ fn endpoint(name: &str, url: &str, ca_file: Option<&Path>) -> TargetSpec {
         engine: EngineChoice::Auto,
         model: None,
         place: Place::Endpoint(Endpoint {
-            url: url.to_owned(),
-            old_url: None,
-            api_key_env: None,
-            headers: BTreeMap::new(),
             ca_file: ca_file.filter(|_| url.starts_with("https:")).map(Path::to_owned),
-            hardware: None,
+            ..Endpoint::at(url)
         }),
         proof: ProofPlan::default(),
         unavailable: None,
@@ -302,6 +287,11 @@ mod tests {
             let error = loads(flags).unwrap_err();
             assert!(error.contains("--targets") && error.contains("--url"), "{error}");
         }
+        for flags in ["--max-tokens 8", "--ignore-eos", "--turns 1", "--seed 1"] {
+            let error = loads(&format!("--url http://127.0.0.1:1 --scenario chat {flags}")).unwrap_err();
+            assert!(error.contains("cannot be used with") && error.contains("--scenario"), "{error}");
+        }
+        assert!(loads("--url http://127.0.0.1:1 --scenario chat --warmup 1s").is_ok());
         assert!(loads("").is_ok(), "nothing is swept, and nothing is asked for");
     }
 }

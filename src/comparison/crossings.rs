@@ -26,6 +26,13 @@ struct Met {
     is_tie: bool,
 }
 
+impl Met {
+    /// Whether the same side is ahead at both levels.
+    fn leads_as(&self, other: &Met) -> bool {
+        (self.odds > 0.0) == (other.odds > 0.0)
+    }
+}
+
 fn of_two(one: &Contender, other: &Contender, levels: &[f64], metric: Metric) -> Vec<Crossing> {
     let met = levels.iter().filter_map(|at| {
         let odds = Odds::of(metric, one.level(*at)?, other.level(*at)?)?;
@@ -37,7 +44,7 @@ fn of_two(one: &Contender, other: &Contender, levels: &[f64], metric: Metric) ->
         let between = &met[two[0]..=two[1]];
         let (last, first) = (&met[two[0]], &met[two[1]]);
         // Ties in between may lean to the other side.
-        if (last.odds > 0.0) == (first.odds > 0.0) {
+        if last.leads_as(first) {
             return None;
         }
         let at = between.windows(2).find_map(zero_between)?;
@@ -58,7 +65,7 @@ fn of_two(one: &Contender, other: &Contender, levels: &[f64], metric: Metric) ->
 /// ahead.
 fn zero_between(two: &[Met]) -> Option<f64> {
     let [last, first] = two else { return None };
-    if (last.odds > 0.0) == (first.odds > 0.0) {
+    if last.leads_as(first) {
         return None;
     }
     let share = last.odds / (last.odds - first.odds);

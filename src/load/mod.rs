@@ -109,11 +109,7 @@ impl Load {
 
     /// Which requests of the load are to be asked here; `None` where all of them are.
     pub fn deal(&self) -> Option<Deal> {
-        let users = match &self.arrival {
-            Arrival::Closed(closed) => Some(closed.concurrency),
-            Arrival::Open(_) | Arrival::Replay(_) => None,
-        };
-        self.worker.map(|worker| worker.deal(users))
+        self.worker.map(|worker| worker.deal(self.all_users()))
     }
 
     /// How many of the first places are to be asked here.
@@ -121,10 +117,14 @@ impl Load {
         self.deal().map_or(places, |deal| deal.count(places))
     }
 
-    /// `None` where requests come by the clock and not from users.
+    /// Those that send their requests here; `None` where requests come by the clock and not from users.
     pub fn users(&self) -> Option<u32> {
+        self.all_users().map(|users| self.own(users))
+    }
+
+    fn all_users(&self) -> Option<u32> {
         match &self.arrival {
-            Arrival::Closed(closed) => Some(self.own(closed.concurrency)),
+            Arrival::Closed(closed) => Some(closed.concurrency),
             Arrival::Open(_) | Arrival::Replay(_) => None,
         }
     }

@@ -9,7 +9,6 @@ use crate::load::Load;
 use crate::report::{Environment, Report, Round, Run, Session};
 use crate::summary::Summary;
 use crate::verdict::Verdict;
-use crate::window::Edges;
 
 /// A report with the name of its file.
 #[derive(Clone, Debug)]
@@ -158,8 +157,7 @@ fn warnings(parts: &[&Part]) -> Vec<String> {
 
 /// In words, where rates are those of a load that was not the one asked for.
 fn never_whole(rounds: &[Round]) -> Option<String> {
-    let windows = rounds.iter().filter_map(|round| round.window);
-    let count = windows.filter(|window| window.edges == Edges::NeverWhole).count();
+    let count = rounds.iter().filter(|round| round.was_never_whole()).count();
     (count > 0).then(|| {
         format!(
             "in {count} of {} rounds there was no time in which every worker's load was whole, so nothing was cut from \
@@ -191,7 +189,7 @@ mod tests {
     use crate::load::{Spacing, Stop};
     use crate::record::Clock;
     use crate::report::example;
-    use crate::window::{Cut, Window};
+    use crate::window::{Cut, Edges, Window};
     use crate::worker::Worker;
 
     const S: u64 = 1_000_000_000;

@@ -41,7 +41,7 @@ use crate::server_side::ServerSide;
 use crate::summary::Summary;
 use crate::target::{ImageRef, SimulatorSettings};
 use crate::verdict::{GateOutcome, Side, Verdict};
-use crate::window::Window;
+use crate::window::{Edges, Window};
 use crate::worker::Worker;
 
 /// Of all kinds of reports. Goes up whenever a reader of an older report would misread a newer one; older ones still
@@ -243,4 +243,11 @@ pub struct Round {
     /// Absent where no request ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
+}
+
+impl Round {
+    /// Whether its rates are those of a load that was not the one asked for.
+    pub fn was_never_whole(&self) -> bool {
+        self.window.is_some_and(|window| window.edges == Edges::NeverWhole)
+    }
 }

@@ -136,10 +136,8 @@ fn keep<T>(result: Result<T, Vec<ConfigError>>, errors: &mut Vec<ConfigError>) -
     result.map_err(|found| errors.extend(found)).ok()
 }
 
-/// A conversation is a user's own.
 fn userless(workload: &Workload, loads: &[(String, Load)], document: &Document) -> Vec<ConfigError> {
-    let has_turns = workload.prompts.turns() > 1;
-    let open = loads.iter().filter(|(_, load)| has_turns && load.is_open());
+    let open = loads.iter().filter(|(_, load)| load.is_open() && workload.needs_users());
     let errors = open.map(|(name, _)| {
         let message = format!("load `{name}` has no users, who hold the workload's conversations");
         document

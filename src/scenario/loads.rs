@@ -163,7 +163,8 @@ impl Check<'_, '_> {
             self.positive("speed", self.table.speed.unwrap_or(1.0))
         };
         check().map_err(|error| vec![error])?;
-        let (path, text) = side_file(file, &["load", self.name, "trace"], self.document, loader)?;
+        let (path, text) = side_file(file, &["load", self.name, "trace"], self.document, loader)
+            .map_err(|error| vec![error])?;
         let trace = read_trace(&path, &text)?;
         let all = trace.requests().len() as u32;
         if let Some(requests) = self.table.requests.filter(|requests| *requests > all) {

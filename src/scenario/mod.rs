@@ -8,6 +8,7 @@ mod expand;
 mod file;
 mod gates;
 mod hash;
+mod lines;
 mod loads;
 mod names;
 mod overrides;

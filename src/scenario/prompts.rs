@@ -11,6 +11,7 @@ use serde::{Deserialize, de};
 use crate::scenario::complaint::Complaint;
 use crate::scenario::document::Document;
 use crate::scenario::error::ConfigError;
+use crate::scenario::lines::{Lines, Misread};
 use crate::scenario::sharegpt::read_dialogues;
 use crate::scenario::trace_file::read_trace;
 use crate::scenario::units::Percent;
@@ -112,7 +113,8 @@ impl PromptsTable {
                 sharegpt(table, document, loader).map_err(|error| vec![error])
             }
             PromptsTable { file: None, synthetic: None, sharegpt: None, trace: Some(file) } => {
-                let (path, text) = side_file(file, &[AT[0], AT[1], "trace"], document, loader)?;
+                let (path, text) = side_file(file, &[AT[0], AT[1], "trace"], document, loader)
+                    .map_err(|error| vec![error])?;
                 read_trace(&path, &text).map(Prompts::Trace)
             }
             _ => Err(vec![
@@ -133,11 +135,12 @@ pub(super) fn side_file(
     at: &[&str],
     document: &Document,
     loader: PromptLoader,
-) -> Result<(String, String), Vec<ConfigError>> {
+) -> Result<(String, String), ConfigError> {
     let path = format!("{SUITE_FOLDER}/{file}");
     let text = loader(file).map_err(|reason| {
-        let error = document.error_at(at, format!("`{file}` can't be read: {reason}"));
-        vec![error.help(format!("paths are relative to {SUITE_FOLDER}/, so {path} has to exist"))]
+        document
+            .error_at(at, format!("`{file}` can't be read: {reason}"))
+            .help(format!("paths are relative to {SUITE_FOLDER}/, so {path} has to exist"))
     })?;
     Ok((path, text))
 }
@@ -153,8 +156,7 @@ fn sharegpt(
             return Err(document.error_at(&at(key), format!("`{key}` has to be at least 1")));
         }
     }
-    let (path, text) =
-        side_file(&table.file, &at("file"), document, loader).map_err(|mut errors| errors.remove(0))?;
+    let (path, text) = side_file(&table.file, &at("file"), document, loader)?;
     let most = table.conversations.map_or(usize::MAX, |count| count as usize);
     read_dialogues(&path, &text, most)
         .map(|dialogues| Prompts::Dialogues(dialogues.of(table.turns.unwrap_or(1))))
@@ -203,7 +205,8 @@ fn from_file(
             return Err(vec![error.help(help)]);
         }
     };
-    let (path, text) = side_file(file, &[AT[0], AT[1], "file"], document, loader)?;
+    let (path, text) =
+        side_file(file, &[AT[0], AT[1], "file"], document, loader).map_err(|error| vec![error])?;
     let prompts = reader(&path, &text, api)?;
     if prompts.is_empty() {
         return Err(vec![here(format!("prompt file `{file}` has no prompt in it"))]);
@@ -217,38 +220,14 @@ fn text_lines(_: &str, text: &str, _: Api) -> Result<Vec<Prompt>, Vec<ConfigErro
 }
 
 fn json_lines(path: &str, text: &str, api: Api) -> Result<Vec<Prompt>, Vec<ConfigError>> {
-    let mut prompts = Vec::new();
-    let mut errors = Vec::new();
-    let mut line_start = 0;
-    for line in text.split_inclusive('\n') {
-        if !line.trim().is_empty() {
-            match json_line(line, api) {
-                Ok(prompt) => prompts.push(prompt),
-                Err((column, complaint)) => {
-                    let at = line_start + column;
-                    errors.push(complaint.into_error(|message| {
-                        ConfigError::within(
-                            path,
-                            text,
-                            at..line_start + line.trim_end().len().max(column),
-                            message,
-                        )
-                    }));
-                }
-            }
-        }
-        line_start += line.len();
-    }
-    if errors.is_empty() { Ok(prompts) } else { Err(errors) }
+    Lines::of(path, text).read(usize::MAX, |line| json_line(line, api))
 }
 
-/// A prompt, or the byte of the line at which it goes wrong and why.
-fn json_line(line: &str, api: Api) -> Result<Prompt, (usize, Complaint)> {
+fn json_line(line: &str, api: Api) -> Result<Prompt, Misread> {
     let whole = |message: &str, help: &str| {
         Err((0, Complaint { message: message.to_owned(), help: Some(help.to_owned()) }))
     };
-    let parsed: PromptLine =
-        serde_json::from_str(line.trim_end()).map_err(|error| Complaint::of_json(&error))?;
+    let parsed: PromptLine = serde_json::from_str(line).map_err(|error| Complaint::of_json(&error))?;
     match parsed {
         PromptLine { prompt: Some(text), messages: None } if text.trim().is_empty() => {
             whole("this prompt is empty", "write a prompt or remove the line")

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use crate::record::Nanos;
 use crate::scenario::complaint::Complaint;
 use crate::scenario::error::ConfigError;
+use crate::scenario::lines::{Lines, Misread};
 use crate::trace::{Trace, TracedRequest};
 
 /// What the Azure traces begin with: Patel et al., Splitwise (2024), and later ones.
@@ -17,38 +18,22 @@ const LONGEST_S: f64 = 1e8;
 
 /// Of a `.csv`, as Azure's; or of a `.jsonl`, each line as of Mooncake's traces or of our own form.
 pub fn read_trace(path: &str, text: &str) -> Result<Trace, Vec<ConfigError>> {
-    let line_of: LineReader = match path.rsplit_once('.') {
-        Some((_, "csv")) => azure_line,
-        Some((_, "jsonl")) => json_line,
+    let mut lines = Lines::of(path, text);
+    let requests = match path.rsplit_once('.') {
+        Some((_, "csv")) => {
+            let header = lines.next().map_or("", |(_, line)| line.trim_start_matches('\u{feff}').trim());
+            if header != AZURE_HEADER {
+                let message = format!("expected the header {AZURE_HEADER}, found `{header}`");
+                return Err(vec![ConfigError::within(path, text, 0..header.len(), message)]);
+            }
+            lines.read(MOST_ERRORS, azure_line)?
+        }
+        Some((_, "jsonl")) => lines.read(MOST_ERRORS, json_line)?,
         _ => {
             let error = ConfigError::about(path, "a trace is a .csv or a .jsonl");
             return Err(vec![error.help(EXPECTED)]);
         }
     };
-    let mut lines = Lines { text, at: 0 };
-    if path.ends_with(".csv") {
-        let header = lines.next().map_or("", |(_, line)| line.trim_start_matches('\u{feff}').trim());
-        if header != AZURE_HEADER {
-            let message = format!("expected the header {AZURE_HEADER}, found `{header}`");
-            return Err(vec![ConfigError::within(path, text, 0..header.len(), message)]);
-        }
-    }
-    let (mut requests, mut errors) = (Vec::new(), Vec::new());
-    for (at, line) in lines.filter(|(_, line)| !line.trim().is_empty()) {
-        match line_of(line.trim_end()) {
-            Ok(request) => requests.push(request),
-            Err((column, complaint)) => errors.push(complaint.into_error(|message| {
-                let end = at + line.trim_end().len();
-                ConfigError::within(path, text, (at + column).min(end)..end, message)
-            })),
-        }
-        if errors.len() == MOST_ERRORS {
-            break;
-        }
-    }
-    if !errors.is_empty() {
-        return Err(errors);
-    }
     if requests.is_empty() {
         return Err(vec![ConfigError::about(path, "no request in this trace").help(EXPECTED)]);
     }
@@ -59,31 +44,11 @@ const EXPECTED: &str = "a .csv has Azure's columns TIMESTAMP,ContextTokens,Gener
                         {\"at_s\": 0.5, \"input_tokens\": 512, \"output_tokens\": 128}, or Mooncake's {\"timestamp\": 500, \
                         \"input_length\": 512, \"output_length\": 128, \"hash_ids\": [1, 2]}";
 
-/// A request, or the byte of the line at which it goes wrong and why.
-type LineReader = fn(&str) -> Result<TracedRequest, (usize, Complaint)>;
-
-/// Each with the byte at which it begins.
-struct Lines<'a> {
-    text: &'a str,
-    at: usize,
-}
-
-impl<'a> Iterator for Lines<'a> {
-    type Item = (usize, &'a str);
-
-    fn next(&mut self) -> Option<(usize, &'a str)> {
-        let line = self.text[self.at..].split_inclusive('\n').next()?;
-        let at = self.at;
-        self.at += line.len();
-        Some((at, line))
-    }
-}
-
-fn complaint(message: String) -> (usize, Complaint) {
+fn complaint(message: String) -> Misread {
     (0, Complaint { message, help: Some(EXPECTED.to_owned()) })
 }
 
-fn azure_line(line: &str) -> Result<TracedRequest, (usize, Complaint)> {
+fn azure_line(line: &str) -> Result<TracedRequest, Misread> {
     let columns: Vec<&str> = line.split(',').map(str::trim).collect();
     let [time, input, output] = columns[..] else {
         return Err(complaint(format!("expected 3 columns, found {}", columns.len())));
@@ -122,7 +87,7 @@ struct TraceLine {
     hash_ids: Vec<u64>,
 }
 
-fn json_line(line: &str) -> Result<TracedRequest, (usize, Complaint)> {
+fn json_line(line: &str) -> Result<TracedRequest, Misread> {
     let read: TraceLine = serde_json::from_str(line).map_err(|error| Complaint::of_json(&error))?;
     let ours = (read.at_s, read.input_tokens, read.output_tokens);
     let theirs = (read.timestamp.map(|ms| ms / 1e3), read.input_length, read.output_length);

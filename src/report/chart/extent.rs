@@ -1,7 +1,7 @@
 //! From where to where a panel reaches, and what stands at its axes.
 
 use crate::figures;
-use crate::report::chart::{Across, Axis, Marks, Panel, Point, Scale, Series};
+use crate::report::chart::{Across, Axis, Panel, Scale, Series};
 
 /// A limit that is further away than this many times the largest value would press the rest flat.
 const FAR: f64 = 3.0;
@@ -45,28 +45,17 @@ impl Panel {
 }
 
 impl Series {
-    fn xs(&self) -> Vec<f64> {
-        match &self.marks {
-            Marks::Line { points, .. }
-            | Marks::Dots(points)
-            | Marks::Limits(points)
-            | Marks::Bars(points) => points.iter().map(|point| point.x).collect(),
-            Marks::Boxes(boxes) => boxes.iter().map(|(x, _)| *x).collect(),
-        }
+    fn xs(&self) -> impl Iterator<Item = f64> {
+        let points = self.marks.points().iter().map(|point| point.x);
+        points.chain(self.marks.boxes().iter().map(|(x, _)| *x))
     }
 
-    fn ys(&self) -> Vec<f64> {
-        let of_point = |point: &Point| {
+    fn ys(&self) -> impl Iterator<Item = f64> {
+        let points = self.marks.points().iter().flat_map(|point| {
             let (low, high) = point.interval.unwrap_or((point.y, point.y));
             [point.y, low, high]
-        };
-        match &self.marks {
-            Marks::Line { points, .. }
-            | Marks::Dots(points)
-            | Marks::Limits(points)
-            | Marks::Bars(points) => points.iter().flat_map(of_point).collect(),
-            Marks::Boxes(boxes) => boxes.iter().flat_map(|(_, stats)| [stats.p5, stats.p95]).collect(),
-        }
+        });
+        points.chain(self.marks.boxes().iter().flat_map(|(_, stats)| [stats.p5, stats.p95]))
     }
 }
 

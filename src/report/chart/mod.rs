@@ -158,12 +158,26 @@ impl Axis {
 
 impl Series {
     pub fn is_empty(&self) -> bool {
-        match &self.marks {
+        self.marks.points().is_empty() && self.marks.boxes().is_empty()
+    }
+}
+
+impl Marks {
+    /// None of boxes.
+    pub fn points(&self) -> &[Point] {
+        match self {
             Marks::Line { points, .. }
             | Marks::Dots(points)
             | Marks::Limits(points)
-            | Marks::Bars(points) => points.is_empty(),
-            Marks::Boxes(boxes) => boxes.is_empty(),
+            | Marks::Bars(points) => points,
+            Marks::Boxes(_) => &[],
+        }
+    }
+
+    pub fn boxes(&self) -> &[(f64, BoxStats)] {
+        match self {
+            Marks::Boxes(boxes) => boxes,
+            _ => &[],
         }
     }
 }
