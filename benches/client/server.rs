@@ -55,7 +55,7 @@ impl Server {
         let addr = listener.local_addr()?;
         let shared = Arc::new(Shared::default());
         let of_thread = shared.clone();
-        let thread = std::thread::spawn(move || {
+        let thread = std::thread::Builder::new().name("bench-server".into()).spawn(move || {
             machine::pin(machine::SERVERS_CORE)?;
             rustix::thread::set_current_timer_slack(NonZeroU64::new(1))?;
             let mut turns = Turns::new(script, listener, of_thread)?;
@@ -63,7 +63,7 @@ impl Server {
                 turns.turn()?;
             }
             Ok(())
-        });
+        })?;
         Ok(Server { addr, shared, thread: Some(thread) })
     }
 

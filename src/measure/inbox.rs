@@ -2,22 +2,24 @@
 
 use crate::record::Nanos;
 
-/// One buffer for the whole life of a connection; bytes are read in place. The pages of it that are never filled cost
-/// nothing.
+/// One buffer for the whole life of a connection; bytes are read in place. It grows when it was filled: most connections
+/// never hold more than a head or some tokens, and a load opens a thousand of them.
 #[derive(Debug)]
 pub struct Inbox {
-    bytes: Box<[u8]>,
+    bytes: Vec<u8>,
     start: usize,
     end: usize,
     filled_ns: Nanos,
 }
 
+const CAPACITY_AT_FIRST: usize = 8 << 10;
+
 /// Several hundred tokens, should they come at once, and more than a head may take.
-const CAPACITY: usize = 64 << 10;
+const CAPACITY_MAX: usize = 64 << 10;
 
 impl Inbox {
     pub fn new() -> Inbox {
-        Inbox { bytes: vec![0; CAPACITY].into(), start: 0, end: 0, filled_ns: 0 }
+        Inbox { bytes: vec![0; CAPACITY_AT_FIRST], start: 0, end: 0, filled_ns: 0 }
     }
 
     pub fn unread(&self) -> &[u8] {
@@ -45,7 +47,7 @@ impl Inbox {
     pub fn space(&mut self) -> &mut [u8] {
         if self.is_empty() {
             (self.start, self.end) = (0, 0);
-        } else if self.end == CAPACITY {
+        } else if self.end == self.bytes.len() {
             self.bytes.copy_within(self.start.., 0);
             (self.start, self.end) = (0, self.end - self.start);
         }
@@ -56,6 +58,9 @@ impl Inbox {
     pub fn filled(&mut self, length: usize, at_ns: Nanos) {
         self.end += length;
         self.filled_ns = at_ns;
+        if self.end == self.bytes.len() && self.end < CAPACITY_MAX {
+            self.bytes.resize(2 * self.end, 0);
+        }
     }
 
     #[cfg(test)]
@@ -72,13 +77,25 @@ mod tests {
     #[test]
     fn what_was_not_taken_stays_when_more_arrives() {
         let mut inbox = Inbox::new();
-        inbox.put(&[b'a'; CAPACITY - 1]);
-        inbox.put(b"b");
-        assert_eq!(inbox.unread().len(), CAPACITY);
-        inbox.take(CAPACITY - 2);
-        inbox.put(b"cd");
-        assert_eq!(inbox.unread(), b"abcd");
-        assert_eq!(inbox.take(4), b"abcd");
-        assert!(inbox.is_empty() && inbox.space().len() == CAPACITY);
+        inbox.put(&[b'a'; 100]);
+        inbox.take(98);
+        inbox.put(b"bc");
+        assert_eq!(inbox.unread(), b"aabc");
+        assert_eq!(inbox.take(4), b"aabc");
+        assert!(inbox.is_empty());
+    }
+
+    #[test]
+    fn it_grows_when_it_was_filled_up_to_a_limit() {
+        let mut inbox = Inbox::new();
+        while !inbox.space().is_empty() {
+            let length = inbox.space().len();
+            inbox.put(&vec![b'a'; length]);
+        }
+        assert_eq!(inbox.unread().len(), CAPACITY_MAX);
+        inbox.take(CAPACITY_MAX - 2);
+        inbox.put(b"bc");
+        assert_eq!(inbox.take(4), b"aabc");
+        assert_eq!(inbox.space().len(), CAPACITY_MAX);
     }
 }
