@@ -1,6 +1,7 @@
 //! Where an engine is to be had.
 
 mod container;
+mod http_version;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use thiserror::Error;
 use crate::engine::EngineChoice;
 use crate::secret::Secret;
 pub use container::{ContainerSpec, Gpus, ImageRef, Pull, Volume, VolumeSource};
+pub use http_version::HttpVersion;
 
 /// One `[targets.NAME]` table of `targets.toml`, validated.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -21,6 +23,7 @@ pub struct TargetSpec {
     pub engine: EngineChoice,
     /// The model's name in requests; asked of the endpoint where it is not given.
     pub model: Option<String>,
+    pub http_version: HttpVersion,
     pub place: Place,
     pub proof: ProofPlan,
     /// Why it is not to be had here, if a variable it needs is not set; its tests are ignored then.

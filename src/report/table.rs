@@ -184,12 +184,14 @@ fn measured(report: &Report) -> Vec<String> {
 pub(super) fn engine(report: &Report) -> Option<String> {
     let environment = report.environment.as_ref()?;
     let place = environment.url.as_ref().map(|url| format!(" at {url}")).unwrap_or_default();
+    let spoken = environment.http_version;
+    let spoken = if spoken.is_usual() { String::new() } else { format!(" over {spoken}") };
     // A simulated engine has neither model nor machine to speak of.
     let what = match environment.simulator {
         Some(_) => String::new(),
         None => format!(" with {} on {}", environment.model, environment.machine),
     };
-    Some(one_line(&format!("{}{place}{what}", environment.engine)))
+    Some(one_line(&format!("{}{place}{spoken}{what}", environment.engine)))
 }
 
 fn sessions_and_rounds(sessions: &[Session]) -> String {
