@@ -1,6 +1,5 @@
 //! Where requests go: a base URL, taken apart.
 
-use std::error::Error;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,7 +12,6 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::measure::access::Access;
-use crate::measure::connection::Broken;
 use crate::measure::socket::{Socket, Stream};
 use crate::measure::trust::{alpn, client_config};
 use crate::target::HttpVersion;
@@ -115,8 +113,24 @@ impl Address {
         self.tls.as_ref().map(|tls| &*tls.config)
     }
 
-    /// Opens a connection up to where HTTP begins, TLS included.
-    pub async fn connect(&self) -> io::Result<Socket> {
+    /// Opens a connection up to where HTTP begins, TLS included. An error says in words what came in between.
+    pub async fn connect(&self) -> Result<Socket, String> {
+        self.try_connect().await.map_err(|error| format!("{error}{}", self.advice(&error)))
+    }
+
+    /// What to do where a server turned out not to speak the version that it was asked in.
+    pub fn other_version(&self) -> &'static str {
+        match self.http_version {
+            HttpVersion::Http1 => {
+                "; the server does not speak HTTP/1.1 there: ask with `http_version = \"2\"` (`--http-version 2`)"
+            }
+            HttpVersion::Http2 => {
+                "; the server does not speak HTTP/2 there: ask with `http_version = \"1.1\"` (`--http-version 1.1`)"
+            }
+        }
+    }
+
+    async fn try_connect(&self) -> io::Result<Socket> {
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
         stream.set_nodelay(true)?;
         let stream = Stream::new(stream);
@@ -125,8 +139,25 @@ impl Address {
         let stream = connector.connect(tls.server.clone(), stream).await?;
         let chosen = stream.get_ref().1.alpn_protocol();
         // Servers of HTTP/1.1 need not know ALPN.
-        let is_agreed = chosen == Some(alpn(self.http_version)) || self.http_version == HttpVersion::Http1;
+        let is_agreed = self.http_version == HttpVersion::Http1 || chosen == Some(alpn(self.http_version));
         if is_agreed { Ok(Socket::Tls(Box::new(stream))) } else { Err(io::Error::other(NoProtocol)) }
+    }
+
+    /// What to do about an error, where its cause tells.
+    fn advice(&self, error: &io::Error) -> &'static str {
+        let Some(cause) = error.get_ref() else { return "" };
+        if cause.is::<NoProtocol>() {
+            return self.other_version();
+        }
+        match cause.downcast_ref() {
+            Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+                "; give the certificate of its authority as `ca_file` (`--ca-file`)"
+            }
+            Some(rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol)) => {
+                self.other_version()
+            }
+            _ => "",
+        }
     }
 }
 
@@ -136,43 +167,6 @@ impl Tls {
         let config = client_config(access.ca_file.as_deref(), access.http_version).map_err(failed)?;
         let server = ServerName::try_from(host.to_owned()).map_err(|error| failed(error.to_string()))?;
         Ok(Tls { config: Arc::new(config), server })
-    }
-}
-
-/// What to do about a connection that could not be opened, where its cause tells.
-pub(super) fn advice(cause: &(dyn Error + 'static), asked: HttpVersion) -> &'static str {
-    if let Some(inner) = cause.downcast_ref::<io::Error>() {
-        return inner.get_ref().map_or("", |inner| advice(inner, asked));
-    }
-    if let Some(Broken::Http2(error)) = cause.downcast_ref() {
-        return advice(error, asked);
-    }
-    match cause.downcast_ref() {
-        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
-            return "; give the certificate of its authority as `ca_file` (`--ca-file`)";
-        }
-        Some(rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol)) => {
-            return another_version(asked);
-        }
-        _ => {}
-    }
-    // What doesn't speak HTTP/2 closes the connection, or says something that is none.
-    let is_closed = matches!(cause.downcast_ref(), Some(Broken::Closed | Broken::Io(_)));
-    let is_other = cause.downcast_ref().is_some_and(h2::Error::is_library);
-    match is_closed || is_other || cause.is::<NoProtocol>() {
-        true => another_version(asked),
-        false => "",
-    }
-}
-
-fn another_version(asked: HttpVersion) -> &'static str {
-    match asked {
-        HttpVersion::Http1 => {
-            "; the server does not speak HTTP/1.1 there: ask with `http_version = \"2\"` (`--http-version 2`)"
-        }
-        HttpVersion::Http2 => {
-            "; the server does not speak HTTP/2 there: ask with `http_version = \"1.1\"` (`--http-version 1.1`)"
-        }
     }
 }
 

@@ -4,13 +4,12 @@
 //! for another's, it is known whether a request was the first on its connection, and an answer is read and dated in one
 //! step without passing between tasks.
 
-use std::error::Error;
 use std::future::poll_fn;
 use std::io;
 use std::time::Duration;
 
 use crate::clock;
-use crate::measure::address::{Address, advice};
+use crate::measure::address::Address;
 use crate::measure::head::Head;
 use crate::measure::message::Message;
 use crate::measure::{http1, http2};
@@ -54,12 +53,17 @@ impl Broken {
         }
     }
 
+    /// Whether the server has said it in HTTP/2: then that is what it speaks.
+    fn is_spoken(&self) -> bool {
+        matches!(self, Broken::Http2(error) if error.is_remote())
+    }
+
     /// Whether the server has said that it did not look at the request (RFC 9113, 8.7).
     pub fn is_untaken(&self) -> bool {
         let Broken::Http2(error) = self else { return false };
         let is_refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
-        // `h2` ends a stream by a GOAWAY if that names a lower one as the last that was looked at.
-        error.is_remote() && (is_refused || error.is_go_away())
+        // `h2` ends a stream by a GOAWAY only if that names a lower one as the last that was looked at.
+        self.is_spoken() && (is_refused || error.is_go_away())
     }
 }
 
@@ -174,15 +178,14 @@ impl Connection {
 
 impl Protocol {
     async fn open(address: &Address) -> Result<Protocol, String> {
-        let version = address.http_version();
-        let told = |error: &(dyn Error + 'static)| format!("{error}{}", advice(error, version));
-        let socket = address.connect().await.map_err(|error| told(&error))?;
-        Ok(match version {
+        let socket = address.connect().await?;
+        Ok(match address.http_version() {
             HttpVersion::Http1 => Http1(http1::Connection::new(socket)),
-            HttpVersion::Http2 => {
-                let opened = http2::Connection::open(socket).await;
-                Http2(Box::new(opened.map_err(|error| told(&error))?))
-            }
+            HttpVersion::Http2 => match http2::Connection::open(socket).await {
+                Ok(connection) => Http2(Box::new(connection)),
+                Err(broken) if broken.is_spoken() => return Err(broken.to_string()),
+                Err(broken) => return Err(format!("{broken}{}", address.other_version())),
+            },
         })
     }
 }

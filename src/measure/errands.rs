@@ -8,7 +8,7 @@ use crate::engine::{Errand, LineTooLong, Lines, read_progress, refusal};
 use crate::event::Share;
 use crate::measure::address::Address;
 use crate::measure::cancel::Cancel;
-use crate::measure::small_talk::SmallTalk;
+use crate::measure::small_talk::{SmallTalk, chain};
 
 /// A large model takes minutes to be loaded, and nothing is heard meanwhile.
 const SILENCE: Duration = Duration::from_secs(15 * 60);
@@ -31,7 +31,7 @@ pub async fn run(
 async fn converse(small_talk: &SmallTalk, url: &str, errand: &Errand, share: &Share) -> Result<(), String> {
     let silence = |_| format!("nothing was heard for {} minutes", SILENCE.as_secs() / 60);
     let sent = tokio::time::timeout(SILENCE, small_talk.post(url, errand.body.to_string())).await;
-    let mut response = sent.map_err(silence)?.map_err(|error| small_talk.explain(&error))?;
+    let mut response = sent.map_err(silence)??;
     if response.status() != StatusCode::OK {
         let status = response.status().as_u16();
         let said = response.bytes().await.unwrap_or_default();
@@ -40,7 +40,7 @@ async fn converse(small_talk: &SmallTalk, url: &str, errand: &Errand, share: &Sh
     let mut lines = Lines::default();
     loop {
         let piece = tokio::time::timeout(SILENCE, response.chunk()).await.map_err(silence)?;
-        let Some(piece) = piece.map_err(|error| small_talk.explain(&error))? else { break };
+        let Some(piece) = piece.map_err(|error| chain(&error))? else { break };
         lines.push(&piece, |line| note(line, share))?;
     }
     note(lines.rest(), share).map_err(|Told(why)| why)
