@@ -76,9 +76,9 @@ pub fn converse(
             before += 1;
         }
         if kind == DATA {
-            // The connection's window alone: those of streams are wide enough for these tests.
             let read = (payload.len() as u32).to_be_bytes();
-            stream.write_all(&frame(WINDOW_UPDATE, 0, 0, &read)).ok()?;
+            let windows = if flags & END_STREAM > 0 { &[0][..] } else { &[0, on] };
+            windows.iter().try_for_each(|on| stream.write_all(&frame(WINDOW_UPDATE, 0, *on, &read))).ok()?;
         }
     }
 }

@@ -1,6 +1,9 @@
 //! What HTTP/2 allows a server to do, and what it does not.
 
 use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use axum::http::HeaderMap;
 
 use super::frames::{
     Asked, END_HEADERS, END_STREAM, FrameServer, HEADERS, PING, data, frame, go_away, last_data, reset, send,
@@ -9,6 +12,7 @@ use super::frames::{
 use super::http::{assert_well, gist};
 use super::server::answer_json;
 use super::*;
+use crate::secret::Secret;
 use crate::target::HttpVersion;
 
 fn client(url: &str, request_timeout: Duration) -> Client {
@@ -97,6 +101,81 @@ fn tokens_are_dated_when_they_arrive() {
     let gaps = [record.content_ns[0] - record.sent_ns, record.content_ns[1] - record.content_ns[0]];
     assert!(gaps[0] >= 200_000_000 && gaps[1] >= 95_000_000 && gaps[1] < 10 * gaps[0], "{gaps:?}");
     assert!(record.end_ns - record.content_ns[1] >= 95_000_000);
+}
+
+#[test]
+fn a_prompt_may_be_larger_than_the_servers_window() {
+    let server = FrameServer::start(answer_well);
+    let mut workload = workload(true);
+    workload.prompts = Prompts::Synthetic(Synthetic::of(50_000));
+    let mut deck = Deck::measured(&workload, "", 0);
+    let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
+    let load = Load::closed(1, Stop::Requests(3));
+    let mut records = Vec::new();
+    client(&server.url, PATIENCE).run_round(&workload, &load, &mut deck, watch, &mut records).unwrap();
+    assert_well(&records);
+}
+
+/// What a library's server has seen of a request: its authority and its headers.
+type Seen = Arc<Mutex<Vec<(String, HeaderMap)>>>;
+
+fn start_library_server() -> (String, Seen) {
+    let seen = Seen::default();
+    let log = seen.clone();
+    let answer = move |request: axum::extract::Request| async move {
+        let authority = request.uri().authority().map(ToString::to_string).unwrap_or_default();
+        log.lock().unwrap().push((authority, request.headers().clone()));
+        [TOKEN, TOKEN, END].concat()
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        runtime().unwrap().block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            axum::serve(listener, axum::Router::new().fallback(answer)).await
+        })
+    });
+    (url, seen)
+}
+
+#[test]
+fn key_headers_and_host_go_with_every_request() {
+    let (url, seen) = start_library_server();
+    let access = Access {
+        api_key: Some(Secret::new("k")),
+        headers: [("X-Team".to_owned(), Secret::new("perf")), ("Host".to_owned(), Secret::new("llm.local"))]
+            .into(),
+        http_version: HttpVersion::Http2,
+        ..Access::to(&url)
+    };
+    let (engine, model) = (EngineKind::OPENAI, Some("m".to_owned()));
+    let mut client =
+        Client::new(ClientSettings { access, engine, model, request_timeout: PATIENCE }).unwrap();
+    let (_, records) = round(&mut client, 1, Stop::Requests(2));
+    assert_well(&records);
+    let seen = seen.lock().unwrap();
+    for ((authority, headers), record) in seen.iter().zip(&records) {
+        assert_eq!(authority, "llm.local");
+        assert_eq!(
+            ["authorization", "x-team", "x-request-id", "content-type"]
+                .map(|name| headers[name].to_str().unwrap()),
+            ["Bearer k", "perf", record.id.as_str(), "application/json"]
+        );
+    }
+}
+
+#[test]
+fn headers_that_http_2_has_no_place_for_are_refused() {
+    let refused = |name: &str, value: &str| {
+        let headers = [(name.to_owned(), Secret::new(value))].into();
+        let access = Access { headers, http_version: HttpVersion::Http2, ..Access::to("http://127.0.0.1:1") };
+        recognise(&access).unwrap_err().to_string()
+    };
+    assert!(
+        refused("Connection", "close").starts_with("header `connection` is about a connection of HTTP/1.1")
+    );
+    assert_eq!(refused("Host", "a b"), "the value of header `host` names no host");
 }
 
 #[test]
@@ -199,8 +278,14 @@ fn a_request_that_the_server_has_not_taken_is_sent_once_more() {
 fn a_request_that_the_server_may_have_taken_is_not_sent_again() {
     type Break = fn(&Asked, &mut dyn Write) -> bool;
     let ways: [Break; 3] = [
-        |asked, stream| send(stream, &[go_away(asked.stream)]) && false,
-        |_, stream| send(stream, &[frame(PING, 0, 0, &[7; 8])]) && false,
+        |asked, stream| {
+            send(stream, &[go_away(asked.stream)]);
+            false
+        },
+        |_, stream| {
+            send(stream, &[frame(PING, 0, 0, &[7; 8])]);
+            false
+        },
         |asked, stream| send(stream, &[reset(asked.stream, h2::Reason::CANCEL)]),
     ];
     for break_off in ways {
