@@ -248,6 +248,15 @@ mod tests {
     }
 
     #[test]
+    fn another_version_of_http_than_usual_reads_back_too() {
+        let mut spoken = baseline();
+        spoken.facts.http_version = HttpVersion::Http2;
+        assert!(spoken.to_toml().contains("http_version = \"2\"\n"));
+        assert_eq!(parse(&file(&spoken.to_toml())).unwrap(), spoken);
+        assert!(!baseline().to_toml().contains("http_version"));
+    }
+
+    #[test]
     fn what_was_wrong_with_a_simulated_engine_reads_back_too() {
         let mut ill = baseline();
         let faults = Faults { error_rate: 0.01, ..Faults::default() };

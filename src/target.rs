@@ -153,7 +153,7 @@ pub struct SimulatorSettings {
 pub struct Faults {
     /// The share of requests that are refused with HTTP 500.
     pub error_rate: f64,
-    /// The share of answers that break off, their connection reset.
+    /// The share of answers that break off, their connection reset, or in HTTP/2 their stream.
     pub reset_rate: f64,
     /// The share of answers that stop half way and never end, keeping their place in the batch. `/health` stays 200.
     pub stall_rate: f64,

@@ -143,6 +143,11 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// How it was asked, where that is not the usual way; to be put behind the engine.
+    pub fn over(&self) -> String {
+        if self.http_version.is_usual() { String::new() } else { format!(" over {}", self.http_version) }
+    }
+
     /// What sets its engine apart from another one of the same name.
     pub fn apart_from(&self, other: &Environment) -> Option<String> {
         if let (Some(simulator), Some(others)) = (&self.simulator, &other.simulator) {

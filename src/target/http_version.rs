@@ -14,7 +14,6 @@ pub enum HttpVersion {
     #[serde(rename = "1.1")]
     #[value(name = "1.1")]
     Http1,
-    /// Agreed upon by TLS where the URL is https://, else taken for granted.
     #[serde(rename = "2")]
     #[value(name = "2")]
     Http2,

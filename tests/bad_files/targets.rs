@@ -83,15 +83,6 @@ fn a_container_that_could_not_be_started_is_refused() {
             "4:8: `root` is no user: expected \"UID:GID\" in numbers, or \"me\"",
         ),
         ("image = \"a:1\"\nport = 0", "4:8: `port` has to be 1 or more"),
-        ("url = \"http://x\"\nhttp_version = \"1\"", "4:16: unknown http_version `1` (did you mean `1.1`?)"),
-        (
-            "url = \"http://x\"\nhttp_version = \"3\"",
-            "4:16: unknown http_version `3` (Valid here: `1.1`, `2`)",
-        ),
-        (
-            "url = \"http://x\"\nhttp_version = 2",
-            "4:16: `http_version`: expected a string, found the number 2 (put it in quotes)",
-        ),
     ] {
         assert_targets_refused(&of_vllm(keys), &[expected]);
     }
@@ -130,5 +121,16 @@ fn simulator_settings_out_of_range_are_refused() {
         ("decode_step_ms = nan", "3:28: `decode_step_ms` has to be a number greater than 0"),
     ] {
         assert_targets_refused(&settings(setting), &[expected]);
+    }
+}
+
+#[test]
+fn a_version_of_http_that_there_is_not_is_refused() {
+    for (value, expected) in [
+        ("\"3\"", "4:16: unknown http_version `3` (Valid here: `1.1`, `2`)"),
+        ("\"1\"", "4:16: unknown http_version `1` (did you mean `1.1`? Valid here: `1.1`, `2`)"),
+        ("2", "4:16: `http_version`: expected a string, found the number 2 (put it in quotes)"),
+    ] {
+        assert_targets_refused(&of_vllm(&format!("url = \"http://x\"\nhttp_version = {value}")), &[expected]);
     }
 }
