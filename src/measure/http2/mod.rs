@@ -29,6 +29,8 @@ pub struct Connection {
     socket: SharedSocket,
     driver: h2::client::Connection<SharedSocket, Bytes>,
     requests: SendRequest<Bytes>,
+    /// Whether there is something to be sent.
+    sends: bool,
     asked: Option<Result<ResponseFuture, Error>>,
     /// Of an answer that was not read to its end.
     body: Option<RecvStream>,
@@ -55,7 +57,7 @@ impl Connection {
             .await;
         let (requests, driver) = opened.map_err(|error| broken(error, &socket))?;
         let (asked, body, next, part) = (None, None, None, Bytes::new());
-        let mut connection = Connection { socket, driver, requests, asked, body, next, part };
+        let mut connection = Connection { socket, driver, requests, sends: true, asked, body, next, part };
         poll_fn(|cx| connection.poll_step(cx)).await?;
         Ok(connection)
     }
@@ -79,6 +81,7 @@ impl Connection {
             stream.send_data(message.body(), true)?;
             Ok(response)
         }));
+        self.sends = true;
         let now_ns = clock::now();
         self.socket.await_from(now_ns);
         now_ns
@@ -131,15 +134,22 @@ impl Connection {
         }
     }
 
-    /// Sends what there is to be sent, and reads once. What came is there to be looked at then, and all of it arrived at
-    /// the same moment.
+    /// Reads once, and sends what there is to be sent. What came is there to be looked at then, and all of it arrived at the
+    /// same moment. A wider window is told when the next bytes come: by far not all of it is used up before.
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
-        self.socket.begin_step();
-        match Pin::new(&mut self.driver).poll(cx) {
-            Poll::Pending if self.socket.has_read() => Poll::Ready(Ok(())),
-            Poll::Pending => Poll::Pending,
+        let filled = self.socket.poll_fill(cx)?;
+        if filled.is_pending() && !self.sends {
+            return Poll::Pending;
+        }
+        let has_news = filled.is_ready() || self.socket.has_unread();
+        let driven = Pin::new(&mut self.driver).poll(cx);
+        self.sends = self.socket.is_blocked();
+        match driven {
             Poll::Ready(Ok(())) => Poll::Ready(Err(Broken::Closed)),
             Poll::Ready(Err(error)) => Poll::Ready(Err(broken(error, &self.socket))),
+            // It takes nothing in before it could send what it has to.
+            Poll::Pending if has_news && !self.socket.has_unread() => Poll::Ready(Ok(())),
+            Poll::Pending => Poll::Pending,
         }
     }
 

@@ -12,33 +12,37 @@ use crate::measure::socket::Socket;
 use crate::record::Nanos;
 
 /// `h2` reads for as long as something comes, and tells of all of it at once. Here it gets what one read of the system
-/// brought, and nothing more before the next step, so that it is known when what it tells of arrived.
+/// brought, and nothing more before the next one, so that it is known when what it tells of arrived.
 #[derive(Clone)]
 pub struct SharedSocket(Arc<Mutex<State>>);
 
 struct State {
     socket: Socket,
     inbox: Inbox,
-    may_read: bool,
     heard: bool,
     ended: bool,
+    blocked: bool,
 }
 
 impl SharedSocket {
     pub fn new(socket: Socket) -> SharedSocket {
         let inbox = Inbox::new();
-        let state = State { socket, inbox, may_read: false, heard: false, ended: false };
+        let state = State { socket, inbox, heard: false, ended: false, blocked: false };
         SharedSocket(Arc::new(Mutex::new(state)))
     }
 
-    /// Allows one more read.
-    pub fn begin_step(&self) {
-        self.state().may_read = true;
+    /// Reads once from the system, where everything of the last read was taken.
+    pub fn poll_fill(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.state().poll_fill(cx)
     }
 
-    /// Whether that read took place: then there may be more to read.
-    pub fn has_read(&self) -> bool {
-        !self.state().may_read
+    pub fn has_unread(&self) -> bool {
+        !self.state().inbox.is_empty()
+    }
+
+    /// Whether the last write has to wait until the system takes more.
+    pub fn is_blocked(&self) -> bool {
+        self.state().blocked
     }
 
     /// Takes note that an answer can't come earlier than now.
@@ -75,29 +79,28 @@ impl SharedSocket {
 
 impl State {
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.may_read {
-            // The next step follows without having to be woken.
+        if self.ended || !self.inbox.is_empty() {
             return Poll::Pending;
         }
-        let read = ready!(self.socket.poll_read(cx, self.inbox.space()));
-        self.may_read = false;
-        let length = read?;
+        let length = ready!(self.socket.poll_read(cx, self.inbox.space()))?;
         self.inbox.filled(length, self.socket.newest_ns());
         self.heard |= length > 0;
         self.ended = length == 0;
         Poll::Ready(Ok(()))
     }
+
+    fn note<T>(&mut self, written: Poll<T>) -> Poll<T> {
+        self.blocked = written.is_pending();
+        written
+    }
 }
 
 impl AsyncRead for SharedSocket {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        space: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, space: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let mut state = self.state();
-        if state.inbox.is_empty() {
-            ready!(state.poll_fill(cx))?;
+        if state.inbox.is_empty() && !state.ended {
+            // Nobody is woken: whoever has filled it comes back.
+            return Poll::Pending;
         }
         let length = space.remaining().min(state.inbox.unread().len());
         space.put_slice(state.inbox.take(length));
@@ -107,7 +110,9 @@ impl AsyncRead for SharedSocket {
 
 impl AsyncWrite for SharedSocket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.state().socket.poll_write(cx, bytes)
+        let mut state = self.state();
+        let written = state.socket.poll_write(cx, bytes);
+        state.note(written)
     }
 
     fn poll_write_vectored(
@@ -115,7 +120,9 @@ impl AsyncWrite for SharedSocket {
         cx: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.state().socket.poll_write_vectored(cx, parts)
+        let mut state = self.state();
+        let written = state.socket.poll_write_vectored(cx, parts);
+        state.note(written)
     }
 
     /// So that a request's head and its body are one write.
@@ -124,7 +131,9 @@ impl AsyncWrite for SharedSocket {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.state().socket.poll_flush(cx)
+        let mut state = self.state();
+        let flushed = state.socket.poll_flush(cx);
+        state.note(flushed)
     }
 
     /// Whoever drops the socket closes it.
