@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 use crate::metric::Metric;
 use crate::report::Environment;
 use crate::scenario::ConfigError;
-use crate::target::{ContainerSpec, Endpoint, ImageRef, Place, Pull, SimulatorSettings};
+use crate::target::{ContainerSpec, Endpoint, HttpVersion, ImageRef, Place, Pull, SimulatorSettings};
 use crate::verdict::OldValues;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +35,8 @@ pub struct Facts {
     pub recorded: String,
     pub machine: String,
     pub model: String,
+    #[serde(default)]
+    pub http_version: HttpVersion,
     /// How long the scenario's part of a session took.
     pub session_s: Option<f64>,
     /// The container's image with its digest and what it was started with, or the simulated engine's settings: so that
@@ -86,6 +88,7 @@ impl Baseline {
             recorded,
             machine,
             model,
+            http_version,
             session_s,
             image,
             args,
@@ -110,6 +113,9 @@ impl Baseline {
             ("scenario", scenario),
         ] {
             write(key, value.as_str().into());
+        }
+        if !http_version.is_usual() {
+            write("http_version", toml::Value::try_from(http_version).expect("a version is a word"));
         }
         if let Some(session_s) = session_s {
             writeln!(body, "session_s = {session_s:.1}").expect("strings take writes");
@@ -218,6 +224,7 @@ mod tests {
                 recorded: "2026-10-02".into(),
                 machine: "2 x \"Quoted\" CPU".into(),
                 model: "simulated".into(),
+                http_version: HttpVersion::default(),
                 session_s: Some(28.5),
                 image: None,
                 args: None,
@@ -238,6 +245,15 @@ mod tests {
     #[test]
     fn what_is_written_reads_back() {
         assert_eq!(parse(&file(&baseline().to_toml())).unwrap(), baseline());
+    }
+
+    #[test]
+    fn another_version_of_http_than_usual_reads_back_too() {
+        let mut spoken = baseline();
+        spoken.facts.http_version = HttpVersion::Http2;
+        assert!(spoken.to_toml().contains("http_version = \"2\"\n"));
+        assert_eq!(parse(&file(&spoken.to_toml())).unwrap(), spoken);
+        assert!(!baseline().to_toml().contains("http_version"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Where an engine is to be had.
 
 mod container;
+mod http_version;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use thiserror::Error;
 use crate::engine::EngineChoice;
 use crate::secret::Secret;
 pub use container::{ContainerSpec, Gpus, ImageRef, Pull, Volume, VolumeSource};
+pub use http_version::HttpVersion;
 
 /// One `[targets.NAME]` table of `targets.toml`, validated.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -21,6 +23,7 @@ pub struct TargetSpec {
     pub engine: EngineChoice,
     /// The model's name in requests; asked of the endpoint where it is not given.
     pub model: Option<String>,
+    pub http_version: HttpVersion,
     pub place: Place,
     pub proof: ProofPlan,
     /// Why it is not to be had here, if a variable it needs is not set; its tests are ignored then.
@@ -150,7 +153,7 @@ pub struct SimulatorSettings {
 pub struct Faults {
     /// The share of requests that are refused with HTTP 500.
     pub error_rate: f64,
-    /// The share of answers that break off, their connection reset.
+    /// The share of answers that break off, their connection reset, or in HTTP/2 their stream.
     pub reset_rate: f64,
     /// The share of answers that stop half way and never end, keeping their place in the batch. `/health` stays 200.
     pub stall_rate: f64,

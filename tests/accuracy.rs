@@ -12,7 +12,7 @@ use tollgate::load::{Load, Stop};
 use tollgate::measure::{Access, Cancel, Client, ClientSettings, Watch};
 use tollgate::record::RequestRecord;
 use tollgate::simulator::{RequestTruth, Simulator, Truth};
-use tollgate::target::SimulatorSettings;
+use tollgate::target::{HttpVersion, SimulatorSettings};
 use tollgate::workload::{Api, Prompts, Sampling, Synthetic, Workload};
 
 const USERS: u32 = 16;
@@ -30,7 +30,7 @@ fn simulator() -> Simulator {
     Simulator::start(settings, 0, "127.0.0.1:0".parse().unwrap()).unwrap()
 }
 
-fn round(simulator: &Simulator) -> Vec<RequestRecord> {
+fn round(simulator: &Simulator, http_version: HttpVersion) -> Vec<RequestRecord> {
     let workload = Workload {
         api: Api::Chat,
         stream: true,
@@ -41,7 +41,7 @@ fn round(simulator: &Simulator) -> Vec<RequestRecord> {
         sampling: Sampling::default(),
     };
     let settings = ClientSettings {
-        access: Access::to(format!("http://{}", simulator.addr())),
+        access: Access { http_version, ..Access::to(format!("http://{}", simulator.addr())) },
         engine: EngineKind::SIMULATOR,
         model: None,
         request_timeout: Duration::from_secs(60),
@@ -96,13 +96,15 @@ fn errors(records: &[RequestRecord], truths: &HashMap<String, RequestTruth>) -> 
 
 #[test]
 fn the_clients_times_are_the_servers() {
-    let simulator = simulator();
-    let records = round(&simulator);
-    assert!(records.iter().all(|record| record.outcome.is_ok()), "{records:?}");
-    assert!(records.iter().all(|record| record.output_tokens == OUTPUT_TOKENS));
-    let (ttft, itl) = errors(&records, &truth(&simulator));
-    println!("TTFT error: {ttft}; ITL error: {itl}");
-    // Medians, so that a busy machine's stalls don't decide; far below what is measured all the same.
-    assert!(ttft.quantile_ms(0.5) < TTFT_MS / 20.0, "TTFT error: {ttft}");
-    assert!(itl.quantile_ms(0.5) < STEP_MS / 20.0, "ITL error: {itl}");
+    for http_version in [HttpVersion::Http1, HttpVersion::Http2] {
+        let simulator = simulator();
+        let records = round(&simulator, http_version);
+        assert!(records.iter().all(|record| record.outcome.is_ok()), "{records:?}");
+        assert!(records.iter().all(|record| record.output_tokens == OUTPUT_TOKENS));
+        let (ttft, itl) = errors(&records, &truth(&simulator));
+        println!("{http_version}: TTFT error: {ttft}; ITL error: {itl}");
+        // Medians, so that a busy machine's stalls don't decide; far below what is measured all the same.
+        assert!(ttft.quantile_ms(0.5) < TTFT_MS / 20.0, "{http_version}: TTFT error: {ttft}");
+        assert!(itl.quantile_ms(0.5) < STEP_MS / 20.0, "{http_version}: ITL error: {itl}");
+    }
 }

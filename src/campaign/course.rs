@@ -2,6 +2,8 @@
 
 mod judgement;
 
+use std::fmt::Display;
+
 use crate::baseline::{Baseline, Facts};
 use crate::campaign::duel::Duel;
 use crate::campaign::session::{INTERRUPTED, Trouble};
@@ -77,6 +79,7 @@ impl<'a> Course<'a> {
         if let Some(Baseline { facts, .. }) = self.baseline {
             self.warn_of_change("machine", &facts.machine, &environment.machine);
             self.warn_of_change("model", &facts.model, &environment.model);
+            self.warn_of_change("version of HTTP", &facts.http_version, &environment.http_version);
             return;
         }
         let mut others = baselines.of_scenario(&self.scenario.id).map(|(_, baseline)| baseline);
@@ -255,6 +258,7 @@ impl<'a> Course<'a> {
                 recorded: recorded.to_owned(),
                 machine: environment.machine.clone(),
                 model: environment.model.clone(),
+                http_version: environment.http_version,
                 session_s: Some(
                     sessions.iter().map(|session| session.seconds).sum::<f64>() / sessions.len() as f64,
                 ),
@@ -349,7 +353,7 @@ impl<'a> Course<'a> {
         kept.collect()
     }
 
-    fn warn_of_change(&mut self, what: &str, old: &str, new: &str) {
+    fn warn_of_change<T: PartialEq + Display>(&mut self, what: &str, old: &T, new: &T) {
         if old != new {
             self.warn(format!("the baseline was recorded with another {what}: {old}; now: {new}"));
         }

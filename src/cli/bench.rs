@@ -16,14 +16,14 @@ use crate::event::Event;
 use crate::harness::{ProgressLine, cancel_on_interrupt, this_run};
 use crate::launch::{Launched, Launcher};
 use crate::load::Load;
-use crate::measure::{Address, AddressError, Cancel};
+use crate::measure::{Access, Address, AddressError, Cancel};
 use crate::record::Nanos;
 use crate::record_file::Header;
 use crate::report::{self, Report, Run, metrics};
 use crate::scenario::{RunPlan, ScenarioId, hash_of};
 use crate::secret::Secret;
 use crate::store::{self, RECORDS, RecordFile, StoreError};
-use crate::target::{Endpoint, Place, ProofPlan, TargetSpec};
+use crate::target::{Endpoint, HttpVersion, Place, ProofPlan, TargetSpec};
 use crate::verdict::{Verdict, load_not_driven};
 use crate::worker::Worker;
 use crate::workload::Workload;
@@ -55,6 +55,9 @@ pub struct Args {
     /// The certificates, as PEM, of the authorities that may vouch for the server, if not those that the system trusts.
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
+    /// Which HTTP is spoken: 2 is agreed upon by TLS where the URL is https://, and else taken for granted.
+    #[arg(long, value_enum, default_value_t)]
+    http_version: HttpVersion,
     /// Write the report to this file, and beside it, as `.records`, what became of every request.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -109,7 +112,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn base_url(text: &str) -> Result<String, AddressError> {
-    Address::parse(text, None).map(|_| text.to_owned())
+    Address::of(&Access::to(text)).map(|_| text.to_owned())
 }
 
 fn header(text: &str) -> Result<(String, Secret), String> {
@@ -202,6 +205,7 @@ impl Args {
             name: "endpoint".into(),
             engine: self.engine,
             model: self.model.clone(),
+            http_version: self.http_version,
             place: Place::Endpoint(Endpoint {
                 api_key_env: self.api_key_env.clone(),
                 headers: self.headers.iter().cloned().collect(),

@@ -15,12 +15,12 @@ use crate::engine::EngineChoice;
 use crate::harness::this_run;
 use crate::limits::Limits;
 use crate::load::{Load, Spacing, Stop};
-use crate::measure::Address;
+use crate::measure::{Access, Address};
 use crate::nearest::did_you_mean;
 use crate::report::sweep::Axis;
 use crate::scenario::{HumanDuration, RunPlan, SUITE_FOLDER, Suite};
 use crate::suite;
-use crate::target::{Endpoint, Place, ProofPlan, TargetSpec};
+use crate::target::{Endpoint, HttpVersion, Place, ProofPlan, TargetSpec};
 use crate::workload::Workload;
 
 /// Those that say how go with those that say what.
@@ -64,6 +64,10 @@ pub struct SweepFlags {
     /// system trusts.
     #[arg(long, value_name = "FILE", requires = "urls")]
     ca_file: Option<PathBuf>,
+    /// Which HTTP is spoken with the servers at URLs: 2 is agreed upon by TLS where they are https://, and else taken for
+    /// granted.
+    #[arg(long, value_enum, requires = "urls", default_value_t)]
+    http_version: HttpVersion,
     /// Users of every level, each sending its next request when the last one is answered.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 4, 8, 16, 32],
         value_parser = clap::value_parser!(u32).range(1..))]
@@ -136,13 +140,28 @@ impl SweepFlags {
             })?;
             targets.push(found.clone());
         }
-        targets.extend(self.urls.iter().map(|(name, url)| endpoint(name, url, self.ca_file.as_deref())));
+        targets.extend(self.urls.iter().map(|(name, url)| self.endpoint(name, url)));
         for (number, target) in targets.iter().enumerate() {
             if targets[..number].iter().any(|other| other.name == target.name) {
                 bail!("two targets are called `{0}`: name them apart, such as --url {0}-2=URL", target.name);
             }
         }
         Ok(targets)
+    }
+
+    fn endpoint(&self, name: &str, url: &str) -> TargetSpec {
+        TargetSpec {
+            name: name.to_owned(),
+            engine: EngineChoice::Auto,
+            model: None,
+            http_version: self.http_version,
+            place: Place::Endpoint(Endpoint {
+                ca_file: self.ca_file.clone().filter(|_| url.starts_with("https:")),
+                ..Endpoint::at(url)
+            }),
+            proof: ProofPlan::default(),
+            unavailable: None,
+        }
     }
 
     fn ladder(&self, suite: Option<&Suite>) -> anyhow::Result<Ladder> {
@@ -210,25 +229,11 @@ fn named_url(text: &str) -> Result<(String, String), String> {
         Some((name, url)) if !name.contains("://") => (Some(name.trim()), url),
         _ => (None, text),
     };
-    let address = Address::parse(url, None).map_err(|error| error.to_string())?;
+    let address = Address::of(&Access::to(url)).map_err(|error| error.to_string())?;
     match name {
         Some("") => Err("the name before `=` is empty".into()),
         Some(name) => Ok((name.to_owned(), url.to_owned())),
         None => Ok((address.authority().to_owned(), url.to_owned())),
-    }
-}
-
-fn endpoint(name: &str, url: &str, ca_file: Option<&Path>) -> TargetSpec {
-    TargetSpec {
-        name: name.to_owned(),
-        engine: EngineChoice::Auto,
-        model: None,
-        place: Place::Endpoint(Endpoint {
-            ca_file: ca_file.filter(|_| url.starts_with("https:")).map(Path::to_owned),
-            ..Endpoint::at(url)
-        }),
-        proof: ProofPlan::default(),
-        unavailable: None,
     }
 }
 

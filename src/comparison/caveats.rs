@@ -1,5 +1,7 @@
 //! What besides the engine differs between targets, and so may be behind any difference of their figures.
 
+use std::fmt::Display;
+
 use crate::comparison::Contender;
 use crate::figures;
 use crate::report::Environment;
@@ -25,6 +27,10 @@ pub fn caveats(contenders: &[Contender]) -> Vec<String> {
         differing(contenders, "machines", |environment| &environment.machine)
             .map(|listed| format!("{listed}.")),
     );
+    caveats.extend(
+        differing(contenders, "versions of HTTP", |environment| &environment.http_version)
+            .map(|listed| format!("{listed}.")),
+    );
     caveats.extend(workloads(contenders));
     caveats.extend(limits(contenders));
     caveats.extend(prompts(contenders));
@@ -33,8 +39,12 @@ pub fn caveats(contenders: &[Contender]) -> Vec<String> {
 }
 
 /// `The models differ: a has x, b has y`, if they do.
-fn differing(contenders: &[Contender], what: &str, of: impl Fn(&Environment) -> &String) -> Option<String> {
-    let told: Vec<(&str, &String)> = contenders
+fn differing<T: PartialEq + Display>(
+    contenders: &[Contender],
+    what: &str,
+    of: impl Fn(&Environment) -> &T,
+) -> Option<String> {
+    let told: Vec<(&str, &T)> = contenders
         .iter()
         .filter_map(|contender| Some((contender.name.as_str(), of(contender.environment.as_ref()?))))
         .collect();

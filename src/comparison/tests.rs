@@ -4,6 +4,7 @@ use super::*;
 use crate::report::comparison::{Advice, Criterion, Traffic};
 use crate::report::file::ReportFile;
 use crate::report::sweep::{Sweep, example};
+use crate::target::HttpVersion;
 
 fn contenders_of(sweep: Sweep) -> Vec<Contender> {
     contenders(vec![("sweep.json".into(), ReportFile::Sweep(Box::new(sweep)))]).unwrap()
@@ -121,6 +122,7 @@ fn another_model_on_one_side_is_told_first() {
     let environment = sweep.targets[1].environment.as_mut().unwrap();
     environment.model = "Qwen/Qwen3-8B-AWQ".into();
     environment.machine = "2 x CPU".into();
+    environment.http_version = HttpVersion::Http2;
     let comparison = compare(&contenders_of(sweep), &Wishes::default()).unwrap();
     let caveats = &comparison.caveats;
     assert!(
@@ -130,6 +132,7 @@ fn another_model_on_one_side_is_told_first() {
         "{caveats:?}"
     );
     assert!(caveats[1].starts_with("Different machines: "), "{caveats:?}");
+    assert_eq!(caveats[2], "Different versions of HTTP: quick has HTTP/1.1, wide has HTTP/2.");
     for class in [Traffic::Low, Traffic::Medium] {
         assert!(
             reasons(&comparison, class).starts_with("The models differ: "),

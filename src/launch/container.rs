@@ -170,6 +170,7 @@ impl Launcher<'_> {
             model: model_shown,
             machine: if gpus.is_empty() { machine::describe() } else { gpu::describe(&gpus) },
             url: None,
+            http_version: target.http_version,
             simulator: None,
             image: Some(image.pinned.clone()),
             args: Some(spec.args.clone()),

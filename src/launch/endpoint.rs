@@ -20,6 +20,7 @@ impl Launcher<'_> {
             headers: endpoint.headers.clone(),
             ca_file: endpoint.ca_file.clone(),
             url: url.clone(),
+            http_version: target.http_version,
         };
         let engine = match target.engine.kind() {
             Some(kind) => kind,
@@ -44,6 +45,7 @@ impl Launcher<'_> {
             model: model_shown,
             machine: if is_local { machine::describe() } else { hardware.to_owned() },
             url: Some(url.clone()),
+            http_version: target.http_version,
             simulator: None,
             image: None,
             args: None,

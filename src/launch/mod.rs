@@ -261,6 +261,7 @@ struct Introduced {
 }
 
 fn address(target: &TargetSpec, engine: EngineKind, access: Access) -> ClientSettings {
+    let access = Access { http_version: target.http_version, ..access };
     ClientSettings { access, engine, model: target.model.clone(), request_timeout: POLL }
 }
 

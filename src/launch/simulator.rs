@@ -31,6 +31,7 @@ impl Launcher<'_> {
             // Its times come from its settings and not from what it runs on.
             machine: "simulated".into(),
             url: None,
+            http_version: target.http_version,
             simulator: Some(settings.clone()),
             image: None,
             args: None,

@@ -3,9 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use http::header::{
+    AUTHORIZATION, CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE,
+};
+
+use http::uri::Authority;
 
 use crate::secret::Secret;
+use crate::target::HttpVersion;
 
 #[derive(Clone, Debug, Default)]
 pub struct Access {
@@ -17,6 +22,7 @@ pub struct Access {
     pub headers: BTreeMap<String, Secret>,
     /// The certificates, as PEM, of the authorities that may vouch for the server, if not those that the system trusts.
     pub ca_file: Option<PathBuf>,
+    pub http_version: HttpVersion,
 }
 
 /// The value is not shown: it may be a secret.
@@ -28,7 +34,20 @@ pub enum AccessError {
     HeaderName(String),
     #[error("the value of header `{0}` holds characters that no HTTP header may have")]
     HeaderValue(String),
+    #[error("header `{0}` is about a connection of HTTP/1.1, and HTTP/2 has none such: remove it")]
+    OfConnection(String),
+    #[error("the value of header `host` names no host")]
+    Host,
 }
+
+/// Those that HTTP/2 forbids (RFC 9113, 8.2.2).
+const OF_CONNECTION: [HeaderName; 5] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
 
 impl Access {
     pub fn to(url: impl Into<String>) -> Access {
@@ -46,6 +65,14 @@ impl Access {
             let key = HeaderName::try_from(name).map_err(|_| AccessError::HeaderName(name.clone()))?;
             let value = sensitive(value.reveal()).ok_or_else(|| AccessError::HeaderValue(name.clone()))?;
             map.insert(key, value);
+        }
+        if self.http_version == HttpVersion::Http2
+            && let Some(name) = OF_CONNECTION.iter().find(|name| map.contains_key(*name))
+        {
+            return Err(AccessError::OfConnection(name.to_string()));
+        }
+        if map.get(HOST).is_some_and(|host| Authority::try_from(host.as_bytes()).is_err()) {
+            return Err(AccessError::Host);
         }
         Ok(map)
     }

@@ -1,19 +1,20 @@
 //! Where requests go: a base URL, taken apart.
 
+use std::io;
 use std::net::IpAddr;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use http::Uri;
 use http::uri::Scheme;
+use http::{HeaderValue, Uri};
 use rustls::pki_types::ServerName;
-use rustls::{CertificateError, ClientConfig};
+use rustls::{AlertDescription, CertificateError, ClientConfig};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use crate::measure::access::Access;
 use crate::measure::socket::{Socket, Stream};
-use crate::measure::trust::client_config;
+use crate::measure::trust::{alpn, client_config};
+use crate::target::HttpVersion;
 
 /// A server and the path below which its routes are. Proxies of the environment are not used: they would be measured.
 #[derive(Clone)]
@@ -24,6 +25,7 @@ pub struct Address {
     prefix: String,
     /// As in a request's `Host` header.
     authority: String,
+    http_version: HttpVersion,
     tls: Option<Tls>,
 }
 
@@ -41,11 +43,15 @@ pub enum AddressError {
     Tls { host: String, why: String },
 }
 
+/// The server has agreed to TLS and not to a protocol within.
+#[derive(Debug, thiserror::Error)]
+#[error("the server chose no protocol (ALPN)")]
+struct NoProtocol;
+
 impl Address {
-    /// Takes a base URL with or without a trailing `/v1`, and the certificates of the authorities to be trusted, if not
-    /// the system's.
-    pub fn parse(url: &str, ca_file: Option<&Path>) -> Result<Address, AddressError> {
-        let wrong = |why: String| AddressError::Url { found: url.to_owned(), why };
+    pub fn of(access: &Access) -> Result<Address, AddressError> {
+        let Access { url, ca_file, http_version, .. } = access;
+        let wrong = |why: String| AddressError::Url { found: url.clone(), why };
         let uri: Uri = url.trim().parse().map_err(|error| wrong(format!("{error}")))?;
         let authority = uri.authority().ok_or_else(|| wrong("it names no host".into()))?;
         if authority.as_str().contains('@') {
@@ -65,7 +71,8 @@ impl Address {
         Ok(Address {
             prefix: path.strip_suffix("/v1").unwrap_or(path).to_owned(),
             authority: authority.to_string(),
-            tls: secure.then(|| Tls::new(&host, ca_file)).transpose()?,
+            http_version: *http_version,
+            tls: secure.then(|| Tls::new(&host, access)).transpose()?,
             host,
             port,
         })
@@ -75,6 +82,18 @@ impl Address {
         &self.authority
     }
 
+    pub fn host_value(&self) -> HeaderValue {
+        HeaderValue::try_from(&self.authority).expect("a URL's authority is text")
+    }
+
+    pub fn scheme(&self) -> Scheme {
+        if self.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP }
+    }
+
+    pub fn http_version(&self) -> HttpVersion {
+        self.http_version
+    }
+
     /// The request target of one of the engine's routes.
     pub fn target(&self, route: &str) -> String {
         format!("{}{route}", self.prefix)
@@ -82,8 +101,7 @@ impl Address {
 
     /// One of the engine's routes as a whole URL.
     pub fn url(&self, route: &str) -> String {
-        let scheme = if self.tls.is_some() { "https" } else { "http" };
-        format!("{scheme}://{}{}{route}", self.authority, self.prefix)
+        format!("{}://{}{}{route}", self.scheme(), self.authority, self.prefix)
     }
 
     pub fn is_loopback(&self) -> bool {
@@ -95,49 +113,60 @@ impl Address {
         self.tls.as_ref().map(|tls| &*tls.config)
     }
 
-    /// Opens a connection, TLS included.
-    pub async fn connect(&self, timeout: Duration) -> Result<Socket, String> {
-        match tokio::time::timeout(timeout, self.connect_unbounded()).await {
-            Ok(Ok(socket)) => Ok(socket),
-            Ok(Err(error)) => Err(format!("no connection to {}: {error}{}", self.authority, hint(&error))),
-            Err(_) => Err(format!("no connection to {} within {timeout:?}", self.authority)),
+    /// Opens a connection up to where HTTP begins, TLS included. An error says in words what came in between.
+    pub async fn connect(&self) -> Result<Socket, String> {
+        self.try_connect().await.map_err(|error| format!("{error}{}", self.advice(&error)))
+    }
+
+    /// What to do where a server turned out not to speak the version that it was asked in.
+    pub fn other_version(&self) -> &'static str {
+        match self.http_version {
+            HttpVersion::Http1 => {
+                "; the server does not speak HTTP/1.1 there: ask with `http_version = \"2\"` (`--http-version 2`)"
+            }
+            HttpVersion::Http2 => {
+                "; the server does not speak HTTP/2 there: ask with `http_version = \"1.1\"` (`--http-version 1.1`)"
+            }
         }
     }
 
-    async fn connect_unbounded(&self) -> std::io::Result<Socket> {
+    async fn try_connect(&self) -> io::Result<Socket> {
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
         stream.set_nodelay(true)?;
         let stream = Stream::new(stream);
-        Ok(match &self.tls {
-            None => Socket::Plain(stream),
-            Some(tls) => {
-                let connector = TlsConnector::from(tls.config.clone());
-                Socket::Tls(Box::new(connector.connect(tls.server.clone(), stream).await?))
+        let Some(tls) = &self.tls else { return Ok(Socket::Plain(stream)) };
+        let connector = TlsConnector::from(tls.config.clone());
+        let stream = connector.connect(tls.server.clone(), stream).await?;
+        let chosen = stream.get_ref().1.alpn_protocol();
+        // Servers of HTTP/1.1 need not know ALPN.
+        let is_agreed = self.http_version == HttpVersion::Http1 || chosen == Some(alpn(self.http_version));
+        if is_agreed { Ok(Socket::Tls(Box::new(stream))) } else { Err(io::Error::other(NoProtocol)) }
+    }
+
+    /// What to do about an error, where its cause tells.
+    fn advice(&self, error: &io::Error) -> &'static str {
+        let Some(cause) = error.get_ref() else { return "" };
+        if cause.is::<NoProtocol>() {
+            return self.other_version();
+        }
+        match cause.downcast_ref() {
+            Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+                "; give the certificate of its authority as `ca_file` (`--ca-file`)"
             }
-        })
+            Some(rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol)) => {
+                self.other_version()
+            }
+            _ => "",
+        }
     }
 }
 
 impl Tls {
-    fn new(host: &str, ca_file: Option<&Path>) -> Result<Tls, AddressError> {
+    fn new(host: &str, access: &Access) -> Result<Tls, AddressError> {
         let failed = |why: String| AddressError::Tls { host: host.to_owned(), why };
-        let config = Arc::new(client_config(ca_file).map_err(failed)?);
+        let config = client_config(access.ca_file.as_deref(), access.http_version).map_err(failed)?;
         let server = ServerName::try_from(host.to_owned()).map_err(|error| failed(error.to_string()))?;
-        Ok(Tls { config, server })
-    }
-}
-
-/// What to do about a connection that could not be opened, where that is known.
-pub(super) fn hint(error: &std::io::Error) -> &'static str {
-    let Some(inner) = error.get_ref() else { return "" };
-    if let Some(wrapped) = inner.downcast_ref::<std::io::Error>() {
-        return hint(wrapped);
-    }
-    match inner.downcast_ref() {
-        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
-            "; give the certificate of its authority as `ca_file` (`--ca-file`)"
-        }
-        _ => "",
+        Ok(Tls { config: Arc::new(config), server })
     }
 }
 
@@ -146,7 +175,7 @@ mod tests {
     use super::*;
 
     fn parsed(url: &str) -> (String, u16, String) {
-        let address = Address::parse(url, None).unwrap();
+        let address = Address::of(&Access::to(url)).unwrap();
         (address.host.clone(), address.port, address.target("/v1/models"))
     }
 
@@ -166,13 +195,13 @@ mod tests {
     #[test]
     fn a_route_has_its_whole_url_again() {
         for url in ["http://127.0.0.1:8000", "https://h/llm"] {
-            assert_eq!(Address::parse(url, None).unwrap().url("/health"), format!("{url}/health"));
+            assert_eq!(Address::of(&Access::to(url)).unwrap().url("/health"), format!("{url}/health"));
         }
     }
 
     #[test]
     fn loopback_is_this_machine() {
-        let is_loopback = |url| Address::parse(url, None).unwrap().is_loopback();
+        let is_loopback = |url| Address::of(&Access::to(url)).unwrap().is_loopback();
         assert!(is_loopback("http://127.0.0.1:8000/v1") && is_loopback("http://localhost:80"));
         assert!(is_loopback("http://[::1]:80") && !is_loopback("https://llm.example.com/v1"));
     }
@@ -180,7 +209,7 @@ mod tests {
     #[test]
     fn what_is_no_url_is_refused_in_words() {
         for url in ["", "localhost:8000", "ftp://h", "http://", "http://user:secret@h/", "h"] {
-            let error = Address::parse(url, None).err().map(|error| error.to_string());
+            let error = Address::of(&Access::to(url)).err().map(|error| error.to_string());
             assert!(error.is_some_and(|error| error.starts_with("expected a URL such as")), "{url}");
         }
     }

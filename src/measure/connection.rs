@@ -1,30 +1,32 @@
-//! One HTTP/1.1 connection, driven by the task that uses it.
+//! One connection, driven by the task that uses it, with one request on it at a time.
 //!
-//! There is no pool: a user of a load keeps its connection, so that none of them waits for another's, it is known
-//! whether a request was the first on its connection, and an answer is read and dated in one step without passing
-//! between tasks.
+//! There is no pool, and with HTTP/2 no second stream: a user of a load keeps its connection, so that none of them waits
+//! for another's, it is known whether a request was the first on its connection, and an answer is read and dated in one
+//! step without passing between tasks.
 
 use std::future::poll_fn;
 use std::io;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use crate::clock;
 use crate::measure::address::Address;
-use crate::measure::framing::{BadFraming, Framing};
-use crate::measure::head::{BadHead, Head};
-use crate::measure::inbox::Inbox;
-use crate::measure::socket::Socket;
+use crate::measure::head::Head;
+use crate::measure::message::Message;
+use crate::measure::{http1, http2};
 use crate::record::Nanos;
+use crate::target::HttpVersion;
 
 pub struct Connection {
-    socket: Socket,
-    inbox: Inbox,
-    /// Kept from request to request.
-    outbox: Vec<u8>,
-    answered: bool,
+    protocol: Protocol,
     idle_since_ns: Nanos,
 }
+
+enum Protocol {
+    Http1(http1::Connection),
+    Http2(Box<http2::Connection>),
+}
+
+use Protocol::{Http1, Http2};
 
 /// Why an answer could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -34,15 +36,34 @@ pub enum Broken {
     #[error(transparent)]
     Io(#[from] io::Error),
     #[error(transparent)]
-    Head(#[from] BadHead),
+    Head(#[from] http1::BadHead),
     #[error(transparent)]
-    Framing(#[from] BadFraming),
+    Framing(#[from] http1::BadFraming),
+    #[error(transparent)]
+    Http2(h2::Error),
 }
 
 impl Broken {
     /// Whether the server said something that is not HTTP, or not as it should be.
     pub fn is_bad_payload(&self) -> bool {
-        matches!(self, Broken::Head(_) | Broken::Framing(_))
+        match self {
+            Broken::Head(_) | Broken::Framing(_) => true,
+            Broken::Http2(error) => error.is_library(),
+            Broken::Closed | Broken::Io(_) => false,
+        }
+    }
+
+    /// Whether the server has said it in HTTP/2: then that is what it speaks.
+    fn is_spoken(&self) -> bool {
+        matches!(self, Broken::Http2(error) if error.is_remote())
+    }
+
+    /// Whether the server has said that it did not look at the request (RFC 9113, 8.7).
+    pub fn is_untaken(&self) -> bool {
+        let Broken::Http2(error) = self else { return false };
+        let is_refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        // `h2` ends a stream by a GOAWAY only if that names a lower one as the last that was looked at.
+        self.is_spoken() && (is_refused || error.is_go_away())
     }
 }
 
@@ -50,103 +71,121 @@ impl Broken {
 const IDLE_MAX_NS: Nanos = 4_000_000_000;
 
 impl Connection {
+    /// An error says in words what came in between.
     pub async fn open(address: &Address, timeout: Duration) -> Result<Connection, String> {
-        let socket = address.connect(timeout).await?;
-        let (inbox, outbox) = (Inbox::new(), Vec::new());
-        Ok(Connection { socket, inbox, outbox, answered: false, idle_since_ns: clock::now() })
+        let what = match address.http_version() {
+            HttpVersion::Http1 => "connection",
+            HttpVersion::Http2 => "HTTP/2 connection",
+        };
+        let authority = address.authority();
+        match tokio::time::timeout(timeout, Protocol::open(address)).await {
+            Ok(Ok(protocol)) => Ok(Connection { protocol, idle_since_ns: clock::now() }),
+            Ok(Err(why)) => Err(format!("no {what} to {authority}: {why}")),
+            Err(_) => Err(format!("no {what} to {authority} within {timeout:?}")),
+        }
     }
 
     /// Whether the server still listens on this connection, as far as can be known without sending.
     pub fn is_usable(&mut self) -> bool {
-        let idle_ns = clock::now() - self.idle_since_ns;
-        idle_ns <= IDLE_MAX_NS && self.inbox.is_empty() && self.socket.is_quiet()
+        clock::now() - self.idle_since_ns <= IDLE_MAX_NS
+            && match &mut self.protocol {
+                Http1(connection) => connection.is_usable(),
+                Http2(connection) => connection.is_usable(),
+            }
     }
 
     /// Takes a request up, so that nothing is left to do but to send it from the returned moment on.
-    pub fn take_up(&mut self, request: &[&[u8]]) -> Nanos {
-        self.outbox.clear();
-        request.iter().for_each(|part| self.outbox.extend_from_slice(part));
-        self.answered = false;
-        let now_ns = clock::now();
-        self.socket.await_from(now_ns);
-        now_ns
+    pub fn take_up(&mut self, message: &Message, id: &str) -> Nanos {
+        match (&mut self.protocol, message) {
+            (Http1(connection), Message::Http1(message)) => connection.take_up(message, id),
+            (Http2(connection), Message::Http2(message)) => connection.take_up(message, id),
+            _ => unreachable!("all that a client sends goes to one address, and is of its version"),
+        }
     }
 
     /// Sends what was taken up and reads the head of its answer.
     pub async fn ask(&mut self) -> Result<Head, Broken> {
-        let mut sent = 0;
-        let sending = poll_fn(|cx| self.poll_send(cx, &mut sent)).await;
-        loop {
-            if let Some((head, length)) = Head::read(self.inbox.unread())? {
-                self.inbox.take(length);
-                if !head.is_interim() {
-                    let keeps_alive = head.keeps_alive && sent == self.outbox.len();
-                    return Ok(Head { keeps_alive, ..head });
-                }
-                continue;
-            }
-            match (self.fill().await, &sending) {
-                (Ok(1..), _) => {}
-                // What ended the sending says more than that nothing came back.
-                (_, Err(_)) => return Err(sending.unwrap_err().into()),
-                (Ok(0), _) => return Err(Broken::Closed),
-                (Err(error), _) => return Err(error.into()),
-            }
+        match &mut self.protocol {
+            Http1(connection) => connection.ask().await,
+            Http2(connection) => connection.ask().await,
         }
     }
 
-    /// Whether a byte has come since the last request was sent.
-    pub fn has_answered(&self) -> bool {
-        self.answered
+    /// Whether a byte has come since the last request was taken up.
+    pub fn has_heard(&self) -> bool {
+        match &self.protocol {
+            Http1(connection) => connection.has_heard(),
+            Http2(connection) => connection.has_heard(),
+        }
+    }
+
+    /// Whether an answer has begun.
+    pub fn has_begun(&self) -> bool {
+        match &self.protocol {
+            Http1(connection) => connection.has_heard(),
+            // Its head is there as a whole, or not at all; what else the server says is no answer.
+            Http2(_) => false,
+        }
     }
 
     /// When the newest of it came.
     pub fn heard_ns(&self) -> Nanos {
-        self.inbox.filled_ns()
+        match &self.protocol {
+            Http1(connection) => connection.heard_ns(),
+            Http2(connection) => connection.heard_ns(),
+        }
     }
 
     /// The next part of an answer that has arrived, and when it did; waits for none.
-    pub fn part(&mut self, framing: &mut Framing) -> Result<Option<(&[u8], Nanos)>, Broken> {
-        let at_ns = self.inbox.filled_ns();
-        Ok(framing.next(&mut self.inbox)?.map(|part| (part, at_ns)))
+    pub fn part(&mut self) -> Result<Option<(&[u8], Nanos)>, Broken> {
+        match &mut self.protocol {
+            Http1(connection) => connection.part(),
+            Http2(connection) => connection.part(),
+        }
+    }
+
+    /// Whether an answer was read to its end.
+    pub fn is_over(&self) -> bool {
+        match &self.protocol {
+            Http1(connection) => connection.is_over(),
+            Http2(connection) => connection.is_over(),
+        }
     }
 
     /// Waits until more of an answer has arrived, or its end.
-    pub async fn more(&mut self, framing: &mut Framing) -> Result<(), Broken> {
-        match (self.fill().await?, &framing) {
-            (0, Framing::UntilClose) => *framing = Framing::Over,
-            (0, _) => return Err(Broken::Closed),
-            _ => {}
+    pub async fn more(&mut self) -> Result<(), Broken> {
+        poll_fn(|cx| match &mut self.protocol {
+            Http1(connection) => connection.poll_more(cx),
+            Http2(connection) => connection.poll_more(cx),
+        })
+        .await
+    }
+
+    /// Whether it may carry another request after this answer.
+    pub fn keeps_alive(&self) -> bool {
+        match &self.protocol {
+            Http1(connection) => connection.keeps_alive(),
+            // That the server wants no more is found out when it is to be used.
+            Http2(_) => true,
         }
-        Ok(())
     }
 
     /// To be called after an answer was read to its end: only then the connection can take another request.
     pub fn rest(&mut self) {
         self.idle_since_ns = clock::now();
     }
+}
 
-    /// How many bytes have arrived, none at the connection's end.
-    async fn fill(&mut self) -> io::Result<usize> {
-        poll_fn(|cx| self.poll_fill(cx)).await
-    }
-
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let length = ready!(self.socket.poll_read(cx, self.inbox.space()))?;
-        self.inbox.filled(length, self.socket.newest_ns());
-        self.answered |= length > 0;
-        Poll::Ready(Ok(length))
-    }
-
-    /// Until everything is sent, or an answer has begun: an engine may refuse a request before it has read all of it.
-    fn poll_send(&mut self, cx: &mut Context<'_>, sent: &mut usize) -> Poll<io::Result<()>> {
-        while *sent < self.outbox.len() {
-            match self.socket.poll_write(cx, &self.outbox[*sent..])? {
-                Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(length) => *sent += length,
-                Poll::Pending => return self.poll_fill(cx).map_ok(drop),
-            }
-        }
-        self.socket.poll_flush(cx)
+impl Protocol {
+    async fn open(address: &Address) -> Result<Protocol, String> {
+        let socket = address.connect().await?;
+        Ok(match address.http_version() {
+            HttpVersion::Http1 => Http1(http1::Connection::new(socket)),
+            HttpVersion::Http2 => match http2::Connection::open(socket).await {
+                Ok(connection) => Http2(Box::new(connection)),
+                Err(broken) if broken.is_spoken() => return Err(broken.to_string()),
+                Err(broken) => return Err(format!("{broken}{}", address.other_version())),
+            },
+        })
     }
 }

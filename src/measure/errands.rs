@@ -31,7 +31,7 @@ pub async fn run(
 async fn converse(small_talk: &SmallTalk, url: &str, errand: &Errand, share: &Share) -> Result<(), String> {
     let silence = |_| format!("nothing was heard for {} minutes", SILENCE.as_secs() / 60);
     let sent = tokio::time::timeout(SILENCE, small_talk.post(url, errand.body.to_string())).await;
-    let mut response = sent.map_err(silence)?.map_err(|error| chain(&error))?;
+    let mut response = sent.map_err(silence)??;
     if response.status() != StatusCode::OK {
         let status = response.status().as_u16();
         let said = response.bytes().await.unwrap_or_default();

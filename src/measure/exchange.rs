@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use http::HeaderMap;
-use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName};
 
 use crate::clock;
 use crate::engine::{Ask, EngineKind, Reply, Wire, refusal};
 use crate::measure::address::Address;
 use crate::measure::connection::{Broken, Connection};
-use crate::measure::framing::Framing;
 use crate::measure::head::Head;
+use crate::measure::message::{Envelope, Message};
 use crate::record::{Failure, FailureClass, Nanos, RequestRecord, TokenCount};
 
 /// What all requests of a client share.
@@ -24,9 +23,7 @@ pub struct Peer {
 
 /// A request that is ready to go: nothing of it remains to be computed once its time has come.
 pub struct Prepared {
-    /// As it goes over the wire, but for its id.
-    head: Vec<u8>,
-    body: Vec<u8>,
+    message: Message,
     output_tokens: u32,
     stream: bool,
     wire: &'static dyn Wire,
@@ -41,8 +38,6 @@ struct Standing {
 
 const OK: u16 = 200;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
 /// More than any engine has to say about an error.
 const REFUSAL_MAX_BYTES: usize = 64 << 10;
 
@@ -53,37 +48,13 @@ impl Peer {
     pub fn prepare(&self, ask: &Ask) -> Prepared {
         let wire = self.engine.wire(ask.api);
         let request = wire.request(ask);
+        let envelope = Envelope { address: &self.address, headers: &self.headers };
         Prepared {
-            head: self.request_head(request.path, request.body.len()),
-            body: request.body,
+            message: envelope.message(request.path, request.body),
             output_tokens: ask.output_tokens,
             stream: ask.stream,
             wire,
         }
-    }
-
-    /// Ends where the id goes. What the target's own headers say goes before what the client would say.
-    fn request_head(&self, path: &str, body_bytes: usize) -> Vec<u8> {
-        let mut head = format!("POST {} HTTP/1.1\r\n", self.address.target(path)).into_bytes();
-        let mut push = |name: &HeaderName, value: &[u8]| {
-            head.extend_from_slice(name.as_str().as_bytes());
-            head.extend_from_slice(b": ");
-            head.extend_from_slice(value);
-            head.extend_from_slice(b"\r\n");
-        };
-        let body_bytes = body_bytes.to_string();
-        for (name, value) in [
-            (HOST, self.address.authority()),
-            (ACCEPT, "*/*"),
-            (CONTENT_TYPE, "application/json"),
-            (CONTENT_LENGTH, &body_bytes),
-        ] {
-            if !self.headers.contains_key(&name) {
-                push(&name, value.as_bytes());
-            }
-        }
-        self.headers.iter().for_each(|(name, value)| push(name, value.as_bytes()));
-        head
     }
 
     /// Sends a request on the user's connection, opening one where there is none, and reads its answer to the end.
@@ -121,7 +92,7 @@ impl Peer {
     ) -> Result<Option<Connection>, Failure> {
         let (mut connection, mut fresh) = self.connection(held).await?;
         loop {
-            let sent_ns = connection.take_up(&self.request(prepared, id));
+            let sent_ns = connection.take_up(&prepared.message, id);
             standing.sent_ns.get_or_insert(sent_ns);
             let broken = match connection.ask().await {
                 Ok(head) => return self.read(connection, head, prepared, standing).await,
@@ -129,21 +100,14 @@ impl Peer {
             };
             // RFC 9112, 9.3.1: a server may close an idle connection at any time, also at the very moment in which a
             // request is on its way. Without a byte of an answer, that request was not taken.
-            if fresh || connection.has_answered() {
-                return Err(send_failure(&broken, connection.has_answered()));
+            let is_taken = connection.has_heard() && !broken.is_untaken();
+            if fresh || is_taken {
+                return Err(send_failure(&broken, connection.has_begun()));
             }
             standing.reconnects += 1;
             connection = self.open().await?;
             fresh = true;
         }
-    }
-
-    fn request<'a>(&self, prepared: &'a Prepared, id: &'a str) -> [&'a [u8]; 5] {
-        let [name, id, end]: [&[u8]; 3] = match self.headers.contains_key(REQUEST_ID) {
-            true => [b"", b"", b"\r\n"],
-            false => [b"x-request-id: ", id.as_bytes(), b"\r\n\r\n"],
-        };
-        [&prepared.head, name, id, end, &prepared.body]
     }
 
     /// The user's connection, and whether it was opened just now.
@@ -164,14 +128,14 @@ impl Peer {
     async fn read(
         &self,
         mut connection: Connection,
-        mut head: Head,
+        head: Head,
         prepared: &Prepared,
         standing: &mut Standing,
     ) -> Result<Option<Connection>, Failure> {
         if head.status != OK {
             let said = match &head.coding {
                 Some(coding) => format!("its body is encoded ({coding})"),
-                None => refusal(&short_body(&mut connection, &mut head.framing).await),
+                None => refusal(&short_body(&mut connection).await),
             };
             let detail = format!("HTTP {}: {said}", head.status);
             return Err(Failure { class: FailureClass::HttpStatus, detail });
@@ -183,10 +147,10 @@ impl Peer {
         let reply = &mut standing.reply;
         prepared.wire.read_headers(&|name| head.number(name), reply);
         match prepared.stream {
-            true => read_stream(prepared.wire, &mut connection, &mut head.framing, reply).await?,
-            false => read_whole(prepared.wire, &mut connection, &mut head.framing, reply).await?,
+            true => read_stream(prepared.wire, &mut connection, reply).await?,
+            false => read_whole(prepared.wire, &mut connection, reply).await?,
         }
-        let reusable = head.keeps_alive && drain(&mut connection, &mut head.framing).await;
+        let reusable = connection.keeps_alive() && drain(&mut connection).await;
         connection.rest();
         Ok(reusable.then_some(connection))
     }
@@ -228,65 +192,51 @@ impl Standing {
 }
 
 /// Returns when the answer is over: at the body's end, or when the engine says that it is done.
-async fn read_stream(
-    wire: &dyn Wire,
-    connection: &mut Connection,
-    framing: &mut Framing,
-    reply: &mut Reply,
-) -> Result<(), Failure> {
+async fn read_stream(wire: &dyn Wire, connection: &mut Connection, reply: &mut Reply) -> Result<(), Failure> {
     loop {
         while !reply.done
-            && let Some((part, at_ns)) = connection.part(framing).map_err(|error| broken(&error, reply))?
+            && let Some((part, at_ns)) = connection.part().map_err(|error| broken(&error, reply))?
         {
             wire.read_piece(part, at_ns, reply)?;
         }
-        if reply.done || framing.is_over() {
+        if reply.done || connection.is_over() {
             return wire.read_end(connection.heard_ns(), reply);
         }
-        connection.more(framing).await.map_err(|error| broken(&error, reply))?;
+        connection.more().await.map_err(|error| broken(&error, reply))?;
     }
 }
 
-async fn read_whole(
-    wire: &dyn Wire,
-    connection: &mut Connection,
-    framing: &mut Framing,
-    reply: &mut Reply,
-) -> Result<(), Failure> {
+async fn read_whole(wire: &dyn Wire, connection: &mut Connection, reply: &mut Reply) -> Result<(), Failure> {
     let mut whole = Vec::new();
-    read_rest(connection, framing, |part| whole.extend_from_slice(part))
+    read_rest(connection, |part| whole.extend_from_slice(part))
         .await
         .map_err(|error| broken(&error, reply))?;
     wire.read_whole(&whole, connection.heard_ns(), reply)
 }
 
 /// Hands over what is left of a body.
-async fn read_rest(
-    connection: &mut Connection,
-    framing: &mut Framing,
-    mut take: impl FnMut(&[u8]),
-) -> Result<(), Broken> {
+async fn read_rest(connection: &mut Connection, mut take: impl FnMut(&[u8])) -> Result<(), Broken> {
     loop {
-        while let Some((part, _)) = connection.part(framing)? {
+        while let Some((part, _)) = connection.part()? {
             take(part);
         }
-        if framing.is_over() {
+        if connection.is_over() {
             return Ok(());
         }
-        connection.more(framing).await?;
+        connection.more().await?;
     }
 }
 
 /// What an error's body says, cut off beyond a limit or where it breaks off.
-async fn short_body(connection: &mut Connection, framing: &mut Framing) -> Vec<u8> {
+async fn short_body(connection: &mut Connection) -> Vec<u8> {
     let mut short = Vec::new();
-    while short.len() < REFUSAL_MAX_BYTES && !framing.is_over() {
-        let has_more = match connection.part(framing) {
+    while short.len() < REFUSAL_MAX_BYTES && !connection.is_over() {
+        let has_more = match connection.part() {
             Ok(Some((part, _))) => {
                 short.extend_from_slice(part);
                 true
             }
-            Ok(None) => framing.is_over() || connection.more(framing).await.is_ok(),
+            Ok(None) => connection.is_over() || connection.more().await.is_ok(),
             Err(_) => false,
         };
         if !has_more {
@@ -298,16 +248,16 @@ async fn short_body(connection: &mut Connection, framing: &mut Framing) -> Vec<u
 
 /// Reads what follows a finished answer, without which its connection can't be used again. Whatever goes wrong here
 /// costs the connection, not the answer.
-async fn drain(connection: &mut Connection, framing: &mut Framing) -> bool {
-    let rest = read_rest(connection, framing, |_| {});
+async fn drain(connection: &mut Connection) -> bool {
+    let rest = read_rest(connection, |_| {});
     matches!(tokio::time::timeout(CLOSING_GRACE, rest).await, Ok(Ok(())))
 }
 
-fn send_failure(broken: &Broken, answered: bool) -> Failure {
+fn send_failure(broken: &Broken, begun: bool) -> Failure {
     if broken.is_bad_payload() {
         return Failure { class: FailureClass::BadPayload, detail: broken.to_string() };
     }
-    let when = if answered { "in the middle of its headers" } else { "before it began" };
+    let when = if begun { "in the middle of its headers" } else { "before it began" };
     Failure { class: FailureClass::BrokenStream, detail: format!("the answer broke off {when}: {broken}") }
 }
 

@@ -7,9 +7,11 @@ mod connection;
 mod errands;
 mod exchange;
 mod files;
-mod framing;
 mod head;
+mod http1;
+mod http2;
 mod inbox;
+mod message;
 mod pacer;
 mod recognition;
 mod schedule;
@@ -132,7 +134,7 @@ pub enum ClientError {
 
 impl Client {
     pub fn new(settings: ClientSettings) -> Result<Client, ClientError> {
-        let address = Address::parse(&settings.access.url, settings.access.ca_file.as_deref())?;
+        let address = Address::of(&settings.access)?;
         let headers = settings.access.header_map()?;
         Ok(Client {
             runtime: runtime()?,

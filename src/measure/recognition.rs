@@ -19,7 +19,7 @@ pub struct Unrecognised {
 
 /// The first engine of the list whose sign is there.
 pub fn recognise(access: &Access) -> Result<EngineKind, ClientError> {
-    let address = Address::parse(&access.url, access.ca_file.as_deref())?;
+    let address = Address::of(access)?;
     let small_talk = SmallTalk::new(&address, access.header_map()?)?;
     let runtime = runtime()?;
     let mut answers: Vec<(&str, Result<Value, String>)> = Vec::new();

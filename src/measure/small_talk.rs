@@ -1,16 +1,22 @@
 //! What is asked beside the load: whether an engine is well, and who it is.
 
-use std::io;
+use std::error::Error;
+use std::iter;
 use std::time::Duration;
 
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap};
 
-use crate::measure::address::{Address, hint};
+use crate::measure::address::Address;
+use crate::measure::connection::Connection;
 use crate::measure::trust::install_provider;
+use crate::target::HttpVersion;
 
 /// An ordinary HTTP client. The load itself goes over connections of its own, on which nothing else is ever sent.
-pub struct SmallTalk(reqwest::Client);
+pub struct SmallTalk {
+    http: reqwest::Client,
+    address: Address,
+}
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 const LONGEST_POST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -26,28 +32,44 @@ impl SmallTalk {
         // A connection that waits for the next question may be closed by then.
         let builder = builder.pool_max_idle_per_host(0);
         let builder = if address.is_loopback() { builder.no_proxy() } else { builder };
-        Ok(SmallTalk(builder.build()?))
+        let builder = match address.http_version() {
+            HttpVersion::Http1 => builder.http1_only(),
+            HttpVersion::Http2 => builder.http2_prior_knowledge(),
+        };
+        Ok(SmallTalk { http: builder.build()?, address: address.clone() })
     }
 
     /// Its answer may take hours.
-    pub async fn post(&self, url: &str, body: String) -> Result<reqwest::Response, reqwest::Error> {
-        let request = self.0.post(url).header(CONTENT_TYPE, "application/json").body(body);
-        request.timeout(LONGEST_POST).send().await
+    pub async fn post(&self, url: &str, body: String) -> Result<reqwest::Response, String> {
+        let request = self.http.post(url).header(CONTENT_TYPE, "application/json").body(body);
+        match request.timeout(LONGEST_POST).send().await {
+            Ok(response) => Ok(response),
+            Err(error) => Err(self.explain(&error).await),
+        }
     }
 
     pub async fn get(&self, url: &str) -> Result<(StatusCode, Vec<u8>), String> {
         let answered = async {
-            let response = self.0.get(url).send().await?;
+            let response = self.http.get(url).send().await?;
             Ok::<_, reqwest::Error>((response.status(), response.bytes().await?.to_vec()))
         };
-        answered.await.map_err(|error| chain(&error))
+        match answered.await {
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(self.explain(&error).await),
+        }
+    }
+
+    /// Where there is no connection to be had, the load's own says best why, and what to do about it.
+    async fn explain(&self, error: &reqwest::Error) -> String {
+        if error.is_timeout() {
+            return chain(error);
+        }
+        Connection::open(&self.address, TIMEOUT).await.err().unwrap_or_else(|| chain(error))
     }
 }
 
-/// An error with its causes, which reqwest keeps apart, and with what to do about it where that is known.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let causes = || std::iter::successors(error.source(), |error| error.source());
-    let told = causes().fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
-    let hints = causes().filter_map(|cause| cause.downcast_ref::<io::Error>()).map(hint);
-    told + &hints.collect::<String>()
+/// An error with its causes, which reqwest keeps apart.
+pub fn chain(error: &reqwest::Error) -> String {
+    let causes = iter::successors(error.source(), |&cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

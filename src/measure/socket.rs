@@ -1,6 +1,6 @@
 //! A TCP or TLS stream whose bytes are dated by the system.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
@@ -58,6 +58,17 @@ impl Socket {
         }
     }
 
+    pub fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Socket::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
+            Socket::Tls(stream) => Pin::new(stream.as_mut()).poll_write_vectored(cx, parts),
+        }
+    }
+
     /// To be called after the last write: TLS may hold some of it back.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
@@ -68,18 +79,28 @@ impl Socket {
 
     /// Whether the server still listens and has said nothing, as far as can be known without sending.
     pub fn is_quiet(&mut self) -> bool {
-        // Asks the system itself: the event loop may not have looked at this socket yet.
-        let found = recv(&self.stream().tcp, &mut [0u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT);
-        match (found, self) {
+        match (self.peek(), self) {
             (Err(Errno::AGAIN), _) => true,
             // TLS has things to say of its own.
-            (Ok((_, 1..)), Socket::Tls(stream)) => {
+            (Ok(1..), Socket::Tls(stream)) => {
                 let mut byte = [0];
                 let mut cx = Context::from_waker(Waker::noop());
                 Pin::new(stream.as_mut()).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)).is_pending()
             }
             _ => false,
         }
+    }
+
+    /// Whether the server has closed the connection without a further word, as far as can be known without reading.
+    pub fn is_closed(&self) -> bool {
+        !matches!(self.peek(), Ok(1..) | Err(Errno::AGAIN))
+    }
+
+    /// How many bytes there are to read, at most one. Asks the system itself: the event loop may not have looked at this
+    /// socket yet.
+    fn peek(&self) -> Result<usize, Errno> {
+        let found = recv(&self.stream().tcp, &mut [0u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+        found.map(|(_, length)| length)
     }
 
     fn stream(&self) -> &Stream {
@@ -135,6 +156,18 @@ impl AsyncRead for Stream {
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.tcp).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.tcp).poll_write_vectored(cx, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.tcp.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -7,9 +7,11 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::ConfigVerifierExt;
 
+use crate::target::HttpVersion;
+
 /// Servers have to show a certificate of an authority in this PEM file, or, without one, of an authority that the system
 /// trusts. An error says in words what is wrong.
-pub fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, String> {
+pub fn client_config(ca_file: Option<&Path>, http_version: HttpVersion) -> Result<ClientConfig, String> {
     install_provider();
     let mut config = match ca_file {
         None => ClientConfig::with_platform_verifier().map_err(|error| error.to_string())?,
@@ -18,8 +20,16 @@ pub fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, String> {
             ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()
         }
     };
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![alpn(http_version).to_vec()];
     Ok(config)
+}
+
+/// What a version of HTTP is called where it is agreed upon (RFC 7301).
+pub fn alpn(http_version: HttpVersion) -> &'static [u8] {
+    match http_version {
+        HttpVersion::Http1 => b"http/1.1",
+        HttpVersion::Http2 => b"h2",
+    }
 }
 
 /// To be called before anything that may speak TLS is made. Another part of the process may have installed a provider
@@ -49,7 +59,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("ca.pem");
         std::fs::write(&file, text).unwrap();
-        let why = client_config(Some(&file)).unwrap_err();
+        let why = client_config(Some(&file), HttpVersion::Http1).unwrap_err();
         assert!(why.starts_with(&format!("CA file {}: ", file.display())), "{why}");
         why
     }
@@ -63,7 +73,7 @@ mod tests {
         assert!(
             refused("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").contains("certificate")
         );
-        let missing = client_config(Some(Path::new("/nowhere/ca.pem"))).unwrap_err();
+        let missing = client_config(Some(Path::new("/nowhere/ca.pem")), HttpVersion::Http1).unwrap_err();
         assert!(missing.contains("/nowhere/ca.pem") && missing.contains("No such file"), "{missing}");
     }
 }

@@ -12,6 +12,7 @@ use crate::report::{
 };
 use crate::scenario::{Gate, ScenarioId};
 use crate::summary::{RequestCounts, Summary};
+use crate::target::HttpVersion;
 use crate::verdict::{Change, GateOutcome, Side, Verdict};
 
 pub fn all() -> Vec<Report> {
@@ -186,6 +187,7 @@ fn environment() -> Environment {
         model: "Qwen/Qwen3-8B".into(),
         machine: "1 x NVIDIA L40S".into(),
         url: None,
+        http_version: HttpVersion::default(),
         simulator: None,
         image: None,
         args: None,

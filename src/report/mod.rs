@@ -39,7 +39,7 @@ use crate::record::Clock;
 use crate::scenario::ScenarioId;
 use crate::server_side::ServerSide;
 use crate::summary::Summary;
-use crate::target::{ImageRef, SimulatorSettings};
+use crate::target::{HttpVersion, ImageRef, SimulatorSettings};
 use crate::verdict::{GateOutcome, Side, Verdict};
 use crate::window::{Edges, Window};
 use crate::worker::Worker;
@@ -129,6 +129,9 @@ pub struct Environment {
     pub machine: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// Which HTTP it was asked in, where that is not HTTP/1.1.
+    #[serde(default, skip_serializing_if = "HttpVersion::is_usual")]
+    pub http_version: HttpVersion,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub simulator: Option<SimulatorSettings>,
     /// The container's, with its digest.
@@ -140,6 +143,11 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// How it was asked, where that is not the usual way; to be put behind the engine.
+    pub fn over(&self) -> String {
+        if self.http_version.is_usual() { String::new() } else { format!(" over {}", self.http_version) }
+    }
+
     /// What sets its engine apart from another one of the same name.
     pub fn apart_from(&self, other: &Environment) -> Option<String> {
         if let (Some(simulator), Some(others)) = (&self.simulator, &other.simulator) {

@@ -63,8 +63,9 @@ fn title(target: &SweptTarget) -> String {
     let name = one_line(&target.name);
     match &target.environment {
         Some(environment) => format!(
-            "{name}: {} with {} on {}",
+            "{name}: {}{} with {} on {}",
             one_line(&environment.engine),
+            environment.over(),
             one_line(&environment.model),
             one_line(&environment.machine)
         ),

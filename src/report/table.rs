@@ -189,7 +189,7 @@ pub(super) fn engine(report: &Report) -> Option<String> {
         Some(_) => String::new(),
         None => format!(" with {} on {}", environment.model, environment.machine),
     };
-    Some(one_line(&format!("{}{place}{what}", environment.engine)))
+    Some(one_line(&format!("{}{place}{}{what}", environment.engine, environment.over())))
 }
 
 fn sessions_and_rounds(sessions: &[Session]) -> String {
@@ -363,7 +363,7 @@ fn warnings(reports: &[Report]) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::report::example;
-    use crate::target::SimulatorSettings;
+    use crate::target::{HttpVersion, SimulatorSettings};
 
     #[test]
     fn a_regression_shows_every_gate() {
@@ -412,6 +412,13 @@ mod tests {
         let mut report = example::ok();
         report.environment.as_mut().unwrap().simulator = Some(SimulatorSettings::default());
         assert!(table(&report).contains("Measured: vllm 0.32.0: 1 session"), "{}", table(&report));
+    }
+
+    #[test]
+    fn a_version_of_http_that_is_not_the_usual_one_is_told() {
+        let mut report = example::ok();
+        report.environment.as_mut().unwrap().http_version = HttpVersion::Http2;
+        assert!(table(&report).contains("Measured: vllm 0.32.0 over HTTP/2 with "), "{}", table(&report));
     }
 
     #[test]

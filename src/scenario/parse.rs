@@ -156,7 +156,7 @@ mod tests {
 
     use super::*;
     use crate::engine::{EngineChoice, EngineKind};
-    use crate::target::{ContainerSpec, Gpus, Place};
+    use crate::target::{ContainerSpec, Gpus, HttpVersion, Place};
 
     const TARGETS: &str = r#"
 [targets.sim]
@@ -290,6 +290,15 @@ itl_ms_p99 = { max = 50 }
         target.paths_below(Path::new("/crate/perf-tests"));
         let Place::Endpoint(endpoint) = &target.place else { panic!("staging is an endpoint") };
         assert_eq!(endpoint.ca_file.as_deref(), Some(Path::new("/crate/perf-tests/ca.pem")));
+    }
+
+    #[test]
+    fn any_target_may_be_asked_in_http_2() {
+        let chosen =
+            "targets.staging.url=http://x,targets.staging.http_version='2',targets.sim.http_version='2'";
+        let suite = suite(CHAT, chosen).unwrap();
+        let spoken = |name: &str| suite.targets[name].http_version;
+        assert_eq!(["staging", "sim"].map(spoken), [HttpVersion::Http2; 2]);
     }
 
     #[test]

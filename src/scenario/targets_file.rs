@@ -17,7 +17,9 @@ use crate::scenario::expand::{Environment, is_variable_name};
 use crate::scenario::names;
 use crate::scenario::units::{HumanDuration, HumanSize};
 use crate::secret::Secret;
-use crate::target::{Endpoint, InvalidSetting, Place, ProofPlan, Pull, SimulatorSettings, TargetSpec};
+use crate::target::{
+    Endpoint, HttpVersion, InvalidSetting, Place, ProofPlan, Pull, SimulatorSettings, TargetSpec,
+};
 
 /// The targets of tollgate: the one file a version bump touches.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -50,6 +52,10 @@ pub(super) struct TargetTable {
     /// The certificates, as PEM, of the authorities that may vouch for the URL's server, if not those that the system
     /// trusts: a file, relative to this one's folder.
     pub ca_file: Option<PathBuf>,
+    /// Which HTTP is spoken: "1.1" if not given, or "2", agreed upon by TLS where the URL is https:// and else taken for
+    /// granted.
+    #[serde(default)]
+    pub http_version: HttpVersion,
     /// What the engine runs on, as a short word for its baselines' folder: "l40s".
     pub hardware: Option<String>,
     /// The image of the engine's container, with tag or digest: "vllm/vllm-openai:v0.31.0". The keys below go with it.
@@ -195,14 +201,14 @@ impl Check<'_, '_> {
             }
         }
         let unavailable = self.unset_variable().or_else(|| self.unset_key(&table));
-        let (engine, model) = (table.engine, table.model.clone());
+        let (engine, model, http_version) = (table.engine, table.model.clone(), table.http_version);
         let proof = self.proof(&table.proof)?;
         let place = if engine == EngineChoice::Kind(EngineKind::SIMULATOR) {
             Place::Simulator(self.simulator(table)?)
         } else {
             self.served(table)?
         };
-        Ok(TargetSpec { name: self.name.to_owned(), engine, model, place, proof, unavailable })
+        Ok(TargetSpec { name: self.name.to_owned(), engine, model, http_version, place, proof, unavailable })
     }
 
     fn simulator(&self, table: TargetTable) -> Result<SimulatorSettings, ConfigError> {

@@ -2,6 +2,9 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod gateway;
+mod http2;
+mod tls;
 mod workers;
 
 use std::fs;
@@ -36,19 +39,14 @@ impl Bench {
     }
 
     fn asking(requests: u64, engine: &EngineProcess, arguments: &[&str]) -> Bench {
+        Bench::at(&engine.url, requests, arguments)
+    }
+
+    fn at(url: &str, requests: u64, arguments: &[&str]) -> Bench {
         let folder = TempDir::new().unwrap();
         let json = folder.path().join("report.json");
         let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
-        command.args([
-            "bench",
-            "--url",
-            &engine.url,
-            "--concurrency",
-            "4",
-            "--ignore-eos",
-            "--input-tokens",
-            "16",
-        ]);
+        command.args(["bench", "--url", url, "--concurrency", "4", "--ignore-eos", "--input-tokens", "16"]);
         command.args(["--requests", &requests.to_string(), "--max-tokens", &OUTPUT_TOKENS.to_string()]);
         let outcome = Outcome::of(command.args(arguments).arg("--json").arg(&json));
         Bench { outcome, json: fs::read_to_string(json).unwrap_or_default() }

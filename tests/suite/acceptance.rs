@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 use tollgate::baseline::{Baseline, Facts};
+use tollgate::target::HttpVersion;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -23,6 +24,7 @@ fn snapshot(sessions: usize) -> String {
         recorded: "2026-10-02".into(),
         machine: "simulated".into(),
         model: "simulated".into(),
+        http_version: HttpVersion::default(),
         session_s: None,
         image: None,
         args: None,

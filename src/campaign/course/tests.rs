@@ -7,7 +7,7 @@ use crate::health::ClientHealth;
 use crate::load::{Load, Stop};
 use crate::scenario::{Gate, RunPlan, ScenarioId};
 use crate::summary::RequestCounts;
-use crate::target::{Place, ProofPlan, SimulatorSettings};
+use crate::target::{HttpVersion, Place, ProofPlan, SimulatorSettings};
 use crate::workload::{Api, Prompts, Sampling, Synthetic, Workload};
 
 /// Starts of each side in a proof, and sessions of a baseline.
@@ -45,6 +45,7 @@ fn scenario(load: &str) -> Scenario {
             name: "sim".into(),
             engine: EngineChoice::Auto,
             model: None,
+            http_version: HttpVersion::default(),
             place: Place::Simulator(SimulatorSettings::default()),
             proof: ProofPlan { starts: STARTS, ..ProofPlan::default() },
             unavailable: None,
@@ -83,6 +84,7 @@ fn engine(version: &str) -> Environment {
         model: "simulated".into(),
         machine: "2 x CPU".into(),
         url: None,
+        http_version: HttpVersion::default(),
         simulator: Some(settings),
         image: None,
         args: None,

@@ -3,11 +3,11 @@
 use super::*;
 
 /// What of a record has to be the same, however the answer arrived.
-fn gist(record: &RequestRecord) -> (usize, u32, Option<u32>, Option<Finish>, &Result<(), Failure>) {
+pub fn gist(record: &RequestRecord) -> (usize, u32, Option<u32>, Option<Finish>, &Result<(), Failure>) {
     (record.content_ns.len(), record.output_tokens, record.input_tokens, record.finish, &record.outcome)
 }
 
-fn assert_well(records: &[RequestRecord]) {
+pub fn assert_well(records: &[RequestRecord]) {
     for record in records {
         assert_eq!(gist(record), (2, 3, Some(4), Some(Finish::Length), &Ok(())));
     }

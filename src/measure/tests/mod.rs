@@ -1,7 +1,9 @@
 //! The client against servers that misbehave.
 
 mod conversations;
+mod frames;
 mod http;
+mod http2;
 mod server;
 mod small_talk;
 mod tls;

@@ -67,7 +67,9 @@ fn targets(sweep: &Sweep, number: &dyn Fn(&str) -> usize) -> Grid {
 
 fn engine(target: &SweptTarget) -> String {
     let environment = target.environment.as_ref();
-    let shown = environment.map(|environment| format!("{} with {}", environment.engine, environment.model));
+    let shown = environment.map(|environment| {
+        format!("{}{} with {}", environment.engine, environment.over(), environment.model)
+    });
     one_line(&shown.or_else(|| target.trouble.clone()).unwrap_or_default())
 }
 

@@ -8,6 +8,7 @@ use crate::record::{Nanos, RecordSink, RequestRecord};
 use crate::report::sweep::{Axis, Knee, Level, Sweep, SweptTarget};
 use crate::report::{Environment, Kind, Round, Run, Session, VERSION};
 use crate::summary::{Summary, SummaryBuilder, Times};
+use crate::target::HttpVersion;
 use crate::timeline::{Timeline, TimelineBuilder};
 
 /// Users of every level.
@@ -88,6 +89,7 @@ fn target(
             model: "Qwen/Qwen3-8B".into(),
             machine: "1 x NVIDIA L40S".into(),
             url: None,
+            http_version: HttpVersion::default(),
             simulator: None,
             image: None,
             args: None,

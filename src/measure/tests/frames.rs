@@ -1,0 +1,125 @@
+//! A server of raw HTTP/2 frames (RFC 9113, 4.1 and 6).
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+
+/// A request that a server has seen to its end.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Connections are counted from 0 in the order in which they are accepted.
+    pub connection: u32,
+    /// Requests on this connection before this one.
+    pub before: u32,
+    pub stream: u32,
+    /// As a question for health or models has none.
+    pub has_body: bool,
+}
+
+pub struct FrameServer {
+    pub url: String,
+    pub asked: Arc<Mutex<Vec<Asked>>>,
+}
+
+impl FrameServer {
+    /// A thread per connection, which ends when `answer` returns false.
+    pub fn start(answer: impl Fn(&Asked, &mut dyn Write) -> bool + Send + Sync + 'static) -> FrameServer {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/v1", listener.local_addr().unwrap());
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let (answer, log) = (Arc::new(answer), asked.clone());
+        std::thread::spawn(move || {
+            for (connection, stream) in listener.incoming().enumerate() {
+                let (answer, log, mut stream) = (answer.clone(), log.clone(), stream.unwrap());
+                stream.set_nodelay(true).unwrap();
+                std::thread::spawn(move || {
+                    converse(&mut stream, connection as u32, |asked, stream| {
+                        log.lock().unwrap().push(asked.clone());
+                        answer(asked, stream)
+                    })
+                });
+            }
+        });
+        FrameServer { url, asked }
+    }
+}
+
+pub const DATA: u8 = 0;
+pub const HEADERS: u8 = 1;
+pub const RST_STREAM: u8 = 3;
+pub const SETTINGS: u8 = 4;
+pub const PING: u8 = 6;
+pub const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
+pub const END_STREAM: u8 = 1;
+pub const END_HEADERS: u8 = 4;
+const ACK: u8 = 1;
+
+/// Until the client hangs up, or an answer is the last one. Nothing of it fails: clients hang up in some tests.
+pub fn converse(
+    stream: &mut (impl Read + Write),
+    connection: u32,
+    answer: impl Fn(&Asked, &mut dyn Write) -> bool,
+) -> Option<()> {
+    let mut preface = [0; b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".len()];
+    stream.read_exact(&mut preface).ok()?;
+    stream.write_all(&frame(SETTINGS, 0, 0, b"")).ok()?;
+    let mut before = 0;
+    loop {
+        let (kind, flags, on, payload) = read_frame(stream)?;
+        if kind == SETTINGS && flags & ACK == 0 {
+            stream.write_all(&frame(SETTINGS, ACK, 0, b"")).ok()?;
+        }
+        if matches!(kind, DATA | HEADERS) && flags & END_STREAM > 0 {
+            let asked = Asked { connection, before, stream: on, has_body: kind == DATA };
+            answer(&asked, stream).then_some(())?;
+            before += 1;
+        }
+        if kind == DATA {
+            let read = (payload.len() as u32).to_be_bytes();
+            let windows = if flags & END_STREAM > 0 { &[0][..] } else { &[0, on] };
+            windows.iter().try_for_each(|on| stream.write_all(&frame(WINDOW_UPDATE, 0, *on, &read))).ok()?;
+        }
+    }
+}
+
+fn read_frame(stream: &mut impl Read) -> Option<(u8, u8, u32, Vec<u8>)> {
+    let mut head = [0; 9];
+    stream.read_exact(&mut head).ok()?;
+    let [a, b, c, kind, flags, on @ ..] = head;
+    let mut payload = vec![0; u32::from_be_bytes([0, a, b, c]) as usize];
+    stream.read_exact(&mut payload).ok()?;
+    Some((kind, flags, u32::from_be_bytes(on), payload))
+}
+
+pub fn frame(kind: u8, flags: u8, on: u32, payload: &[u8]) -> Vec<u8> {
+    let [_, length @ ..] = (payload.len() as u32).to_be_bytes();
+    [&length[..], &[kind, flags], &on.to_be_bytes(), payload].concat()
+}
+
+/// The headers of an answer: its status, as a literal (RFC 7541, 6.2.2).
+pub fn status(on: u32, status: u16) -> Vec<u8> {
+    let block = [&[0x08, 3][..], status.to_string().as_bytes()].concat();
+    frame(HEADERS, END_HEADERS, on, &block)
+}
+
+pub fn data(on: u32, text: &str) -> Vec<u8> {
+    frame(DATA, 0, on, text.as_bytes())
+}
+
+pub fn last_data(on: u32, text: &str) -> Vec<u8> {
+    frame(DATA, END_STREAM, on, text.as_bytes())
+}
+
+pub fn reset(on: u32, reason: h2::Reason) -> Vec<u8> {
+    frame(RST_STREAM, 0, on, &u32::from(reason).to_be_bytes())
+}
+
+/// Streams beyond the last one were not looked at.
+pub fn go_away(last: u32) -> Vec<u8> {
+    frame(GOAWAY, 0, 0, &[last.to_be_bytes(), [0; 4]].concat())
+}
+
+pub fn send(stream: &mut (impl Write + ?Sized), frames: &[Vec<u8>]) -> bool {
+    stream.write_all(&frames.concat()).is_ok()
+}
