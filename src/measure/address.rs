@@ -22,6 +22,8 @@ pub struct Address {
     port: u16,
     /// The path before `/v1`, usually empty.
     prefix: String,
+    /// What goes behind every route, such as `api-version=2026-01-01`; usually empty.
+    query: String,
     /// As in a request's `Host` header.
     authority: String,
     tls: Option<Tls>,
@@ -42,7 +44,7 @@ pub enum AddressError {
 }
 
 impl Address {
-    /// Takes a base URL with or without a trailing `/v1`, and the certificates of the authorities to be trusted, if not
+    /// Takes a base URL with or without a trailing `/v1`, and with or without a query; and the certificates of the authorities to be trusted, if not
     /// the system's.
     pub fn parse(url: &str, ca_file: Option<&Path>) -> Result<Address, AddressError> {
         let wrong = |why: String| AddressError::Url { found: url.to_owned(), why };
@@ -64,6 +66,7 @@ impl Address {
         let path = uri.path().trim_end_matches('/');
         Ok(Address {
             prefix: path.strip_suffix("/v1").unwrap_or(path).to_owned(),
+            query: uri.query().unwrap_or_default().to_owned(),
             authority: authority.to_string(),
             tls: secure.then(|| Tls::new(&host, ca_file)).transpose()?,
             host,
@@ -77,13 +80,16 @@ impl Address {
 
     /// The request target of one of the engine's routes.
     pub fn target(&self, route: &str) -> String {
-        format!("{}{route}", self.prefix)
+        match self.query.as_str() {
+            "" => format!("{}{route}", self.prefix),
+            query => format!("{}{route}?{query}", self.prefix),
+        }
     }
 
     /// One of the engine's routes as a whole URL.
     pub fn url(&self, route: &str) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
-        format!("{scheme}://{}{}{route}", self.authority, self.prefix)
+        format!("{scheme}://{}{}", self.authority, self.target(route))
     }
 
     pub fn is_loopback(&self) -> bool {
@@ -161,6 +167,18 @@ mod tests {
     fn a_gateways_path_is_kept_and_ports_have_defaults() {
         assert_eq!(parsed("https://h/llm/v1"), ("h".into(), 443, "/llm/v1/models".into()));
         assert_eq!(parsed("http://[::1]/"), ("::1".into(), 80, "/v1/models".into()));
+    }
+
+    #[test]
+    fn a_urls_query_goes_with_every_route() {
+        for url in
+            ["http://h/openai/v1?api-version=2026-01-01&x=1", "http://h/openai/?api-version=2026-01-01&x=1"]
+        {
+            let address = Address::parse(url, None).unwrap();
+            let target = "/openai/v1/models?api-version=2026-01-01&x=1";
+            assert_eq!(address.target("/v1/models"), target);
+            assert_eq!(address.url("/v1/models"), format!("http://h{target}"));
+        }
     }
 
     #[test]
