@@ -3,7 +3,6 @@
 mod engine;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -68,6 +67,8 @@ const PACED: Trial = Trial { streams: 256, step_ms: 5.0, output_tokens: 4, waves
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let path = store::calibration_path()?;
+    store::check_writable(&path)?;
     // Before this process keeps to one processor.
     let machine = machine::describe();
     let apart = engine::stay_apart();
@@ -94,7 +95,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         true => println!("{}", serde_json::to_string_pretty(&calibration)?),
         false => println!("{}", calibration_table(&calibration)),
     }
-    let path: PathBuf = store::save_calibration(&calibration)?;
+    store::save_calibration(&path, &calibration)?;
     eprintln!("Stored: {}", path.display());
     Ok(ExitCode::SUCCESS)
 }
