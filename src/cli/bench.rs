@@ -239,7 +239,7 @@ impl Args {
 
     fn work(&self) -> anyhow::Result<Work> {
         let (whole, plan) = (self.load.load().context("--ramp")?, self.plan());
-        let workload = self.workload.workload(self.load.trace());
+        let workload = self.workload.workload(self.load.trace())?;
         if let (Some(trace), Some(asked)) = (self.load.trace(), whole.stop.requests())
             && asked as usize > trace.requests().len()
         {

@@ -39,7 +39,7 @@ pub use crate::scenario::overrides::TOLLGATE_SET;
 pub use crate::scenario::parse::{SuiteText, parse};
 pub use crate::scenario::prompts::{PromptLoader, SUITE_FOLDER};
 pub use crate::scenario::required::{TOLLGATE_REQUIRE, required};
-pub use crate::scenario::sharegpt::read_dialogues;
+pub use crate::scenario::sharegpt::{Excerpt, MAX_INPUT_TOKENS, MAX_TOTAL_TOKENS, read_dialogues};
 pub use crate::scenario::targets_file::TargetsFile;
 pub use crate::scenario::trace_file::read_trace;
 pub use crate::scenario::units::HumanDuration;
