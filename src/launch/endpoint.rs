@@ -20,6 +20,7 @@ impl Launcher<'_> {
             headers: endpoint.headers.clone(),
             ca_file: endpoint.ca_file.clone(),
             url: url.clone(),
+            is_in_this_process: false,
         };
         let engine = match target.engine.kind() {
             Some(kind) => kind,

@@ -25,6 +25,8 @@ pub fn calibration_table(calibration: &Calibration) -> String {
     calibration.levels.iter().for_each(|level| columns.row(row(level)));
     let mut lines = columns.lines();
     lines.push("Errors and lateness: p50 / p99 in ms.".into());
+    let not_tried = calibration.not_tried.iter();
+    lines.extend(not_tried.map(|level| format!("{} streams were not tried: {}.", level.streams, level.why)));
     lines.extend(paces(calibration));
     lines.push(match calibration.limits() {
         Some(limits) if limits.streams > 0 => format!(
@@ -129,6 +131,7 @@ fn p99(of: &Distribution) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calibration::NotTried;
 
     fn calibration(levels: Vec<Level>, paces: Vec<Pace>) -> Calibration {
         Calibration {
@@ -138,8 +141,19 @@ mod tests {
             apart: true,
             open_files: Some(20_000),
             levels,
+            not_tried: Vec::new(),
             paces,
         }
+    }
+
+    #[test]
+    fn a_level_that_the_machine_has_no_room_for_is_told() {
+        let level = NotTried { streams: 1024, why: "this process may open 256 files at most".into() };
+        let told = calibration_table(&Calibration { not_tried: vec![level], ..calibration(vec![], vec![]) });
+        assert!(
+            told.contains("1024 streams were not tried: this process may open 256 files at most."),
+            "{told}"
+        );
     }
 
     #[test]

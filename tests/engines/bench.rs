@@ -1,4 +1,4 @@
-//! How `tollgate bench` begins and ends.
+//! How `tollgate bench`, and what else drives a load by itself, begins and ends.
 
 use std::fs;
 use std::path::Path;
@@ -65,4 +65,36 @@ fn a_header_that_is_given_twice_is_refused() {
     let mut command = bench("http://127.0.0.1:1", &folder.path().join("report.json"));
     let refused = Outcome::of(command.args(["--header", "X-Team: a", "--header", "x-team: b"]));
     refused.assert_exit(2).assert_complains("--header `x-team` is there twice");
+}
+
+#[test]
+fn an_engine_takes_as_many_connections_as_the_system_lets_it() {
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -Sn 64; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_tollgate")]);
+    let (engine, folder) = (EngineProcess::by(command, &QUICK), TempDir::new().unwrap());
+    let mut crowd = bench(&engine.url, &folder.path().join("report.json"));
+    crowd.args(["--concurrency", "96", "--requests", "96"]);
+    Outcome::of(&mut crowd).assert_exit(0).assert_says("96 succeeded");
+}
+
+#[test]
+fn a_calibration_that_is_ended_leaves_no_engine_running() {
+    let cache = TempDir::new().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+    command.arg("calibrate").env("XDG_CACHE_HOME", cache.path()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut calibration = command.spawn().unwrap();
+    let (own, children) = (calibration.id(), format!("/proc/{0}/task/{0}/children", calibration.id()));
+    let engine = await_some("the engine", || {
+        let child: u32 = fs::read_to_string(&children).ok()?.split_whitespace().next()?.parse().ok()?;
+        command_line(child).filter(|words| words.contains("--with-parent")).map(|_| child)
+    });
+    kill_process(Pid::from_raw(own as i32).unwrap(), Signal::TERM).unwrap();
+    calibration.wait().unwrap();
+    await_some("the engine's end", || command_line(engine).is_none().then_some(()));
+}
+
+/// Of a process that is there and has not ended.
+fn command_line(process: u32) -> Option<String> {
+    let words = fs::read_to_string(format!("/proc/{process}/cmdline")).ok()?;
+    (!words.is_empty()).then_some(words)
 }

@@ -9,13 +9,13 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use jiff::Timestamp;
 
-use crate::calibration::{Calibration, Level, Pace, Seen};
+use crate::calibration::{Calibration, Level, NotTried, Pace, Seen};
 use crate::deck::Deck;
 use crate::engine::EngineKind;
 use crate::event::Progress;
 use crate::load::{Load, Spacing, Stop};
 use crate::machine;
-use crate::measure::{Access, Cancel, Client, ClientSettings, Round, Watch, open_files};
+use crate::measure::{Access, Cancel, Client, ClientSettings, Round, Watch, allow_connections, open_files};
 use crate::record::RequestRecord;
 use crate::report::calibration_table::calibration_table;
 use crate::simulator::{RequestTruth, Truth};
@@ -72,9 +72,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     // Before this process keeps to one processor.
     let machine = machine::describe();
     let apart = engine::stay_apart();
-    let mut levels = Vec::new();
+    let (mut levels, mut not_tried) = (Vec::new(), Vec::new());
     for trial in &TRIALS {
         eprintln!("{} streams, a token every {} ms …", trial.streams, trial.step_ms);
+        // The others are worth something without it.
+        if let Err(error) = allow_connections(trial.streams, 1) {
+            not_tried.push(NotTried { streams: trial.streams, why: error.to_string() });
+            continue;
+        }
         levels.push(trial.run(apart).with_context(|| format!("at {} streams", trial.streams))?);
     }
     let mut paces = Vec::new();
@@ -89,6 +94,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         apart,
         open_files: open_files(),
         levels,
+        not_tried,
         paces,
     };
     match args.json {
