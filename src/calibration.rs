@@ -22,17 +22,18 @@ pub struct Calibration {
     /// How many files a process may open, which connections are too; `None` is no limit.
     pub open_files: Option<u64>,
     pub levels: Vec<Level>,
-    /// Levels that this machine has no room for.
+    /// What this machine has no room for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_tried: Vec<NotTried>,
     pub paces: Vec<Pace>,
 }
 
-/// A level that could not be tried, and why.
+/// A load that could not be tried, and why.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NotTried {
-    pub streams: u32,
+    /// `1024 streams`, `500 requests/s`.
+    pub load: String,
     pub why: String,
 }
 

@@ -2,13 +2,16 @@
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
+use crate::figures::counted;
+
 /// Files that a process has open besides its connections, with some to spare.
 const RESERVED: u64 = 64;
 
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{wanted} connections are needed, of {files_each} files each, but this process may open {limit} files at most; raise \
-     the limit (`ulimit -Hn`) or have the load keep fewer requests in flight"
+    "{wanted} connections are needed, of {} each, but this process may open {limit} files at most; raise \
+     the limit (`ulimit -Hn`) or have the load keep fewer requests in flight",
+    counted(u64::from(*files_each), "file")
 )]
 pub struct TooManyConnections {
     wanted: u32,

@@ -36,13 +36,14 @@ use crate::workload::Workload;
 
 use connection::Connection;
 use exchange::Peer;
+use files::allow_connections;
 use schedule::{Asking, Schedule};
 use small_talk::SmallTalk;
 
 pub use access::{Access, AccessError};
 pub use address::{Address, AddressError};
 pub use cancel::Cancel;
-pub use files::{TooManyConnections, allow_connections, open_files, raise_open_files};
+pub use files::{TooManyConnections, open_files, raise_open_files};
 pub use recognition::{Unrecognised, recognise};
 
 /// A client of one target, with its connections.

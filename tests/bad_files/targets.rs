@@ -129,7 +129,7 @@ fn a_header_that_is_there_twice_is_refused() {
     assert_targets_refused(
         "[targets.sim]\nengine = \"vllm\"\nurl = \"http://x\"\nheaders = { X-Team = \"a\", x-team = \"b\" }",
         &[
-            "4:28: the header `x-team` is there twice: the case of its name makes no difference (remove one of them)",
+            "4:27: the header `x-team` is there twice: the case of its name makes no difference (remove one of them)",
         ],
     );
 }
