@@ -22,7 +22,19 @@ pub struct Calibration {
     /// How many files a process may open, which connections are too; `None` is no limit.
     pub open_files: Option<u64>,
     pub levels: Vec<Level>,
+    /// What this machine has no room for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_tried: Vec<NotTried>,
     pub paces: Vec<Pace>,
+}
+
+/// A load that could not be tried, and why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NotTried {
+    /// `1024 streams`, `500 requests/s`.
+    pub load: String,
+    pub why: String,
 }
 
 /// One load, and how far the client's times were from the engine's, in either direction.
@@ -77,14 +89,16 @@ pub const DISTORTION_MS: f64 = 1.0;
 pub const OUT_OF_STEP_MS: f64 = 1.0;
 
 impl Calibration {
-    /// The most streams, tokens and requests per second that were measured without distortion; `None` where no level was
-    /// tried.
+    /// The most streams, tokens and requests per second that were measured without distortion, where nothing lighter was
+    /// distorted; `None` where no level was tried.
     pub fn limits(&self) -> Option<Limits> {
-        let sound = || self.levels.iter().filter(|level| level.is_sound());
+        let distorted = || self.levels.iter().filter(|level| !level.is_sound());
+        let is_exact = |level: &&Level| level.is_sound() && !distorted().any(|other| other.is_lighter(level));
+        let exact = || self.levels.iter().filter(is_exact);
         (!self.levels.is_empty()).then(|| Limits {
-            streams: sound().map(|level| level.streams).max().unwrap_or(0),
-            tokens_per_s: sound().map(|level| level.tokens_per_s).fold(0.0, f64::max),
-            requests_per_s: sound().map(|level| level.requests_per_s).fold(0.0, f64::max),
+            streams: exact().map(|level| level.streams).max().unwrap_or(0),
+            tokens_per_s: exact().map(|level| level.tokens_per_s).fold(0.0, f64::max),
+            requests_per_s: exact().map(|level| level.requests_per_s).fold(0.0, f64::max),
         })
     }
 
@@ -99,9 +113,15 @@ impl Calibration {
         let limits = self.limits();
         let streams = load.users().map(f64::from).zip(limits.map(|limits| f64::from(limits.streams)));
         let tokens_per_s = summary.value(Metric::Rate(Rate::OutputTokensPerS));
+        let requests_per_s = match load.rate_per_s() {
+            Some(asked) => Some(asked).zip(self.rate_limit_per_s()),
+            None => summary
+                .value(Metric::Rate(Rate::RequestsPerS))
+                .zip(limits.map(|limits| limits.requests_per_s)),
+        };
         let held = [
             ("streams", streams),
-            ("requests per second", load.rate_per_s().zip(self.rate_limit_per_s())),
+            ("requests per second", requests_per_s),
             ("output tokens per second", tokens_per_s.zip(limits.map(|limits| limits.tokens_per_s))),
         ];
         let mut held = held.into_iter().filter_map(|(what, figures)| Some((what, figures?)));
@@ -204,6 +224,13 @@ impl Level {
         }
     }
 
+    /// In every measure of the load.
+    fn is_lighter(&self, than: &Level) -> bool {
+        self.streams <= than.streams
+            && self.tokens_per_s <= than.tokens_per_s
+            && self.requests_per_s <= than.requests_per_s
+    }
+
     pub fn is_sound(&self) -> bool {
         self.failed == 0
             && !self.itl_error_ms.is_empty()
@@ -221,6 +248,7 @@ mod tests {
     use crate::load::{Spacing, Stop};
     use crate::record::TokenCount;
     use crate::server_side::ServerTimes;
+    use crate::summary::RequestCounts;
     use crate::worker::Worker;
 
     const MS: u64 = 1_000_000;
@@ -250,7 +278,8 @@ mod tests {
 
     fn calibration(levels: Vec<Level>) -> Calibration {
         let (tollgate, taken, machine) = ("0".into(), "t".into(), "m".into());
-        Calibration { tollgate, taken, machine, apart: true, open_files: None, levels, paces: Vec::new() }
+        let (not_tried, paces) = (Vec::new(), Vec::new());
+        Calibration { tollgate, taken, machine, apart: true, open_files: None, levels, not_tried, paces }
     }
 
     #[test]
@@ -278,6 +307,31 @@ mod tests {
         ]);
         let limits = calibration.limits().unwrap();
         assert_eq!((limits.streams, limits.tokens_per_s), (256, 25_000.0));
+    }
+
+    #[test]
+    fn levels_beyond_a_lighter_one_that_was_distorted_do_not_count() {
+        let limits = |levels| calibration(levels).limits().unwrap();
+        let beyond = limits(vec![level(32, 0.1, 3000.0), level(256, 1.5, 2.5e4), level(1024, 0.1, 9e4)]);
+        assert_eq!((beyond.streams, beyond.tokens_per_s), (32, 3000.0));
+        // Too many tokens say nothing about many requests with few of them.
+        let short = Level { requests_per_s: 4000.0, ..level(256, 0.1, 8e3) };
+        let many_tokens = Level { requests_per_s: 370.0, ..level(256, 1.5, 5e4) };
+        let short = limits(vec![level(256, 0.1, 2.5e4), many_tokens, short]);
+        assert_eq!((short.streams, short.tokens_per_s, short.requests_per_s), (256, 2.5e4, 4000.0));
+    }
+
+    #[test]
+    fn users_who_ask_more_often_than_was_tried_are_told() {
+        let calibration = calibration(vec![Level { requests_per_s: 4000.0, ..level(256, 0.1, 2e4) }]);
+        let doubt = |succeeded| {
+            let requests = RequestCounts { sent: succeeded, succeeded, ..RequestCounts::default() };
+            let summary = Summary { window_s: 1.0, output_tokens: succeeded, requests, ..Summary::default() };
+            calibration.doubt(&Load::closed(256, Stop::Requests(succeeded as u32)), &summary)
+        };
+        assert_eq!(doubt(4000), None);
+        let beyond = doubt(12_800).unwrap();
+        assert!(beyond.starts_with("12800 requests per second are more than the 4000 up to"), "{beyond}");
     }
 
     #[test]

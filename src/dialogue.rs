@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::fingerprint::fingerprint;
+use crate::fingerprint::fingerprint_of_all;
 use crate::workload::{Message, Prompt};
 
-/// Those of a file. What a scenario's hash is taken of names them and does not hold them.
+/// Those of a file. What a scenario's hash is taken of has their fingerprint and does not hold them.
 #[derive(Clone, Debug, Serialize)]
 pub struct Dialogues {
     pub file: String,
@@ -41,10 +41,9 @@ pub struct Question {
 
 impl Dialogues {
     pub fn new(file: &str, dialogues: Vec<Vec<Turn>>) -> Dialogues {
-        let told = serde_json::to_string(&dialogues).expect("texts are always JSON");
         Dialogues {
             file: file.to_owned(),
-            fingerprint: fingerprint(&told),
+            fingerprint: fingerprint_of_all(&dialogues),
             turns: u32::MAX,
             dialogues: dialogues.into(),
         }

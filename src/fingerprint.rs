@@ -1,8 +1,49 @@
-//! A text's fingerprint: two of them are alike when the texts are.
+//! A fingerprint: two of them are alike when what they were taken of is.
 
+use std::io::{self, Write};
+
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-/// 16 hexadecimal digits.
+/// Of a text, in 16 hexadecimal digits.
 pub fn fingerprint(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    digits(Sha256::new_with_prefix(text))
+}
+
+/// Of one thing after another, none of which is held as text.
+pub fn fingerprint_of_all<T: Serialize>(items: &[T]) -> String {
+    let mut hash = Hash(Sha256::new());
+    for item in items {
+        serde_json::to_writer(&mut hash, item).expect("plain data is always JSON");
+        hash.0.update("\n");
+    }
+    digits(hash.0)
+}
+
+struct Hash(Sha256);
+
+impl Write for Hash {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn digits(hash: Sha256) -> String {
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn things_have_the_fingerprint_of_their_lines() {
+        assert_eq!(fingerprint_of_all(&[vec![1, 2], vec![]]), fingerprint("[1,2]\n[]\n"));
+        assert_ne!(fingerprint_of_all(&[vec!["a"]]), fingerprint_of_all(&[vec!["a"], vec![]]));
+    }
 }

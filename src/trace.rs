@@ -5,7 +5,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::fingerprint::fingerprint;
+use crate::fingerprint::fingerprint_of_all;
 use crate::record::Nanos;
 
 /// How many tokens a block of a traced prompt has: Mooncake's.
@@ -41,15 +41,20 @@ impl Trace {
         requests.sort_by_key(|request| request.at_ns);
         let begin_ns = requests.first().map_or(0, |request| request.at_ns);
         requests.iter_mut().for_each(|request| request.at_ns -= begin_ns);
-        let told = serde_json::to_string(&requests).expect("numbers are always JSON");
         let last_s = requests.last().map_or(0.0, |request| request.at_ns as f64 / 1e9);
         let gaps = requests.len().saturating_sub(1) as f64;
         Trace {
             file: file.to_owned(),
-            fingerprint: fingerprint(&told),
+            fingerprint: fingerprint_of_all(&requests),
             requests_per_s: if last_s > 0.0 { gaps / last_s } else { 0.0 },
             requests: requests.into(),
         }
+    }
+
+    /// The same with prompts of one length.
+    pub fn with_input_tokens(&self, input_tokens: u32) -> Trace {
+        let requests = self.requests.iter().cloned();
+        Trace::new(&self.file, requests.map(|request| TracedRequest { input_tokens, ..request }).collect())
     }
 
     pub fn requests(&self) -> &[TracedRequest] {

@@ -48,6 +48,13 @@ impl Asked<'_> {
         self.load.worker.is_some()
     }
 
+    /// With the name that the session's report tells: of none that could not be created.
+    fn log(&self) -> (Result<Option<RecordLog>, StoreError>, Option<String>) {
+        let log = self.records.as_ref().map(RecordFile::append).transpose();
+        let name = self.records.as_ref().filter(|_| log.is_ok()).map(RecordFile::name);
+        (log, name)
+    }
+
     fn dealt(&self, deck: Deck) -> Deck {
         match self.load.deal() {
             Some(deal) => deck.dealt(deal),
@@ -170,6 +177,7 @@ impl<'a> Sitting<'a> {
         listen: &'a dyn Fn(Event),
         cancel: &'a Cancel,
     ) -> Sitting<'a> {
+        let (log, records) = asked.log();
         Sitting {
             asked,
             which,
@@ -178,12 +186,9 @@ impl<'a> Sitting<'a> {
             deck: asked.dealt(Deck::measured(asked.workload, &asked.salt(), which.number)),
             client: launched.client(asked.run.request_timeout).map_err(Trouble::from),
             witness: Witness::default(),
-            log: asked.records.as_ref().map(RecordFile::append).transpose(),
+            log,
             hear: None,
-            session: Session {
-                records: asked.records.as_ref().map(RecordFile::name),
-                ..empty_session(which.number, launched)
-            },
+            session: Session { records, ..empty_session(which.number, launched) },
         }
     }
 
@@ -396,13 +401,16 @@ fn empty_session(number: u32, launched: &Launched) -> Session {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
     use crate::load::Stop;
+    use crate::record_file::Header;
+    use crate::report::Run;
     use crate::scenario::OnSuspected;
     use crate::workload::{Api, Prompts, Sampling, Synthetic};
 
-    #[test]
-    fn no_scenario_of_a_session_asks_what_another_has_asked() {
+    fn with_asked<T>(load_name: &str, records: Option<PathBuf>, look: impl FnOnce(&Asked) -> T) -> T {
         let workload = Workload {
             api: Api::Chat,
             stream: true,
@@ -412,28 +420,51 @@ mod tests {
             seed: 1,
             sampling: Sampling::default(),
         };
-        let load = Load::closed(1, Stop::Requests(1));
         let run = RunPlan {
-            warmup: std::time::Duration::ZERO,
+            warmup: Duration::ZERO,
             rounds: 1,
             sessions: 1,
-            request_timeout: std::time::Duration::from_secs(1),
+            request_timeout: Duration::from_secs(1),
             on_suspected: OnSuspected::Warn,
-            records: false,
+            records: records.is_some(),
         };
+        let scenario = ScenarioId { file: "chat".into(), load: load_name.into(), target: "vllm".into() };
+        let run_of_records =
+            Run { id: "r".into(), started: "s".into(), tollgate: "0".into(), root: None, worker: None };
+        let header = Header {
+            run: run_of_records,
+            scenario: scenario.clone(),
+            scenario_hash: None,
+            clock: clock::origin(),
+        };
+        look(&Asked {
+            scenario: &scenario,
+            workload: &workload,
+            load: &Load::closed(1, Stop::Requests(1)),
+            run: &run,
+            salt: "",
+            records: records.map(|path| RecordFile { path, header }),
+            begin_ns: None,
+        })
+    }
+
+    #[test]
+    fn no_scenario_of_a_session_asks_what_another_has_asked() {
         let first_prompt = |load_name: &str| {
-            let scenario = ScenarioId { file: "chat".into(), load: load_name.into(), target: "vllm".into() };
-            let asked = Asked {
-                scenario: &scenario,
-                workload: &workload,
-                load: &load,
-                run: &run,
-                salt: "",
-                records: None,
-                begin_ns: None,
-            };
-            Deck::measured(&workload, &asked.salt(), 1).draw().prompt
+            with_asked(load_name, None, |asked| {
+                Deck::measured(asked.workload, &asked.salt(), 1).draw().prompt
+            })
         };
         assert_ne!(first_prompt("users-4"), first_prompt("users-16"));
+    }
+
+    #[test]
+    fn records_that_could_not_be_begun_are_not_told_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = |path: &str| with_asked("users-4", Some(folder.path().join(path)), |asked| asked.log());
+        let (log, name) = told("a.records");
+        assert_eq!((log.is_ok(), name.as_deref()), (true, Some("a.records")));
+        let (log, name) = told("missing/a.records");
+        assert_eq!((log.is_err(), name), (true, None));
     }
 }

@@ -7,22 +7,23 @@ use anyhow::{Context, bail};
 use jiff::Timestamp;
 
 use crate::campaign::{Asked, Held, Which, hold};
+use crate::cli::FAILED;
 use crate::cli::load_flags::LoadFlags;
 use crate::cli::run_flags::RunFlags;
 use crate::cli::workload_args::WorkloadArgs;
 use crate::clock;
 use crate::engine::EngineChoice;
 use crate::event::Event;
-use crate::harness::{ProgressLine, cancel_on_interrupt, this_run};
+use crate::harness::{INTERRUPTED, ProgressLine, cancel_on_interrupt, this_run};
 use crate::launch::{Launched, Launcher};
 use crate::load::Load;
 use crate::measure::{Access, Address, AddressError, Cancel};
 use crate::record::Nanos;
 use crate::record_file::Header;
 use crate::report::{self, Report, Run, metrics};
-use crate::scenario::{RunPlan, ScenarioId, hash_of};
+use crate::scenario::{RunPlan, ScenarioId, hash_of, header_twice};
 use crate::secret::Secret;
-use crate::store::{self, RECORDS, RecordFile, StoreError};
+use crate::store::{self, RecordFile, StoreError};
 use crate::target::{Endpoint, HttpVersion, Place, ProofPlan, TargetSpec};
 use crate::verdict::{Verdict, load_not_driven};
 use crate::worker::Worker;
@@ -73,25 +74,24 @@ pub struct Args {
     start_at: Option<Timestamp>,
 }
 
-/// Exit code of an engine or client failure.
-const FAILED: u8 = 4;
-
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let cancel = Cancel::new();
     cancel_on_interrupt(&cancel);
     let run = args.run();
-    let work = args.work()?;
+    let (work, target) = (args.work()?, args.target()?);
+    if let Some(path) = &args.json {
+        store::check_writable(path)?;
+    }
     let progress = ProgressLine::default();
     let listen = |event: Event| progress.show(event);
     let launcher = Launcher::new(&run.id, PathBuf::from("."), &cancel, &listen);
-    let target = args.target();
     let launched = launcher.check(&target, &[]).and_then(|()| launcher.launch(&target));
     progress.clear();
     let launched = match launched {
         Ok(launched) => launched,
         Err(error) => {
             eprintln!("error: {error}");
-            return Ok(ExitCode::from(FAILED));
+            return Ok(not_whole(&cancel));
         }
     };
     let records = args.record_file(&run, &work)?;
@@ -108,7 +108,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     eprintln!("error: {}", report.reason);
-    Ok(ExitCode::from(FAILED))
+    Ok(not_whole(&cancel))
+}
+
+/// Exit code of a load that was not driven to its end.
+fn not_whole(cancel: &Cancel) -> ExitCode {
+    ExitCode::from(if cancel.is_cancelled() { INTERRUPTED } else { FAILED })
 }
 
 fn base_url(text: &str) -> Result<String, AddressError> {
@@ -200,8 +205,11 @@ fn bench(
 }
 
 impl Args {
-    fn target(&self) -> TargetSpec {
-        TargetSpec {
+    fn target(&self) -> anyhow::Result<TargetSpec> {
+        if let Some(name) = header_twice(self.headers.iter().map(|(name, _)| name.as_str())) {
+            bail!("--header `{name}` is there twice: give it once; the case of its name makes no difference");
+        }
+        Ok(TargetSpec {
             name: "endpoint".into(),
             engine: self.engine,
             model: self.model.clone(),
@@ -214,7 +222,7 @@ impl Args {
             }),
             proof: ProofPlan::default(),
             unavailable: None,
-        }
+        })
     }
 
     fn plan(&self) -> RunPlan {
@@ -235,7 +243,7 @@ impl Args {
 
     fn work(&self) -> anyhow::Result<Work> {
         let (whole, plan) = (self.load.load().context("--ramp")?, self.plan());
-        let workload = self.workload.workload(self.load.trace());
+        let workload = self.workload.workload(self.load.trace())?;
         if let (Some(trace), Some(asked)) = (self.load.trace(), whole.stop.requests())
             && asked as usize > trace.requests().len()
         {
@@ -257,7 +265,7 @@ impl Args {
         let scenario_hash = Some(work.hash.clone());
         let header =
             Header { run: run.clone(), scenario: self.scenario(), scenario_hash, clock: clock::origin() };
-        RecordFile::replacing(report.with_extension(RECORDS), header).map(Some)
+        RecordFile::replacing(store::records_beside(report), header).map(Some)
     }
 
     fn scenario(&self) -> ScenarioId {

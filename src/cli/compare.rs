@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::bail;
+
 use crate::cli::sweep;
 use crate::cli::sweep_flags::SweepFlags;
 use crate::comparison::{self, BadWish, NotComparable, Wishes};
@@ -57,6 +59,9 @@ fn costs(text: &str) -> Result<Values, BadWish> {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    if args.json.is_some() && args.json == args.sweep_json {
+        bail!("--json and --sweep-json name the same file, and only the last one would stay in it");
+    }
     let mut reports = Vec::new();
     for path in &args.reports {
         reports.push((path.display().to_string(), store::read_any_report(path)?));
@@ -65,6 +70,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if args.swept.is_given() {
         let planned = args.swept.plan()?;
         check(&reports, planned.unmeasured(), &wishes)?;
+        for path in args.sweep_json.iter().chain(&args.json) {
+            store::check_writable(path)?;
+        }
         let save =
             |sweep: &Sweep| args.sweep_json.as_ref().map_or(Ok(()), |path| store::write_report(path, sweep));
         let sweep = planned.measure(&save)?;

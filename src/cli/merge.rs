@@ -1,13 +1,14 @@
 //! `tollgate merge`: what several workers measured, as one report.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
+use crate::cli::FAILED;
 use crate::report::merge::{Part, merge};
 use crate::report::metrics;
-use crate::store::{self, RECORDS, merge_records};
+use crate::store::{self, merge_records};
 
 /// Put the reports of the workers of one load together.
 #[derive(Debug, clap::Args)]
@@ -20,9 +21,6 @@ pub struct Args {
     output: Option<PathBuf>,
 }
 
-/// Exit code where a worker's engine or client had failed.
-const FAILED: u8 = 4;
-
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut parts = Vec::new();
     for path in &args.reports {
@@ -32,12 +30,15 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(output) = &args.output {
         let kept: Vec<PathBuf> =
             args.reports.iter().zip(&parts).filter_map(|(path, part)| records(path, part)).collect();
-        if !kept.is_empty() {
-            let to = output.with_extension(RECORDS);
-            let warnings = merge_records(&kept, &to).context("the records were not put together")?;
-            report.warnings.extend(warnings);
-            report.sessions[0].records = to.file_name().map(|name| name.to_string_lossy().into_owned());
+        let to = store::records_beside(output);
+        let is_read = |path: &Path| args.reports.iter().chain(&kept).any(|read| is_same(read, path));
+        if is_read(output) || is_read(&to) {
+            bail!("--output {} would overwrite what a worker measured: name another file", output.display());
         }
+        let merged = merge_records(&kept, &to);
+        report.warnings.extend(merged.warnings);
+        let name = to.file_name().filter(|_| merged.are_kept);
+        report.sessions[0].records = name.map(|name| name.to_string_lossy().into_owned());
         store::write_report(output, &report).context("the report was not written")?;
     }
     println!("{}", metrics::metrics(&report));
@@ -51,8 +52,13 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(FAILED))
 }
 
+fn is_same(one: &Path, other: &Path) -> bool {
+    let resolved = one.canonicalize().ok().zip(other.canonicalize().ok());
+    one == other || resolved.is_some_and(|(one, other)| one == other)
+}
+
 /// Beside the report that tells of them.
-fn records(report: &std::path::Path, part: &Part) -> Option<PathBuf> {
+fn records(report: &Path, part: &Part) -> Option<PathBuf> {
     let name = part.report.sessions.first()?.records.as_ref()?;
     Some(report.with_file_name(name))
 }

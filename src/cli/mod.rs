@@ -29,6 +29,8 @@ use crate::launch;
 
 /// Exit code of a wrong flag or file.
 const USAGE: u8 = 2;
+/// Exit code of an engine or client failure.
+const FAILED: u8 = 4;
 
 /// Performance regression tests for LLM serving engines.
 #[derive(Debug, Parser)]

@@ -2,8 +2,10 @@
 
 use std::fs;
 
+use anyhow::anyhow;
+
 use crate::dialogue::Dialogues;
-use crate::scenario::{SuiteErrors, read_dialogues, read_trace};
+use crate::scenario::{Excerpt, SuiteErrors, read_dialogues, read_trace};
 use crate::trace::Trace;
 
 /// Of a trace.
@@ -12,8 +14,9 @@ pub fn trace(path: &str) -> Result<Trace, String> {
 }
 
 /// Of conversations.
-pub fn dialogues(path: &str) -> Result<Dialogues, String> {
-    read_dialogues(path, &text(path)?, usize::MAX).map_err(|error| error.plain())
+pub fn dialogues(path: &str, excerpt: &Excerpt) -> anyhow::Result<Dialogues> {
+    let text = text(path).map_err(anyhow::Error::msg)?;
+    read_dialogues(path, &text, excerpt).map_err(|error| anyhow!(error.plain()))
 }
 
 fn text(path: &str) -> Result<String, String> {

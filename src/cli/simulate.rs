@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
+use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::Deserialize;
 use thiserror::Error;
 use toml::{Table, Value};
@@ -36,6 +37,9 @@ pub struct Args {
     /// A setting of the engine, as in `decode_scale=1.08` or `faults.error_rate=0.01`.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parse_setting)]
     settings: Vec<Setting>,
+    /// End with the process that started this one, whichever way that ends.
+    #[arg(long, hide = true)]
+    with_parent: bool,
 }
 
 /// One key of [`SimulatorSettings`] with a value of the key's type.
@@ -58,6 +62,9 @@ enum SettingError {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if args.list_profiles {
         return list_profiles();
+    }
+    if args.with_parent {
+        set_parent_process_death_signal(Some(Signal::KILL)).context("asking to be ended")?;
     }
     let settings = settings(args.profile, args.settings).context("reading the settings")?;
     let version = settings.version.clone();

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use clap::ArgGroup;
 
-use crate::cli::compare;
 use crate::cli::sweep_flags::SweepFlags;
+use crate::cli::{FAILED, compare};
 use crate::comparison::Wishes;
+use crate::harness::INTERRUPTED;
 use crate::report::sweep::{Sweep, SweptTarget};
 use crate::report::sweep_table;
 use crate::store;
@@ -23,14 +24,11 @@ pub struct Args {
     json: Option<PathBuf>,
 }
 
-/// Exit code of an engine or client failure.
-const FAILED: u8 = 4;
-/// Exit code of a sweep that was cut off by Ctrl-C.
-const INTERRUPTED: u8 = 130;
-
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let save = |sweep: &Sweep| args.json.as_ref().map_or(Ok(()), |path| store::write_report(path, sweep));
-    let sweep = args.swept.plan()?.measure(&save)?;
+    let planned = args.swept.plan()?;
+    args.json.as_deref().map_or(Ok(()), store::check_writable)?;
+    let sweep = planned.measure(&save)?;
     println!("{}", sweep_table::sweep(&sweep));
     if let Some(comparison) = compare::of_sweep(&sweep, &Wishes::default()) {
         println!("\n{}", sweep_table::comparison(&comparison));

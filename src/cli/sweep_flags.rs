@@ -24,7 +24,7 @@ use crate::target::{Endpoint, HttpVersion, Place, ProofPlan, TargetSpec};
 use crate::workload::Workload;
 
 /// Those that say how go with those that say what.
-const HOW: [&str; 22] = [
+const HOW: [&str; 25] = [
     "concurrency",
     "rates",
     "arrival",
@@ -42,6 +42,9 @@ const HOW: [&str; 22] = [
     "input_tokens",
     "prompt",
     "sharegpt",
+    "conversations",
+    "max_input_tokens",
+    "max_total_tokens",
     "turns",
     "api",
     "no_stream",
@@ -167,7 +170,7 @@ impl SweepFlags {
     fn ladder(&self, suite: Option<&Suite>) -> anyhow::Result<Ladder> {
         let workload = match (&self.scenario, suite) {
             (Some(file), Some(suite)) => workload_of(file, suite)?,
-            _ => self.workload.workload(None),
+            _ => self.workload.workload(None)?,
         };
         if !self.rates.is_empty() && workload.needs_users() {
             bail!(

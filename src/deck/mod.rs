@@ -2,8 +2,6 @@
 
 mod words;
 
-use std::collections::VecDeque;
-
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64;
@@ -18,7 +16,7 @@ use words::WORDS;
 
 /// An endless, deterministic stream of prompts: the same seed, salt and session give the same ones in every process and
 /// on every machine. A session's rounds draw from one deck in turn, so that no round repeats a prompt that the engine
-/// has already cached.
+/// has already cached. A prompt follows from its place alone, so that whoever draws some of them needs none of the others.
 ///
 /// **Synthetic** prompts have exactly `input_tokens` common words. The first `shared_prefix` of them are the same in
 /// every prompt of the workload (they follow from seed and salt), the rest is drawn anew for each.
@@ -33,41 +31,35 @@ use words::WORDS;
 /// has words of its own, the same wherever it occurs in a round and others in every other round.
 #[derive(Clone, Debug)]
 pub struct Deck {
-    rng: Pcg64,
+    /// Of purpose, seed, salt and session.
+    lots: Lots,
     source: Source,
     /// How many tokens an answer shall have, where the prompts don't say it.
     output_tokens: Option<u32>,
     /// Identifies this deck within the unique lines.
     tag: u32,
-    drawn: u32,
+    /// Of the next prompt; a trace's count from the round's beginning.
+    place: u32,
     /// Which ones are drawn, where other workers draw the rest.
     deal: Option<Deal>,
-    /// What else is drawn for a round comes from here: purpose, seed and session.
-    lots: [String; 3],
-    salt: String,
+    /// What else is drawn for a round comes from here: of purpose, seed and session.
+    rhythm: Lots,
     rounds: u32,
 }
 
 #[derive(Clone, Debug)]
 enum Source {
-    Synthetic {
-        shared: Vec<&'static str>,
-        input_tokens: u32,
-        turns: u32,
-    },
-    List {
-        prompts: Vec<Prompt>,
-        order: VecDeque<u32>,
-    },
-    Dialogues {
-        dialogues: Dialogues,
-        order: VecDeque<u32>,
-    },
-    /// With the place of the next request since the round's beginning.
-    Trace {
-        trace: Trace,
-        next: usize,
-    },
+    Synthetic { shared: Vec<&'static str>, input_tokens: u32, turns: u32 },
+    List { prompts: Vec<Prompt>, order: Order },
+    Dialogues { dialogues: Dialogues, order: Order },
+    Trace(Trace),
+}
+
+/// In which a list runs through; every pass has another one.
+#[derive(Clone, Debug, Default)]
+struct Order {
+    pass: Option<u32>,
+    shuffled: Vec<u32>,
 }
 
 impl Deck {
@@ -82,20 +74,26 @@ impl Deck {
     }
 
     fn new(workload: &Workload, purpose: &str, salt: &str, session: u32) -> Deck {
-        let mut rng = rng_of(&[purpose, &workload.seed.to_string(), salt, &session.to_string()]);
+        let (seed, session) = (workload.seed.to_string(), session.to_string());
         let source = match &workload.prompts {
             Prompts::Synthetic(synthetic) => Source::synthetic(*synthetic, workload.seed, salt),
-            Prompts::List(prompts) => {
-                Source::List { prompts: prompts.clone(), order: shuffled(prompts.len(), &mut rng) }
-            }
+            Prompts::List(prompts) => Source::List { prompts: prompts.clone(), order: Order::default() },
             Prompts::Dialogues(dialogues) => {
-                Source::Dialogues { dialogues: dialogues.clone(), order: shuffled(dialogues.len(), &mut rng) }
+                Source::Dialogues { dialogues: dialogues.clone(), order: Order::default() }
             }
-            Prompts::Trace(trace) => Source::Trace { trace: trace.clone(), next: 0 },
+            Prompts::Trace(trace) => Source::Trace(trace.clone()),
         };
-        let lots = [purpose.to_owned(), workload.seed.to_string(), session.to_string()];
-        let (tag, salt, output_tokens) = (rng.random(), salt.to_owned(), workload.output_tokens);
-        Deck { tag, rng, source, output_tokens, drawn: 0, deal: None, lots, salt, rounds: 0 }
+        let lots = Lots::of(&[purpose, &seed, salt, &session]);
+        Deck {
+            tag: lots.and(&["tag"]).rng().random(),
+            lots,
+            source,
+            output_tokens: workload.output_tokens,
+            place: 0,
+            deal: None,
+            rhythm: Lots::of(&["round", purpose, &seed, &session]),
+            rounds: 0,
+        }
     }
 
     /// Draws only what is this worker's.
@@ -107,44 +105,42 @@ impl Deck {
     /// the salt, so that every run's rounds come in the same rhythm: one thing less in which two of them differ.
     pub fn begin_round(&mut self) -> Pcg64 {
         self.rounds += 1;
-        if let Source::Trace { next, .. } = &mut self.source {
-            (*next, self.drawn) = (0, 0);
+        if let Source::Trace(_) = self.source {
+            self.place = 0;
         }
-        let [purpose, seed, session] = &self.lots;
-        rng_of(&["round", purpose, seed, session, &self.rounds.to_string()])
+        self.rhythm.and(&[&self.rounds.to_string()]).rng()
     }
 
     pub fn draw(&mut self) -> Question {
-        while self.deal.is_some_and(|deal| !deal.has(self.drawn)) {
-            self.next();
-        }
-        self.next()
+        let is_own = |place: &u32| self.deal.is_none_or(|deal| deal.has(*place));
+        let place = (self.place..).find(is_own).expect("no worker has nothing to do");
+        self.place = place + 1;
+        self.at(place)
     }
 
-    fn next(&mut self) -> Question {
-        self.drawn += 1;
-        let Deck { rng, source, output_tokens, tag, drawn, .. } = self;
-        let line = || format!("Reference {tag:08x}-{drawn}.\n");
+    fn at(&mut self, place: u32) -> Question {
+        let Deck { lots, source, output_tokens, tag, .. } = self;
+        let line = || format!("Reference {tag:08x}-{}.\n", place + 1);
         match source {
             Source::Synthetic { shared, input_tokens, turns } => {
-                generated(shared, *input_tokens, output_tokens.unwrap_or(1), *turns, rng)
+                let mut rng = lots.and(&["prompt", &place.to_string()]).rng();
+                generated(shared, *input_tokens, output_tokens.unwrap_or(1), *turns, &mut rng)
             }
             Source::List { prompts, order } => {
-                let next = draw_place(order, prompts.len(), rng).and_then(|at| prompts.get(at));
-                let prompt = next.cloned().unwrap_or_else(|| Prompt::Text(String::new()));
+                let listed = order.at(place, prompts.len(), lots).and_then(|at| prompts.get(at));
+                let prompt = listed.cloned().unwrap_or_else(|| Prompt::Text(String::new()));
                 Question::single(with_line(prompt, &line()), output_tokens.unwrap_or(1))
             }
             Source::Dialogues { dialogues, order } => {
-                let next = draw_place(order, dialogues.len(), rng).and_then(|at| dialogues.turns_of(at));
-                told(next.unwrap_or_default(), &line(), *output_tokens)
+                let turns = order.at(place, dialogues.len(), lots).and_then(|at| dialogues.turns_of(at));
+                told(turns.unwrap_or_default(), &line(), *output_tokens)
             }
-            Source::Trace { trace, next } => {
+            Source::Trace(trace) => {
                 let requests = trace.requests();
-                let (pass, place) = (*next / requests.len().max(1), *next % requests.len().max(1));
-                *next += 1;
-                let Some(request) = requests.get(place) else { return nothing() };
-                let lots = [&self.salt, &self.lots.join(" "), &format!("{} {pass}", self.rounds)];
-                let prompt = Prompt::Text(of_blocks(request, lots.map(String::as_str), rng));
+                let (pass, at) = pass_and_place(place, requests.len());
+                let Some(request) = requests.get(at) else { return nothing() };
+                let of_pass = lots.and(&["pass", &self.rounds.to_string(), &pass.to_string()]);
+                let prompt = Prompt::Text(of_blocks(request, at, &of_pass));
                 Question::single(prompt, output_tokens.unwrap_or(request.output_tokens))
             }
         }
@@ -187,12 +183,23 @@ fn nothing() -> Question {
     Question::single(Prompt::Text(String::new()), 1)
 }
 
-/// The next place in a shuffled order, shuffled anew when it has run through.
-fn draw_place(order: &mut VecDeque<u32>, len: usize, rng: &mut Pcg64) -> Option<usize> {
-    if order.is_empty() {
-        *order = shuffled(len, rng);
+impl Order {
+    /// Which of so many comes at a place of the deck.
+    fn at(&mut self, place: u32, len: usize, lots: &Lots) -> Option<usize> {
+        let (pass, at) = pass_and_place(place, len);
+        if self.pass != Some(pass) {
+            self.pass = Some(pass);
+            self.shuffled = (0..len as u32).collect();
+            self.shuffled.shuffle(&mut lots.and(&["order", &pass.to_string()]).rng());
+        }
+        self.shuffled.get(at).map(|at| *at as usize)
     }
-    order.pop_front().map(|at| at as usize)
+}
+
+/// How often a list has run through before a place, and where that is in it.
+fn pass_and_place(place: u32, len: usize) -> (u32, usize) {
+    let len = len.max(1);
+    ((place as usize / len) as u32, place as usize % len)
 }
 
 /// Some words, and as many others as make up the length.
@@ -203,22 +210,21 @@ fn with_words(shared: &[&'static str], tokens: u32, rng: &mut Pcg64) -> String {
 }
 
 /// A traced request's prompt: its blocks as far as they reach, then words of its own.
-fn of_blocks(request: &TracedRequest, lots: [&str; 3], rng: &mut Pcg64) -> String {
+fn of_blocks(request: &TracedRequest, at: usize, of_pass: &Lots) -> String {
     let mut words = Vec::with_capacity(request.input_tokens as usize);
     for block in &request.blocks {
         let left = request.input_tokens - words.len() as u32;
-        let [salt, session, round] = lots;
-        let mut rng = rng_of(&["block", salt, session, round, &block.to_string()]);
+        let mut rng = of_pass.and(&["block", &block.to_string()]).rng();
         words.extend((0..BLOCK_TOKENS.min(left)).map(|_| random_word(&mut rng)));
     }
-    with_words(&words, request.input_tokens, rng)
+    with_words(&words, request.input_tokens, &mut of_pass.and(&["prompt", &at.to_string()]).rng())
 }
 
 impl Source {
     fn synthetic(synthetic: Synthetic, seed: u64, salt: &str) -> Source {
         let share = synthetic.shared_prefix.clamp(0.0, 1.0);
         let shared = (f64::from(synthetic.input_tokens) * share).round() as u32;
-        let mut rng = rng_of(&["shared prefix", &seed.to_string(), salt]);
+        let mut rng = Lots::of(&["shared prefix", &seed.to_string(), salt]).rng();
         Source::Synthetic {
             shared: (0..shared).map(|_| random_word(&mut rng)).collect(),
             input_tokens: synthetic.input_tokens,
@@ -227,24 +233,32 @@ impl Source {
     }
 }
 
-/// Every part ends with its length, so that no two lists of parts read the same.
-fn rng_of(parts: &[&str]) -> Pcg64 {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update(part.as_bytes());
-        hash.update((part.len() as u64).to_le_bytes());
+/// What generators of random numbers are made from: words, in their order.
+#[derive(Clone, Debug)]
+struct Lots(Sha256);
+
+impl Lots {
+    fn of(words: &[&str]) -> Lots {
+        Lots(Sha256::new()).and(words)
     }
-    Pcg64::from_seed(hash.finalize().into())
+
+    /// Every word ends with its length, so that no two lists of words read the same.
+    fn and(&self, words: &[&str]) -> Lots {
+        let mut hash = self.0.clone();
+        for word in words {
+            hash.update(word.as_bytes());
+            hash.update((word.len() as u64).to_le_bytes());
+        }
+        Lots(hash)
+    }
+
+    fn rng(self) -> Pcg64 {
+        Pcg64::from_seed(self.0.finalize().into())
+    }
 }
 
 fn random_word(rng: &mut Pcg64) -> &'static str {
     WORDS[rng.random_range(0..WORDS.len() as u32) as usize]
-}
-
-fn shuffled(len: usize, rng: &mut Pcg64) -> VecDeque<u32> {
-    let mut order: Vec<u32> = (0..len as u32).collect();
-    order.shuffle(rng);
-    order.into()
 }
 
 /// Caches match from the first token on, so the line goes before everything else.

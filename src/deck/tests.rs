@@ -41,7 +41,7 @@ fn a_seed_stands_for_these_prompts_for_ever() {
     let mut deck = Deck::measured(&synthetic(6, 0.5), "salt", 0);
     assert_eq!(
         draw(&mut deck, 2),
-        ["question might floor bed form hot", "question might floor rate men high"]
+        ["question might floor to writer some", "question might floor server angle wine"]
     );
 }
 
@@ -156,6 +156,16 @@ fn a_traces_prompts_are_as_long_and_as_alike_as_it_says() {
     assert_eq!(words, [1100, 1200, 600, 3]);
     assert!((1024..1030).contains(&words_in_common(&texts[0], &texts[1])));
     assert!(words_in_common(&texts[0], &texts[2]) < 6);
+}
+
+#[test]
+fn a_prompt_does_not_depend_on_those_before_it() {
+    let second = |first_tokens| {
+        let mut deck = Deck::measured(&traced(&[(first_tokens, &[]), (9, &[])]), "", 0);
+        deck.begin_round();
+        draw(&mut deck, 2).remove(1)
+    };
+    assert_eq!(second(3), second(700));
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub use signals::cancel_on_interrupt;
 /// Exit code of a suite whose files are wrong, the same as of a wrong flag.
 const USAGE: u8 = 2;
 /// Exit code after Ctrl-C, as shells have it: 128 + SIGINT.
-const INTERRUPTED: u8 = 130;
+pub const INTERRUPTED: u8 = 130;
 
 /// What [`main!`](crate::main) knows about the crate it stands in.
 pub struct Crate {

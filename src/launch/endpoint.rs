@@ -21,6 +21,7 @@ impl Launcher<'_> {
             ca_file: endpoint.ca_file.clone(),
             url: url.clone(),
             http_version: target.http_version,
+            is_in_this_process: false,
         };
         let engine = match target.engine.kind() {
             Some(kind) => kind,

@@ -21,8 +21,9 @@ impl Launcher<'_> {
     ) -> Result<Launched, LaunchError> {
         let any_port = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
         let simulator = Simulator::start(settings.clone(), start.into(), any_port).map_err(failed)?;
-        let address =
-            address(target, EngineKind::SIMULATOR, Access::to(format!("http://{}", simulator.addr())));
+        let access =
+            Access { is_in_this_process: true, ..Access::to(format!("http://{}", simulator.addr())) };
+        let address = address(target, EngineKind::SIMULATOR, access);
         self.await_health(&address, START_TIMEOUT, || Ok(()))?;
         let environment = Environment {
             name: "simulator".into(),

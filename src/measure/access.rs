@@ -23,6 +23,8 @@ pub struct Access {
     /// The certificates, as PEM, of the authorities that may vouch for the server, if not those that the system trusts.
     pub ca_file: Option<PathBuf>,
     pub http_version: HttpVersion,
+    /// Whether both ends of a connection count against this process's limit on open files.
+    pub is_in_this_process: bool,
 }
 
 /// The value is not shown: it may be a secret.

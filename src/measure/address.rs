@@ -23,6 +23,8 @@ pub struct Address {
     port: u16,
     /// The path before `/v1`, usually empty.
     prefix: String,
+    /// What goes behind every route, such as `api-version=2026-01-01`; usually empty.
+    query: String,
     /// As in a request's `Host` header.
     authority: String,
     http_version: HttpVersion,
@@ -49,6 +51,7 @@ pub enum AddressError {
 struct NoProtocol;
 
 impl Address {
+    /// Takes a base URL with or without a trailing `/v1`, and with or without a query.
     pub fn of(access: &Access) -> Result<Address, AddressError> {
         let Access { url, ca_file, http_version, .. } = access;
         let wrong = |why: String| AddressError::Url { found: url.clone(), why };
@@ -70,6 +73,7 @@ impl Address {
         let path = uri.path().trim_end_matches('/');
         Ok(Address {
             prefix: path.strip_suffix("/v1").unwrap_or(path).to_owned(),
+            query: uri.query().unwrap_or_default().to_owned(),
             authority: authority.to_string(),
             http_version: *http_version,
             tls: secure.then(|| Tls::new(&host, access)).transpose()?,
@@ -96,12 +100,15 @@ impl Address {
 
     /// The request target of one of the engine's routes.
     pub fn target(&self, route: &str) -> String {
-        format!("{}{route}", self.prefix)
+        match self.query.as_str() {
+            "" => format!("{}{route}", self.prefix),
+            query => format!("{}{route}?{query}", self.prefix),
+        }
     }
 
     /// One of the engine's routes as a whole URL.
     pub fn url(&self, route: &str) -> String {
-        format!("{}://{}{}{route}", self.scheme(), self.authority, self.prefix)
+        format!("{}://{}{}", self.scheme(), self.authority, self.target(route))
     }
 
     pub fn is_loopback(&self) -> bool {
@@ -190,6 +197,18 @@ mod tests {
     fn a_gateways_path_is_kept_and_ports_have_defaults() {
         assert_eq!(parsed("https://h/llm/v1"), ("h".into(), 443, "/llm/v1/models".into()));
         assert_eq!(parsed("http://[::1]/"), ("::1".into(), 80, "/v1/models".into()));
+    }
+
+    #[test]
+    fn a_urls_query_goes_with_every_route() {
+        for url in
+            ["http://h/openai/v1?api-version=2026-01-01&x=1", "http://h/openai/?api-version=2026-01-01&x=1"]
+        {
+            let address = Address::of(&Access::to(url)).unwrap();
+            let target = "/openai/v1/models?api-version=2026-01-01&x=1";
+            assert_eq!(address.target("/v1/models"), target);
+            assert_eq!(address.url("/v1/models"), format!("http://h{target}"));
+        }
     }
 
     #[test]

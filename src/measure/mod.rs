@@ -45,7 +45,7 @@ use small_talk::SmallTalk;
 pub use access::{Access, AccessError};
 pub use address::{Address, AddressError};
 pub use cancel::Cancel;
-pub use files::{TooManyConnections, open_files};
+pub use files::{TooManyConnections, open_files, raise_open_files};
 pub use recognition::{Unrecognised, recognise};
 
 /// A client of one target, with its connections.
@@ -60,6 +60,8 @@ pub struct Client {
     /// Kept from round to round.
     connections: Vec<Option<Connection>>,
     rounds: u32,
+    /// Of a connection.
+    files_each: u32,
     /// When the next round begins, where that was agreed upon.
     begin_ns: Option<Nanos>,
 }
@@ -148,6 +150,7 @@ impl Client {
             model: settings.model,
             connections: Vec::new(),
             rounds: 0,
+            files_each: if settings.access.is_in_this_process { 2 } else { 1 },
             begin_ns: None,
         })
     }
@@ -271,7 +274,7 @@ impl Client {
         watch: Watch,
         records: &mut dyn RecordSink,
     ) -> Result<Round, ClientError> {
-        allow_connections(load.connections())?;
+        allow_connections(load.connections(), self.files_each)?;
         self.rounds += 1;
         let held = self.take_connections(load);
         let ask = Asking { workload, model: self.model.as_deref() };

@@ -21,7 +21,6 @@ struct Last {
 #[derive(Debug, Default)]
 pub struct Encoder {
     last: Last,
-    records: u64,
     /// Of the frame that is being written; kept for its memory.
     body: Vec<u8>,
 }
@@ -41,7 +40,6 @@ impl Encoder {
     }
 
     pub fn record(&mut self, record: &RequestRecord, out: &mut Vec<u8>) {
-        self.records += 1;
         let body = &mut self.body;
         let id = record.id.as_bytes();
         let shared = self.last.id.iter().zip(id).take_while(|(last, this)| last == this).count();
@@ -77,9 +75,9 @@ impl Encoder {
         self.frame(RECORD, out);
     }
 
-    /// Closes what this writer wrote.
-    pub fn end(&mut self, out: &mut Vec<u8>) {
-        put_number(&mut self.body, std::mem::take(&mut self.records));
+    /// Closes what one writer wrote: so many records.
+    pub fn end(&mut self, records: u64, out: &mut Vec<u8>) {
+        put_number(&mut self.body, records);
         self.frame(END, out);
     }
 
@@ -254,8 +252,9 @@ mod tests {
             expected.push(Frame::Part(part));
             expected.extend(variety().into_iter().map(|record| Frame::Record(Box::new(record))));
         }
-        encoder.end(&mut out);
-        expected.push(Frame::End { records: 2 * variety().len() as u64 });
+        let records = 2 * variety().len() as u64;
+        encoder.end(records, &mut out);
+        expected.push(Frame::End { records });
         assert_eq!(frames(&out).unwrap(), expected);
     }
 

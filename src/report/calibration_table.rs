@@ -1,6 +1,6 @@
 //! A calibration as a table.
 
-use crate::calibration::{Calibration, DISTORTION_MS, Level, OUT_OF_STEP_MS, Pace};
+use crate::calibration::{Calibration, DISTORTION_MS, Level, NotTried, OUT_OF_STEP_MS, Pace};
 use crate::distribution::Distribution;
 use crate::figures;
 use crate::report::columns::{Align, Columns};
@@ -26,6 +26,8 @@ pub fn calibration_table(calibration: &Calibration) -> String {
     let mut lines = columns.lines();
     lines.push("Errors and lateness: p50 / p99 in ms.".into());
     lines.extend(paces(calibration));
+    let not_tried = calibration.not_tried.iter();
+    lines.extend(not_tried.map(|NotTried { load, why }| format!("Not tried: {load}: {why}.")));
     lines.push(match calibration.limits() {
         Some(limits) if limits.streams > 0 => format!(
             "Exact (p99 of ITL's error within {DISTORTION_MS} ms) up to {} streams, {} tokens/s, {} requests/s of those tried.",
@@ -138,8 +140,17 @@ mod tests {
             apart: true,
             open_files: Some(20_000),
             levels,
+            not_tried: Vec::new(),
             paces,
         }
+    }
+
+    #[test]
+    fn a_level_that_the_machine_has_no_room_for_is_told() {
+        let level =
+            NotTried { load: "1024 streams".into(), why: "this process may open 256 files at most".into() };
+        let told = calibration_table(&Calibration { not_tried: vec![level], ..calibration(vec![], vec![]) });
+        assert!(told.contains("Not tried: 1024 streams: this process may open 256 files at most."), "{told}");
     }
 
     #[test]

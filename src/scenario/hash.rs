@@ -43,10 +43,12 @@ fn hash(asked: &Value) -> String {
 }
 
 /// Sorts keys itself: whether serde_json does depends on features that any other crate in a build may switch on.
+/// Of a file that is told with a fingerprint, that stands for it, wherever the file lies.
 fn write_canonical(value: &Value, out: &mut String) {
     match value {
         Value::Object(entries) => {
-            let mut entries: Vec<_> = entries.iter().collect();
+            let is_told = |key: &str| key != "file" || !entries.contains_key("fingerprint");
+            let mut entries: Vec<_> = entries.iter().filter(|(key, _)| is_told(key)).collect();
             entries.sort_by_key(|(key, _)| key.as_str());
             out.push('{');
             for (key, value) in entries {
@@ -66,5 +68,28 @@ fn write_canonical(value: &Value, out: &mut String) {
             out.push(']');
         }
         scalar => out.push_str(&scalar.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialogue::{Dialogues, Turn};
+    use crate::trace::{Trace, TracedRequest};
+
+    #[test]
+    fn what_is_in_a_file_counts_and_not_where_it_lies() {
+        let trace = |file: &str, input_tokens| {
+            let request = TracedRequest { at_ns: 0, input_tokens, output_tokens: 4, blocks: Vec::new() };
+            hash(&json!({ "load": Trace::new(file, vec![request]) }))
+        };
+        assert_eq!(trace("a/t.csv", 3), trace("/mnt/t.csv", 3));
+        assert_ne!(trace("a/t.csv", 3), trace("a/t.csv", 4));
+        let dialogues = |file: &str, said: &str| {
+            let turn = Turn { said: said.into(), answered: "b".into(), output_tokens: 1 };
+            hash(&json!(Dialogues::new(file, vec![vec![turn]])))
+        };
+        assert_eq!(dialogues("a/s.json", "a"), dialogues("/mnt/s.json", "a"));
+        assert_ne!(dialogues("a/s.json", "a"), dialogues("a/s.json", "b"));
     }
 }

@@ -12,7 +12,7 @@ use crate::scenario::complaint::Complaint;
 use crate::scenario::document::Document;
 use crate::scenario::error::ConfigError;
 use crate::scenario::lines::{Lines, Misread};
-use crate::scenario::sharegpt::read_dialogues;
+use crate::scenario::sharegpt::{Excerpt, MAX_INPUT_TOKENS, MAX_TOTAL_TOKENS, read_dialogues};
 use crate::scenario::trace_file::read_trace;
 use crate::scenario::units::Percent;
 use crate::workload::{Api, Message, Prompt, Prompts, Synthetic};
@@ -56,6 +56,14 @@ struct ShareGptTable {
     /// So many conversations from the file's beginning; all of them, if not given.
     #[schemars(range(min = 1))]
     conversations: Option<u32>,
+    /// A conversation is asked up to the first turn that says more tokens than this, a token per four characters; one
+    /// that begins with it is left out. 1024 if not given.
+    #[schemars(range(min = 1))]
+    max_input_tokens: Option<u32>,
+    /// The same, where the turn with its answer and all that was said before it has more tokens than this; 2048 if not
+    /// given.
+    #[schemars(range(min = 1))]
+    max_total_tokens: Option<u32>,
 }
 
 /// Generated prompts of a fixed length.
@@ -151,14 +159,23 @@ fn sharegpt(
     loader: PromptLoader,
 ) -> Result<Prompts, ConfigError> {
     let at = |key| [AT[0], AT[1], "sharegpt", key];
-    for (key, value) in [("turns", table.turns), ("conversations", table.conversations)] {
+    for (key, value) in [
+        ("turns", table.turns),
+        ("conversations", table.conversations),
+        ("max_input_tokens", table.max_input_tokens),
+        ("max_total_tokens", table.max_total_tokens),
+    ] {
         if value == Some(0) {
             return Err(document.error_at(&at(key), format!("`{key}` has to be at least 1")));
         }
     }
     let (path, text) = side_file(&table.file, &at("file"), document, loader)?;
-    let most = table.conversations.map_or(usize::MAX, |count| count as usize);
-    read_dialogues(&path, &text, most)
+    let excerpt = Excerpt {
+        conversations: table.conversations,
+        max_input_tokens: table.max_input_tokens.unwrap_or(MAX_INPUT_TOKENS),
+        max_total_tokens: table.max_total_tokens.unwrap_or(MAX_TOTAL_TOKENS),
+    };
+    read_dialogues(&path, &text, &excerpt)
         .map(|dialogues| Prompts::Dialogues(dialogues.of(table.turns.unwrap_or(1))))
 }
 

@@ -14,6 +14,7 @@ use crate::museum;
 use crate::scenario::document::Document;
 use crate::scenario::error::ConfigError;
 use crate::scenario::expand::{Environment, is_variable_name};
+use crate::scenario::headers::{header_twice, is_header_name};
 use crate::scenario::names;
 use crate::scenario::units::{HumanDuration, HumanSize};
 use crate::secret::Secret;
@@ -315,6 +316,12 @@ impl Check<'_, '_> {
 
     fn headers(&self, given: BTreeMap<String, String>) -> Result<BTreeMap<String, Secret>, ConfigError> {
         let mut headers = BTreeMap::new();
+        if let Some(name) = header_twice(given.keys().map(String::as_str)) {
+            let at = ["targets", self.name, "headers", name];
+            let message =
+                format!("the header `{name}` is there twice: the case of its name makes no difference");
+            return Err(self.document.error_at_key(&at, message).help("remove one of them"));
+        }
         for (name, value) in given {
             let at = ["targets", self.name, "headers", name.as_str()];
             if !is_header_name(&name) {
@@ -392,9 +399,4 @@ impl Check<'_, '_> {
     fn key_error(&self, key: &str, message: impl Into<String>) -> ConfigError {
         self.document.error_at_key(&["targets", self.name, key], message)
     }
-}
-
-/// What RFC 9110 calls a token.
-fn is_header_name(name: &str) -> bool {
-    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c))
 }

@@ -34,6 +34,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{Notify, oneshot};
 
 use crate::clock;
+use crate::measure::raise_open_files;
 use crate::simulator::batch::Batch;
 use crate::simulator::dialect::Identity;
 use crate::simulator::faults::Lottery;
@@ -94,6 +95,7 @@ impl Simulator {
         addr: SocketAddr,
     ) -> Result<Simulator, StartError> {
         settings.validate()?;
+        raise_open_files();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
         let runtime = runtime.map_err(StartError::Threads)?;
         let listener = listen(&runtime, addr).map_err(|source| StartError::Listen { addr, source })?;

@@ -1,6 +1,6 @@
 //! This machine's calibration, in the user's cache: it is of no crate.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 use crate::calibration::Calibration;
@@ -14,18 +14,18 @@ fn path() -> Option<PathBuf> {
     Some(cache.join("tollgate").join("calibration.json"))
 }
 
-pub fn save_calibration(calibration: &Calibration) -> Result<PathBuf, StoreError> {
-    let path = path().ok_or_else(|| {
+/// Where it is kept.
+pub fn calibration_path() -> Result<PathBuf, StoreError> {
+    path().ok_or_else(|| {
         let why = "neither XDG_CACHE_HOME nor HOME is set";
         StoreError::new("write", "calibration.json".as_ref(), io::Error::new(io::ErrorKind::NotFound, why))
-    })?;
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(|cause| StoreError::new("make folder", folder, cause))?;
-    }
+    })
+}
+
+pub fn save_calibration(path: &Path, calibration: &Calibration) -> Result<(), StoreError> {
     let mut json = serde_json::to_string_pretty(calibration).expect("a calibration is plain data");
     json.push('\n');
-    write(&path, &json)?;
-    Ok(path)
+    write(path, &json)
 }
 
 /// That of this machine, where there is one. One that can't be read, or is another machine's, says nothing about it.

@@ -4,21 +4,48 @@ use std::path::{Path, PathBuf};
 
 use crate::record::RecordSink;
 use crate::record_file::{Header, Part};
-use crate::store::{RecordFile, RecordFileError, RecordReader};
+use crate::store::{RecordFile, RecordReader, StoreError};
 
-/// Worker by worker, on the first one's clock; a record at a time, so that it takes no memory. What could not be read
-/// to its end is told in words.
-pub fn merge_records(from: &[PathBuf], to: &Path) -> Result<Vec<String>, RecordFileError> {
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct MergedRecords {
+    /// Whether there is a file now.
+    pub are_kept: bool,
+    /// What is not in it, in words.
+    pub warnings: Vec<String>,
+}
+
+/// Worker by worker, on the first one's clock; a record at a time, so that it takes no memory. Records that are not to
+/// be had are no reason to lose the others.
+pub fn merge_records(from: &[PathBuf], to: &Path) -> MergedRecords {
+    let mut merged = MergedRecords::default();
     let mut readers = Vec::new();
     for path in from {
-        readers.push(RecordReader::open(path)?);
+        match RecordReader::open(path) {
+            Ok(reader) => readers.push(reader),
+            Err(why) => merged.warnings.push(format!("a worker's records were not merged: {why}")),
+        }
     }
-    let Some(first) = readers.first() else { return Ok(Vec::new()) };
-    let mut header: Header = first.header.clone();
+    let Some(first) = readers.first() else { return merged };
+    let header = first.header.clone();
+    match append_all(readers, to, header, &mut merged) {
+        Ok(()) => {}
+        Err(why) if merged.are_kept => merged.warnings.push(format!("not all records were kept: {why}")),
+        Err(why) => merged.warnings.push(format!("no records were kept: {why}")),
+    }
+    merged
+}
+
+fn append_all(
+    readers: Vec<RecordReader>,
+    to: &Path,
+    mut header: Header,
+    merged: &mut MergedRecords,
+) -> Result<(), StoreError> {
     header.run.worker = None;
     let clock = header.clock.clone();
     let mut log = RecordFile::replacing(to.to_owned(), header)?.append()?;
-    let mut warnings = Vec::new();
+    merged.are_kept = true;
     for reader in readers {
         let (of, worker) = (reader.header.clock.clone(), reader.header.run.worker);
         let mut last: Option<Part> = None;
@@ -26,7 +53,7 @@ pub fn merge_records(from: &[PathBuf], to: &Path) -> Result<Vec<String>, RecordF
             let (part, mut record) = match item {
                 Ok(item) => item,
                 Err(why) => {
-                    warnings.push(why.to_string());
+                    merged.warnings.push(why.to_string());
                     break;
                 }
             };
@@ -42,6 +69,75 @@ pub fn merge_records(from: &[PathBuf], to: &Path) -> Result<Vec<String>, RecordF
             log.take(&record);
         }
     }
-    log.finish()?;
-    Ok(warnings)
+    log.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::record::{Clock, Finish, RequestRecord, TokenCount};
+    use crate::report::Run;
+    use crate::scenario::ScenarioId;
+    use crate::server_side::ServerTimes;
+    use crate::worker::Worker;
+
+    /// With one record.
+    fn of_worker(number: u32, path: &Path) {
+        let worker = Some(Worker { number, of: 2 });
+        let run = Run { id: "r".into(), started: "s".into(), tollgate: "0".into(), root: None, worker };
+        let scenario = ScenarioId { file: "bench".into(), load: "users-4".into(), target: "endpoint".into() };
+        let clock = Clock { boot: "b".into(), zero_unix_ns: 1 };
+        let header = Header { run, scenario, scenario_hash: None, clock };
+        let mut log = RecordFile { path: path.to_owned(), header }.append().unwrap();
+        log.begin_part(&Part { session: "bench".into(), round: 1, began_ns: 0 });
+        log.take(&RequestRecord {
+            id: format!("request-{number}"),
+            due_ns: 1000,
+            sent_ns: 1005,
+            content_ns: vec![1300],
+            end_ns: 1301,
+            input_tokens: None,
+            output_tokens: 1,
+            tokens_counted_by: TokenCount::Usage,
+            finish: Some(Finish::Length),
+            server_times: ServerTimes::default(),
+            reconnects: 0,
+            outcome: Ok(()),
+        });
+        log.finish().unwrap();
+    }
+
+    fn sessions(path: &Path) -> Vec<String> {
+        RecordReader::open(path).unwrap().map(|item| item.unwrap().0.session).collect()
+    }
+
+    #[test]
+    fn records_that_are_missing_or_damaged_do_not_cost_those_of_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        of_worker(2, &at("2.records"));
+        fs::write(at("3.records"), "no records").unwrap();
+        let merged =
+            merge_records(&[at("1.records"), at("2.records"), at("3.records")], &at("whole.records"));
+        assert!(merged.are_kept);
+        assert_eq!(sessions(&at("whole.records")), ["worker 2"]);
+        let [missing, foreign] = &merged.warnings[..] else { panic!("{:?}", merged.warnings) };
+        assert!(missing.contains("not merged: can't read") && missing.contains("1.records"), "{missing}");
+        assert!(foreign.contains("3.records: expected a file of records"), "{foreign}");
+    }
+
+    #[test]
+    fn where_nothing_can_be_kept_that_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let merged = merge_records(&[at("1.records")], &at("whole.records"));
+        assert_eq!((merged.are_kept, merged.warnings.len()), (false, 1));
+        assert!(!at("whole.records").exists());
+        of_worker(1, &at("1.records"));
+        let merged = merge_records(&[at("1.records")], &at("missing/whole.records"));
+        assert!(!merged.are_kept);
+        assert!(merged.warnings[0].starts_with("no records were kept: can't"), "{:?}", merged.warnings);
+    }
 }

@@ -21,8 +21,8 @@ use crate::report::file::{self, FileError, ReportFile};
 
 pub use artifact::{Artifact, ArtifactError};
 pub use baselines::Baselines;
-pub use calibration::{calibration, save_calibration};
-pub use merge_records::merge_records;
+pub use calibration::{calibration, calibration_path, save_calibration};
+pub use merge_records::{MergedRecords, merge_records};
 pub use pending::{AssertSnapshot, Pending, PendingBaseline, Refusal};
 pub use record_log::{RecordFile, RecordLog};
 pub use record_reader::{RecordFileError, RecordReader};
@@ -73,23 +73,67 @@ pub fn read_report(path: &Path) -> Result<Report, ReadError> {
         .map_err(|kind| FileError::OtherKind { file: path.display().to_string(), found: kind })?)
 }
 
+/// Where the records of a report go: beside it. Only `.json` is left out, so that `run.1` and `run.2` have one each.
+pub fn records_beside(report: &Path) -> PathBuf {
+    match report.extension() {
+        Some(extension) if extension == "json" => report.with_extension(RECORDS),
+        _ => {
+            let mut name = report.as_os_str().to_owned();
+            name.push(format!(".{RECORDS}"));
+            name.into()
+        }
+    }
+}
+
+/// To be asked before hours are spent on what will be written there: makes its folder, and tries.
+pub fn check_writable(path: &Path) -> Result<(), StoreError> {
+    let failed = |cause| StoreError::new("write", path, cause);
+    if path.is_dir() {
+        return Err(failed(io::ErrorKind::IsADirectory.into()));
+    }
+    make_folder_of(path)?;
+    let part = part_of(path);
+    fs::write(&part, "").and_then(|()| fs::remove_file(&part)).map_err(failed)
+}
+
 fn write(path: &Path, text: &str) -> Result<(), StoreError> {
     write_bytes(path, text.as_bytes())
 }
 
-/// Whole or not at all, also when the process is killed half way.
+/// Whole or not at all, also when the process is killed half way. Its folder is made where it is missing.
 fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    let mut part = path.as_os_str().to_owned();
-    part.push(format!(".part-{}", std::process::id()));
+    make_folder_of(path)?;
+    let part = part_of(path);
     fs::write(&part, bytes)
         .and_then(|()| fs::rename(&part, path))
         .map_err(|source| StoreError::new("write", path, source))
+}
+
+fn make_folder_of(path: &Path) -> Result<(), StoreError> {
+    let Some(folder) = path.parent() else { return Ok(()) };
+    fs::create_dir_all(folder).map_err(|cause| StoreError::new("make folder", folder, cause))
+}
+
+/// What is written until it is whole.
+fn part_of(path: &Path) -> PathBuf {
+    let mut part = path.as_os_str().to_owned();
+    part.push(format!(".part-{}", std::process::id()));
+    part.into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::report::sweep;
+
+    #[test]
+    fn every_report_has_records_of_its_own() {
+        let beside = |report: &str| records_beside(report.as_ref()).display().to_string();
+        assert_eq!(beside("a/run.json"), "a/run.records");
+        assert_eq!(beside("run.1"), "run.1.records");
+        assert_eq!(beside("out.records"), "out.records.records");
+        assert_eq!(beside("run"), "run.records");
+    }
 
     #[test]
     fn a_report_that_can_not_be_taken_is_told_with_its_file_its_place_and_what_was_expected() {

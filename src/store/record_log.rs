@@ -2,12 +2,13 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::mem;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
-use crate::clock;
-use crate::record::{Nanos, RecordSink, RequestRecord};
+use crate::record::{RecordSink, RequestRecord};
 use crate::record_file::{Encoder, Header, MAGIC, Part, VERSION};
 use crate::store::StoreError;
 
@@ -41,44 +42,63 @@ impl RecordFile {
 }
 
 /// Appends records to a file. A thread of its own does the writing: whoever hands a record over never waits for the
-/// disk, unless that falls behind by `BLOCKS_MAX` blocks.
+/// disk, unless that falls behind by `UNWRITTEN_MAX_BYTES`.
 pub struct RecordLog {
     encoder: Encoder,
-    block: Vec<u8>,
-    sent_ns: Nanos,
-    writer: Option<Writer>,
+    desk: Arc<Desk>,
+    writer: Option<JoinHandle<Result<(), StoreError>>>,
 }
 
-/// What takes blocks, and what becomes of them.
-type Writer = (SyncSender<Vec<u8>>, JoinHandle<Result<(), StoreError>>);
+/// Between who hands records over and who writes them.
+struct Desk {
+    unwritten: Mutex<Unwritten>,
+    /// Told when there is a block, or an end.
+    is_due: Condvar,
+    /// Told when what was there has been taken.
+    is_taken: Condvar,
+}
+
+/// Whole frames, so that a file never ends within one as long as the disk takes them.
+#[derive(Default)]
+struct Unwritten {
+    bytes: Vec<u8>,
+    records: u64,
+    /// Nothing more comes, or nothing more can be written.
+    is_over: bool,
+}
 
 const BLOCK_BYTES: usize = 64 << 10;
-const BLOCKS_MAX: usize = 256;
+const UNWRITTEN_MAX_BYTES: usize = 16 << 20;
 /// What a crash may cost.
-const OLDEST_UNWRITTEN_NS: Nanos = 1_000_000_000;
+const OLDEST_UNWRITTEN: Duration = Duration::from_secs(1);
 
 impl RecordLog {
     fn append(path: &Path, header: &Header) -> Result<RecordLog, StoreError> {
         let opened = OpenOptions::new().append(true).create(true).open(path);
         let opened = opened.and_then(|file| Ok((file.metadata()?.len(), file)));
         let (length, file) = opened.map_err(|cause| StoreError::new("write", path, cause))?;
-        let (mut encoder, mut block) = (Encoder::default(), Vec::with_capacity(2 * BLOCK_BYTES));
+        let (mut encoder, mut unwritten) = (Encoder::default(), Unwritten::default());
         if length == 0 {
-            block.extend_from_slice(MAGIC);
-            block.push(VERSION);
-            encoder.header(header, &mut block);
+            unwritten.bytes.extend_from_slice(MAGIC);
+            unwritten.bytes.push(VERSION);
+            encoder.header(header, &mut unwritten.bytes);
         }
-        let (blocks, received) = mpsc::sync_channel::<Vec<u8>>(BLOCKS_MAX);
-        let of_thread = path.to_owned();
-        let write = move || write_blocks(&of_thread, file, &received);
+        let desk =
+            Desk { unwritten: Mutex::new(unwritten), is_due: Condvar::new(), is_taken: Condvar::new() };
+        let (desk, of_thread) = (Arc::new(desk), path.to_owned());
+        let desk_of_thread = desk.clone();
+        let write = move || {
+            let written = desk_of_thread.write_all(file, length);
+            written.map_err(|cause| StoreError::new("write", &of_thread, cause))
+        };
         let thread = thread::Builder::new().name("tollgate-records".into()).spawn(write);
         let thread = thread.map_err(|cause| StoreError::new("write", path, cause))?;
-        Ok(RecordLog { encoder, block, sent_ns: clock::now(), writer: Some((blocks, thread)) })
+        Ok(RecordLog { encoder, desk, writer: Some(thread) })
     }
 
     /// The records that follow are of this part.
     pub fn begin_part(&mut self, part: &Part) {
-        self.encoder.part(part, &mut self.block);
+        self.encoder.part(part, &mut self.desk.unwritten().bytes);
     }
 
     /// Waits until everything is written; an error says from where on that failed.
@@ -87,29 +107,28 @@ impl RecordLog {
     }
 
     fn close(&mut self) -> Result<(), StoreError> {
-        let Some((blocks, thread)) = self.writer.take() else { return Ok(()) };
-        self.encoder.end(&mut self.block);
-        // Without a receiver, the writer has failed and says why.
-        let _ = blocks.send(std::mem::take(&mut self.block));
-        drop(blocks);
+        let Some(thread) = self.writer.take() else { return Ok(()) };
+        self.desk.unwritten().is_over = true;
+        self.desk.is_due.notify_one();
         thread.join().expect("the writer only writes")
-    }
-
-    fn send_block(&mut self) {
-        self.sent_ns = clock::now();
-        if let Some((blocks, _)) = &self.writer {
-            let block = std::mem::replace(&mut self.block, Vec::with_capacity(2 * BLOCK_BYTES));
-            let _ = blocks.send(block);
-        }
     }
 }
 
 impl RecordSink for RecordLog {
     fn take(&mut self, record: &RequestRecord) {
-        self.encoder.record(record, &mut self.block);
-        if self.block.len() >= BLOCK_BYTES || record.end_ns.saturating_sub(self.sent_ns) > OLDEST_UNWRITTEN_NS
-        {
-            self.send_block();
+        let mut unwritten = self.desk.unwritten();
+        while unwritten.bytes.len() >= UNWRITTEN_MAX_BYTES && !unwritten.is_over {
+            unwritten = self.desk.is_taken.wait(unwritten).unwrap_or_else(PoisonError::into_inner);
+        }
+        // The writer has failed, and says why.
+        if unwritten.is_over {
+            return;
+        }
+        let before = unwritten.bytes.len();
+        self.encoder.record(record, &mut unwritten.bytes);
+        unwritten.records += 1;
+        if before < BLOCK_BYTES && unwritten.bytes.len() >= BLOCK_BYTES {
+            self.desk.is_due.notify_one();
         }
     }
 }
@@ -121,9 +140,158 @@ impl Drop for RecordLog {
     }
 }
 
-fn write_blocks(path: &Path, mut file: File, blocks: &Receiver<Vec<u8>>) -> Result<(), StoreError> {
-    blocks
-        .iter()
-        .try_for_each(|block| file.write_all(&block))
-        .map_err(|cause| StoreError::new("write", path, cause))
+/// A file that can be cut off.
+trait Disk: Write {
+    fn cut(&mut self, length: u64) -> io::Result<()>;
+}
+
+impl Disk for File {
+    fn cut(&mut self, length: u64) -> io::Result<()> {
+        self.set_len(length)
+    }
+}
+
+impl Desk {
+    fn unwritten(&self) -> MutexGuard<'_, Unwritten> {
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Behind the first `length` bytes. What could not be written whole is cut off again, so that what another session
+    /// adds can be read; in either case an end says how many records there are.
+    fn write_all(&self, mut disk: impl Disk, mut length: u64) -> io::Result<()> {
+        let mut records = 0;
+        let outcome = loop {
+            let Unwritten { bytes, records: further, is_over } = self.next();
+            if let Err(cause) = disk.write_all(&bytes) {
+                self.unwritten().is_over = true;
+                self.is_taken.notify_one();
+                break disk.cut(length).and(Err(cause));
+            }
+            length += bytes.len() as u64;
+            records += further;
+            if is_over {
+                break Ok(());
+            }
+        };
+        let mut end = Vec::new();
+        if length > 0 {
+            Encoder::default().end(records, &mut end);
+        }
+        outcome.and(disk.write_all(&end))
+    }
+
+    /// Waits for a block, an end, or the time that unwritten records may be old, and takes what there is.
+    fn next(&self) -> Unwritten {
+        let is_early = |unwritten: &mut Unwritten| unwritten.bytes.len() < BLOCK_BYTES && !unwritten.is_over;
+        let waited = self.is_due.wait_timeout_while(self.unwritten(), OLDEST_UNWRITTEN, is_early);
+        let (mut unwritten, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let is_over = unwritten.is_over;
+        let taken = mem::replace(&mut *unwritten, Unwritten { is_over, ..Unwritten::default() });
+        self.is_taken.notify_one();
+        taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Clock, Finish, TokenCount};
+    use crate::report::Run;
+    use crate::scenario::ScenarioId;
+    use crate::server_side::ServerTimes;
+    use crate::store::RecordReader;
+
+    /// Takes so many bytes.
+    struct SmallDisk {
+        written: Vec<u8>,
+        room: usize,
+    }
+
+    impl Write for &mut SmallDisk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let taken = bytes.len().min(self.room - self.written.len());
+            if taken == 0 && !bytes.is_empty() {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.written.extend_from_slice(&bytes[..taken]);
+            Ok(taken)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Disk for &mut SmallDisk {
+        fn cut(&mut self, length: u64) -> io::Result<()> {
+            self.written.truncate(length as usize);
+            Ok(())
+        }
+    }
+
+    fn header() -> Header {
+        let run = Run { id: "r".into(), started: "s".into(), tollgate: "0".into(), root: None, worker: None };
+        let scenario = ScenarioId { file: "chat".into(), load: "users-4".into(), target: "sim".into() };
+        let clock = Clock { boot: "b".into(), zero_unix_ns: 1 };
+        Header { run, scenario, scenario_hash: None, clock }
+    }
+
+    fn record(number: u64) -> RequestRecord {
+        RequestRecord {
+            id: format!("request-{number}"),
+            due_ns: number,
+            sent_ns: number,
+            content_ns: vec![number + 1],
+            end_ns: number + 2,
+            input_tokens: None,
+            output_tokens: 1,
+            tokens_counted_by: TokenCount::Usage,
+            finish: Some(Finish::Length),
+            server_times: ServerTimes::default(),
+            reconnects: 0,
+            outcome: Ok(()),
+        }
+    }
+
+    fn part(session: &str) -> Part {
+        Part { session: session.into(), round: 1, began_ns: 0 }
+    }
+
+    #[test]
+    fn what_a_full_disk_takes_is_whole_and_another_session_may_follow() {
+        let (mut first, mut second) = (Vec::from(MAGIC), Vec::new());
+        let mut encoder = Encoder::default();
+        first.push(VERSION);
+        encoder.header(&header(), &mut first);
+        encoder.part(&part("session 1"), &mut first);
+        (0..3).for_each(|number| encoder.record(&record(number), &mut first));
+        (3..9).for_each(|number| encoder.record(&record(number), &mut second));
+
+        let mut disk = SmallDisk { written: Vec::new(), room: first.len() + second.len() / 2 };
+        let unwritten = Mutex::new(Unwritten { bytes: first, records: 3, is_over: false });
+        let desk = Desk { unwritten, is_due: Condvar::new(), is_taken: Condvar::new() };
+        let outcome = thread::scope(|scope| {
+            let writer = scope.spawn(|| desk.write_all(&mut disk, 0));
+            while !desk.unwritten().bytes.is_empty() {
+                thread::yield_now();
+            }
+            *desk.unwritten() = Unwritten { bytes: second, records: 6, is_over: true };
+            desk.is_due.notify_one();
+            writer.join().unwrap()
+        });
+        assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::StorageFull);
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.records");
+        fs::write(&path, &disk.written).unwrap();
+        let mut log = RecordFile { path: path.clone(), header: header() }.append().unwrap();
+        log.begin_part(&part("session 2"));
+        log.take(&record(9));
+        log.finish().unwrap();
+        let read: Vec<_> = RecordReader::open(&path).unwrap().map(|item| item.unwrap()).collect();
+        let read: Vec<(&str, &str)> =
+            read.iter().map(|(part, record)| (part.session.as_str(), record.id.as_str())).collect();
+        let first = ["request-0", "request-1", "request-2"].map(|id| ("session 1", id));
+        assert_eq!(read, [&first[..], &[("session 2", "request-9")]].concat());
+    }
 }

@@ -269,15 +269,15 @@ mod tests {
         let path = folder.path().join("a.records");
         let mut log = open(&path);
         log.begin_part(&Part { session: "session 1".into(), round: 1, began_ns: 0 });
-        (0..5_000).for_each(|number| log.take(&record(number)));
-        // The writer's thread goes on for itself; the log is never closed.
+        (0..3).for_each(|number| log.take(&record(number)));
+        // The writer's thread goes on for itself; the log is never closed, and nothing more comes.
         std::mem::forget(log);
         let written = std::time::Instant::now();
-        while read(&path).0.len() < 1000 && written.elapsed().as_secs() < 60 {
-            std::thread::yield_now();
+        while read(&path).0.len() < 3 && written.elapsed().as_secs() < 60 {
+            std::thread::sleep(std::time::Duration::from_millis(20));
         }
         let (records, error) = read(&path);
-        assert!(records.len() >= 1000 && matches!(error, Some(RecordFileError::Cut { .. })), "{error:?}");
+        assert!(records.len() == 3 && matches!(error, Some(RecordFileError::Cut { .. })), "{error:?}");
     }
 
     #[test]

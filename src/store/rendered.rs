@@ -30,11 +30,7 @@ pub(super) fn reports_in(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
     Ok(paths)
 }
 
-/// Its folder is made where it is missing.
 pub fn write_rendered(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(|cause| StoreError::new("make folder", folder, cause))?;
-    }
     write_bytes(path, bytes)
 }
 

@@ -137,3 +137,13 @@ fn a_version_of_http_that_there_is_not_is_refused() {
         );
     }
 }
+
+#[test]
+fn a_header_that_is_there_twice_is_refused() {
+    assert_targets_refused(
+        "[targets.sim]\nengine = \"vllm\"\nurl = \"http://x\"\nheaders = { X-Team = \"a\", x-team = \"b\" }",
+        &[
+            "4:27: the header `x-team` is there twice: the case of its name makes no difference (remove one of them)",
+        ],
+    );
+}

@@ -221,7 +221,11 @@ pub struct EngineProcess {
 
 impl EngineProcess {
     pub fn start(settings: &[&str]) -> EngineProcess {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+        EngineProcess::by(Command::new(env!("CARGO_BIN_EXE_tollgate")), settings)
+    }
+
+    /// By a command that hands its arguments to `tollgate`.
+    pub fn by(mut command: Command, settings: &[&str]) -> EngineProcess {
         command.args(["simulate", "--port", "0"]).stdout(Stdio::piped());
         for setting in settings {
             command.args(["--set", setting]);

@@ -1,5 +1,6 @@
 //! Every engine's client against the simulated engine, which speaks every engine's wire, through the real binary.
 
+mod bench;
 #[path = "../common/mod.rs"]
 mod common;
 mod gateway;

@@ -140,6 +140,16 @@ fn workers_together_measure_what_their_records_say() {
     let gaps_ms = gaps_ms(&self::records(&open_crew.folder.path().join("whole.records")));
     assert!(gaps_ms.iter().all(|ms| (ms - 25.0).abs() < 1.0), "{gaps_ms:?}");
     assert_eq!(gaps_ms.len(), 59);
+
+    fs::remove_file(open_crew.folder.path().join("1-of-2.records")).unwrap();
+    let merged = open_crew.merge(&["1/2", "2/2"]);
+    merged.assert_exit(0).assert_says("Requests: 60 sent").assert_says("records were not merged");
+    assert_eq!(self::records(&open_crew.folder.path().join("whole.records")).len(), 30);
+    let onto = open_crew.json("2/2");
+    let refused = Outcome::of(
+        tollgate(&["merge"]).args([open_crew.json("1/2"), onto.clone()]).arg("--output").arg(onto),
+    );
+    refused.assert_exit(2).assert_complains("would overwrite what a worker measured");
 }
 
 #[test]

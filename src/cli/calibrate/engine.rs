@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, ensure};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// Ends with this value.
+/// Ends with this value, and with this process, whichever way that ends.
 pub struct Engine {
     process: Child,
     pub url: String,
@@ -27,7 +27,7 @@ impl Engine {
             "jitter=0.0".into(),
         ];
         let mut command = Command::new(env::current_exe().context("finding this program")?);
-        command.args(["simulate", "--port", "0"]).stdout(Stdio::piped());
+        command.args(["simulate", "--with-parent", "--port", "0"]).stdout(Stdio::piped());
         for setting in &settings {
             command.args(["--set", setting]);
         }

@@ -3,20 +3,19 @@
 mod engine;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use jiff::Timestamp;
 
-use crate::calibration::{Calibration, Level, Pace, Seen};
+use crate::calibration::{Calibration, Level, NotTried, Pace, Seen};
 use crate::deck::Deck;
 use crate::engine::EngineKind;
 use crate::event::Progress;
 use crate::load::{Load, Spacing, Stop};
 use crate::machine;
-use crate::measure::{Access, Cancel, Client, ClientSettings, Round, Watch, open_files};
+use crate::measure::{Access, Cancel, Client, ClientError, ClientSettings, Round, Watch, open_files};
 use crate::record::RequestRecord;
 use crate::report::calibration_table::calibration_table;
 use crate::simulator::{RequestTruth, Truth};
@@ -68,18 +67,21 @@ const PACED: Trial = Trial { streams: 256, step_ms: 5.0, output_tokens: 4, waves
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let path = store::calibration_path()?;
+    store::check_writable(&path)?;
     // Before this process keeps to one processor.
     let machine = machine::describe();
     let apart = engine::stay_apart();
+    let mut not_tried = Vec::new();
     let mut levels = Vec::new();
     for trial in &TRIALS {
         eprintln!("{} streams, a token every {} ms …", trial.streams, trial.step_ms);
-        levels.push(trial.run(apart).with_context(|| format!("at {} streams", trial.streams))?);
+        levels.extend(tried(trial.run(apart), format!("{} streams", trial.streams), &mut not_tried)?);
     }
     let mut paces = Vec::new();
     for rate_per_s in RATES_PER_S {
         eprintln!("{rate_per_s} requests/s …");
-        paces.push(pace(rate_per_s, apart).with_context(|| format!("at {rate_per_s} requests/s"))?);
+        paces.extend(tried(pace(rate_per_s, apart), format!("{rate_per_s} requests/s"), &mut not_tried)?);
     }
     let calibration = Calibration {
         tollgate: env!("CARGO_PKG_VERSION").into(),
@@ -88,15 +90,34 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         apart,
         open_files: open_files(),
         levels,
+        not_tried,
         paces,
     };
     match args.json {
         true => println!("{}", serde_json::to_string_pretty(&calibration)?),
         false => println!("{}", calibration_table(&calibration)),
     }
-    let path: PathBuf = store::save_calibration(&calibration)?;
+    store::save_calibration(&path, &calibration)?;
     eprintln!("Stored: {}", path.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// What this machine has no room for is noted: the rest is worth something without it.
+fn tried<T>(
+    result: anyhow::Result<T>,
+    load: String,
+    not_tried: &mut Vec<NotTried>,
+) -> anyhow::Result<Option<T>> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) => match error.downcast_ref() {
+            Some(ClientError::Connections(why)) => {
+                not_tried.push(NotTried { load, why: why.to_string() });
+                Ok(None)
+            }
+            _ => Err(error.context(format!("at {load}"))),
+        },
+    }
 }
 
 impl Trial {
