@@ -4,11 +4,9 @@ use std::fmt;
 
 use clap::ValueEnum;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ValueEnum,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema, ValueEnum)]
 pub enum HttpVersion {
     #[default]
     #[serde(rename = "1.1")]
@@ -22,6 +20,17 @@ pub enum HttpVersion {
 impl HttpVersion {
     pub fn is_usual(&self) -> bool {
         *self == HttpVersion::default()
+    }
+}
+
+/// By hand, so that the number 2 is answered with what it should be.
+impl<'de> Deserialize<'de> for HttpVersion {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<HttpVersion, D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            "1.1" => Ok(HttpVersion::Http1),
+            "2" => Ok(HttpVersion::Http2),
+            other => Err(de::Error::unknown_variant(other, &["1.1", "2"])),
+        }
     }
 }
 

@@ -129,10 +129,10 @@ fn a_version_of_http_that_there_is_not_is_refused() {
     for (value, expected) in [
         ("\"3\"", "4:16: unknown http_version `3` (Valid here: `1.1`, `2`)"),
         ("\"1\"", "4:16: unknown http_version `1` (did you mean `1.1`? Valid here: `1.1`, `2`)"),
-        ("2", "4:16: `http_version`: expected a string, found the number 2 (put it in quotes)"),
+        ("2", "4:16: `http_version`: expected a string, found integer `2` (put it in quotes)"),
     ] {
         assert_targets_refused(
-            &format!("[targets.a]\nengine = \"vllm\"\nurl = \"http://x\"\nhttp_version = {value}\n"),
+            &format!("[targets.sim]\nengine = \"vllm\"\nurl = \"http://x\"\nhttp_version = {value}\n"),
             &[expected],
         );
     }
