@@ -215,8 +215,8 @@ impl Check<'_, '_> {
         self.positive("rate", rate)?;
         self.at_least_one("max_in_flight", self.table.max_in_flight)?;
         let ramp = self.ramp()?;
-        if let Some(ramp) = ramp.filter(|ramp| ramp.from.is_nan() || ramp.from <= 0.0) {
-            let message = format!("a ramp of the rate begins above 0, not with {}", ramp.from);
+        if let Some(ramp) = ramp.filter(|ramp| !ramp.from.is_finite() || ramp.from <= 0.0) {
+            let message = format!("a ramp of the rate begins with a number above 0, not with {}", ramp.from);
             return Err(self
                 .document
                 .error_at(&["load", self.name, "ramp", "from"], message)
