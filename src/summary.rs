@@ -49,9 +49,9 @@ pub struct RequestCounts {
 /// One answer's latencies.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Times {
-    /// From when it was sent to its last content.
+    /// From when it was sent (in an open load: due) to its last content.
     pub e2e_ns: Nanos,
-    /// From when it was sent to its first content; `None` where answers come in one piece.
+    /// From the same moment to its first content; `None` where answers come in one piece.
     pub ttft_ns: Option<Nanos>,
     /// (E2E − TTFT) / (tokens − 1); `None` of a single token.
     pub tpot_ms: Option<f64>,
@@ -271,13 +271,13 @@ struct MetricsForm {
     total_tokens_per_s: Option<f64>,
     requests_per_s: Option<f64>,
     success_rate: Option<f64>,
-    /// Time to first token: from sending to the first content.
+    /// Time to first token: from sending (in an open load: from when it was due) to the first content.
     ttft_ms: Distribution,
     /// Time per output token after the first, one value per request.
     tpot_ms: Distribution,
     /// Gaps between chunks with content, one value per gap.
     itl_ms: Distribution,
-    /// From sending to the last content.
+    /// From the same moment to the last content.
     e2e_ms: Distribution,
     /// From when a request was due to its sending.
     queue_lag_ms: Distribution,
