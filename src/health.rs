@@ -7,14 +7,12 @@ use crate::distribution::Distribution;
 use crate::metric::{Latency, Metric, Rate, Stat};
 use crate::summary::Summary;
 
+// Fields that are not known are not refused: reports up to version 2 have more of them.
 /// The client's own lateness over a round, or merged over a session.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct ClientHealth {
-    /// How late a thread that sleeps until an absolute moment wakes up: the machine's part.
-    pub timer_lag_ms: Distribution,
-    /// How late the client's event loop takes note of something that was due: what any packet waits before it is read,
-    /// and the most that it can be dated late by.
+    /// How late the client's event loop takes note of something that was due, its whole process's stalls included: what
+    /// any packet waits before it is read, and the most that it can be dated late by.
     pub loop_lag_ms: Distribution,
     /// The share of the time that the client's thread computed: near 1 it is the bottleneck.
     pub cpu_share: f64,
@@ -30,7 +28,6 @@ impl ClientHealth {
                 (self.cpu_share * self.watched_s + other.cpu_share * other.watched_s) / watched_s;
         }
         self.watched_s = watched_s;
-        self.timer_lag_ms.merge(&other.timer_lag_ms);
         self.loop_lag_ms.merge(&other.loop_lag_ms);
     }
 

@@ -139,7 +139,7 @@ impl<'a> Schedule<'a> {
 
     /// Runs the round on lanes with a connection each, and hands the connections back.
     ///
-    /// They are futures of one task and share its thread, and the telemetry's ticks queue among them like any packet.
+    /// They are futures of one task and share its thread, and the telemetry's ticks come among them like any packet.
     pub async fn run(
         &self,
         connections: Vec<Option<Connection>>,
