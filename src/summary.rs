@@ -175,6 +175,11 @@ impl Summary {
         (succeeded > 0).then(|| self.requests.ended_by_length as f64 / succeeded as f64)
     }
 
+    /// How many gaps between tokens an answer has on average.
+    pub fn gaps_per_answer(&self) -> f64 {
+        (self.output_tokens as f64 / self.requests.succeeded as f64 - 1.0).max(1.0)
+    }
+
     fn rate(&self, rate: Rate) -> Option<f64> {
         let per_s = |all: u64, cut: f64| (self.window_s > 0.0).then(|| (all as f64 - cut) / self.window_s);
         let (input_tokens, output_tokens) = (self.input_tokens, self.output_tokens);

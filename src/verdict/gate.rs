@@ -153,7 +153,7 @@ impl GateOutcome {
         if let Some(reason) = touched.find_map(|session| bottleneck(session.health)) {
             return Some(reason);
         }
-        let errors = new.iter().filter_map(|session| session.health.timing_error(metric, session.summary));
+        let errors = new.iter().filter_map(|session| session.timing_error(metric));
         let error = errors.fold(0.0, f64::max);
         let at_best = match metric.better() {
             Better::Lower => value * (1.0 - error).max(0.0),
@@ -276,18 +276,20 @@ pub fn load_not_driven(summary: &Summary) -> Option<String> {
 
 /// A third of the tolerance at stake is the most that the client's own error may be.
 fn client_sick(metric: Metric, tolerance: f64, sessions: &[Evidence]) -> Option<String> {
-    sessions.iter().find_map(|Evidence { summary, health }| {
-        if let Some(reason) = bottleneck(health) {
+    sessions.iter().find_map(|session| {
+        if let Some(reason) = bottleneck(session.health) {
             return Some(reason);
         }
-        let error = health.timing_error(metric, summary)?;
+        let error = session.timing_error(metric)?;
+        let sent_late = || format!("; requests sent late by {}", session.summary.queue_lag_ms);
         (error > tolerance / 3.0).then(|| {
             format!(
                 "the load client's own timing error of {} is more than a third of the tolerance of {} \
-                 (event loop late by {}); something else may keep the machine busy",
+                 (event loop late by {}{}); something else may keep the machine busy",
                 figures::percent(error),
                 figures::percent(tolerance),
-                health.loop_lag_ms,
+                session.health.loop_lag_ms,
+                if session.open { sent_late() } else { String::new() },
             )
         })
     })

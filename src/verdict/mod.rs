@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::health::ClientHealth;
+use crate::metric::Metric;
 use crate::summary::Summary;
 
 pub use gate::{Change, GateOutcome, LEAST_SHARE_ENDED_BY_LENGTH, Old, OldValues, judge, load_not_driven};
@@ -84,6 +85,14 @@ impl Side {
 pub struct Evidence<'a> {
     pub summary: &'a Summary,
     pub health: &'a ClientHealth,
+    /// Whether latencies count from when a request was due.
+    pub open: bool,
+}
+
+impl Evidence<'_> {
+    fn timing_error(&self, metric: Metric) -> Option<f64> {
+        self.health.timing_error(metric, self.summary, self.open)
+    }
 }
 
 #[cfg(test)]

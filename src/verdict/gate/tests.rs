@@ -22,7 +22,7 @@ fn session(tokens_per_s: u64) -> Summary {
 }
 
 fn judged(gate: Gate, summaries: &[Summary], health: &ClientHealth) -> GateOutcome {
-    let sessions: Vec<Evidence> = summaries.iter().map(|summary| Evidence { summary, health }).collect();
+    let sessions: Vec<Evidence> = summaries.iter().map(|summary| Evidence { summary, health, open: false }).collect();
     judge(&gate, Old::Stored(&OLD), &sessions)
 }
 
@@ -91,7 +91,7 @@ fn an_absolute_limit_needs_no_baseline() {
     let mut lossy = session(1000);
     lossy.requests.succeeded = 9;
     let health = ClientHealth::default();
-    let outcome = judge(&gate, Old::Stored(&[]), &[Evidence { summary: &lossy, health: &health }]);
+    let outcome = judge(&gate, Old::Stored(&[]), &[Evidence { summary: &lossy, health: &health, open: false }]);
     assert_eq!(outcome.verdict, Verdict::Regressed);
     assert_eq!(outcome.reason, "90 % is below 100 %");
 }
@@ -135,7 +135,7 @@ fn a_limit_broken_by_far_more_than_the_clients_error_is_broken() {
 #[test]
 fn the_worst_of_the_sessions_clients_counts_against_a_broken_limit() {
     let (sound, late, slow) = (late_by_ms(1.0), late_by_ms(100.0), session(900));
-    let sessions = [&sound, &late].map(|health| Evidence { summary: &slow, health });
+    let sessions = [&sound, &late].map(|health| Evidence { summary: &slow, health, open: false });
     let gate = limited("output_tokens_per_s", Some(950.0), None);
     assert_eq!(judge(&gate, Old::Stored(&[]), &sessions).verdict, Verdict::Invalid);
 }
@@ -193,7 +193,7 @@ fn proven(old: &[u64], new: &[u64]) -> GateOutcome {
     let health = ClientHealth::default();
     let summaries = |values: &[u64]| -> Vec<Summary> { values.iter().map(|v| session(*v)).collect() };
     let (old, new) = (summaries(old), summaries(new));
-    let of = |summary| Evidence { summary, health: &health };
+    let of = |summary| Evidence { summary, health: &health, open: false };
     let old: Vec<Evidence> = old.iter().map(of).collect();
     let new: Vec<Evidence> = new.iter().map(of).collect();
     judge(&throughput(0.03), Old::Alternating(&old), &new)
@@ -230,6 +230,30 @@ fn an_acquittal_close_to_the_tolerance_is_not_settled() {
     let close = proven(&[1000, 1010, 990, 1000], &[972, 982, 962, 972]);
     assert_eq!(close.verdict, Verdict::Ok);
     assert!(!close.is_settled());
+}
+
+#[test]
+fn a_metric_of_0_is_not_comparable_and_no_fault_of_the_clients() {
+    let mut in_bursts = session(1000);
+    (0..3).for_each(|_| in_bursts.itl_ms.record_ms(0.0));
+    let gate = Gate { tolerance: Some(0.1), ..limited("itl_ms_p50", None, None) };
+    let outcome = judged(gate, &[in_bursts], &late_by_ms(0.1));
+    assert_eq!(outcome.verdict, Verdict::NotComparable);
+    assert_eq!(outcome.reason, "a value of 0 has no relative change");
+}
+
+#[test]
+fn an_open_loads_ttft_is_as_uncertain_as_its_requests_were_sent_late() {
+    let mut late = session(1000);
+    late.ttft_ms.record_ms(1000.0);
+    late.queue_lag_ms.record_ms(50.0);
+    let gate = Gate { tolerance: Some(0.1), ..limited("ttft_ms_p95", None, None) };
+    let health = late_by_ms(0.1);
+    let verdict = |open| {
+        let session = Evidence { summary: &late, health: &health, open };
+        judge(&gate, Old::Stored(&OLD), &[session]).verdict
+    };
+    assert_eq!((verdict(false), verdict(true)), (Verdict::Ok, Verdict::Invalid));
 }
 
 #[test]
