@@ -193,6 +193,7 @@ impl<'a> Sitting<'a> {
         if let Err(error) = log.and_then(|log| log.map_or(Ok(()), RecordLog::finish)) {
             warnings.push(format!("not all records were kept: {error}"));
         }
+        warnings.extend(no_room(&session.summary));
         let trouble = match client {
             Ok(client) => {
                 let (server, doubts) = witness.end(&client, &session.summary, asked.shares_engine());
@@ -364,6 +365,17 @@ fn never_whole(rounds: &[Round]) -> Option<String> {
             "the load was never whole in {count} of {} rounds, so nothing was cut from them: the ramp took longer than \
              a round, or there were fewer requests than users",
             rounds.len()
+        )
+    })
+}
+
+fn no_room(summary: &Summary) -> Option<String> {
+    let without = summary.requests.without_room();
+    (without > 0).then(|| {
+        format!(
+            "{without} of {} requests were due while as many were unanswered as `max_in_flight` allows, and count as \
+             failed; latencies are those of the others",
+            summary.requests.sent
         )
     })
 }

@@ -238,13 +238,17 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    fn lane_in_time(&self, due_ns: Nanos) -> Result<oneshot::Sender<Assignment>, String> {
+    fn lane_in_time(&self, due_ns: Nanos) -> Result<oneshot::Sender<Assignment>, Failure> {
         let late_ns = clock::now().saturating_sub(due_ns);
         if self.punctual && late_ns > LATENESS_MAX_NS {
-            return Err(format!("the client was late by {:.0} ms", late_ns as f64 / 1e6));
+            let detail = format!("the client was late by {:.0} ms", late_ns as f64 / 1e6);
+            return Err(Failure { class: FailureClass::Late, detail });
         }
         let lane = self.free.borrow_mut().pop();
-        lane.ok_or_else(|| "as many requests as `max_in_flight` allows were unanswered".to_owned())
+        lane.ok_or_else(|| {
+            let detail = "as many requests as `max_in_flight` allows were unanswered".to_owned();
+            Failure { class: FailureClass::NoRoom, detail }
+        })
     }
 
     /// `then`: what its user asks next, where that is not a fresh one.

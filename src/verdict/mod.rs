@@ -12,7 +12,9 @@ use crate::health::ClientHealth;
 use crate::metric::Metric;
 use crate::summary::Summary;
 
-pub use gate::{Change, GateOutcome, LEAST_SHARE_ENDED_BY_LENGTH, Old, OldValues, judge, load_not_driven};
+pub use gate::{
+    Change, GateOutcome, LEAST_SHARE_ENDED_BY_LENGTH, Old, OldValues, client_late, judge, no_room,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -396,7 +396,7 @@ fn what_is_due_while_too_many_are_unanswered_is_not_sent() {
     assert_eq!(records.len(), 20);
     assert!(sent < 20 && sent == server.bodies().len(), "{sent} sent");
     let failures: Vec<&Failure> = records.iter().filter_map(|record| record.outcome.as_ref().err()).collect();
-    assert!(failures.iter().all(|failure| failure.class == FailureClass::NotSent), "{failures:?}");
+    assert!(failures.iter().all(|failure| failure.class == FailureClass::NoRoom), "{failures:?}");
 }
 
 #[test]
