@@ -37,8 +37,6 @@ pub struct Schedule<'a> {
     plan: RefCell<Plan>,
     /// By the clock: a request that can't be sent in time is not sent.
     punctual: bool,
-    /// Requests that are sent even when the time is up.
-    at_least: u32,
     started_ns: Cell<Nanos>,
     progress: &'a Progress,
     /// Put before the count that makes a request's id.
@@ -49,6 +47,8 @@ pub struct Schedule<'a> {
     /// Of conversations whose users think: what they ask next, by when that is due. The count tells those of one moment
     /// apart.
     continued: RefCell<BTreeMap<(Nanos, u32), Written>>,
+    /// How many are written ahead.
+    ahead: usize,
     drawn: Cell<u32>,
     sent: Cell<u32>,
     /// Moments that have not come yet and in which something may be asked, and requests that are unanswered: while there
@@ -87,6 +87,8 @@ const ATTEMPTS_TO_CONNECT: u32 = 3;
 /// A request that the client comes to later than this after it was due is not sent: its latencies would tell of the
 /// client.
 const LATENESS_MAX_NS: Nanos = 100_000_000;
+/// Requests of an open load that are written ahead at least: a few may be due at once at any rate.
+const LEAST_AHEAD: u32 = 16;
 
 type Part<'a> = Pin<Box<dyn Future<Output = Option<Connection>> + 'a>>;
 
@@ -106,13 +108,13 @@ impl<'a> Schedule<'a> {
             asking,
             plan: RefCell::new(plan),
             punctual: load.is_open(),
-            at_least: 0,
             started_ns: Cell::new(0),
             progress,
             id_prefix,
             deck: RefCell::new(deck),
             written: RefCell::default(),
             continued: RefCell::default(),
+            ahead: ahead(load),
             drawn: Cell::new(0),
             sent: Cell::new(0),
             awaited: Cell::default(),
@@ -127,14 +129,9 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// For a warm-up that is to reach every user, however short it is.
-    pub fn at_least(self, requests: u32) -> Schedule<'a> {
-        Schedule { at_least: requests, ..self }
-    }
-
     /// Prepares the first requests, so that the round can begin with all of them at once.
-    pub fn prepare(&self, lanes: usize) {
-        self.written.borrow_mut().extend(std::iter::from_fn(|| self.draw()).take(lanes));
+    pub fn prepare(&self) {
+        self.written.borrow_mut().extend(std::iter::from_fn(|| self.draw()).take(self.ahead));
     }
 
     /// Runs the round on lanes with a connection each, and hands the connections back.
@@ -148,7 +145,7 @@ impl<'a> Schedule<'a> {
     ) -> std::io::Result<Vec<Option<Connection>>> {
         let lanes = connections.len();
         self.started_ns.set(started_ns);
-        self.awaited.set(self.planned());
+        self.awaited.set(self.plan.borrow().due.remaining());
         self.end_if_done();
         self.records.borrow_mut().begin(started_ns);
         let (pacer, moments) = Pacer::start(self.plan.borrow().due.clone(), started_ns)?;
@@ -161,7 +158,7 @@ impl<'a> Schedule<'a> {
         }
         parts.push(Box::pin(async { telemetry.watch().await }));
         parts.push(Box::pin(self.keep_time(moments)));
-        parts.push(Box::pin(self.keep_prepared(lanes)));
+        parts.push(Box::pin(self.keep_prepared()));
         let mut handed_back: Vec<Option<Connection>> = parts.take(lanes).collect().await;
         // What was used goes first, to be used again.
         handed_back.sort_by_key(Option::is_none);
@@ -205,8 +202,7 @@ impl<'a> Schedule<'a> {
     async fn keep_time(&self, mut moments: Moments) -> Option<Connection> {
         loop {
             let due_ns = moments.next().await;
-            // Planned ones that come when the time is up are not counted.
-            self.awaited.set(self.awaited.get().saturating_sub(1));
+            self.awaited.set(self.awaited.get() - 1);
             let then = self.continued(due_ns);
             self.begin(due_ns, then);
             // The lane gets to send before the wait for the next moment, which may be a short one, begins.
@@ -254,20 +250,28 @@ impl<'a> Schedule<'a> {
     /// `then`: what its user asks next, where that is not a fresh one.
     fn ended(&self, record: &RequestRecord, then: Option<Written>) {
         let failed = record.outcome.is_err();
-        let following = self.plan.borrow_mut().following_ns(record.end_ns);
+        let pause_ns = if failed { PAUSE_AFTER_FAILURE_NS } else { 0 };
+        let following = self.following_ns(record.end_ns + pause_ns);
+        // Without an answer, a conversation is over.
+        let then = then.filter(|_| !failed);
         self.unanswered.set(self.unanswered.get() - 1);
         self.note(record);
         match following {
             None => self.end_if_done(),
-            // Without an answer, a conversation is over.
-            Some(due_ns) if failed => self.appoint(due_ns + PAUSE_AFTER_FAILURE_NS, None),
             Some(due_ns) if due_ns > clock::now() => self.appoint(due_ns, then),
             Some(due_ns) => self.begin(due_ns, then),
         }
     }
 
+    /// When the user of a request asks again, if it does.
+    fn following_ns(&self, ended_ns: Nanos) -> Option<Nanos> {
+        let started_ns = self.started_ns.get();
+        let due_ns = self.plan.borrow_mut().following_ns(ended_ns - started_ns)?;
+        Some(started_ns + due_ns)
+    }
+
     fn appoint(&self, due_ns: Nanos, then: Option<Written>) {
-        if self.are_requests_used_up() || (self.is_late(due_ns) && self.has_enough()) {
+        if self.are_requests_used_up() {
             return self.end_if_done();
         }
         self.awaited.set(self.awaited.get() + 1);
@@ -294,8 +298,7 @@ impl<'a> Schedule<'a> {
     }
 
     fn take(&self, then: Option<Written>) -> Option<Written> {
-        let is_time_up = self.is_late(clock::now()) && self.sent.get() >= self.at_least;
-        if is_time_up || self.are_requests_used_up() {
+        if self.are_requests_used_up() {
             return None;
         }
         let ahead = || self.written.borrow_mut().pop_front();
@@ -308,33 +311,6 @@ impl<'a> Schedule<'a> {
 
     fn are_requests_used_up(&self) -> bool {
         self.plan.borrow().requests.is_some_and(|requests| self.sent.get() >= requests)
-    }
-
-    fn is_late(&self, at_ns: Nanos) -> bool {
-        self.duration_ns().is_some_and(|duration_ns| at_ns >= self.started_ns.get() + duration_ns)
-    }
-
-    /// A load that says how many requests it has sends them all.
-    fn duration_ns(&self) -> Option<Nanos> {
-        let plan = self.plan.borrow();
-        plan.until_ns.filter(|_| plan.requests.is_none())
-    }
-
-    /// Whether no moment is needed beyond those that are awaited, for the least that is to be sent.
-    fn has_enough(&self) -> bool {
-        self.sent.get() + self.awaited.get() >= self.at_least
-    }
-
-    /// How many of the planned moments are awaited.
-    fn planned(&self) -> u32 {
-        let due = self.plan.borrow().due.clone();
-        match self.duration_ns() {
-            None => due.remaining(),
-            Some(duration_ns) => {
-                let in_time = due.take_while(|due_ns| *due_ns < duration_ns).count() as u32;
-                in_time.max(self.at_least)
-            }
-        }
     }
 
     /// Draws the next request and writes its body.
@@ -357,11 +333,11 @@ impl<'a> Schedule<'a> {
     }
 
     /// Replaces what was taken, after the lane that took it has sent it.
-    async fn keep_prepared(&self, ahead: usize) -> Option<Connection> {
+    async fn keep_prepared(&self) -> Option<Connection> {
         loop {
             self.taken.notified().await;
             tokio::task::yield_now().await;
-            while self.written.borrow().len() < ahead
+            while self.written.borrow().len() < self.ahead
                 && let Some(next) = self.draw()
             {
                 self.written.borrow_mut().push_back(next);
@@ -383,5 +359,25 @@ impl<'a> Schedule<'a> {
         self.progress.failed.fetch_add(u32::from(record.outcome.is_err()), Ordering::Relaxed);
         self.progress.output_tokens.fetch_add(u64::from(record.output_tokens), Ordering::Relaxed);
         self.records.borrow_mut().take(record);
+    }
+}
+
+/// All that a round of users begins with; of an open load, whose lanes are many and whose prompts may be long, no more
+/// than is due within a second.
+fn ahead(load: &Load) -> usize {
+    let due = load.rate_per_s().map_or(u32::MAX, |rate| (rate.ceil() as u32).max(LEAST_AHEAD));
+    due.min(load.connections()) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::{Spacing, Stop};
+
+    #[test]
+    fn an_open_load_is_written_a_second_ahead_and_users_all_at_once() {
+        let open = |rate, requests| ahead(&Load::open(rate, Spacing::Poisson, Stop::Requests(requests)));
+        assert_eq!([open(2.0, 5000), open(99.5, 5000), open(1e9, 5000), open(2.0, 5)], [16, 100, 1024, 5]);
+        assert_eq!(ahead(&Load::closed(300, Stop::Requests(5000))), 300);
     }
 }
