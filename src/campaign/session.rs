@@ -1,8 +1,7 @@
 //! One scenario's part of a session: warm-up, then its rounds.
 
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use thiserror::Error;
@@ -66,10 +65,6 @@ pub struct Held {
 
 /// What is told of a scenario that Ctrl-C cut off.
 pub const INTERRUPTED: &str = "interrupted before it was decided";
-/// For opening connections before a moment that was agreed upon.
-const CONNECTING_NS: Nanos = 1_000_000_000;
-/// How long Ctrl-C may have to wait.
-const INTERRUPTION: Duration = Duration::from_millis(100);
 /// Failures that are kept in words.
 const FAILURES_IN_WORDS: usize = 5;
 
@@ -222,7 +217,7 @@ impl<'a> Sitting<'a> {
             let warm_up = client.warm_up(workload, load, &mut deck, run.warmup, watch)?;
             sitting.check_interrupt()?;
             check_warm_up(&warm_up)?;
-            sitting.await_begin(client)?;
+            sitting.agree_on_begin(client)?;
             sitting.witness.begin(client);
             Ok(())
         });
@@ -277,20 +272,14 @@ impl<'a> Sitting<'a> {
     }
 
     /// Other workers begin at the same moment.
-    fn await_begin(&self, client: &mut Client) -> Result<(), Trouble> {
+    fn agree_on_begin(&self, client: &mut Client) -> Result<(), Trouble> {
         let Some(begin_ns) = self.asked.begin_ns else { return Ok(()) };
-        let left_ns = || begin_ns.saturating_sub(clock::now());
-        if left_ns() == 0 {
-            let late_s = (clock::now() - begin_ns) as f64 / 1e9;
+        if let Some(late_ns) = clock::now().checked_sub(begin_ns) {
+            let late_s = late_ns as f64 / 1e9;
             let why = format!(
                 "the warm-up was over {late_s:.1} s after --start-at: start later, or warm up for less"
             );
             return Err(Trouble::Other(why));
-        }
-        // An engine closes a connection that is idle for long, so these are opened shortly before.
-        while left_ns() > CONNECTING_NS {
-            self.check_interrupt()?;
-            thread::sleep(Duration::from_nanos(left_ns().saturating_sub(CONNECTING_NS)).min(INTERRUPTION));
         }
         client.begin_next_round_at(begin_ns);
         Ok(())
