@@ -1,6 +1,6 @@
 //! Where requests go: a base URL, taken apart.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,8 @@ use http::Uri;
 use http::uri::Scheme;
 use rustls::pki_types::ServerName;
 use rustls::{CertificateError, ClientConfig};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
 
 use crate::measure::socket::{Socket, Stream};
@@ -25,6 +26,8 @@ pub struct Address {
     /// As in a request's `Host` header.
     authority: String,
     tls: Option<Tls>,
+    /// What the host's name stands for, looked up once: no request is to wait for that.
+    resolved: OnceCell<Vec<SocketAddr>>,
 }
 
 #[derive(Clone)]
@@ -68,6 +71,7 @@ impl Address {
             tls: secure.then(|| Tls::new(&host, ca_file)).transpose()?,
             host,
             port,
+            resolved: OnceCell::new(),
         })
     }
 
@@ -105,7 +109,10 @@ impl Address {
     }
 
     async fn connect_unbounded(&self) -> std::io::Result<Socket> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        let look_up =
+            async || std::io::Result::Ok(lookup_host((self.host.as_str(), self.port)).await?.collect());
+        let addresses: &Vec<SocketAddr> = self.resolved.get_or_try_init(look_up).await?;
+        let stream = TcpStream::connect(addresses.as_slice()).await?;
         stream.set_nodelay(true)?;
         let stream = Stream::new(stream);
         Ok(match &self.tls {
@@ -168,6 +175,25 @@ mod tests {
         for url in ["http://127.0.0.1:8000", "https://h/llm"] {
             assert_eq!(Address::parse(url, None).unwrap().url("/health"), format!("{url}/health"));
         }
+    }
+
+    #[test]
+    fn a_name_is_looked_up_once_and_all_its_addresses_are_tried() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let known = listener.local_addr().unwrap();
+            let connect =
+                |address: Address| async move { address.connect(Duration::from_secs(30)).await.map(drop) };
+            let named = Address::parse(&format!("http://localhost:{}", known.port()), None).unwrap();
+            assert_eq!(named.connect(Duration::from_secs(30)).await.map(drop), Ok(()));
+            assert!(named.resolved.get().unwrap().contains(&known));
+            let nowhere = Address::parse("http://nowhere.invalid", None).unwrap();
+            let error = connect(nowhere.clone()).await.unwrap_err();
+            assert!(error.starts_with("no connection to nowhere.invalid: failed to lookup"), "{error}");
+            nowhere.resolved.set(vec!["127.0.0.1:1".parse().unwrap(), known]).unwrap();
+            assert_eq!(connect(nowhere).await, Ok(()));
+        });
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod files;
 mod framing;
 mod head;
 mod inbox;
+mod lanes;
 mod pacer;
 mod recognition;
 mod schedule;
@@ -37,6 +38,7 @@ use crate::workload::Workload;
 use connection::Connection;
 use exchange::Peer;
 use files::allow_connections;
+use lanes::READY;
 use schedule::{Asking, Schedule};
 use small_talk::SmallTalk;
 
@@ -56,7 +58,7 @@ pub struct Client {
     small_talk: SmallTalk,
     model: Option<String>,
     /// Kept from round to round.
-    connections: Vec<Option<Connection>>,
+    connections: Vec<Connection>,
     rounds: u32,
     /// When the next round begins, where that was agreed upon.
     begin_ns: Option<Nanos>,
@@ -308,20 +310,20 @@ impl Client {
         let (mut held, started_ns, ended_ns, health) =
             ran.unwrap_or_else(|| (Vec::new(), clock::now(), clock::now(), ClientHealth::default()));
         held.append(&mut self.connections);
-        held.retain(Option::is_some);
         self.connections = held;
         Ok(Round { started_ns, ended_ns, health, cancelled })
     }
 
     /// Those that the load begins with: one for every user. How many an open load will need is not known; it goes on
-    /// with those that the rounds before needed, the warm-up first, and opens others when it has to.
+    /// with those that the rounds before needed, the warm-up first, and opens others as it needs them.
     fn take_connections(&mut self, load: &Load) -> Vec<Option<Connection>> {
         let lanes = load.connections() as usize;
-        let at_first =
-            if load.is_open() { self.connections.iter().flatten().count().min(lanes) } else { lanes };
-        self.connections.resize_with(at_first.max(self.connections.len()), || None);
-        let spare = self.connections.split_off(at_first);
-        std::mem::replace(&mut self.connections, spare)
+        let at_first = if load.is_open() { self.connections.len().max(READY).min(lanes) } else { lanes };
+        let spare = self.connections.split_off(at_first.min(self.connections.len()));
+        let held = std::mem::replace(&mut self.connections, spare);
+        let mut held: Vec<Option<Connection>> = held.into_iter().map(Some).collect();
+        held.resize_with(at_first, || None);
+        held
     }
 }
 

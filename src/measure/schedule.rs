@@ -17,6 +17,7 @@ use crate::event::Progress;
 use crate::load::{Load, Plan};
 use crate::measure::connection::Connection;
 use crate::measure::exchange::{Peer, Prepared};
+use crate::measure::lanes::{Lanes, Resting};
 use crate::measure::pacer::{Moments, Pacer};
 use crate::record::{Failure, FailureClass, Nanos, RecordSink, RequestRecord};
 use crate::telemetry::Telemetry;
@@ -55,9 +56,7 @@ pub struct Schedule<'a> {
     /// are any, the round goes on.
     awaited: Cell<u32>,
     unanswered: Cell<u32>,
-    over: Cell<bool>,
-    /// The one that rested last is taken first: its connection is the least likely to have been closed.
-    free: RefCell<Vec<oneshot::Sender<Assignment>>>,
+    lanes: Lanes<Assignment>,
     pacer: RefCell<Option<Pacer>>,
     /// Requests in a row that found no connection.
     unconnected: Cell<u32>,
@@ -90,7 +89,7 @@ const LATENESS_MAX_NS: Nanos = 100_000_000;
 /// Requests of an open load that are written ahead at least: a few may be due at once at any rate.
 const LEAST_AHEAD: u32 = 16;
 
-type Part<'a> = Pin<Box<dyn Future<Output = Option<Connection>> + 'a>>;
+type Part<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 impl<'a> Schedule<'a> {
     pub fn new(
@@ -119,8 +118,7 @@ impl<'a> Schedule<'a> {
             sent: Cell::new(0),
             awaited: Cell::default(),
             unanswered: Cell::default(),
-            over: Cell::default(),
-            free: RefCell::default(),
+            lanes: Lanes::new(),
             pacer: RefCell::default(),
             unconnected: Cell::new(0),
             most_unconnected: ATTEMPTS_TO_CONNECT * load.connections(),
@@ -134,7 +132,8 @@ impl<'a> Schedule<'a> {
         self.written.borrow_mut().extend(std::iter::from_fn(|| self.draw()).take(self.ahead));
     }
 
-    /// Runs the round on lanes with a connection each, and hands the connections back.
+    /// Runs the round on lanes with a connection each, as far as there are any, and hands the connections back, the one
+    /// that was used last first.
     ///
     /// They are futures of one task and share its thread, and the telemetry's ticks come among them like any packet.
     pub async fn run(
@@ -142,7 +141,7 @@ impl<'a> Schedule<'a> {
         connections: Vec<Option<Connection>>,
         started_ns: Nanos,
         telemetry: &mut Telemetry,
-    ) -> std::io::Result<Vec<Option<Connection>>> {
+    ) -> std::io::Result<Vec<Connection>> {
         let lanes = connections.len();
         self.started_ns.set(started_ns);
         self.awaited.set(self.plan.borrow().due.remaining());
@@ -153,35 +152,33 @@ impl<'a> Schedule<'a> {
         let parts: FuturesUnordered<Part> = FuturesUnordered::new();
         // From the last to the first, so that the first is the first one to be taken.
         for connection in connections.into_iter().rev() {
-            let first = self.rest();
-            parts.push(Box::pin(self.lane(connection, first)));
+            parts.push(Box::pin(self.lane(self.lanes.rest(connection))));
         }
         parts.push(Box::pin(async { telemetry.watch().await }));
         parts.push(Box::pin(self.keep_time(moments)));
         parts.push(Box::pin(self.keep_prepared()));
-        let mut handed_back: Vec<Option<Connection>> = parts.take(lanes).collect().await;
-        // What was used goes first, to be used again.
-        handed_back.sort_by_key(Option::is_none);
-        Ok(handed_back)
+        if self.punctual {
+            parts.push(Box::pin(self.lanes.keep_connected(self.peer)));
+        }
+        // The lanes are those that come to an end.
+        parts.take(lanes).collect::<Vec<()>>().await;
+        Ok(self.lanes.take_connections())
     }
 
     /// Sends one request after the other, and rests between them, until there are no more.
-    async fn lane(
-        &self,
-        mut connection: Option<Connection>,
-        first: oneshot::Receiver<Assignment>,
-    ) -> Option<Connection> {
+    async fn lane(&self, first: oneshot::Receiver<(Assignment, Option<Connection>)>) {
         let mut next = first;
-        while let Ok(Assignment { written: Written { prepared, question }, id, due_ns }) = next.await {
+        while let Ok((Assignment { written: Written { prepared, question }, id, due_ns }, mut connection)) =
+            next.await
+        {
             let exchange = self.peer.exchange(&mut connection, &prepared, id, due_ns);
             let (record, then) = match question.is_followed() {
                 false => (exchange.await, None),
                 true => join(exchange, self.write_next(question)).await,
             };
-            next = self.rest();
+            next = self.lanes.rest(connection);
             self.ended(&record, then);
         }
-        connection
     }
 
     /// The conversation's next turn, written while this one is answered.
@@ -190,16 +187,7 @@ impl<'a> Schedule<'a> {
         question.next().map(|question| self.write(question))
     }
 
-    /// What comes of this is an assignment, or nothing once the round is over.
-    fn rest(&self) -> oneshot::Receiver<Assignment> {
-        let (assign, assigned) = oneshot::channel();
-        if !self.over.get() {
-            self.free.borrow_mut().push(assign);
-        }
-        assigned
-    }
-
-    async fn keep_time(&self, mut moments: Moments) -> Option<Connection> {
+    async fn keep_time(&self, mut moments: Moments) {
         loop {
             let due_ns = moments.next().await;
             self.awaited.set(self.awaited.get() - 1);
@@ -219,29 +207,27 @@ impl<'a> Schedule<'a> {
 
     /// Has a request sent that is due now: the next of a conversation, or a fresh one.
     fn begin(&self, due_ns: Nanos, then: Option<Written>) {
-        if self.over.get() || self.unconnected.get() >= self.most_unconnected {
-            return self.end();
+        if self.lanes.are_closed() || self.unconnected.get() >= self.most_unconnected {
+            return self.lanes.close();
         }
         let Some(written) = self.take(then) else { return self.end_if_done() };
         self.unanswered.set(self.unanswered.get() + 1);
         match self.lane_in_time(due_ns) {
             Ok(lane) => {
                 let id = format!("{}-{}", self.id_prefix, self.sent.get());
-                // A lane that waits for an assignment is there to take it.
-                let _ = lane.send(Assignment { written, id, due_ns });
+                lane.wake(Assignment { written, id, due_ns });
             }
             Err(why) => self.ended(&RequestRecord::not_sent(due_ns, clock::now(), why), None),
         }
     }
 
-    fn lane_in_time(&self, due_ns: Nanos) -> Result<oneshot::Sender<Assignment>, Failure> {
+    fn lane_in_time(&self, due_ns: Nanos) -> Result<Resting<Assignment>, Failure> {
         let late_ns = clock::now().saturating_sub(due_ns);
         if self.punctual && late_ns > LATENESS_MAX_NS {
             let detail = format!("the client was late by {:.0} ms", late_ns as f64 / 1e6);
             return Err(Failure { class: FailureClass::Late, detail });
         }
-        let lane = self.free.borrow_mut().pop();
-        lane.ok_or_else(|| {
+        self.lanes.take().ok_or_else(|| {
             let detail = "as many requests as `max_in_flight` allows were unanswered".to_owned();
             Failure { class: FailureClass::NoRoom, detail }
         })
@@ -287,14 +273,8 @@ impl<'a> Schedule<'a> {
     fn end_if_done(&self) {
         let asks_nothing = self.awaited.get() == 0 || self.are_requests_used_up();
         if asks_nothing && self.unanswered.get() == 0 {
-            self.end();
+            self.lanes.close();
         }
-    }
-
-    /// Lets the lanes go: those that rest at once, the others when their request has ended.
-    fn end(&self) {
-        self.over.set(true);
-        self.free.borrow_mut().clear();
     }
 
     fn take(&self, then: Option<Written>) -> Option<Written> {
@@ -333,7 +313,7 @@ impl<'a> Schedule<'a> {
     }
 
     /// Replaces what was taken, after the lane that took it has sent it.
-    async fn keep_prepared(&self) -> Option<Connection> {
+    async fn keep_prepared(&self) {
         loop {
             self.taken.notified().await;
             tokio::task::yield_now().await;
