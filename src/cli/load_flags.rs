@@ -30,7 +30,7 @@ pub struct LoadFlags {
     /// How far apart requests come: `constant`, `poisson`, or `gamma:SHAPE`, below 1 in bursts, above 1 more evenly.
     #[arg(long, value_parser = spacing, default_value = "constant", requires = "rate")]
     arrival: Spacing,
-    /// A request that is due while so many are unanswered is not sent.
+    /// A request that is due while so many are unanswered is not sent and counts as failed.
     #[arg(long, default_value_t = MAX_IN_FLIGHT, value_parser = clap::value_parser!(u32).range(1..),
         requires = "by_the_clock")]
     max_in_flight: u32,

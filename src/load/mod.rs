@@ -62,7 +62,7 @@ pub struct Open {
     /// How the rate is reached; without one it is so from the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ramp: Option<Ramp>,
-    /// A request that is due while so many are unanswered is not sent.
+    /// A request that is due while so many are unanswered is not sent and counts as failed.
     pub max_in_flight: u32,
 }
 

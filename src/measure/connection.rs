@@ -1,8 +1,8 @@
 //! One HTTP/1.1 connection, driven by the task that uses it.
 //!
-//! There is no pool: a user of a load keeps its connection, so that none of them waits for another's, it is known
-//! whether a request was the first on its connection, and an answer is read and dated in one step without passing
-//! between tasks.
+//! There is no pool that hides anything: a request has its connection to itself, so that none of them waits for another,
+//! it is known whether a request was the first on its connection, and an answer is read and dated in one step without
+//! passing between tasks.
 
 use std::future::poll_fn;
 use std::io;

@@ -47,7 +47,8 @@ pub struct LoadTable {
     /// With `trace`: how many times as fast; at 2, requests come twice as often. 1 if not given.
     #[schemars(extend("exclusiveMinimum" = 0))]
     speed: Option<f64>,
-    /// With `rate` or `trace`: a request that is due while so many are unanswered is not sent; 1024 if not given.
+    /// With `rate` or `trace`: a request that is due while so many are unanswered is not sent and counts as failed; 1024 if
+    /// not given.
     #[schemars(range(min = 1))]
     max_in_flight: Option<u32>,
     /// How the users, or the rate, are reached.
