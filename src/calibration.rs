@@ -67,7 +67,7 @@ pub struct Pace {
     pub requests_per_s: f64,
     pub requests: u64,
     pub failed: u64,
-    /// Requests that the client came to too late.
+    /// Requests that the client came to too late, or while too many were unanswered.
     pub not_sent: u64,
     /// From the first request's sending to the last one's.
     pub achieved_per_s: f64,

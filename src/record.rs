@@ -105,8 +105,10 @@ pub struct Failure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureClass {
-    /// The client could not send it in time. That says nothing of the engine, which never saw it.
-    NotSent,
+    /// The client came to it too late to send it. That says nothing of the engine, which never saw it.
+    Late,
+    /// It was due while as many requests were unanswered as may be, and was not sent: the engine did not keep up.
+    NoRoom,
     /// No byte of the request reached the engine.
     Connect,
     /// Not answered in full within the scenario's `request_timeout`.
@@ -122,8 +124,8 @@ pub enum FailureClass {
 }
 
 impl RequestRecord {
-    /// One that the client gave up on before it was sent.
-    pub fn not_sent(due_ns: Nanos, at_ns: Nanos, why: String) -> RequestRecord {
+    /// One that was due and was not sent.
+    pub fn not_sent(due_ns: Nanos, at_ns: Nanos, why: Failure) -> RequestRecord {
         RequestRecord {
             id: String::new(),
             due_ns,
@@ -136,12 +138,12 @@ impl RequestRecord {
             finish: None,
             server_times: ServerTimes::default(),
             reconnects: 0,
-            outcome: Err(Failure { class: FailureClass::NotSent, detail: why }),
+            outcome: Err(why),
         }
     }
 
     pub fn is_sent(&self) -> bool {
-        !matches!(&self.outcome, Err(Failure { class: FailureClass::NotSent, .. }))
+        !matches!(&self.outcome, Err(Failure { class: FailureClass::Late | FailureClass::NoRoom, .. }))
     }
 
     pub fn first_content_ns(&self) -> Option<Nanos> {
@@ -173,19 +175,21 @@ impl Finish {
 }
 
 impl FailureClass {
-    pub const ALL: [FailureClass; 7] = [
+    pub const ALL: [FailureClass; 8] = [
         FailureClass::Connect,
         FailureClass::Timeout,
         FailureClass::HttpStatus,
         FailureClass::BrokenStream,
         FailureClass::InStreamError,
         FailureClass::BadPayload,
-        FailureClass::NotSent,
+        FailureClass::Late,
+        FailureClass::NoRoom,
     ];
 
     pub fn name(self) -> &'static str {
         match self {
-            FailureClass::NotSent => "not_sent",
+            FailureClass::Late => "late",
+            FailureClass::NoRoom => "no_room",
             FailureClass::Connect => "connect",
             FailureClass::Timeout => "timeout",
             FailureClass::HttpStatus => "http_status",

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::distribution::Distribution;
 use crate::load::Load;
 use crate::metric::{Latency, Metric, Rate};
-use crate::record::{FailureClass, Finish, Nanos, RecordSink, RequestRecord, TokenCount};
+use crate::record::{Failure, FailureClass, Finish, Nanos, RecordSink, RequestRecord, TokenCount};
 use crate::window::{Cut, Edges, Window, WindowBuilder};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,10 +34,11 @@ pub struct Summary {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RequestCounts {
+    /// Those that the engine left no room for are among them, as failed ones.
     pub sent: u64,
-    /// Due, and not sent: the client's failures and not the engine's. None of the other counts has them.
-    #[serde(default)]
-    pub not_sent: u64,
+    /// Due, and not sent because the client was late: no failures of the engine's, and in none of the other counts.
+    #[serde(default, alias = "not_sent")]
+    pub late: u64,
     pub succeeded: u64,
     pub failed: BTreeMap<FailureClass, u64>,
     /// Successful ones whose answer reached the asked-for length.
@@ -49,9 +50,9 @@ pub struct RequestCounts {
 /// One answer's latencies.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Times {
-    /// From when it was sent to its last content.
+    /// From when it was sent (in an open load: due) to its last content.
     pub e2e_ns: Nanos,
-    /// From when it was sent to its first content; `None` where answers come in one piece.
+    /// From the same moment to its first content; `None` where answers come in one piece.
     pub ttft_ns: Option<Nanos>,
     /// (E2E − TTFT) / (tokens − 1); `None` of a single token.
     pub tpot_ms: Option<f64>,
@@ -101,8 +102,8 @@ impl RecordSink for SummaryBuilder {
 
 impl Summary {
     fn count(&mut self, record: &RequestRecord) {
-        if !record.is_sent() {
-            self.requests.not_sent += 1;
+        if matches!(&record.outcome, Err(Failure { class: FailureClass::Late, .. })) {
+            self.requests.late += 1;
             return;
         }
         self.requests.sent += 1;
@@ -175,6 +176,11 @@ impl Summary {
         (succeeded > 0).then(|| self.requests.ended_by_length as f64 / succeeded as f64)
     }
 
+    /// How many gaps between tokens an answer has on average.
+    pub fn gaps_per_answer(&self) -> f64 {
+        (self.output_tokens as f64 / self.requests.succeeded as f64 - 1.0).max(1.0)
+    }
+
     fn rate(&self, rate: Rate) -> Option<f64> {
         let per_s = |all: u64, cut: f64| (self.window_s > 0.0).then(|| (all as f64 - cut) / self.window_s);
         let (input_tokens, output_tokens) = (self.input_tokens, self.output_tokens);
@@ -225,9 +231,14 @@ impl Times {
 }
 
 impl RequestCounts {
-    /// The share of requests that the client did not send in time.
-    pub fn share_not_sent(&self) -> f64 {
-        self.not_sent as f64 / (self.sent + self.not_sent).max(1) as f64
+    /// The share of requests that the client was late with.
+    pub fn share_late(&self) -> f64 {
+        self.late as f64 / (self.sent + self.late).max(1) as f64
+    }
+
+    /// How many the engine left no room for.
+    pub fn without_room(&self) -> u64 {
+        self.failed.get(&FailureClass::NoRoom).copied().unwrap_or(0)
     }
 
     pub fn failures(&self) -> u64 {
@@ -236,7 +247,7 @@ impl RequestCounts {
 
     pub fn merge(&mut self, other: &RequestCounts) {
         self.sent += other.sent;
-        self.not_sent += other.not_sent;
+        self.late += other.late;
         self.succeeded += other.succeeded;
         self.ended_by_length += other.ended_by_length;
         self.reconnects += other.reconnects;
@@ -271,13 +282,13 @@ struct MetricsForm {
     total_tokens_per_s: Option<f64>,
     requests_per_s: Option<f64>,
     success_rate: Option<f64>,
-    /// Time to first token: from sending to the first content.
+    /// Time to first token: from sending (in an open load: from when it was due) to the first content.
     ttft_ms: Distribution,
     /// Time per output token after the first, one value per request.
     tpot_ms: Distribution,
     /// Gaps between chunks with content, one value per gap.
     itl_ms: Distribution,
-    /// From sending to the last content.
+    /// From the same moment to the last content.
     e2e_ms: Distribution,
     /// From when a request was due to its sending.
     queue_lag_ms: Distribution,
@@ -333,8 +344,8 @@ const MOST: u64 = 1 << 53;
 
 impl SummaryForm {
     fn check(&self) -> Result<(), BadSummary> {
-        let RequestCounts { sent, not_sent, succeeded, failed, ended_by_length, reconnects } = &self.requests;
-        let counts = [*sent, *not_sent, *succeeded, *reconnects, self.input_tokens, self.output_tokens];
+        let RequestCounts { sent, late, succeeded, failed, ended_by_length, reconnects } = &self.requests;
+        let counts = [*sent, *late, *succeeded, *reconnects, self.input_tokens, self.output_tokens];
         if let Some(found) = counts.iter().chain(failed.values()).find(|count| **count > MOST) {
             return Err(BadSummary::TooMany(*found));
         }
@@ -392,6 +403,10 @@ mod tests {
         builder.finish().0
     }
 
+    fn not_sent(class: FailureClass) -> RequestRecord {
+        RequestRecord::not_sent(0, 500_000_000, Failure { class, detail: String::new() })
+    }
+
     fn value(summary: &Summary, name: &str) -> f64 {
         summary.value(name.parse().unwrap()).unwrap()
     }
@@ -419,13 +434,28 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_sent_is_no_failure_of_the_engine() {
-        let not_sent = RequestRecord::not_sent(0, 200_000_000, "late".into());
-        let summary = summary(&[answered(0, &[100, 200], 2), not_sent], true);
+    fn what_the_client_was_late_with_is_no_failure_of_the_engine() {
+        let summary = summary(&[answered(0, &[100, 200], 2), not_sent(FailureClass::Late)], true);
         assert_eq!(value(&summary, "success_rate"), 1.0);
-        assert_eq!((summary.requests.sent, summary.requests.not_sent), (1, 1));
-        assert_eq!(summary.requests.share_not_sent(), 0.5);
+        assert_eq!((summary.requests.sent, summary.requests.late), (1, 1));
+        assert_eq!(summary.requests.share_late(), 0.5);
         assert_eq!(summary.queue_lag_ms.count(), 1);
+    }
+
+    #[test]
+    fn what_the_engine_left_no_room_for_has_failed_and_has_no_latency() {
+        let summary = summary(&[answered(0, &[100, 200], 2), not_sent(FailureClass::NoRoom)], true);
+        assert_eq!(value(&summary, "success_rate"), 0.5);
+        assert_eq!((summary.requests.sent, summary.requests.late), (2, 0));
+        assert_eq!(summary.requests.without_room(), 1);
+        assert_eq!((summary.ttft_ms.count(), summary.queue_lag_ms.count()), (1, 1));
+        assert_eq!(summary.window_s, 0.2);
+    }
+
+    #[test]
+    fn a_report_that_did_not_tell_the_two_apart_is_read_as_of_a_late_client() {
+        let older = r#"{"sent":9,"not_sent":3,"succeeded":9,"failed":{},"ended_by_length":9,"reconnects":0}"#;
+        assert_eq!(serde_json::from_str::<RequestCounts>(older).unwrap().late, 3);
     }
 
     #[test]

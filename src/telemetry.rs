@@ -1,96 +1,102 @@
 //! The load client's own health, watched while a round runs.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::time::{ClockId, clock_gettime};
-use tokio::sync::mpsc;
+use rustix::time::{
+    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
+    timerfd_create, timerfd_settime,
+};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 use crate::clock;
 use crate::distribution::Distribution;
 use crate::health::ClientHealth;
 use crate::record::Nanos;
 
-/// A canary beside the client: a thread that sleeps until every 5 ms, notes how late it woke, and sends a tick to the
-/// client's event loop, which notes how late that came to its turn. A tick wakes the loop in the way a packet does, so
-/// its delay is what packets suffer between their arrival and being read.
+/// A timer of the system's that wakes the client's event loop every 5 ms, as a packet does. How late a tick is taken note
+/// of is what a packet waits between its arrival and being read: for the client's own computing, and for a process that
+/// does not run at all, be it stopped, out of its quota, or on a machine that others have taken over.
 ///
-/// Neither omits anything: ticks that a stall delays are all recorded, with their whole delay.
+/// Nothing is omitted: ticks that a stall delays are all recorded, each with its whole delay.
 pub struct Telemetry {
     started_ns: Nanos,
     thread_started_ns: Nanos,
-    stop: Arc<AtomicBool>,
-    canary: JoinHandle<Distribution>,
-    ticks: mpsc::Receiver<Nanos>,
+    timer: AsyncFd<OwnedFd>,
+    next_tick_ns: Nanos,
     loop_lag_ms: Distribution,
 }
 
 const TICK_NS: Nanos = 5_000_000;
 
-/// Ticks that may wait for the event loop; then the canary waits too, which its lateness shows.
-const TICKS_MAX: usize = 4096;
-
 impl Telemetry {
-    /// To be called on the client's own thread, whose processor time is counted from here on.
+    /// To be called by the event loop that is watched, on the client's own thread, whose processor time is counted from
+    /// here on.
     pub fn start() -> io::Result<Telemetry> {
-        let (sender, ticks) = mpsc::channel(TICKS_MAX);
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = stop.clone();
-        let canary = std::thread::Builder::new()
-            .name("tollgate-canary".into())
-            .spawn(move || tick(&sender, &stopped))?;
+        let timer =
+            timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
+        let started_ns = clock::now();
+        let next_tick_ns = started_ns + TICK_NS;
+        let ticks = Itimerspec { it_value: timespec(next_tick_ns), it_interval: timespec(TICK_NS) };
+        timerfd_settime(&timer, TimerfdTimerFlags::ABSTIME, &ticks)?;
         Ok(Telemetry {
-            started_ns: clock::now(),
+            started_ns,
             thread_started_ns: thread_cpu_ns(),
-            stop,
-            canary,
-            ticks,
+            timer: registered(timer)?,
+            next_tick_ns,
             loop_lag_ms: Distribution::new(),
         })
     }
 
-    /// Takes the ticks in; never ends. To be polled by the event loop that is watched.
+    /// Takes note of the ticks; never ends. To be polled by the event loop that is watched.
     pub async fn watch<T>(&mut self) -> T {
-        while let Some(sent_ns) = self.ticks.recv().await {
-            self.loop_lag_ms.record_ns(clock::now().saturating_sub(sent_ns));
+        while let Ok(ticks) = self.timer.async_io(Interest::READABLE, |timer| expired(timer)).await {
+            self.note(ticks);
         }
         std::future::pending().await
     }
 
     /// To be called on the thread that called [`Telemetry::start`].
     pub fn finish(mut self) -> ClientHealth {
+        // What came since the event loop last looked is not to be lost.
+        if let Ok(ticks) = expired(self.timer.get_ref()) {
+            self.note(ticks);
+        }
         let watched_ns = clock::now() - self.started_ns;
         let cpu_ns = thread_cpu_ns() - self.thread_started_ns;
-        self.stop.store(true, Ordering::Relaxed);
-        self.ticks.close();
         ClientHealth {
-            timer_lag_ms: self.canary.join().expect("the canary only sleeps and counts"),
             loop_lag_ms: self.loop_lag_ms,
             cpu_share: cpu_ns as f64 / watched_ns.max(1) as f64,
             watched_s: watched_ns as f64 / 1e9,
         }
     }
+
+    fn note(&mut self, ticks: u64) {
+        let now_ns = clock::now();
+        for _ in 0..ticks {
+            self.loop_lag_ms.record_ns(now_ns.saturating_sub(self.next_tick_ns));
+            self.next_tick_ns += TICK_NS;
+        }
+    }
 }
 
-fn tick(ticks: &mpsc::Sender<Nanos>, stop: &AtomicBool) -> Distribution {
-    let mut timer_lag_ms = Distribution::new();
-    let mut due_ns = clock::now() + TICK_NS;
-    loop {
-        // Without spinning: how late the system wakes a thread is the question here.
-        std::thread::sleep(Duration::from_nanos(due_ns.saturating_sub(clock::now())));
-        if stop.load(Ordering::Relaxed) {
-            return timer_lag_ms;
-        }
-        let woke_ns = clock::now();
-        timer_lag_ms.record_ns(woke_ns.saturating_sub(due_ns));
-        if ticks.blocking_send(woke_ns).is_err() {
-            return timer_lag_ms;
-        }
-        due_ns += TICK_NS;
-    }
+#[allow(unsafe_code)]
+fn registered(timer: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` is open and the same for as long as it is owned, and nothing takes it out of the `AsyncFd`.
+    let registered = unsafe { AsyncFd::register_with_interest(timer, Interest::READABLE) };
+    Ok(registered?)
+}
+
+/// How many ticks there were since this was last asked.
+fn expired(timer: impl AsFd) -> io::Result<u64> {
+    let mut ticks = [0; size_of::<u64>()];
+    rustix::io::read(timer, &mut ticks)?;
+    Ok(u64::from_ne_bytes(ticks))
+}
+
+fn timespec(ns: Nanos) -> Timespec {
+    Timespec { tv_sec: (ns / 1_000_000_000) as i64, tv_nsec: (ns % 1_000_000_000) as i64 }
 }
 
 fn thread_cpu_ns() -> Nanos {
@@ -100,11 +106,13 @@ fn thread_cpu_ns() -> Nanos {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::metric::Stat;
 
     fn watched(blocked: Duration, spin: bool) -> ClientHealth {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut telemetry = Telemetry::start().unwrap();
             let busy = async {
@@ -132,6 +140,19 @@ mod tests {
         assert!((150.0..health.watched_s * 1e3).contains(&longest), "{longest} ms");
         // All forty ticks of the block are recorded, not only the first.
         assert!(health.loop_lag_ms.quantile_ms(0.75) > 30.0);
+        let ticks = health.watched_s * 1e9 / TICK_NS as f64;
+        assert_eq!(health.loop_lag_ms.count(), ticks as u64);
+    }
+
+    #[test]
+    fn ticks_that_nobody_took_note_of_before_the_end_are_recorded_too() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let health = runtime.block_on(async {
+            let telemetry = Telemetry::start().unwrap();
+            std::thread::sleep(Duration::from_millis(50));
+            telemetry.finish()
+        });
+        assert!(health.loop_lag_ms.count() >= 10, "{}", health.loop_lag_ms);
     }
 
     #[test]

@@ -52,12 +52,16 @@ impl Worker {
         if share.due_without_answers() > 0 && share.requests() != Some(0) {
             return Ok(share);
         }
+        let due = load.due_without_answers();
         let whole = match (load.users(), load.requests()) {
             (Some(users), Some(requests)) => {
                 format!("the load has {users} users, {} of whom have a request", requests.min(users))
             }
+            (Some(users), None) if due < users => {
+                format!("the load has {users} users, {due} of whom come before its time is up")
+            }
             (Some(users), None) => format!("the load has {users} users"),
-            (None, _) => format!("the load has {} requests", load.due_without_answers()),
+            (None, _) => format!("the load has {due} requests"),
         };
         Err(NothingToDo { worker: self, whole })
     }
@@ -105,7 +109,7 @@ impl fmt::Display for Worker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::{Spacing, Stop};
+    use crate::load::{Arrival, Closed, Ramp, Spacing, Stop};
 
     fn workers(of: u32) -> impl Iterator<Item = Worker> {
         (1..=of).map(move |number| Worker { number, of })
@@ -154,6 +158,16 @@ mod tests {
             refusal(&Load::open(0.2, Spacing::Poisson, Stop::DurationMs(10_000))),
             "worker 3/3 has nothing to do: the load has 2 requests"
         );
+    }
+
+    #[test]
+    fn a_worker_whose_users_would_come_too_late_is_refused() {
+        let ramp = Some(Ramp { from: 1.0, over_ms: 100, steps: None });
+        let users = Arrival::Closed(Closed { concurrency: 3, think_time: None, ramp });
+        let load = Load::new(users, Stop::DurationMs(60));
+        let refusal = Worker { number: 3, of: 3 }.share(&load).unwrap_err().to_string();
+        let expected = "the load has 3 users, 2 of whom come before its time is up";
+        assert_eq!(refusal, format!("worker 3/3 has nothing to do: {expected}"));
     }
 
     #[test]

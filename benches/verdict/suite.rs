@@ -188,5 +188,5 @@ fn health() -> &'static ClientHealth {
 }
 
 fn evidence(summaries: &[Summary]) -> Vec<Evidence<'_>> {
-    summaries.iter().map(|summary| Evidence { summary, health: health() }).collect()
+    summaries.iter().map(|summary| Evidence { summary, health: health(), open: false }).collect()
 }

@@ -12,7 +12,7 @@ use crate::scenario::{OnSuspected, Scenario};
 use crate::store::Baselines;
 use crate::summary::Summary;
 use crate::target::TargetSpec;
-use crate::verdict::{GateOutcome, OldValues, Side, Verdict, is_decided, wants_proof};
+use crate::verdict::{GateOutcome, OldValues, Side, Verdict, is_decided, no_room, wants_proof};
 use judgement::Judgement;
 
 pub struct Course<'a> {
@@ -231,7 +231,7 @@ impl<'a> Course<'a> {
     }
 
     /// Whether a new baseline, once accepted, would turn the test green or keep it honest. A broken limit stays broken
-    /// whatever the baseline is, and sessions in which the client was sick make none.
+    /// whatever the baseline is, and sessions in which the client was sick, or the engine left no room, make none.
     fn calls_for_baseline(&self, judgement: &Judgement) -> bool {
         let calls = match judgement.verdict {
             Verdict::NoBaseline | Verdict::NotComparable | Verdict::Improved | Verdict::Regressed => true,
@@ -241,7 +241,8 @@ impl<'a> Course<'a> {
             _ => false,
         };
         let unfit = |gate: &GateOutcome| gate.breaks_limit() || gate.verdict == Verdict::Invalid;
-        calls && !judgement.gates.iter().any(unfit)
+        let crowded = |session: &Session| no_room(&session.summary).is_some();
+        calls && !judgement.gates.iter().any(unfit) && !self.all_sessions().any(crowded)
     }
 
     /// The baseline to be accepted, where this verdict leaves one and enough was measured.

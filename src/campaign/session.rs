@@ -1,8 +1,7 @@
 //! One scenario's part of a session: warm-up, then its rounds.
 
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use thiserror::Error;
@@ -73,10 +72,6 @@ pub struct Held {
 
 /// What is told of a scenario that Ctrl-C cut off.
 pub const INTERRUPTED: &str = "interrupted before it was decided";
-/// For opening connections before a moment that was agreed upon.
-const CONNECTING_NS: Nanos = 1_000_000_000;
-/// How long Ctrl-C may have to wait.
-const INTERRUPTION: Duration = Duration::from_millis(100);
 /// Failures that are kept in words.
 const FAILURES_IN_WORDS: usize = 5;
 
@@ -198,6 +193,7 @@ impl<'a> Sitting<'a> {
         if let Err(error) = log.and_then(|log| log.map_or(Ok(()), RecordLog::finish)) {
             warnings.push(format!("not all records were kept: {error}"));
         }
+        warnings.extend(no_room(&session.summary));
         let trouble = match client {
             Ok(client) => {
                 let (server, doubts) = witness.end(&client, &session.summary, asked.shares_engine());
@@ -226,7 +222,7 @@ impl<'a> Sitting<'a> {
             let warm_up = client.warm_up(workload, load, &mut deck, run.warmup, watch)?;
             sitting.check_interrupt()?;
             check_warm_up(&warm_up)?;
-            sitting.await_begin(client)?;
+            sitting.agree_on_begin(client)?;
             sitting.witness.begin(client);
             Ok(())
         });
@@ -281,20 +277,14 @@ impl<'a> Sitting<'a> {
     }
 
     /// Other workers begin at the same moment.
-    fn await_begin(&self, client: &mut Client) -> Result<(), Trouble> {
+    fn agree_on_begin(&self, client: &mut Client) -> Result<(), Trouble> {
         let Some(begin_ns) = self.asked.begin_ns else { return Ok(()) };
-        let left_ns = || begin_ns.saturating_sub(clock::now());
-        if left_ns() == 0 {
-            let late_s = (clock::now() - begin_ns) as f64 / 1e9;
+        if let Some(late_ns) = clock::now().checked_sub(begin_ns) {
+            let late_s = late_ns as f64 / 1e9;
             let why = format!(
                 "the warm-up was over {late_s:.1} s after --start-at: start later, or warm up for less"
             );
             return Err(Trouble::Other(why));
-        }
-        // An engine closes a connection that is idle for long, so these are opened shortly before.
-        while left_ns() > CONNECTING_NS {
-            self.check_interrupt()?;
-            thread::sleep(Duration::from_nanos(left_ns().saturating_sub(CONNECTING_NS)).min(INTERRUPTION));
         }
         client.begin_next_round_at(begin_ns);
         Ok(())
@@ -373,6 +363,17 @@ fn never_whole(rounds: &[Round]) -> Option<String> {
     })
 }
 
+fn no_room(summary: &Summary) -> Option<String> {
+    let without = summary.requests.without_room();
+    (without > 0).then(|| {
+        format!(
+            "{without} of {} requests were due while as many were unanswered as `max_in_flight` allows, and count as \
+             failed; latencies are those of the others",
+            summary.requests.sent
+        )
+    })
+}
+
 fn check_warm_up(warm_up: &WarmUp) -> Result<(), Trouble> {
     match &warm_up.first_failure {
         Some(failure) if warm_up.failed == warm_up.requests => Err(Trouble::Other(format!(
@@ -402,6 +403,7 @@ fn empty_session(number: u32, launched: &Launched) -> Session {
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
+    use std::time::Duration;
 
     use super::*;
     use crate::load::Stop;

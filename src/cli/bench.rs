@@ -25,7 +25,7 @@ use crate::scenario::{RunPlan, ScenarioId, hash_of, header_twice};
 use crate::secret::Secret;
 use crate::store::{self, RecordFile, StoreError};
 use crate::target::{Endpoint, HttpVersion, Place, ProofPlan, TargetSpec};
-use crate::verdict::{Verdict, load_not_driven};
+use crate::verdict::{Verdict, client_late};
 use crate::worker::Worker;
 use crate::workload::Workload;
 
@@ -182,7 +182,7 @@ fn bench(
     let trouble = trouble.map(|trouble| trouble.to_string());
     let trouble = trouble
         .or_else(|| nothing.then(|| "no request succeeded".to_owned()))
-        .or_else(|| load_not_driven(&session.summary));
+        .or_else(|| client_late(&session.summary));
     Report {
         kind: report::Kind::Scenario,
         version: report::VERSION,

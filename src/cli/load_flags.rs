@@ -18,8 +18,8 @@ pub struct LoadFlags {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "duration")]
     requests: Option<u32>,
     /// No request starts later than this, such as `30s`; `10s` with --rate, if no --requests are given either.
-    #[arg(long)]
-    duration: Option<HumanDuration>,
+    #[arg(long, value_parser = for_a_while)]
+    duration: Option<Stop>,
     /// What a user waits between an answer and its next request: `2s`, `uniform:1s:3s`, `exponential:2s` (mean),
     /// `lognormal:2s:0.5` (median, sigma).
     #[arg(long, value_parser = think_time, conflicts_with_all = ["rate", "trace"])]
@@ -30,7 +30,7 @@ pub struct LoadFlags {
     /// How far apart requests come: `constant`, `poisson`, or `gamma:SHAPE`, below 1 in bursts, above 1 more evenly.
     #[arg(long, value_parser = spacing, default_value = "constant", requires = "rate")]
     arrival: Spacing,
-    /// A request that is due while so many are unanswered is not sent.
+    /// A request that is due while so many are unanswered is not sent and counts as failed.
     #[arg(long, default_value_t = MAX_IN_FLIGHT, value_parser = clap::value_parser!(u32).range(1..),
         requires = "by_the_clock")]
     max_in_flight: u32,
@@ -54,8 +54,7 @@ impl LoadFlags {
     /// # Errors
     /// Where flags contradict each other in their values.
     pub fn load(&self) -> Result<Load, NoRampOfUsers> {
-        let duration = self.duration.map(|duration| Stop::DurationMs(duration.0.as_millis() as u64));
-        let stop = duration.or(self.requests.map(Stop::Requests));
+        let stop = self.duration.or(self.requests.map(Stop::Requests));
         let max_in_flight = self.max_in_flight;
         Ok(match (self.rate, &self.trace) {
             (None, Some(trace)) => {
@@ -66,7 +65,7 @@ impl LoadFlags {
             (None, None) => {
                 let ramp = self.ramp.map(|ramp| ramp.of_users(self.concurrency)).transpose()?;
                 let closed = Closed { concurrency: self.concurrency, think_time: self.think_time, ramp };
-                let stop = stop.unwrap_or(Stop::Requests(4 * self.concurrency));
+                let stop = stop.unwrap_or(Stop::Requests(self.concurrency.saturating_mul(4)));
                 Load::new(Arrival::Closed(closed), stop)
             }
             (Some(rate), _) => {
@@ -103,6 +102,14 @@ pub fn positive(text: &str) -> Result<f64, String> {
     match text.trim().parse::<f64>() {
         Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
         _ => Err("expected a number greater than 0".into()),
+    }
+}
+
+/// How long a round is, as the scenario files have it.
+pub fn for_a_while(text: &str) -> Result<Stop, String> {
+    match duration(text)?.as_millis() as u64 {
+        0 => Err("a round lasts at least 1ms".into()),
+        ms => Ok(Stop::DurationMs(ms)),
     }
 }
 
@@ -158,6 +165,19 @@ mod tests {
     fn without_flags_one_user_sends_four_requests() {
         assert_eq!(load("").unwrap(), Load::closed(1, Stop::Requests(4)));
         assert_eq!(load("--concurrency 3").unwrap(), Load::closed(3, Stop::Requests(12)));
+    }
+
+    #[test]
+    fn more_users_than_can_ask_four_times_ask_as_often_as_can_be_counted() {
+        assert_eq!(load("--concurrency 2000000000").unwrap().stop, Stop::Requests(u32::MAX));
+    }
+
+    #[test]
+    fn a_round_that_lasts_no_time_is_refused() {
+        assert!(load("--duration 1ms").is_ok());
+        for flags in ["--duration 0s", "--rate 1 --duration 0.1ms"] {
+            assert!(load(flags).unwrap_err().contains("at least 1ms"), "{flags}");
+        }
     }
 
     #[test]

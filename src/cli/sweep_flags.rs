@@ -7,7 +7,7 @@ use anyhow::{anyhow, bail};
 use clap::ArgGroup;
 
 use crate::campaign::Ladder;
-use crate::cli::load_flags::{positive, spacing};
+use crate::cli::load_flags::{for_a_while, positive, spacing};
 use crate::cli::planned_sweep::PlannedSweep;
 use crate::cli::run_flags::RunFlags;
 use crate::cli::workload_args::WorkloadArgs;
@@ -18,7 +18,7 @@ use crate::load::{Load, Spacing, Stop};
 use crate::measure::{Access, Address};
 use crate::nearest::did_you_mean;
 use crate::report::sweep::Axis;
-use crate::scenario::{HumanDuration, RunPlan, SUITE_FOLDER, Suite};
+use crate::scenario::{RunPlan, SUITE_FOLDER, Suite};
 use crate::suite;
 use crate::target::{Endpoint, HttpVersion, Place, ProofPlan, TargetSpec};
 use crate::workload::Workload;
@@ -87,8 +87,8 @@ pub struct SweepFlags {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "duration")]
     requests: Option<u32>,
     /// Of a level and round: no request starts later than this, such as `30s`.
-    #[arg(long)]
-    duration: Option<HumanDuration>,
+    #[arg(long, value_parser = for_a_while)]
+    duration: Option<Stop>,
     /// How often each level is measured in a session. What rounds scatter decides what is a tie.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
@@ -192,7 +192,7 @@ impl SweepFlags {
         let mut users = self.concurrency.clone();
         users.sort_unstable();
         users.dedup();
-        let load = |users: u32| match self.stop(4 * users) {
+        let load = |users: u32| match self.stop(users.saturating_mul(4)) {
             Stop::Requests(requests) if requests < users => bail!(
                 "--requests {requests} are too few for {users} users: expected at least one for each, or leave it out"
             ),
@@ -214,10 +214,8 @@ impl SweepFlags {
 
     /// `usual` are a round's requests where nothing is said.
     fn stop(&self, usual: u32) -> Stop {
-        match (&self.duration, self.requests) {
-            (Some(duration), _) => Stop::DurationMs(duration.0.as_millis() as u64),
-            (None, requests) => Stop::Requests(requests.unwrap_or(usual.max(LEAST_REQUESTS))),
-        }
+        let requests = self.requests.unwrap_or(usual.max(LEAST_REQUESTS));
+        self.duration.unwrap_or(Stop::Requests(requests))
     }
 }
 

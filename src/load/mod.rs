@@ -11,6 +11,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::record::Nanos;
 use crate::worker::{Deal, Worker};
 
 pub use crate::load::plan::{DueTimes, Plan};
@@ -61,7 +62,7 @@ pub struct Open {
     /// How the rate is reached; without one it is so from the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ramp: Option<Ramp>,
-    /// A request that is due while so many are unanswered is not sent.
+    /// A request that is due while so many are unanswered is not sent and counts as failed.
     pub max_in_flight: u32,
 }
 
@@ -90,7 +91,7 @@ impl Load {
         Load::new(Arrival::Open(Open { rate, spacing, ramp: None, max_in_flight: MAX_IN_FLIGHT }), stop)
     }
 
-    /// The most requests that can be in flight at once.
+    /// The most requests that can be in flight at once, of those that a round has.
     pub fn connections(&self) -> u32 {
         let most = match &self.arrival {
             Arrival::Closed(closed) => closed.concurrency,
@@ -98,7 +99,7 @@ impl Load {
             Arrival::Replay(replay) => replay.max_in_flight,
         };
         // Every worker needs one at least.
-        let most = self.own(most).max(1);
+        let most = self.own(most).max(1).min(self.due_without_answers());
         self.requests().map_or(most, |requests| most.min(requests))
     }
 
@@ -173,10 +174,26 @@ impl Stop {
         }
     }
 
+    fn duration_ns(&self) -> Option<Nanos> {
+        self.duration().map(|duration| duration.as_nanos() as Nanos)
+    }
+
     pub fn requests(&self) -> Option<u32> {
         match self {
             Stop::Requests(requests) => Some(*requests),
             Stop::DurationMs(_) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_open_load_has_no_more_in_flight_than_a_round_has_requests() {
+        assert_eq!(Load::open(10.0, Spacing::Poisson, Stop::Requests(5)).connections(), 5);
+        assert_eq!(Load::open(10.0, Spacing::Poisson, Stop::DurationMs(2000)).connections(), 20);
+        assert_eq!(Load::open(1e6, Spacing::Poisson, Stop::DurationMs(2000)).connections(), MAX_IN_FLIGHT);
     }
 }

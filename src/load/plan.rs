@@ -9,13 +9,11 @@ use crate::worker::Deal;
 /// What a scheduler needs to know of a round: a pure function of load and seed.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// When those requests are due that wait for no answer, in order: the first one of every user, or all of an open
-    /// load.
+    /// When those requests are due that wait for no answer, in order: the first one of every user who comes before the
+    /// round's time is up, or all of an open load.
     pub due: DueTimes,
     /// How many are sent; `None` where only the time ends the round.
     pub requests: Option<u32>,
-    /// No request that follows an answer is sent later, where `requests` does not say how many.
-    pub until_ns: Option<Nanos>,
     follow: Option<Follow>,
 }
 
@@ -23,6 +21,8 @@ pub struct Plan {
 struct Follow {
     think_time: Option<ThinkTime>,
     rng: Pcg64,
+    /// When the time is up for requests that follow others.
+    until_ns: Option<Nanos>,
 }
 
 /// Moments in order: those of the whole load that are to be asked here.
@@ -58,22 +58,19 @@ impl Load {
         let left = self.due_without_answers();
         let due = DueTimes { moments, place: 0, deal: self.deal(), left };
         match &self.arrival {
-            Arrival::Closed(closed) => Plan {
-                due,
-                requests: self.requests(),
-                until_ns: self.stop.duration().map(|duration| duration.as_nanos() as Nanos),
-                follow: Some(Follow { think_time: closed.think_time, rng: self.own_lots(rng) }),
-            },
-            Arrival::Open(_) | Arrival::Replay(_) => {
-                Plan { due, requests: Some(left), until_ns: None, follow: None }
+            Arrival::Closed(Closed { think_time, .. }) => {
+                let (rng, until_ns) = (self.own_lots(rng), self.stop.duration_ns());
+                let follow = Some(Follow { think_time: *think_time, rng, until_ns });
+                Plan { due, requests: self.requests(), follow }
             }
+            Arrival::Open(_) | Arrival::Replay(_) => Plan { due, requests: Some(left), follow: None },
         }
     }
 
     /// How many requests wait for no answer, of those that are to be asked here.
     pub fn due_without_answers(&self) -> u32 {
         self.own(match &self.arrival {
-            Arrival::Closed(closed) => closed.concurrency,
+            Arrival::Closed(closed) => closed.count(self.stop),
             Arrival::Open(open) => open.count(self.stop),
             Arrival::Replay(replay) => replay.count(self.stop),
         })
@@ -89,6 +86,14 @@ impl Load {
 impl Closed {
     fn moments(&self) -> Moments {
         Moments::Users { next: 0, users: self.concurrency, ramp: self.ramp }
+    }
+
+    /// How many users come before the time is up; those who begin the round do, however short it is.
+    fn count(&self, stop: Stop) -> u32 {
+        match self.ramp.and(stop.duration_ns()) {
+            Some(until_ns) => self.moments().take_while(|due_ns| *due_ns < until_ns.max(1)).count() as u32,
+            None => self.concurrency,
+        }
     }
 }
 
@@ -126,8 +131,9 @@ impl Open {
 impl Plan {
     /// When the request that follows one that has ended is due, if one follows.
     pub fn following_ns(&mut self, ended_ns: Nanos) -> Option<Nanos> {
-        let Follow { think_time, rng } = self.follow.as_mut()?;
-        Some(ended_ns + think_time.map_or(0, |think_time| think_time.draw_ns(rng)))
+        let Follow { think_time, rng, until_ns } = self.follow.as_mut()?;
+        let due_ns = ended_ns + think_time.map_or(0, |think_time| think_time.draw_ns(rng));
+        until_ns.is_none_or(|until_ns| due_ns < until_ns).then_some(due_ns)
     }
 }
 
@@ -283,6 +289,33 @@ mod tests {
         let load = Load::new(Arrival::Closed(closed), Stop::Requests(2));
         let mut plan = load.plan(Pcg64::seed_from_u64(1));
         assert_eq!(plan.following_ns(1_000_000), Some(21_000_000));
+    }
+
+    fn ramped_users(stop: Stop) -> Load {
+        let ramp = Some(Ramp { from: 1.0, over_ms: 100, steps: None });
+        Load::new(Arrival::Closed(Closed { concurrency: 3, think_time: None, ramp }), stop)
+    }
+
+    #[test]
+    fn users_who_would_come_after_the_round_are_not_planned() {
+        assert_eq!(due(&ramped_users(Stop::Requests(9))), [0, 50_000_000, 100_000_000]);
+        assert_eq!(due(&ramped_users(Stop::DurationMs(100))), [0, 50_000_000]);
+        assert_eq!(ramped_users(Stop::DurationMs(100)).connections(), 2);
+    }
+
+    #[test]
+    fn those_who_begin_a_round_ask_once_even_if_it_has_no_time() {
+        let mut plan = Load::closed(3, Stop::DurationMs(0)).plan(Pcg64::seed_from_u64(1));
+        assert_eq!(plan.due.clone().collect::<Vec<_>>(), [0, 0, 0]);
+        assert_eq!(plan.following_ns(0), None);
+        assert_eq!(due(&ramped_users(Stop::DurationMs(0))), [0]);
+    }
+
+    #[test]
+    fn nothing_follows_an_answer_once_the_time_is_up() {
+        let mut plan = Load::closed(1, Stop::DurationMs(10)).plan(Pcg64::seed_from_u64(1));
+        assert_eq!(plan.following_ns(9_999_999), Some(9_999_999));
+        assert_eq!(plan.following_ns(10_000_000), None);
     }
 
     #[test]

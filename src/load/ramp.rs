@@ -41,10 +41,13 @@ impl Ramp {
         if level <= self.from || to <= self.from {
             return 0.0;
         }
-        let share = (level - self.from) / (to - self.from);
         let share = match self.steps {
-            Some(steps) => (share * f64::from(steps)).ceil() / f64::from(steps),
-            None => share,
+            // Divided last: a level that is a step's own is not to be rounded up to the next one.
+            Some(steps) => {
+                let steps = f64::from(steps);
+                ((level - self.from) * steps / (to - self.from)).ceil() / steps
+            }
+            None => (level - self.from) / (to - self.from),
         };
         share * self.over_s()
     }
@@ -146,5 +149,16 @@ mod tests {
             [2.0, 3.0, 4.0, 5.0, 6.0].map(|user| stepped.reaches_s(user, 6.0)),
             [0.0, 5.0, 5.0, 10.0, 10.0]
         );
+    }
+
+    #[test]
+    fn with_a_step_for_every_user_each_comes_with_its_own() {
+        for users in 2..200u32 {
+            let ramp = Ramp { from: 1.0, over_ms: 1000, steps: Some(users - 1) };
+            for user in 1..=users {
+                let expected = f64::from(user - 1) / f64::from(users - 1);
+                assert_eq!(ramp.reaches_s(f64::from(user), f64::from(users)), expected, "{user} of {users}");
+            }
+        }
     }
 }

@@ -13,7 +13,7 @@ pub struct Replay {
     pub trace: Trace,
     /// How many times as fast as the trace's own time: at 2, requests come twice as often.
     pub speed: f64,
-    /// A request that is due while so many are unanswered is not sent.
+    /// A request that is due while so many are unanswered is not sent and counts as failed.
     pub max_in_flight: u32,
 }
 

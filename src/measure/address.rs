@@ -1,14 +1,15 @@
 //! Where requests go: a base URL, taken apart.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use http::uri::Scheme;
 use http::{HeaderValue, Uri};
 use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, CertificateError, ClientConfig};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
 
 use crate::measure::access::Access;
@@ -29,6 +30,8 @@ pub struct Address {
     authority: String,
     http_version: HttpVersion,
     tls: Option<Tls>,
+    /// What the host's name stands for, looked up once: no request is to wait for that.
+    resolved: OnceCell<Vec<SocketAddr>>,
 }
 
 #[derive(Clone)]
@@ -79,6 +82,7 @@ impl Address {
             tls: secure.then(|| Tls::new(&host, access)).transpose()?,
             host,
             port,
+            resolved: OnceCell::new(),
         })
     }
 
@@ -138,7 +142,9 @@ impl Address {
     }
 
     async fn try_connect(&self) -> io::Result<Socket> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        let look_up = async || io::Result::Ok(lookup_host((self.host.as_str(), self.port)).await?.collect());
+        let addresses: &Vec<SocketAddr> = self.resolved.get_or_try_init(look_up).await?;
+        let stream = TcpStream::connect(addresses.as_slice()).await?;
         stream.set_nodelay(true)?;
         let stream = Stream::new(stream);
         let Some(tls) = &self.tls else { return Ok(Socket::Plain(stream)) };
@@ -216,6 +222,24 @@ mod tests {
         for url in ["http://127.0.0.1:8000", "https://h/llm"] {
             assert_eq!(Address::of(&Access::to(url)).unwrap().url("/health"), format!("{url}/health"));
         }
+    }
+
+    #[test]
+    fn a_name_is_looked_up_once_and_all_its_addresses_are_tried() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let known = listener.local_addr().unwrap();
+            let address = |url: &str| Address::of(&Access::to(url)).unwrap();
+            let named = address(&format!("http://localhost:{}", known.port()));
+            assert!(named.connect().await.is_ok());
+            assert!(named.resolved.get().unwrap().contains(&known));
+            let nowhere = address("http://nowhere.invalid");
+            let error = nowhere.connect().await.err().unwrap();
+            assert!(error.starts_with("failed to lookup"), "{error}");
+            nowhere.resolved.set(vec!["127.0.0.1:1".parse().unwrap(), known]).unwrap();
+            assert!(nowhere.connect().await.is_ok());
+        });
     }
 
     #[test]

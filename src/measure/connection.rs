@@ -1,8 +1,8 @@
 //! One connection, driven by the task that uses it, with one request on it at a time.
 //!
-//! There is no pool, and with HTTP/2 no second stream: a user of a load keeps its connection, so that none of them waits
-//! for another's, it is known whether a request was the first on its connection, and an answer is read and dated in one
-//! step without passing between tasks.
+//! There is no pool that hides anything, and with HTTP/2 no second stream: a request has its connection to itself, so that
+//! none of them waits for another, it is known whether a request was the first on its connection, and an answer is read
+//! and dated in one step without passing between tasks.
 
 use std::future::poll_fn;
 use std::io;
@@ -87,7 +87,13 @@ impl Connection {
 
     /// Whether the server still listens on this connection, as far as can be known without sending.
     pub fn is_usable(&mut self) -> bool {
-        clock::now() - self.idle_since_ns <= IDLE_MAX_NS
+        self.is_usable_for(0)
+    }
+
+    /// Whether it does and is likely to for so long.
+    pub fn is_usable_for(&mut self, ahead_ns: Nanos) -> bool {
+        let idle_ns = clock::now() - self.idle_since_ns;
+        idle_ns + ahead_ns <= IDLE_MAX_NS
             && match &mut self.protocol {
                 Http1(connection) => connection.is_usable(),
                 Http2(connection) => connection.is_usable(),

@@ -11,6 +11,7 @@ mod head;
 mod http1;
 mod http2;
 mod inbox;
+mod lanes;
 mod message;
 mod pacer;
 mod recognition;
@@ -39,6 +40,7 @@ use crate::workload::Workload;
 use connection::Connection;
 use exchange::Peer;
 use files::allow_connections;
+use lanes::READY;
 use schedule::{Asking, Schedule};
 use small_talk::SmallTalk;
 
@@ -58,7 +60,7 @@ pub struct Client {
     small_talk: SmallTalk,
     model: Option<String>,
     /// Kept from round to round.
-    connections: Vec<Option<Connection>>,
+    connections: Vec<Connection>,
     rounds: u32,
     /// Of a connection.
     files_each: u32,
@@ -111,6 +113,8 @@ impl RecordSink for WarmUp {
 
 /// Between the decision to start a round and its first moment, so that the first one is not late already.
 const LEAD_NS: Nanos = 2_000_000;
+/// For opening connections before a moment that was agreed upon. An engine closes those that are idle for longer.
+const CONNECTING_NS: Nanos = 3_000_000_000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -242,10 +246,10 @@ impl Client {
         watch: Watch,
         records: &mut dyn RecordSink,
     ) -> Result<Round, ClientError> {
-        self.run(workload, load, deck, 0, watch, records)
+        self.run(workload, load, deck, watch, records)
     }
 
-    /// Has the next round wait for this moment with its first request: connections are open then, and requests written.
+    /// Has the next round wait for this moment with its first request, after requests were written and connections opened.
     pub fn begin_next_round_at(&mut self, begin_ns: Nanos) {
         self.begin_ns = Some(begin_ns);
     }
@@ -261,7 +265,7 @@ impl Client {
         watch: Watch,
     ) -> Result<WarmUp, ClientError> {
         let mut warm_up = WarmUp::default();
-        self.run(workload, &load.warm_up(duration), deck, load.connections(), watch, &mut warm_up)?;
+        self.run(workload, &load.warm_up(duration), deck, watch, &mut warm_up)?;
         Ok(warm_up)
     }
 
@@ -270,7 +274,6 @@ impl Client {
         workload: &Workload,
         load: &Load,
         deck: &mut Deck,
-        at_least: u32,
         watch: Watch,
         records: &mut dyn RecordSink,
     ) -> Result<Round, ClientError> {
@@ -281,19 +284,22 @@ impl Client {
         let id_prefix = format!("tollgate-{:x}-{:x}-{}", std::process::id(), clock::now(), self.rounds);
         let lanes = load.connections() as usize;
 
-        let schedule =
-            Schedule::new(&self.peer, ask, deck, load, watch.progress, id_prefix, records).at_least(at_least);
-        schedule.prepare(lanes);
+        let schedule = Schedule::new(&self.peer, ask, deck, load, watch.progress, id_prefix, records);
+        schedule.prepare();
         let begin_ns = self.begin_ns.take();
         let ran = self.runtime.block_on(async {
+            let connected = async {
+                let at_ns = |before_ns| begin_ns.unwrap_or(0).saturating_sub(before_ns);
+                wait_until(at_ns(CONNECTING_NS)).await;
+                let held = open_all(&self.peer, held).await;
+                wait_until(at_ns(2 * LEAD_NS)).await;
+                held
+            };
             let mut held = tokio::select! {
-                held = open_all(&self.peer, held) => held,
+                held = connected => held,
                 () = watch.cancel.cancelled() => return Ok(None),
             };
             held.resize_with(lanes, || None);
-            if let Some(begin_ns) = begin_ns {
-                wait_until(begin_ns.saturating_sub(2 * LEAD_NS)).await;
-            }
             let mut telemetry = Telemetry::start()?;
             let started_ns = begin_ns.unwrap_or(0).max(clock::now() + LEAD_NS);
             if let Some(late_ns) = begin_ns.and_then(|begin_ns| started_ns.checked_sub(begin_ns + LEAD_NS)) {
@@ -309,20 +315,20 @@ impl Client {
         let (mut held, started_ns, ended_ns, health) =
             ran.unwrap_or_else(|| (Vec::new(), clock::now(), clock::now(), ClientHealth::default()));
         held.append(&mut self.connections);
-        held.retain(Option::is_some);
         self.connections = held;
         Ok(Round { started_ns, ended_ns, health, cancelled })
     }
 
     /// Those that the load begins with: one for every user. How many an open load will need is not known; it goes on
-    /// with those that the rounds before needed, the warm-up first, and opens others when it has to.
+    /// with those that the rounds before needed, the warm-up first, and opens others as it needs them.
     fn take_connections(&mut self, load: &Load) -> Vec<Option<Connection>> {
         let lanes = load.connections() as usize;
-        let at_first =
-            if load.is_open() { self.connections.iter().flatten().count().min(lanes) } else { lanes };
-        self.connections.resize_with(at_first.max(self.connections.len()), || None);
-        let spare = self.connections.split_off(at_first);
-        std::mem::replace(&mut self.connections, spare)
+        let at_first = if load.is_open() { self.connections.len().max(READY).min(lanes) } else { lanes };
+        let spare = self.connections.split_off(at_first.min(self.connections.len()));
+        let held = std::mem::replace(&mut self.connections, spare);
+        let mut held: Vec<Option<Connection>> = held.into_iter().map(Some).collect();
+        held.resize_with(at_first, || None);
+        held
     }
 }
 
@@ -341,7 +347,9 @@ async fn open_all(peer: &Peer, held: Vec<Option<Connection>>) -> Vec<Option<Conn
 async fn wait_until(begin_ns: Nanos) {
     const TIMER_NS: Nanos = 3_000_000;
     let asleep_ns = begin_ns.saturating_sub(TIMER_NS).saturating_sub(clock::now());
-    tokio::time::sleep(Duration::from_nanos(asleep_ns)).await;
+    if asleep_ns > 0 {
+        tokio::time::sleep(Duration::from_nanos(asleep_ns)).await;
+    }
     clock::sleep_until(begin_ns);
 }
 

@@ -17,6 +17,7 @@ use crate::event::Progress;
 use crate::load::{Load, Plan};
 use crate::measure::connection::Connection;
 use crate::measure::exchange::{Peer, Prepared};
+use crate::measure::lanes::{Lanes, Resting};
 use crate::measure::pacer::{Moments, Pacer};
 use crate::record::{Failure, FailureClass, Nanos, RecordSink, RequestRecord};
 use crate::telemetry::Telemetry;
@@ -37,8 +38,6 @@ pub struct Schedule<'a> {
     plan: RefCell<Plan>,
     /// By the clock: a request that can't be sent in time is not sent.
     punctual: bool,
-    /// Requests that are sent even when the time is up.
-    at_least: u32,
     started_ns: Cell<Nanos>,
     progress: &'a Progress,
     /// Put before the count that makes a request's id.
@@ -49,15 +48,15 @@ pub struct Schedule<'a> {
     /// Of conversations whose users think: what they ask next, by when that is due. The count tells those of one moment
     /// apart.
     continued: RefCell<BTreeMap<(Nanos, u32), Written>>,
+    /// How many are written ahead.
+    ahead: usize,
     drawn: Cell<u32>,
     sent: Cell<u32>,
     /// Moments that have not come yet and in which something may be asked, and requests that are unanswered: while there
     /// are any, the round goes on.
     awaited: Cell<u32>,
     unanswered: Cell<u32>,
-    over: Cell<bool>,
-    /// The one that rested last is taken first: its connection is the least likely to have been closed.
-    free: RefCell<Vec<oneshot::Sender<Assignment>>>,
+    lanes: Lanes<Assignment>,
     pacer: RefCell<Option<Pacer>>,
     /// Requests in a row that found no connection.
     unconnected: Cell<u32>,
@@ -87,8 +86,10 @@ const ATTEMPTS_TO_CONNECT: u32 = 3;
 /// A request that the client comes to later than this after it was due is not sent: its latencies would tell of the
 /// client.
 const LATENESS_MAX_NS: Nanos = 100_000_000;
+/// Requests of an open load that are written ahead at least: a few may be due at once at any rate.
+const LEAST_AHEAD: u32 = 16;
 
-type Part<'a> = Pin<Box<dyn Future<Output = Option<Connection>> + 'a>>;
+type Part<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 impl<'a> Schedule<'a> {
     pub fn new(
@@ -106,19 +107,18 @@ impl<'a> Schedule<'a> {
             asking,
             plan: RefCell::new(plan),
             punctual: load.is_open(),
-            at_least: 0,
             started_ns: Cell::new(0),
             progress,
             id_prefix,
             deck: RefCell::new(deck),
             written: RefCell::default(),
             continued: RefCell::default(),
+            ahead: ahead(load),
             drawn: Cell::new(0),
             sent: Cell::new(0),
             awaited: Cell::default(),
             unanswered: Cell::default(),
-            over: Cell::default(),
-            free: RefCell::default(),
+            lanes: Lanes::new(),
             pacer: RefCell::default(),
             unconnected: Cell::new(0),
             most_unconnected: ATTEMPTS_TO_CONNECT * load.connections(),
@@ -127,28 +127,24 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// For a warm-up that is to reach every user, however short it is.
-    pub fn at_least(self, requests: u32) -> Schedule<'a> {
-        Schedule { at_least: requests, ..self }
-    }
-
     /// Prepares the first requests, so that the round can begin with all of them at once.
-    pub fn prepare(&self, lanes: usize) {
-        self.written.borrow_mut().extend(std::iter::from_fn(|| self.draw()).take(lanes));
+    pub fn prepare(&self) {
+        self.written.borrow_mut().extend(std::iter::from_fn(|| self.draw()).take(self.ahead));
     }
 
-    /// Runs the round on lanes with a connection each, and hands the connections back.
+    /// Runs the round on lanes with a connection each, as far as there are any, and hands the connections back, the one
+    /// that was used last first.
     ///
-    /// They are futures of one task and share its thread, and the telemetry's ticks queue among them like any packet.
+    /// They are futures of one task and share its thread, and the telemetry's ticks come among them like any packet.
     pub async fn run(
         &self,
         connections: Vec<Option<Connection>>,
         started_ns: Nanos,
         telemetry: &mut Telemetry,
-    ) -> std::io::Result<Vec<Option<Connection>>> {
+    ) -> std::io::Result<Vec<Connection>> {
         let lanes = connections.len();
         self.started_ns.set(started_ns);
-        self.awaited.set(self.planned());
+        self.awaited.set(self.plan.borrow().due.remaining());
         self.end_if_done();
         self.records.borrow_mut().begin(started_ns);
         let (pacer, moments) = Pacer::start(self.plan.borrow().due.clone(), started_ns)?;
@@ -156,35 +152,33 @@ impl<'a> Schedule<'a> {
         let parts: FuturesUnordered<Part> = FuturesUnordered::new();
         // From the last to the first, so that the first is the first one to be taken.
         for connection in connections.into_iter().rev() {
-            let first = self.rest();
-            parts.push(Box::pin(self.lane(connection, first)));
+            parts.push(Box::pin(self.lane(self.lanes.rest(connection))));
         }
         parts.push(Box::pin(async { telemetry.watch().await }));
         parts.push(Box::pin(self.keep_time(moments)));
-        parts.push(Box::pin(self.keep_prepared(lanes)));
-        let mut handed_back: Vec<Option<Connection>> = parts.take(lanes).collect().await;
-        // What was used goes first, to be used again.
-        handed_back.sort_by_key(Option::is_none);
-        Ok(handed_back)
+        parts.push(Box::pin(self.keep_prepared()));
+        if self.punctual {
+            parts.push(Box::pin(self.lanes.keep_connected(self.peer)));
+        }
+        // The lanes are those that come to an end.
+        parts.take(lanes).collect::<Vec<()>>().await;
+        Ok(self.lanes.take_connections())
     }
 
     /// Sends one request after the other, and rests between them, until there are no more.
-    async fn lane(
-        &self,
-        mut connection: Option<Connection>,
-        first: oneshot::Receiver<Assignment>,
-    ) -> Option<Connection> {
+    async fn lane(&self, first: oneshot::Receiver<(Assignment, Option<Connection>)>) {
         let mut next = first;
-        while let Ok(Assignment { written: Written { prepared, question }, id, due_ns }) = next.await {
+        while let Ok((Assignment { written: Written { prepared, question }, id, due_ns }, mut connection)) =
+            next.await
+        {
             let exchange = self.peer.exchange(&mut connection, &prepared, id, due_ns);
             let (record, then) = match question.is_followed() {
                 false => (exchange.await, None),
                 true => join(exchange, self.write_next(question)).await,
             };
-            next = self.rest();
+            next = self.lanes.rest(connection);
             self.ended(&record, then);
         }
-        connection
     }
 
     /// The conversation's next turn, written while this one is answered.
@@ -193,20 +187,10 @@ impl<'a> Schedule<'a> {
         question.next().map(|question| self.write(question))
     }
 
-    /// What comes of this is an assignment, or nothing once the round is over.
-    fn rest(&self) -> oneshot::Receiver<Assignment> {
-        let (assign, assigned) = oneshot::channel();
-        if !self.over.get() {
-            self.free.borrow_mut().push(assign);
-        }
-        assigned
-    }
-
-    async fn keep_time(&self, mut moments: Moments) -> Option<Connection> {
+    async fn keep_time(&self, mut moments: Moments) {
         loop {
             let due_ns = moments.next().await;
-            // Planned ones that come when the time is up are not counted.
-            self.awaited.set(self.awaited.get().saturating_sub(1));
+            self.awaited.set(self.awaited.get() - 1);
             let then = self.continued(due_ns);
             self.begin(due_ns, then);
             // The lane gets to send before the wait for the next moment, which may be a short one, begins.
@@ -223,47 +207,57 @@ impl<'a> Schedule<'a> {
 
     /// Has a request sent that is due now: the next of a conversation, or a fresh one.
     fn begin(&self, due_ns: Nanos, then: Option<Written>) {
-        if self.over.get() || self.unconnected.get() >= self.most_unconnected {
-            return self.end();
+        if self.lanes.are_closed() || self.unconnected.get() >= self.most_unconnected {
+            return self.lanes.close();
         }
         let Some(written) = self.take(then) else { return self.end_if_done() };
         self.unanswered.set(self.unanswered.get() + 1);
         match self.lane_in_time(due_ns) {
             Ok(lane) => {
                 let id = format!("{}-{}", self.id_prefix, self.sent.get());
-                // A lane that waits for an assignment is there to take it.
-                let _ = lane.send(Assignment { written, id, due_ns });
+                lane.wake(Assignment { written, id, due_ns });
             }
             Err(why) => self.ended(&RequestRecord::not_sent(due_ns, clock::now(), why), None),
         }
     }
 
-    fn lane_in_time(&self, due_ns: Nanos) -> Result<oneshot::Sender<Assignment>, String> {
+    fn lane_in_time(&self, due_ns: Nanos) -> Result<Resting<Assignment>, Failure> {
         let late_ns = clock::now().saturating_sub(due_ns);
         if self.punctual && late_ns > LATENESS_MAX_NS {
-            return Err(format!("the client was late by {:.0} ms", late_ns as f64 / 1e6));
+            let detail = format!("the client was late by {:.0} ms", late_ns as f64 / 1e6);
+            return Err(Failure { class: FailureClass::Late, detail });
         }
-        let lane = self.free.borrow_mut().pop();
-        lane.ok_or_else(|| "as many requests as `max_in_flight` allows were unanswered".to_owned())
+        self.lanes.take().ok_or_else(|| {
+            let detail = "as many requests as `max_in_flight` allows were unanswered".to_owned();
+            Failure { class: FailureClass::NoRoom, detail }
+        })
     }
 
     /// `then`: what its user asks next, where that is not a fresh one.
     fn ended(&self, record: &RequestRecord, then: Option<Written>) {
         let failed = record.outcome.is_err();
-        let following = self.plan.borrow_mut().following_ns(record.end_ns);
+        let pause_ns = if failed { PAUSE_AFTER_FAILURE_NS } else { 0 };
+        let following = self.following_ns(record.end_ns + pause_ns);
+        // Without an answer, a conversation is over.
+        let then = then.filter(|_| !failed);
         self.unanswered.set(self.unanswered.get() - 1);
         self.note(record);
         match following {
             None => self.end_if_done(),
-            // Without an answer, a conversation is over.
-            Some(due_ns) if failed => self.appoint(due_ns + PAUSE_AFTER_FAILURE_NS, None),
             Some(due_ns) if due_ns > clock::now() => self.appoint(due_ns, then),
             Some(due_ns) => self.begin(due_ns, then),
         }
     }
 
+    /// When the user of a request asks again, if it does.
+    fn following_ns(&self, ended_ns: Nanos) -> Option<Nanos> {
+        let started_ns = self.started_ns.get();
+        let due_ns = self.plan.borrow_mut().following_ns(ended_ns - started_ns)?;
+        Some(started_ns + due_ns)
+    }
+
     fn appoint(&self, due_ns: Nanos, then: Option<Written>) {
-        if self.are_requests_used_up() || (self.is_late(due_ns) && self.has_enough()) {
+        if self.are_requests_used_up() {
             return self.end_if_done();
         }
         self.awaited.set(self.awaited.get() + 1);
@@ -279,19 +273,12 @@ impl<'a> Schedule<'a> {
     fn end_if_done(&self) {
         let asks_nothing = self.awaited.get() == 0 || self.are_requests_used_up();
         if asks_nothing && self.unanswered.get() == 0 {
-            self.end();
+            self.lanes.close();
         }
     }
 
-    /// Lets the lanes go: those that rest at once, the others when their request has ended.
-    fn end(&self) {
-        self.over.set(true);
-        self.free.borrow_mut().clear();
-    }
-
     fn take(&self, then: Option<Written>) -> Option<Written> {
-        let is_time_up = self.is_late(clock::now()) && self.sent.get() >= self.at_least;
-        if is_time_up || self.are_requests_used_up() {
+        if self.are_requests_used_up() {
             return None;
         }
         let ahead = || self.written.borrow_mut().pop_front();
@@ -304,33 +291,6 @@ impl<'a> Schedule<'a> {
 
     fn are_requests_used_up(&self) -> bool {
         self.plan.borrow().requests.is_some_and(|requests| self.sent.get() >= requests)
-    }
-
-    fn is_late(&self, at_ns: Nanos) -> bool {
-        self.duration_ns().is_some_and(|duration_ns| at_ns >= self.started_ns.get() + duration_ns)
-    }
-
-    /// A load that says how many requests it has sends them all.
-    fn duration_ns(&self) -> Option<Nanos> {
-        let plan = self.plan.borrow();
-        plan.until_ns.filter(|_| plan.requests.is_none())
-    }
-
-    /// Whether no moment is needed beyond those that are awaited, for the least that is to be sent.
-    fn has_enough(&self) -> bool {
-        self.sent.get() + self.awaited.get() >= self.at_least
-    }
-
-    /// How many of the planned moments are awaited.
-    fn planned(&self) -> u32 {
-        let due = self.plan.borrow().due.clone();
-        match self.duration_ns() {
-            None => due.remaining(),
-            Some(duration_ns) => {
-                let in_time = due.take_while(|due_ns| *due_ns < duration_ns).count() as u32;
-                in_time.max(self.at_least)
-            }
-        }
     }
 
     /// Draws the next request and writes its body.
@@ -353,11 +313,11 @@ impl<'a> Schedule<'a> {
     }
 
     /// Replaces what was taken, after the lane that took it has sent it.
-    async fn keep_prepared(&self, ahead: usize) -> Option<Connection> {
+    async fn keep_prepared(&self) {
         loop {
             self.taken.notified().await;
             tokio::task::yield_now().await;
-            while self.written.borrow().len() < ahead
+            while self.written.borrow().len() < self.ahead
                 && let Some(next) = self.draw()
             {
                 self.written.borrow_mut().push_back(next);
@@ -379,5 +339,25 @@ impl<'a> Schedule<'a> {
         self.progress.failed.fetch_add(u32::from(record.outcome.is_err()), Ordering::Relaxed);
         self.progress.output_tokens.fetch_add(u64::from(record.output_tokens), Ordering::Relaxed);
         self.records.borrow_mut().take(record);
+    }
+}
+
+/// All that a round of users begins with; of an open load, whose lanes are many and whose prompts may be long, no more
+/// than is due within a second.
+fn ahead(load: &Load) -> usize {
+    let due = load.rate_per_s().map_or(u32::MAX, |rate| (rate.ceil() as u32).max(LEAST_AHEAD));
+    due.min(load.connections()) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::{Spacing, Stop};
+
+    #[test]
+    fn an_open_load_is_written_a_second_ahead_and_users_all_at_once() {
+        let open = |rate, requests| ahead(&Load::open(rate, Spacing::Poisson, Stop::Requests(requests)));
+        assert_eq!([open(2.0, 5000), open(99.5, 5000), open(1e9, 5000), open(2.0, 5)], [16, 100, 1024, 5]);
+        assert_eq!(ahead(&Load::closed(300, Stop::Requests(5000))), 300);
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::redirect::Policy;
 
 use crate::measure::address::Address;
 use crate::measure::connection::Connection;
@@ -29,9 +30,10 @@ impl SmallTalk {
             Some(config) => builder.tls_backend_preconfigured(config.clone()),
             None => builder,
         };
+        // The load goes through no proxy and follows no redirect either: what is said here is to hold for it.
+        let builder = builder.no_proxy().redirect(Policy::none());
         // A connection that waits for the next question may be closed by then.
         let builder = builder.pool_max_idle_per_host(0);
-        let builder = if address.is_loopback() { builder.no_proxy() } else { builder };
         let builder = match address.http_version() {
             HttpVersion::Http1 => builder.http1_only(),
             HttpVersion::Http2 => builder.http2_prior_knowledge(),

@@ -2,6 +2,7 @@
 
 use crate::figures;
 use crate::health::ClientHealth;
+use crate::load::Load;
 use crate::metric::{Latency, Metric, Rate, Stat};
 use crate::report::columns::{Align, Columns};
 use crate::report::printable::printable;
@@ -39,7 +40,9 @@ fn client(report: &Report) -> Option<String> {
     let latencies =
         LATENCIES.into_iter().flat_map(|latency| STATS[..4].iter().map(move |stat| (latency, *stat)));
     let metrics = rates.chain(latencies.map(|(latency, stat)| Metric::Latency(latency, stat)));
-    let errors = metrics.filter_map(|metric| Some((metric, health.timing_error(metric, &report.summary)?)));
+    let open = report.load.as_ref().is_some_and(Load::is_open);
+    let error = |metric| Some((metric, health.timing_error(metric, &report.summary, open)?));
+    let errors = metrics.filter_map(error);
     let (metric, error) = errors.max_by(|(_, a), (_, b)| a.total_cmp(b))?;
     (error > NOTICEABLE).then(|| {
         format!(

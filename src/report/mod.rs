@@ -47,8 +47,9 @@ use crate::worker::Worker;
 /// Of all kinds of reports. Goes up whenever a reader of an older report would misread a newer one; older ones still
 /// load.
 ///
-/// 1 had no `kind`, since there were only scenarios' reports, and no `load`.
-pub const VERSION: u32 = 2;
+/// 1 had no `kind`, since there were only scenarios' reports, and no `load`. 2 had `timer_lag_ms` in `health`, and one
+/// count, `not_sent`, of requests that the client was late with and of those that the engine left no room for.
+pub const VERSION: u32 = 3;
 
 /// Which of our reports a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

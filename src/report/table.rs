@@ -248,15 +248,16 @@ pub(super) fn requests(report: &Report) -> Option<String> {
     if requests.sent == 0 {
         return None;
     }
-    let mut line = format!("Requests: {} sent, {} succeeded", requests.sent, requests.succeeded);
+    let asked = if requests.without_room() > 0 { "due" } else { "sent" };
+    let mut line = format!("Requests: {} {asked}, {} succeeded", requests.sent, requests.succeeded);
     if requests.failures() > 0 {
         let classes = requests.failed.iter().filter(|(_, count)| **count > 0);
         let classes: Vec<String> =
             classes.map(|(class, count)| format!("{} {count}", class.name())).collect();
         line += &format!(", {} failed ({})", requests.failures(), classes.join(", "));
     }
-    if requests.not_sent > 0 {
-        line += &format!(", {} that were due not sent by the client in time", requests.not_sent);
+    if requests.late > 0 {
+        line += &format!(", {} not sent since the client was late", requests.late);
     }
     if requests.reconnects > 0 {
         line += &format!(", {} sent again on a new connection", requests.reconnects);

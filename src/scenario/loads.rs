@@ -47,7 +47,8 @@ pub struct LoadTable {
     /// With `trace`: how many times as fast; at 2, requests come twice as often. 1 if not given.
     #[schemars(extend("exclusiveMinimum" = 0))]
     speed: Option<f64>,
-    /// With `rate` or `trace`: a request that is due while so many are unanswered is not sent; 1024 if not given.
+    /// With `rate` or `trace`: a request that is due while so many are unanswered is not sent and counts as failed; 1024 if
+    /// not given.
     #[schemars(range(min = 1))]
     max_in_flight: Option<u32>,
     /// How the users, or the rate, are reached.
@@ -215,8 +216,8 @@ impl Check<'_, '_> {
         self.positive("rate", rate)?;
         self.at_least_one("max_in_flight", self.table.max_in_flight)?;
         let ramp = self.ramp()?;
-        if let Some(ramp) = ramp.filter(|ramp| ramp.from.is_nan() || ramp.from <= 0.0) {
-            let message = format!("a ramp of the rate begins above 0, not with {}", ramp.from);
+        if let Some(ramp) = ramp.filter(|ramp| !ramp.from.is_finite() || ramp.from <= 0.0) {
+            let message = format!("a ramp of the rate begins with a number above 0, not with {}", ramp.from);
             return Err(self
                 .document
                 .error_at(&["load", self.name, "ramp", "from"], message)

@@ -11,7 +11,7 @@ use crate::metric::{Better, Family, Metric};
 use crate::record::FailureClass;
 use crate::scenario::Gate;
 use crate::stats::{self, Difference};
-use crate::summary::Summary;
+use crate::summary::{RequestCounts, Summary};
 use crate::verdict::{Evidence, Verdict, rule};
 
 /// The baseline's values, one per stored session.
@@ -61,6 +61,14 @@ pub enum Old<'a> {
 
 /// Judges one gate.
 pub fn judge(gate: &Gate, old: Old, new: &[Evidence]) -> GateOutcome {
+    let outcome = judge_by_figures(gate, old, new);
+    match outcome.undone_by_want_of_room(old, new) {
+        Some(reason) => outcome.concluded(Verdict::Invalid, reason),
+        None => outcome,
+    }
+}
+
+fn judge_by_figures(gate: &Gate, old: Old, new: &[Evidence]) -> GateOutcome {
     let (old_values, both_sides) = match old {
         Old::Stored(values) => (values.to_vec(), new.to_vec()),
         Old::Alternating(sessions) => (values(gate.metric, sessions), [sessions, new].concat()),
@@ -77,7 +85,7 @@ pub fn judge(gate: &Gate, old: Old, new: &[Evidence]) -> GateOutcome {
     if new_values.is_empty() || new_values.len() < new.len() {
         return outcome.concluded(Verdict::Invalid, "no request succeeded, so nothing was measured");
     }
-    if let Some(reason) = both_sides.iter().find_map(|session| load_not_driven(session.summary)) {
+    if let Some(reason) = both_sides.iter().find_map(|session| client_late(session.summary)) {
         return outcome.concluded(Verdict::Invalid, reason);
     }
     if let Some((verdict, reason)) = outcome.limit_broken(new) {
@@ -133,10 +141,34 @@ impl GateOutcome {
         self
     }
 
+    /// An engine that leaves no room for requests is slower than it looks, since those that would have waited longest
+    /// are missing from its figures. So they can't clear it, nor convict another one beside it. That requests fail is no
+    /// more than the truth.
+    fn undone_by_want_of_room(&self, old: Old, new: &[Evidence]) -> Option<String> {
+        let no_room = |sessions: &[Evidence]| sessions.iter().find_map(|session| no_room(session.summary));
+        const WAY_OUT: &str = "lower the rate, or raise `max_in_flight`";
+        match (self.verdict, old) {
+            (Verdict::Ok | Verdict::Improved | Verdict::NoBaseline, _)
+                if self.gate.metric.family() != Family::Success =>
+            {
+                no_room(new)
+                    .map(|what| format!("the engine {what}, so it is slower than it looks: {WAY_OUT}"))
+            }
+            (Verdict::Regressed | Verdict::Inconclusive, Old::Alternating(sessions)) => no_room(sessions)
+                .map(|what| format!("the old engine is slower than it looks, for it {what}: {WAY_OUT}")),
+            _ => None,
+        }
+    }
+
     /// A limit counts as broken if it still is with all that the client may have done taken off.
     fn limit_broken(&self, new: &[Evidence]) -> Option<(Verdict, String)> {
         let value = self.new?;
-        let broken = self.beyond_limit(value)?;
+        let mut broken = self.beyond_limit(value)?;
+        if self.gate.metric.family() == Family::Success
+            && let Some(what) = new.iter().find_map(|session| no_room(session.summary))
+        {
+            broken += &format!(": the engine {what}");
+        }
         Some(match self.client_to_blame(value, new) {
             None => (Verdict::Regressed, broken),
             Some(why) => (Verdict::Invalid, format!("{broken}, but {why}")),
@@ -144,16 +176,19 @@ impl GateOutcome {
     }
 
     /// What the client may have done, if that can account for a broken limit. Its lateness makes latencies longer and
-    /// rates lower; of the failures it can bring about timeouts alone.
+    /// rates lower; of the failures it can bring about those alone that are of requests unanswered for long.
     fn client_to_blame(&self, value: f64, new: &[Evidence]) -> Option<String> {
         let metric = self.gate.metric;
-        let timed_out = |summary: &Summary| summary.requests.failed.contains_key(&FailureClass::Timeout);
+        let unanswered = |summary: &Summary| {
+            let failed = &summary.requests.failed;
+            [FailureClass::Timeout, FailureClass::NoRoom].iter().any(|class| failed.contains_key(class))
+        };
         let mut touched =
-            new.iter().filter(|session| metric.family() != Family::Success || timed_out(session.summary));
+            new.iter().filter(|session| metric.family() != Family::Success || unanswered(session.summary));
         if let Some(reason) = touched.find_map(|session| bottleneck(session.health)) {
             return Some(reason);
         }
-        let errors = new.iter().filter_map(|session| session.health.timing_error(metric, session.summary));
+        let errors = new.iter().filter_map(|session| session.timing_error(metric));
         let error = errors.fold(0.0, f64::max);
         let at_best = match metric.better() {
             Better::Lower => value * (1.0 - error).max(0.0),
@@ -261,33 +296,44 @@ fn output_length_not_fixed(metric: Metric, sessions: &[Evidence]) -> Option<Stri
     })
 }
 
-/// What was asked is not the load that the scenario names, if the client could not send it.
-pub fn load_not_driven(summary: &Summary) -> Option<String> {
-    let share = summary.requests.share_not_sent();
-    (share > MOST_NOT_SENT).then(|| {
+/// What was asked is not the load that the scenario names, if the client was late with it.
+pub fn client_late(summary: &Summary) -> Option<String> {
+    let RequestCounts { sent, late, .. } = summary.requests;
+    (summary.requests.share_late() > MOST_NOT_SENT).then(|| {
         format!(
-            "the load client did not send {} of the {} requests that were due, for want of free connections or of \
-             time: raise `max_in_flight`, lower the rate, or give it a core of its own",
-            summary.requests.not_sent,
-            summary.requests.not_sent + summary.requests.sent,
+            "the load client came too late to send {late} of the {} requests that were due: give it a core of its own, \
+             or lower the rate",
+            sent + late,
+        )
+    })
+}
+
+/// Nor if the engine had so many unanswered that no more were to be sent. That is its own doing.
+pub fn no_room(summary: &Summary) -> Option<String> {
+    let (without, all) = (summary.requests.without_room(), summary.requests.sent);
+    (without as f64 > MOST_NOT_SENT * all as f64).then(|| {
+        format!(
+            "left no room for {without} of {all} requests, with as many unanswered as `max_in_flight` allows"
         )
     })
 }
 
 /// A third of the tolerance at stake is the most that the client's own error may be.
 fn client_sick(metric: Metric, tolerance: f64, sessions: &[Evidence]) -> Option<String> {
-    sessions.iter().find_map(|Evidence { summary, health }| {
-        if let Some(reason) = bottleneck(health) {
+    sessions.iter().find_map(|session| {
+        if let Some(reason) = bottleneck(session.health) {
             return Some(reason);
         }
-        let error = health.timing_error(metric, summary)?;
+        let error = session.timing_error(metric)?;
+        let sent_late = || format!("; requests sent late by {}", session.summary.queue_lag_ms);
         (error > tolerance / 3.0).then(|| {
             format!(
                 "the load client's own timing error of {} is more than a third of the tolerance of {} \
-                 (event loop late by {}); something else may keep the machine busy",
+                 (event loop late by {}{}); something else may keep the machine busy",
                 figures::percent(error),
                 figures::percent(tolerance),
-                health.loop_lag_ms,
+                session.health.loop_lag_ms,
+                if session.open { sent_late() } else { String::new() },
             )
         })
     })

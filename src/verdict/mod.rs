@@ -9,9 +9,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::health::ClientHealth;
+use crate::metric::Metric;
 use crate::summary::Summary;
 
-pub use gate::{Change, GateOutcome, LEAST_SHARE_ENDED_BY_LENGTH, Old, OldValues, judge, load_not_driven};
+pub use gate::{
+    Change, GateOutcome, LEAST_SHARE_ENDED_BY_LENGTH, Old, OldValues, client_late, judge, no_room,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -84,6 +87,14 @@ impl Side {
 pub struct Evidence<'a> {
     pub summary: &'a Summary,
     pub health: &'a ClientHealth,
+    /// Whether latencies count from when a request was due.
+    pub open: bool,
+}
+
+impl Evidence<'_> {
+    fn timing_error(&self, metric: Metric) -> Option<f64> {
+        self.health.timing_error(metric, self.summary, self.open)
+    }
 }
 
 #[cfg(test)]

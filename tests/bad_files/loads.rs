@@ -131,7 +131,13 @@ fn a_ramp_or_think_time_that_makes_no_sense_is_refused() {
     );
     refused(
         "rate = 2.5\nramp = { from = 0, over = \"1s\" }",
-        "7:17: a ramp of the rate begins above 0, not with 0 (for example from = 0.1: a request every 10 s)",
+        "7:17: a ramp of the rate begins with a number above 0, not with 0 \
+         (for example from = 0.1: a request every 10 s)",
+    );
+    refused(
+        "rate = 2.5\nramp = { from = inf, over = \"1s\" }",
+        "7:17: a ramp of the rate begins with a number above 0, not with inf \
+         (for example from = 0.1: a request every 10 s)",
     );
     refused("concurrency = 4\nramp = { from = 1, over = \"0s\" }", "7:27: `over` has to be at least \"1ms\"");
     refused(

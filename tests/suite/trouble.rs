@@ -1,8 +1,10 @@
 //! Runs that don't come to their end.
 
 use std::net::TcpListener;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use tollgate::metric::Stat;
 use tollgate::report::Report;
 use tollgate::verdict::Verdict;
 
@@ -10,6 +12,7 @@ use crate::common::{CHAT, EngineProcess, Outcome, SIMULATOR, Suite, await_some};
 
 /// Requests of a round.
 const REQUESTS: u64 = 24;
+const STALL: Duration = Duration::from_millis(500);
 
 /// Two scenarios whose rounds take more than a second. One session of each is enough.
 fn two_long_ones() -> String {
@@ -42,6 +45,23 @@ fn an_interrupt_keeps_what_was_finished() {
     let junit = suite.junit();
     assert!(junit.contains("tests=\"2\" errors=\"1\" failures=\"0\""), "{junit}");
     assert!(suite.junit_text("error").unwrap().contains("interrupted"), "{junit}");
+}
+
+#[test]
+fn a_stall_of_the_whole_process_shows_as_the_clients_lateness() {
+    let engine = EngineProcess::start(&["decode_step_ms=6.0", "prefill_base_ms=20.0", "cold_start_ms=0"]);
+    let scenario = CHAT.replace("requests = 8", &format!("requests = {REQUESTS}"));
+    let suite = suite_on(&engine.url, &scenario.replace("[run]", "[run]\nsessions = 1"));
+    let child = suite.start_with(&[]);
+    // Of these, four are the warm-up's.
+    await_some("the middle of the round", || (engine.requests_answered() >= 8).then_some(()));
+    let pid = Pid::from_child(&child);
+    kill_process(pid, Signal::STOP).unwrap();
+    std::thread::sleep(STALL);
+    kill_process(pid, Signal::CONT).unwrap();
+    Outcome::at_end_of(child);
+    let lag_ms = &suite.report("chat::users-4::engine").sessions[0].health.loop_lag_ms;
+    assert!(lag_ms.stat_ms(Stat::Max).unwrap() >= 0.9 * STALL.as_millis() as f64, "{lag_ms}");
 }
 
 fn suite_on(url: &str, scenario: &str) -> Suite {

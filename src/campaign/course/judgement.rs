@@ -83,17 +83,22 @@ impl<'a> Course<'a> {
 
     pub(super) fn gate_outcomes(&self) -> Vec<GateOutcome> {
         if let Some(duel) = &self.proof {
-            let (old, new) = (evidence(duel.sessions(Side::Old)), evidence(duel.sessions(Side::New)));
+            let [old, new] = [Side::Old, Side::New].map(|side| self.evidence(duel.sessions(side)));
             return self.judge(|_| Old::Alternating(&old), &new);
         }
         let none = OldValues::new();
         let old = self.comparable().map_or(&none, |baseline| &baseline.values);
         let values = |metric: Metric| Old::Stored(old.get(&metric).map_or(&[][..], Vec::as_slice));
-        let mut outcomes = self.judge(values, &evidence(self.sessions.iter()));
+        let mut outcomes = self.judge(values, &self.evidence(self.sessions.iter()));
         if self.same_engine() {
             outcomes.iter_mut().for_each(acquit);
         }
         outcomes
+    }
+
+    fn evidence<'s>(&self, sessions: impl Iterator<Item = &'s Session>) -> Vec<Evidence<'s>> {
+        let open = self.scenario.load.is_open();
+        sessions.map(|Session { summary, health, .. }| Evidence { summary, health, open }).collect()
     }
 
     fn judge<'o>(&self, old: impl Fn(Metric) -> Old<'o>, new: &[Evidence]) -> Vec<GateOutcome> {
@@ -147,10 +152,6 @@ impl<'a> Course<'a> {
             (None, None) => Sides { old: "the baseline".into(), new: "this run".into() },
         }
     }
-}
-
-fn evidence<'s>(sessions: impl Iterator<Item = &'s Session>) -> Vec<Evidence<'s>> {
-    sessions.map(|session| Evidence { summary: &session.summary, health: &session.health }).collect()
 }
 
 /// Half of a measurement is shown, and says nothing about any gate.

@@ -5,6 +5,7 @@ use crate::campaign::tell_onsets;
 use crate::engine::EngineChoice;
 use crate::health::ClientHealth;
 use crate::load::{Load, Stop};
+use crate::record::FailureClass;
 use crate::scenario::{Gate, RunPlan, ScenarioId};
 use crate::summary::RequestCounts;
 use crate::target::{HttpVersion, Place, ProofPlan, SimulatorSettings};
@@ -112,6 +113,20 @@ fn a_proven_regression_leaves_a_baseline_unless_the_client_was_sick_for_another_
     assert!(next(0.1));
     // 5 % of the time to first token, and next to nothing of the throughput.
     assert!(!next(5.0));
+}
+
+#[test]
+fn an_engine_that_leaves_no_room_is_convicted_and_makes_no_baseline() {
+    let mut scenario = scenario("rate-4");
+    scenario.gates.retain(|gate| gate.tolerance.is_some());
+    let mut crowded = session(900, 0.1);
+    crowded.summary.requests.sent += 1;
+    crowded.summary.requests.failed.insert(FailureClass::NoRoom, 1);
+    crowded.summary.ttft_ms.record_ms(5000.0);
+    let mut course = Course::new(&scenario);
+    prove(&mut course, &session(1000, 0.1), &crowded);
+    assert_eq!(course.verdict(), Verdict::Regressed);
+    assert!(course.next_baseline("2026-11-21").is_none());
 }
 
 /// As when the engine crashed after four of ten requests.

@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use rustix::net::sockopt::set_socket_linger;
 
+use crate::clock;
+use crate::record::Nanos;
+
 /// What a server has seen of a request.
 #[derive(Clone)]
 pub struct Seen {
@@ -26,6 +29,8 @@ pub struct Seen {
 pub struct Server {
     pub url: String,
     pub seen: Arc<Mutex<Vec<Seen>>>,
+    /// When each connection was accepted.
+    pub accepted_ns: Arc<Mutex<Vec<Nanos>>>,
 }
 
 impl Server {
@@ -33,9 +38,11 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let (answer, log) = (Arc::new(answer), seen.clone());
+        let accepted_ns = Arc::new(Mutex::new(Vec::new()));
+        let (answer, log, accepted) = (Arc::new(answer), seen.clone(), accepted_ns.clone());
         std::thread::spawn(move || {
             for (connection, stream) in listener.incoming().enumerate() {
+                accepted.lock().unwrap().push(clock::now());
                 let (answer, log) = (answer.clone(), log.clone());
                 std::thread::spawn(move || {
                     let mut stream = stream.unwrap();
@@ -51,7 +58,7 @@ impl Server {
                 });
             }
         });
-        Server { url, seen }
+        Server { url, seen, accepted_ns }
     }
 
     pub fn bodies(&self) -> Vec<String> {

@@ -1,5 +1,7 @@
 //! What is asked beside the load.
 
+use std::io::Write;
+
 use super::server::{Server, answer_json, answer_well};
 use super::*;
 use crate::secret::Secret;
@@ -20,6 +22,18 @@ fn an_engine_says_who_it_is_and_the_model_is_taken_from_it() {
     let access = Access { api_key: Some(Secret::new("a\nb")), ..settings.access.clone() };
     let bad = Client::new(ClientSettings { access, ..settings });
     assert!(matches!(bad.err(), Some(ClientError::Access(AccessError::ApiKey))));
+}
+
+#[test]
+fn a_redirect_is_not_followed_since_the_load_would_not() {
+    let elsewhere = Server::start(|_, stream| answer_json(stream, 200, "{}"));
+    let location = elsewhere.url.clone();
+    let server = Server::start(move |_, stream| {
+        write!(stream, "HTTP/1.1 308 Gone On\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n").is_ok()
+    });
+    let said = client(&server.url, PATIENCE).health().unwrap_err();
+    assert!(said.contains("HTTP 308"), "{said}");
+    assert!(elsewhere.seen.lock().unwrap().is_empty());
 }
 
 /// A server that answers these paths, and nothing else.

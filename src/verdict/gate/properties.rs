@@ -49,7 +49,7 @@ impl Case {
             values.iter().map(|value| summary(self.gate.metric, *value)).collect()
         };
         let (old, new) = (summaries(&self.old), summaries(&self.new));
-        let evidence = |summary| Evidence { summary, health: &health };
+        let evidence = |summary| Evidence { summary, health: &health, open: false };
         let old: Vec<Evidence> = old.iter().map(evidence).collect();
         let new: Vec<Evidence> = new.iter().map(evidence).collect();
         let old = if self.in_turn { Old::Alternating(&old) } else { Old::Stored(&self.old) };

@@ -22,7 +22,8 @@ fn session(tokens_per_s: u64) -> Summary {
 }
 
 fn judged(gate: Gate, summaries: &[Summary], health: &ClientHealth) -> GateOutcome {
-    let sessions: Vec<Evidence> = summaries.iter().map(|summary| Evidence { summary, health }).collect();
+    let sessions: Vec<Evidence> =
+        summaries.iter().map(|summary| Evidence { summary, health, open: false }).collect();
     judge(&gate, Old::Stored(&OLD), &sessions)
 }
 
@@ -75,13 +76,76 @@ fn a_sick_client_is_invalid_and_never_regressed() {
 }
 
 #[test]
-fn a_load_that_was_not_driven_is_invalid_whatever_its_figures() {
+fn a_load_that_the_client_was_late_with_is_invalid_whatever_its_figures() {
     let mut starved = session(500);
-    starved.requests.not_sent = 1;
+    starved.requests.late = 1;
     let gate = Gate { min: Some(900.0), ..throughput(0.03) };
     let outcome = judged(gate, &[starved], &ClientHealth::default());
     assert_eq!(outcome.verdict, Verdict::Invalid);
-    assert!(outcome.reason.contains("did not send 1 of the 11 requests"), "{}", outcome.reason);
+    assert!(outcome.reason.contains("came too late to send 1 of the 11 requests"), "{}", outcome.reason);
+}
+
+/// As many requests were unanswered as may be, when one more was due.
+fn crowded(tokens_per_s: u64) -> Summary {
+    let mut crowded = session(tokens_per_s);
+    crowded.requests.sent += 1;
+    crowded.requests.failed.insert(FailureClass::NoRoom, 1);
+    crowded
+}
+
+#[test]
+fn an_engine_that_left_no_room_is_convicted_as_any_and_not_cleared() {
+    let judged = |tokens: [u64; 4]| judged(throughput(0.03), &tokens.map(crowded), &ClientHealth::default());
+    assert_eq!(judged([500, 502, 499, 501]).verdict, Verdict::Regressed);
+    for tokens in [[1000, 1004, 998, 1002], [1080, 1078, 1081, 1079]] {
+        let outcome = judged(tokens);
+        assert_eq!(outcome.verdict, Verdict::Invalid);
+        assert!(
+            outcome.reason.starts_with("the engine left no room for 1 of 11 requests"),
+            "{}",
+            outcome.reason
+        );
+    }
+}
+
+#[test]
+fn an_engine_that_left_no_room_makes_no_baseline() {
+    let (health, crowded) = (ClientHealth::default(), crowded(1000));
+    let session = Evidence { summary: &crowded, health: &health, open: true };
+    assert_eq!(judge(&throughput(0.03), Old::Stored(&[]), &[session]).verdict, Verdict::Invalid);
+}
+
+#[test]
+fn an_old_engine_that_left_no_room_convicts_no_new_one_and_may_clear_it() {
+    let health = ClientHealth::default();
+    let old = [1000, 1004, 998, 1002].map(crowded);
+    let verdict = |new: [Summary; 4], gate: &Gate| {
+        let [old, new] = [&old, &new]
+            .map(|side| side.each_ref().map(|summary| Evidence { summary, health: &health, open: true }));
+        judge(gate, Old::Alternating(&old), &new).verdict
+    };
+    let gate = throughput(0.03);
+    assert_eq!(verdict([500, 502, 499, 501].map(session), &gate), Verdict::Invalid);
+    assert_eq!(verdict([1000, 1002, 999, 1001].map(session), &gate), Verdict::Ok);
+    assert_eq!(verdict([1000, 1002, 999, 1001].map(crowded), &gate), Verdict::Invalid);
+    let all = limited("success_rate", Some(1.0), None);
+    assert_eq!(verdict([500, 502, 499, 501].map(crowded), &all), Verdict::Invalid);
+}
+
+#[test]
+fn requests_without_room_break_a_limit_on_success_and_say_so() {
+    let all = limited("success_rate", Some(1.0), None);
+    let outcome = judged(all, &[crowded(1000)], &ClientHealth::default());
+    assert_eq!(outcome.verdict, Verdict::Regressed);
+    assert!(
+        outcome.reason.contains("is below 100 %: the engine left no room for 1 of 11"),
+        "{}",
+        outcome.reason
+    );
+    let busy = ClientHealth { cpu_share: 0.97, ..ClientHealth::default() };
+    assert_eq!(judged(all, &[crowded(1000)], &busy).verdict, Verdict::Invalid);
+    let most = limited("success_rate", Some(0.9), None);
+    assert_eq!(judged(most, &[crowded(1000)], &ClientHealth::default()).verdict, Verdict::Ok);
 }
 
 #[test]
@@ -91,7 +155,8 @@ fn an_absolute_limit_needs_no_baseline() {
     let mut lossy = session(1000);
     lossy.requests.succeeded = 9;
     let health = ClientHealth::default();
-    let outcome = judge(&gate, Old::Stored(&[]), &[Evidence { summary: &lossy, health: &health }]);
+    let outcome =
+        judge(&gate, Old::Stored(&[]), &[Evidence { summary: &lossy, health: &health, open: false }]);
     assert_eq!(outcome.verdict, Verdict::Regressed);
     assert_eq!(outcome.reason, "90 % is below 100 %");
 }
@@ -135,7 +200,7 @@ fn a_limit_broken_by_far_more_than_the_clients_error_is_broken() {
 #[test]
 fn the_worst_of_the_sessions_clients_counts_against_a_broken_limit() {
     let (sound, late, slow) = (late_by_ms(1.0), late_by_ms(100.0), session(900));
-    let sessions = [&sound, &late].map(|health| Evidence { summary: &slow, health });
+    let sessions = [&sound, &late].map(|health| Evidence { summary: &slow, health, open: false });
     let gate = limited("output_tokens_per_s", Some(950.0), None);
     assert_eq!(judge(&gate, Old::Stored(&[]), &sessions).verdict, Verdict::Invalid);
 }
@@ -182,6 +247,30 @@ fn a_limit_that_holds_for_a_sick_client_holds() {
 }
 
 #[test]
+fn a_metric_of_0_is_not_comparable_and_no_fault_of_the_clients() {
+    let mut in_bursts = session(1000);
+    (0..3).for_each(|_| in_bursts.itl_ms.record_ms(0.0));
+    let gate = Gate { tolerance: Some(0.1), ..limited("itl_ms_p50", None, None) };
+    let outcome = judged(gate, &[in_bursts], &late_by_ms(0.1));
+    assert_eq!(outcome.verdict, Verdict::NotComparable);
+    assert_eq!(outcome.reason, "a value of 0 has no relative change");
+}
+
+#[test]
+fn an_open_loads_ttft_is_as_uncertain_as_its_requests_were_sent_late() {
+    let mut late = session(1000);
+    late.ttft_ms.record_ms(1000.0);
+    late.queue_lag_ms.record_ms(50.0);
+    let gate = Gate { tolerance: Some(0.1), ..limited("ttft_ms_p95", None, None) };
+    let health = late_by_ms(0.1);
+    let verdict = |open| {
+        let session = Evidence { summary: &late, health: &health, open };
+        judge(&gate, Old::Stored(&OLD), &[session]).verdict
+    };
+    assert_eq!((verdict(false), verdict(true)), (Verdict::Ok, Verdict::Invalid));
+}
+
+#[test]
 fn answers_of_free_length_cannot_be_gated_on_throughput() {
     let mut free = session(1000);
     free.requests.ended_by_length = 9;
@@ -193,7 +282,7 @@ fn proven(old: &[u64], new: &[u64]) -> GateOutcome {
     let health = ClientHealth::default();
     let summaries = |values: &[u64]| -> Vec<Summary> { values.iter().map(|v| session(*v)).collect() };
     let (old, new) = (summaries(old), summaries(new));
-    let of = |summary| Evidence { summary, health: &health };
+    let of = |summary| Evidence { summary, health: &health, open: false };
     let old: Vec<Evidence> = old.iter().map(of).collect();
     let new: Vec<Evidence> = new.iter().map(of).collect();
     judge(&throughput(0.03), Old::Alternating(&old), &new)
