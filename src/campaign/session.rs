@@ -405,8 +405,7 @@ mod tests {
 
     use super::*;
     use crate::load::Stop;
-    use crate::record_file::Header;
-    use crate::report::Run;
+    use crate::record_file::example;
     use crate::scenario::OnSuspected;
     use crate::workload::{Api, Prompts, Sampling, Synthetic};
 
@@ -429,21 +428,13 @@ mod tests {
             records: records.is_some(),
         };
         let scenario = ScenarioId { file: "chat".into(), load: load_name.into(), target: "vllm".into() };
-        let run_of_records =
-            Run { id: "r".into(), started: "s".into(), tollgate: "0".into(), root: None, worker: None };
-        let header = Header {
-            run: run_of_records,
-            scenario: scenario.clone(),
-            scenario_hash: None,
-            clock: clock::origin(),
-        };
         look(&Asked {
             scenario: &scenario,
             workload: &workload,
             load: &Load::closed(1, Stop::Requests(1)),
             run: &run,
             salt: "",
-            records: records.map(|path| RecordFile { path, header }),
+            records: records.map(|path| RecordFile { path, header: example::header() }),
             begin_ns: None,
         })
     }
