@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use thiserror::Error;
 
+use crate::campaign::ledger::Ledger;
 use crate::campaign::witness::Witness;
 use crate::clock;
 use crate::deck::Deck;
@@ -15,8 +16,7 @@ use crate::health::ClientHealth;
 use crate::launch::Launched;
 use crate::load::Load;
 use crate::measure::{Cancel, Client, ClientError, WarmUp, Watch};
-use crate::record::{Nanos, RecordSink, RequestRecord};
-use crate::record_file::Part;
+use crate::record::{Nanos, RecordSink};
 use crate::report::{Round, Session};
 use crate::scenario::{RunPlan, ScenarioId};
 use crate::store::{self, RecordFile, RecordLog, StoreError};
@@ -77,8 +77,6 @@ pub const INTERRUPTED: &str = "interrupted before it was decided";
 const CONNECTING_NS: Nanos = 1_000_000_000;
 /// How long Ctrl-C may have to wait.
 const INTERRUPTION: Duration = Duration::from_millis(100);
-/// Failures that are kept in words.
-const FAILURES_IN_WORDS: usize = 5;
 
 /// Which session this is, and how people are told of it.
 #[derive(Clone, Copy)]
@@ -318,46 +316,6 @@ impl<'a> Sitting<'a> {
              no more",
             self.which.name, requests.sent
         )))
-    }
-}
-
-/// What a round's records are entered into as they come.
-struct Ledger<'a, 's> {
-    session: &'a str,
-    round: u32,
-    summary: SummaryBuilder,
-    witness: &'a mut Witness,
-    /// Of the session, in words.
-    failures: &'a mut Vec<String>,
-    log: Option<&'a mut RecordLog>,
-    hear: Option<&'a mut (dyn RecordSink + 's)>,
-}
-
-impl RecordSink for Ledger<'_, '_> {
-    fn begin(&mut self, at_ns: Nanos) {
-        self.summary.begin(at_ns);
-        if let Some(log) = &mut self.log {
-            log.begin_part(&Part { session: self.session.into(), round: self.round, began_ns: at_ns });
-        }
-        if let Some(hear) = &mut self.hear {
-            hear.begin(at_ns);
-        }
-    }
-
-    fn take(&mut self, record: &RequestRecord) {
-        self.summary.take(record);
-        self.witness.hear(record);
-        if let Some(log) = &mut self.log {
-            log.take(record);
-        }
-        if let Some(hear) = &mut self.hear {
-            hear.take(record);
-        }
-        if let Err(failure) = &record.outcome
-            && self.failures.len() < FAILURES_IN_WORDS
-        {
-            self.failures.push(failure.to_string());
-        }
     }
 }
 
