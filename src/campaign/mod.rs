@@ -2,6 +2,7 @@
 
 mod course;
 mod duel;
+mod ledger;
 mod proof;
 mod session;
 mod sweep;

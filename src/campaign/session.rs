@@ -6,6 +6,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use thiserror::Error;
 
+use crate::campaign::ledger::Ledger;
 use crate::campaign::witness::Witness;
 use crate::clock;
 use crate::deck::Deck;
@@ -14,8 +15,7 @@ use crate::health::ClientHealth;
 use crate::launch::Launched;
 use crate::load::Load;
 use crate::measure::{Cancel, Client, ClientError, WarmUp, Watch};
-use crate::record::{Nanos, RecordSink, RequestRecord};
-use crate::record_file::Part;
+use crate::record::{Nanos, RecordSink};
 use crate::report::{Round, Session};
 use crate::scenario::{RunPlan, ScenarioId};
 use crate::store::{self, RecordFile, RecordLog, StoreError};
@@ -72,8 +72,6 @@ pub struct Held {
 
 /// What is told of a scenario that Ctrl-C cut off.
 pub const INTERRUPTED: &str = "interrupted before it was decided";
-/// Failures that are kept in words.
-const FAILURES_IN_WORDS: usize = 5;
 
 /// Which session this is, and how people are told of it.
 #[derive(Clone, Copy)]
@@ -311,46 +309,6 @@ impl<'a> Sitting<'a> {
     }
 }
 
-/// What a round's records are entered into as they come.
-struct Ledger<'a, 's> {
-    session: &'a str,
-    round: u32,
-    summary: SummaryBuilder,
-    witness: &'a mut Witness,
-    /// Of the session, in words.
-    failures: &'a mut Vec<String>,
-    log: Option<&'a mut RecordLog>,
-    hear: Option<&'a mut (dyn RecordSink + 's)>,
-}
-
-impl RecordSink for Ledger<'_, '_> {
-    fn begin(&mut self, at_ns: Nanos) {
-        self.summary.begin(at_ns);
-        if let Some(log) = &mut self.log {
-            log.begin_part(&Part { session: self.session.into(), round: self.round, began_ns: at_ns });
-        }
-        if let Some(hear) = &mut self.hear {
-            hear.begin(at_ns);
-        }
-    }
-
-    fn take(&mut self, record: &RequestRecord) {
-        self.summary.take(record);
-        self.witness.hear(record);
-        if let Some(log) = &mut self.log {
-            log.take(record);
-        }
-        if let Some(hear) = &mut self.hear {
-            hear.take(record);
-        }
-        if let Err(failure) = &record.outcome
-            && self.failures.len() < FAILURES_IN_WORDS
-        {
-            self.failures.push(failure.to_string());
-        }
-    }
-}
-
 /// In words, where rates are those of a load that was not the one asked for.
 fn never_whole(rounds: &[Round]) -> Option<String> {
     let count = rounds.iter().filter(|round| round.was_never_whole()).count();
@@ -407,8 +365,7 @@ mod tests {
 
     use super::*;
     use crate::load::Stop;
-    use crate::record_file::Header;
-    use crate::report::Run;
+    use crate::record_file::example;
     use crate::scenario::OnSuspected;
     use crate::workload::{Api, Prompts, Sampling, Synthetic};
 
@@ -431,21 +388,13 @@ mod tests {
             records: records.is_some(),
         };
         let scenario = ScenarioId { file: "chat".into(), load: load_name.into(), target: "vllm".into() };
-        let run_of_records =
-            Run { id: "r".into(), started: "s".into(), tollgate: "0".into(), root: None, worker: None };
-        let header = Header {
-            run: run_of_records,
-            scenario: scenario.clone(),
-            scenario_hash: None,
-            clock: clock::origin(),
-        };
         look(&Asked {
             scenario: &scenario,
             workload: &workload,
             load: &Load::closed(1, Stop::Requests(1)),
             run: &run,
             salt: "",
-            records: records.map(|path| RecordFile { path, header }),
+            records: records.map(|path| RecordFile { path, header: example::header() }),
             begin_ns: None,
         })
     }

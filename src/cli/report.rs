@@ -13,7 +13,7 @@ use crate::report::chart::palette::{DARK, LIGHT, Palette};
 use crate::report::gathered::Gathered;
 use crate::report::page::{self, Page};
 use crate::report::printable::one_line;
-use crate::report::{csv, html, markdown, png, svg, sweep_table, table};
+use crate::report::{csv, html, markdown, overview, png, svg, sweep_table, table};
 use crate::store;
 
 /// Show reports as a table, Markdown, CSV, JSON, an HTML page, or charts.
@@ -133,7 +133,7 @@ fn terminal(gathered: &Gathered) -> String {
     let gated = match gathered.scenarios.as_slice() {
         [] => None,
         [report] => Some(format!("{}\n{}", report.scenario, table::table(report))),
-        reports => Some(table::overview(reports)),
+        reports => Some(overview::overview(reports)),
     };
     compared.chain(swept).chain(gated).collect::<Vec<_>>().join("\n\n") + "\n"
 }

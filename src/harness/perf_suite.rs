@@ -14,7 +14,7 @@ use crate::harness::progress::ProgressLine;
 use crate::harness::{Crate, Loaded};
 use crate::launch::Launcher;
 use crate::measure::Cancel;
-use crate::report::{Report, Run, junit, markdown, table};
+use crate::report::{Report, Run, junit, markdown, overview, table};
 use crate::scenario::{Scenario, ScenarioId};
 use crate::store::{JUNIT, Pending, ReadError, RunFolder, SUMMARY, StoreError};
 use crate::verdict::Verdict;
@@ -66,7 +66,7 @@ impl PerfSuite {
         }
         let junit = self.folder.save_rendered(JUNIT, &junit::junit(&reports))?;
         let summary = self.folder.save_rendered(SUMMARY, &markdown::markdown(&reports))?;
-        println!("{}", table::overview(&reports));
+        println!("{}", overview::overview(&reports));
         println!("JUnit: {}\nSummary: {}", shown(&junit), shown(&summary));
         Ok(())
     }

@@ -72,3 +72,27 @@ impl fmt::Display for Damage {
         f.write_str(&self.0)
     }
 }
+
+/// What files of records consist of, for tests.
+#[cfg(test)]
+pub mod example {
+    use super::*;
+    use crate::record::example::answered;
+
+    pub fn header() -> Header {
+        Header {
+            run: Run { id: "r".into(), started: "s".into(), tollgate: "0".into(), root: None, worker: None },
+            scenario: ScenarioId { file: "chat".into(), load: "users-4".into(), target: "sim".into() },
+            scenario_hash: None,
+            clock: Clock { boot: "b".into(), zero_unix_ns: 1 },
+        }
+    }
+
+    pub fn part(session: &str) -> Part {
+        Part { session: session.into(), round: 1, began_ns: 0 }
+    }
+
+    pub fn record(number: u64) -> RequestRecord {
+        RequestRecord { id: format!("request-{number}"), ..answered(number, &[number + 3, number + 4], 2) }
+    }
+}

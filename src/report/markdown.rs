@@ -2,8 +2,9 @@
 
 use crate::figures;
 use crate::report::Report;
+use crate::report::overview::by_verdict;
 use crate::report::printable::one_line;
-use crate::report::table::{allowed, by_verdict, change, old_and_new, table};
+use crate::report::table::{allowed, change, old_and_new, table};
 use crate::verdict::{GateOutcome, Verdict};
 
 /// What isn't well with its full table, what is in a table of one line per gate, then ignored scenarios and warnings.

@@ -16,6 +16,7 @@ pub mod junit;
 pub mod markdown;
 pub mod merge;
 pub mod metrics;
+pub mod overview;
 pub mod page;
 mod picture;
 pub mod png;

@@ -77,35 +77,16 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::record::{Clock, Finish, RequestRecord, TokenCount};
-    use crate::report::Run;
-    use crate::scenario::ScenarioId;
-    use crate::server_side::ServerTimes;
+    use crate::record_file::example;
     use crate::worker::Worker;
 
     /// With one record.
     fn of_worker(number: u32, path: &Path) {
-        let worker = Some(Worker { number, of: 2 });
-        let run = Run { id: "r".into(), started: "s".into(), tollgate: "0".into(), root: None, worker };
-        let scenario = ScenarioId { file: "bench".into(), load: "users-4".into(), target: "endpoint".into() };
-        let clock = Clock { boot: "b".into(), zero_unix_ns: 1 };
-        let header = Header { run, scenario, scenario_hash: None, clock };
+        let mut header = example::header();
+        header.run.worker = Some(Worker { number, of: 2 });
         let mut log = RecordFile { path: path.to_owned(), header }.append().unwrap();
-        log.begin_part(&Part { session: "bench".into(), round: 1, began_ns: 0 });
-        log.take(&RequestRecord {
-            id: format!("request-{number}"),
-            due_ns: 1000,
-            sent_ns: 1005,
-            content_ns: vec![1300],
-            end_ns: 1301,
-            input_tokens: None,
-            output_tokens: 1,
-            tokens_counted_by: TokenCount::Usage,
-            finish: Some(Finish::Length),
-            server_times: ServerTimes::default(),
-            reconnects: 0,
-            outcome: Ok(()),
-        });
+        log.begin_part(&example::part("bench"));
+        log.take(&example::record(1));
         log.finish().unwrap();
     }
 

@@ -195,10 +195,7 @@ impl Desk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Clock, Finish, TokenCount};
-    use crate::report::Run;
-    use crate::scenario::ScenarioId;
-    use crate::server_side::ServerTimes;
+    use crate::record_file::example::{header, part, record};
     use crate::store::RecordReader;
 
     /// Takes so many bytes.
@@ -227,34 +224,6 @@ mod tests {
             self.written.truncate(length as usize);
             Ok(())
         }
-    }
-
-    fn header() -> Header {
-        let run = Run { id: "r".into(), started: "s".into(), tollgate: "0".into(), root: None, worker: None };
-        let scenario = ScenarioId { file: "chat".into(), load: "users-4".into(), target: "sim".into() };
-        let clock = Clock { boot: "b".into(), zero_unix_ns: 1 };
-        Header { run, scenario, scenario_hash: None, clock }
-    }
-
-    fn record(number: u64) -> RequestRecord {
-        RequestRecord {
-            id: format!("request-{number}"),
-            due_ns: number,
-            sent_ns: number,
-            content_ns: vec![number + 1],
-            end_ns: number + 2,
-            input_tokens: None,
-            output_tokens: 1,
-            tokens_counted_by: TokenCount::Usage,
-            finish: Some(Finish::Length),
-            server_times: ServerTimes::default(),
-            reconnects: 0,
-            outcome: Ok(()),
-        }
-    }
-
-    fn part(session: &str) -> Part {
-        Part { session: session.into(), round: 1, began_ns: 0 }
     }
 
     #[test]

@@ -171,35 +171,9 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::record::{Clock, Finish, RecordSink, TokenCount};
-    use crate::report::Run;
-    use crate::scenario::ScenarioId;
-    use crate::server_side::ServerTimes;
+    use crate::record::RecordSink;
+    use crate::record_file::example::{header, part, record};
     use crate::store::{RecordFile, RecordLog};
-
-    fn header() -> Header {
-        let run = Run { id: "r".into(), started: "s".into(), tollgate: "0".into(), root: None, worker: None };
-        let scenario = ScenarioId { file: "chat".into(), load: "users-4".into(), target: "sim".into() };
-        let clock = Clock { boot: "b".into(), zero_unix_ns: 1 };
-        Header { run, scenario, scenario_hash: None, clock }
-    }
-
-    fn record(number: u64) -> RequestRecord {
-        RequestRecord {
-            id: format!("request-{number}"),
-            due_ns: number * 1000,
-            sent_ns: number * 1000 + 5,
-            content_ns: vec![number * 1000 + 300, number * 1000 + 400],
-            end_ns: number * 1000 + 401,
-            input_tokens: Some(3),
-            output_tokens: 2,
-            tokens_counted_by: TokenCount::Usage,
-            finish: Some(Finish::Length),
-            server_times: ServerTimes::default(),
-            reconnects: 0,
-            outcome: Ok(()),
-        }
-    }
 
     fn open(path: &Path) -> RecordLog {
         RecordFile { path: path.to_owned(), header: header() }.append().unwrap()
@@ -208,7 +182,7 @@ mod tests {
     /// A session of its own, with these records.
     fn append(path: &Path, session: &str, numbers: std::ops::Range<u64>) {
         let mut log = open(path);
-        log.begin_part(&Part { session: session.into(), round: 1, began_ns: 0 });
+        log.begin_part(&part(session));
         numbers.for_each(|number| log.take(&record(number)));
         log.finish().unwrap();
     }
@@ -268,7 +242,7 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("a.records");
         let mut log = open(&path);
-        log.begin_part(&Part { session: "session 1".into(), round: 1, began_ns: 0 });
+        log.begin_part(&part("session 1"));
         (0..3).for_each(|number| log.take(&record(number)));
         // The writer's thread goes on for itself; the log is never closed, and nothing more comes.
         std::mem::forget(log);

@@ -3,9 +3,10 @@
 use crate::report::Report;
 use crate::report::chart;
 use crate::report::chart::palette::Tint;
+use crate::report::overview::by_verdict;
 use crate::report::page::{Block, Column, Grid, Remarks, Row, Section};
 use crate::report::printable::one_line;
-use crate::report::table::{by_verdict, gate_cells, gate_head, remarks, sentence};
+use crate::report::table::{gate_cells, gate_head, remarks, sentence};
 
 /// What needs a person comes first. `number` tells a target by its name.
 pub fn sections(reports: &[Report], number: &dyn Fn(&str) -> usize) -> Vec<Section> {
