@@ -12,8 +12,9 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
 
+use crate::arrival::Stream;
 use crate::measure::access::Access;
-use crate::measure::socket::{Socket, Stream};
+use crate::measure::socket::Socket;
 use crate::measure::trust::{alpn, client_config};
 use crate::target::HttpVersion;
 

@@ -6,22 +6,15 @@ use std::task::{Context, Poll, Waker, ready};
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::client::TlsStream;
 
-use crate::arrival::Arrivals;
+use crate::arrival::Stream;
 use crate::record::Nanos;
 
 pub enum Socket {
     Plain(Stream),
     Tls(Box<TlsStream<Stream>>),
-}
-
-/// A TCP stream that tells when what it read arrived.
-pub struct Stream {
-    tcp: TcpStream,
-    arrivals: Arrivals,
 }
 
 impl Socket {
@@ -31,12 +24,12 @@ impl Socket {
             Socket::Plain(stream) => stream,
             Socket::Tls(stream) => stream.get_mut().0,
         };
-        stream.arrivals.since(now_ns);
+        stream.since(now_ns);
     }
 
     /// When the newest of what was read arrived at this machine.
     pub fn newest_ns(&self) -> Nanos {
-        self.stream().arrivals.newest_ns()
+        self.stream().newest_ns()
     }
 
     /// How many bytes were read, none at the stream's end.
@@ -99,7 +92,7 @@ impl Socket {
     /// How many bytes there are to read, at most one. Asks the system itself: the event loop may not have looked at this
     /// socket yet.
     fn peek(&self) -> Result<usize, Errno> {
-        let found = recv(&self.stream().tcp, &mut [0u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+        let found = recv(self.stream(), &mut [0u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT);
         found.map(|(_, length)| length)
     }
 
@@ -108,73 +101,5 @@ impl Socket {
             Socket::Plain(stream) => stream,
             Socket::Tls(stream) => stream.get_ref().0,
         }
-    }
-}
-
-impl Stream {
-    pub fn new(tcp: TcpStream) -> Stream {
-        Stream { arrivals: Arrivals::at(&tcp), tcp }
-    }
-
-    fn poll_recv(&mut self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
-        let Stream { tcp, arrivals } = self;
-        loop {
-            ready!(tcp.poll_read_ready(cx))?;
-            let mut read = None;
-            let tried = tcp.try_io(Interest::READABLE, || {
-                let length = arrivals.read(tcp, space)?;
-                read = Some(length);
-                // What did not fill the space was all there is: the event loop need not find that out by another read.
-                match (1..space.len()).contains(&length) {
-                    true => Err(io::ErrorKind::WouldBlock.into()),
-                    false => Ok(()),
-                }
-            });
-            match (read, tried) {
-                (Some(length), _) => return Poll::Ready(Ok(length)),
-                (None, Err(error)) if error.kind() != io::ErrorKind::WouldBlock => {
-                    return Poll::Ready(Err(error));
-                }
-                _ => {}
-            }
-        }
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        space: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let length = ready!(self.poll_recv(cx, space.initialize_unfilled()))?;
-        space.advance(length);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        parts: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write_vectored(cx, parts)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.tcp.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
     }
 }

@@ -15,6 +15,7 @@ mod dialect;
 mod exposition;
 mod faults;
 mod library;
+mod listener;
 mod metrics;
 mod pacer;
 mod routes;
@@ -27,7 +28,6 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 
 use axum::Router;
-use axum::serve::ListenerExt;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Runtime;
@@ -39,6 +39,7 @@ use crate::simulator::batch::Batch;
 use crate::simulator::dialect::Identity;
 use crate::simulator::faults::Lottery;
 use crate::simulator::library::Library;
+use crate::simulator::listener::{Heard, Listener};
 use crate::simulator::metrics::Metrics;
 use crate::simulator::pacer::{Command, Pacer};
 use crate::simulator::routes::{Frontend, router, unix_s};
@@ -195,14 +196,8 @@ fn serve(
     resets: bool,
     end: impl Future<Output = ()>,
 ) {
-    let listener = listener.tap_io(move |connection| {
-        // Without it a token could wait for the last one's acknowledgement; a dead connection fails soon enough.
-        let _ = connection.set_nodelay(true);
-        if resets {
-            // A connection that is dropped is then reset instead of closed.
-            let _ = connection.set_zero_linger();
-        }
-    });
+    let listener = Listener { tcp: listener, resets };
+    let routes = routes.into_make_service_with_connect_info::<Heard>();
     runtime.block_on(async {
         tokio::select! {
             _ = axum::serve(listener, routes) => {}

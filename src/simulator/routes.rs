@@ -8,9 +8,9 @@ use std::time::SystemTime;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequest, Request, State};
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures_util::stream;
@@ -26,6 +26,7 @@ use crate::simulator::dialect::ollama::Wish;
 use crate::simulator::dialect::{Account, ApiError, Asked, Identity, Server, Voice, ollama, openai, tgi};
 use crate::simulator::faults::{Fate, Lottery};
 use crate::simulator::library::{self, Library};
+use crate::simulator::listener::Heard;
 use crate::simulator::metrics::Metrics;
 use crate::simulator::pacer::Command;
 use crate::simulator::truth::{RequestTruth, TruthLog};
@@ -90,62 +91,71 @@ pub fn unix_s() -> u64 {
 pub type Shared = State<Arc<Frontend>>;
 pub type MaybeBody = Result<Bytes, BytesRejection>;
 
-async fn chat(state: Shared, headers: HeaderMap, body: MaybeBody) -> Result<Response, ApiError> {
-    state.answer_openai(Api::Chat, &headers, body).await
+async fn chat(state: Shared, received: MaybeReceived) -> Result<Response, ApiError> {
+    state.answer_openai(Api::Chat, received).await
 }
 
-async fn completions(state: Shared, headers: HeaderMap, body: MaybeBody) -> Result<Response, ApiError> {
-    state.answer_openai(Api::Completions, &headers, body).await
+async fn completions(state: Shared, received: MaybeReceived) -> Result<Response, ApiError> {
+    state.answer_openai(Api::Completions, received).await
 }
 
-async fn ollama_chat(state: Shared, headers: HeaderMap, body: MaybeBody) -> Result<Response, ApiError> {
-    let answered = state.answer_ollama(Api::Chat, &headers, body).await;
+async fn ollama_chat(state: Shared, received: MaybeReceived) -> Result<Response, ApiError> {
+    let answered = state.answer_ollama(Api::Chat, received).await;
     answered.map_err(|error| error.in_words_of(Voice::Ollama))
 }
 
-async fn ollama_generate(state: Shared, headers: HeaderMap, body: MaybeBody) -> Result<Response, ApiError> {
-    let answered = state.answer_ollama(Api::Completions, &headers, body).await;
+async fn ollama_generate(state: Shared, received: MaybeReceived) -> Result<Response, ApiError> {
+    let answered = state.answer_ollama(Api::Completions, received).await;
     answered.map_err(|error| error.in_words_of(Voice::Ollama))
 }
 
-async fn tgi_generate(state: Shared, headers: HeaderMap, body: MaybeBody) -> Result<Response, ApiError> {
-    state.answer_tgi(false, &headers, body).await.map_err(|error| error.in_words_of(Voice::Tgi))
+async fn tgi_generate(state: Shared, received: MaybeReceived) -> Result<Response, ApiError> {
+    state.answer_tgi(false, received).await.map_err(|error| error.in_words_of(Voice::Tgi))
 }
 
-async fn tgi_generate_stream(
-    state: Shared,
-    headers: HeaderMap,
-    body: MaybeBody,
-) -> Result<Response, ApiError> {
-    state.answer_tgi(true, &headers, body).await.map_err(|error| error.in_words_of(Voice::Tgi))
+async fn tgi_generate_stream(state: Shared, received: MaybeReceived) -> Result<Response, ApiError> {
+    state.answer_tgi(true, received).await.map_err(|error| error.in_words_of(Voice::Tgi))
 }
+
+type MaybeReceived = Result<Received, ApiError>;
 
 /// A request that has come in.
 struct Received {
-    at_ns: Nanos,
+    /// When its last byte arrived at this machine.
+    arrived_ns: Nanos,
+    /// When the server had read it.
+    taken_ns: Nanos,
     id: String,
     body: Bytes,
 }
 
+impl<S: Send + Sync> FromRequest<S> for Received {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Received, ApiError> {
+        let heard = request.extensions().get::<ConnectInfo<Heard>>().cloned();
+        let id =
+            request.headers().get("x-request-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let body = Bytes::from_request(request, state).await;
+        let taken_ns = clock::now();
+        Ok(Received {
+            arrived_ns: heard.map_or(taken_ns, |ConnectInfo(heard)| heard.newest_ns()),
+            taken_ns,
+            id: id.unwrap_or_else(|| format!("{taken_ns:016x}")),
+            body: body.map_err(|error| ApiError::new(error.status(), error.body_text()))?,
+        })
+    }
+}
+
 impl Frontend {
-    async fn answer_openai(
-        &self,
-        api: Api,
-        headers: &HeaderMap,
-        body: MaybeBody,
-    ) -> Result<Response, ApiError> {
-        let received = self.receive(headers, body)?;
+    async fn answer_openai(&self, api: Api, received: MaybeReceived) -> Result<Response, ApiError> {
+        let received = received?;
         let asked = openai::read(api, &received.body, &received.id, self.server())?;
         self.answer(asked, received).await
     }
 
-    async fn answer_ollama(
-        &self,
-        api: Api,
-        headers: &HeaderMap,
-        body: MaybeBody,
-    ) -> Result<Response, ApiError> {
-        let received = self.receive(headers, body)?;
+    async fn answer_ollama(&self, api: Api, received: MaybeReceived) -> Result<Response, ApiError> {
+        let received = received?;
         let models = self.library.lock().expect("no reader of the library panics").models();
         match ollama::read(api, &received.body, &models, self.server())? {
             Wish::Answer(asked) => self.answer(asked, received).await,
@@ -153,27 +163,14 @@ impl Frontend {
         }
     }
 
-    async fn answer_tgi(
-        &self,
-        stream: bool,
-        headers: &HeaderMap,
-        body: MaybeBody,
-    ) -> Result<Response, ApiError> {
-        let received = self.receive(headers, body)?;
+    async fn answer_tgi(&self, stream: bool, received: MaybeReceived) -> Result<Response, ApiError> {
+        let received = received?;
         let asked = tgi::read(stream, &received.body, self.server())?;
         self.answer(asked, received).await
     }
 
     fn server(&self) -> Server<'_> {
         Server { identity: &self.identity, max_model_len: self.max_model_len, now_s: unix_s() }
-    }
-
-    fn receive(&self, headers: &HeaderMap, body: MaybeBody) -> Result<Received, ApiError> {
-        let at_ns = clock::now();
-        let body = body.map_err(|e| ApiError::new(e.status(), e.body_text()))?;
-        let named = headers.get("x-request-id").and_then(|value| value.to_str().ok());
-        let id = named.map_or_else(|| format!("{at_ns:016x}"), str::to_owned);
-        Ok(Received { at_ns, id, body })
     }
 
     async fn answer(&self, asked: Asked, received: Received) -> Result<Response, ApiError> {
@@ -223,7 +220,7 @@ impl Frontend {
         let (sender, tokens) = unbounded_channel();
         let arrival = Arrival {
             id,
-            arrived_ns: received.at_ns,
+            arrived_ns: received.taken_ns,
             prompt_tokens: request.prompt_tokens,
             max_tokens: early_end.unwrap_or(request.max_tokens),
             ends_early: early_end.is_some(),
@@ -235,7 +232,7 @@ impl Frontend {
             fate,
             reply,
             account: Account {
-                received_ns: received.at_ns,
+                received_ns: received.taken_ns,
                 ends_early: early_end.is_some(),
                 ..Account::default()
             },
@@ -244,7 +241,7 @@ impl Frontend {
             log: self.log.clone(),
             truth: Some(RequestTruth {
                 id: received.id,
-                received_ns: received.at_ns,
+                received_ns: received.arrived_ns,
                 ..RequestTruth::default()
             }),
         })

@@ -17,7 +17,7 @@ pub struct Truth {
 pub struct RequestTruth {
     /// The request's `X-Request-Id`, or one that was made up for it.
     pub id: String,
-    /// When the whole request was in.
+    /// When the last byte of the request arrived at this machine, by the system's own stamp.
     pub received_ns: Nanos,
     /// When the model wanted each token out.
     pub token_due_ns: Vec<Nanos>,

@@ -8,6 +8,8 @@
 //! stamp of one of these. So on a network that loses packets, part of a pause may not show; to an engine on the same
 //! machine or in the same rack that does not happen.
 
+mod stream;
+
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd};
 
@@ -16,6 +18,8 @@ use nix::sys::time::TimeSpec;
 
 use crate::clock;
 use crate::record::Nanos;
+
+pub use stream::Stream;
 
 /// Dates what is read from one socket.
 #[derive(Debug)]
