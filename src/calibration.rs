@@ -82,7 +82,7 @@ pub struct Seen<'a> {
     pub token_written_ns: &'a [Nanos],
 }
 
-/// A 99th percentile of ITL's error beyond this is distortion.
+/// A 99th percentile of the error of TTFT or of ITL beyond this is distortion.
 pub const DISTORTION_MS: f64 = 1.0;
 
 /// A 99th percentile of what lay between due and sent beyond this is an open load out of step.
@@ -232,9 +232,8 @@ impl Level {
     }
 
     pub fn is_sound(&self) -> bool {
-        self.failed == 0
-            && !self.itl_error_ms.is_empty()
-            && self.itl_error_ms.quantile_ms(0.99) <= DISTORTION_MS
+        let is_exact = |error: &Distribution| !error.is_empty() && error.quantile_ms(0.99) <= DISTORTION_MS;
+        self.failed == 0 && is_exact(&self.ttft_error_ms) && is_exact(&self.itl_error_ms)
     }
 }
 
@@ -272,6 +271,7 @@ mod tests {
 
     fn level(streams: u32, itl_error_ms: f64, tokens_per_s: f64) -> Level {
         let mut level = Level { tokens_per_s, ..Level::new(streams, 10.0) };
+        level.ttft_error_ms.record_ms(0.1);
         level.itl_error_ms.record_ms(itl_error_ms);
         level
     }
@@ -307,6 +307,13 @@ mod tests {
         ]);
         let limits = calibration.limits().unwrap();
         assert_eq!((limits.streams, limits.tokens_per_s), (256, 25_000.0));
+    }
+
+    #[test]
+    fn a_level_whose_ttft_was_distorted_does_not_count() {
+        let mut late = level(256, 0.1, 2.5e4);
+        late.ttft_error_ms.record_ms(1.5);
+        assert_eq!(calibration(vec![level(32, 0.1, 3000.0), late]).limits().unwrap().streams, 32);
     }
 
     #[test]

@@ -30,12 +30,13 @@ pub fn calibration_table(calibration: &Calibration) -> String {
     lines.extend(not_tried.map(|NotTried { load, why }| format!("Not tried: {load}: {why}.")));
     lines.push(match calibration.limits() {
         Some(limits) if limits.streams > 0 => format!(
-            "Exact (p99 of ITL's error within {DISTORTION_MS} ms) up to {} streams, {} tokens/s, {} requests/s of those tried.",
+            "Exact (p99 of the errors of TTFT and ITL within {DISTORTION_MS} ms) up to {} streams, {} tokens/s, {} requests/s of \
+             those tried.",
             limits.streams,
             figures::number(limits.tokens_per_s),
             figures::number(limits.requests_per_s)
         ),
-        _ => format!("Not exact at any level: p99 of ITL's error is beyond {DISTORTION_MS} ms."),
+        _ => format!("Not exact at any level: p99 of TTFT's or ITL's error is beyond {DISTORTION_MS} ms."),
     });
     let overtaxed = calibration.levels.iter().filter(|level| p99(&level.engine_late_ms) > DISTORTION_MS);
     let overtaxed: Vec<String> =
@@ -176,6 +177,7 @@ mod tests {
         late.itl_error_ms.record_ms(2.0);
         late.engine_late_ms.record_ms(40.0);
         let mut exact = Level { tokens_per_s: 3000.0, requests_per_s: 45.0, ..Level::new(32, 10.0) };
+        exact.ttft_error_ms.record_ms(0.02);
         exact.itl_error_ms.record_ms(0.02);
         let mut pace = Pace::of(500.0, &[]);
         pace.due_to_sent_ms.record_ms(0.1);
