@@ -115,13 +115,18 @@ fn a_proven_regression_leaves_a_baseline_unless_the_client_was_sick_for_another_
     assert!(!next(5.0));
 }
 
+/// One more request was due, and the engine left no room for it.
+fn crowded(mut session: Session) -> Session {
+    session.summary.requests.sent += 1;
+    session.summary.requests.failed.insert(FailureClass::NoRoom, 1);
+    session
+}
+
 #[test]
 fn an_engine_that_leaves_no_room_is_convicted_and_makes_no_baseline() {
     let mut scenario = scenario("rate-4");
     scenario.gates.retain(|gate| gate.tolerance.is_some());
-    let mut crowded = session(900, 0.1);
-    crowded.summary.requests.sent += 1;
-    crowded.summary.requests.failed.insert(FailureClass::NoRoom, 1);
+    let mut crowded = crowded(session(900, 0.1));
     crowded.summary.ttft_ms.record_ms(5000.0);
     let mut course = Course::new(&scenario);
     prove(&mut course, &session(1000, 0.1), &crowded);
@@ -163,6 +168,17 @@ fn an_engine_that_dies_where_the_old_one_lives_has_regressed_in_its_success_rate
         told.starts_with("success rate: 40 % is below 100 %. What happened: the engine went away"),
         "{told}"
     );
+}
+
+#[test]
+fn an_old_engine_that_left_no_room_and_lived_is_no_excuse_for_one_that_dies() {
+    let scenario = scenario("rate-4");
+    let sound = session(1000, 0.1);
+    let mut course = Course::new(&scenario);
+    course.meet(dead());
+    prove(&mut course, &crowded(sound.clone()), &cut_short(&sound));
+    assert_eq!(course.verdict(), Verdict::Regressed);
+    assert_eq!(verdict_on(&course, "success_rate"), Verdict::Regressed);
 }
 
 #[test]
