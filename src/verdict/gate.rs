@@ -135,6 +135,15 @@ impl GateOutcome {
         self.verdict == Verdict::Regressed && self.change.is_none()
     }
 
+    /// A suspicion that nothing can prove any more may pass. One of an engine that is slower than it looks may not: had
+    /// it looked well, it would not pass either.
+    pub fn left_unproven(self, new: &[Evidence]) -> GateOutcome {
+        match slower_than_it_looks("the engine", new) {
+            Some(reason) if self.verdict == Verdict::Suspected => self.concluded(Verdict::Invalid, reason),
+            _ => self,
+        }
+    }
+
     fn concluded(mut self, verdict: Verdict, reason: impl Into<String>) -> GateOutcome {
         self.verdict = verdict;
         self.reason = reason.into();

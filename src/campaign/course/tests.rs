@@ -134,6 +134,64 @@ fn an_engine_that_leaves_no_room_is_convicted_and_makes_no_baseline() {
     assert!(course.next_baseline("2026-11-21").is_none());
 }
 
+/// Today's sessions of an engine, with no baseline yet.
+fn after<'a>(
+    scenario: &'a Scenario,
+    version: &str,
+    sessions: impl IntoIterator<Item = Session>,
+) -> Course<'a> {
+    let mut course = Course::new(scenario);
+    course.environment = Some(engine(version));
+    sessions.into_iter().for_each(|session| course.add(session));
+    course
+}
+
+/// A scenario of throughput alone, and its baseline of engine 1.0.
+fn compared() -> (Scenario, Baseline) {
+    let mut scenario = scenario("rate-4");
+    scenario.gates.truncate(1);
+    let sessions = [1000, 1004, 998, 1002].map(|tokens| session(tokens, 0.1));
+    let baseline = after(&scenario, "1.0", sessions).next_baseline("2026-11-20").unwrap();
+    (scenario, baseline)
+}
+
+#[test]
+fn the_baselines_own_engine_does_not_pass_as_suspected_if_it_left_no_room() {
+    let (scenario, baseline) = compared();
+    let slow = [900, 902, 899, 901].map(|tokens| session(tokens, 0.1));
+    let mut course = after(&scenario, "1.0", slow.clone());
+    course.baseline = Some(&baseline);
+    assert_eq!((course.verdict(), course.passed()), (Verdict::Suspected, true));
+    course.sessions = slow.map(crowded).into();
+    assert_eq!((course.verdict(), course.passed()), (Verdict::Invalid, false));
+    assert_eq!(course.need(), Need::Nothing);
+    let told = course.judgement().reason;
+    assert!(told.contains("the engine left no room for 1 of 11 requests"), "{told}");
+}
+
+#[test]
+fn a_suspicion_of_an_engine_that_left_no_room_ends_invalid_where_stored_figures_prove_nothing() {
+    let (scenario, baseline) = compared();
+    let verdict = |tokens: [u64; 4]| {
+        let mut course = after(&scenario, "1.1", tokens.map(|tokens| crowded(session(tokens, 0.1))));
+        course.baseline = Some(&baseline);
+        course.lose_old("it is gone");
+        course.verdict()
+    };
+    assert_eq!(verdict([1000, 850, 990, 840]), Verdict::Invalid);
+    assert_eq!(verdict([900, 902, 899, 901]), Verdict::Regressed);
+}
+
+#[test]
+fn a_suspicion_of_an_engine_that_left_no_room_is_pursued_as_long_as_it_can_be() {
+    let (scenario, baseline) = compared();
+    let mut course = after(&scenario, "1.1", [crowded(session(900, 0.1))]);
+    course.baseline = Some(&baseline);
+    assert_eq!((course.verdict(), course.need()), (Verdict::Suspected, Need::Proof));
+    course.lose_old("it is gone");
+    assert_eq!((course.verdict(), course.need()), (Verdict::Suspected, Need::Session));
+}
+
 /// As when the engine crashed after four of ten requests.
 fn cut_short(session: &Session) -> Session {
     let mut cut = session.clone();
