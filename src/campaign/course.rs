@@ -136,7 +136,6 @@ impl<'a> Course<'a> {
         if self.sessions.is_empty() {
             return Need::Session;
         }
-        let complete = self.sessions.len() >= self.planned_sessions();
         let judgement = self.judgement();
         if judgement.gates.iter().any(GateOutcome::breaks_limit) {
             // No proof and no further session mends that, and failing requests say little of speed.
@@ -144,7 +143,7 @@ impl<'a> Course<'a> {
         }
         if (wants_proof(&judgement.gates) || self.elsewhere.is_some()) && self.old_target().is_some() {
             Need::Proof
-        } else if complete {
+        } else if self.is_complete() {
             Need::Nothing
         } else if judgement.verdict == Verdict::Suspected || self.calls_for_baseline(&judgement) {
             Need::Session
@@ -224,6 +223,15 @@ impl<'a> Course<'a> {
         if let Some(duel) = &mut self.proof {
             duel.end(end, minutes);
         }
+    }
+
+    /// Whether a suspicion may yet become more than that: beside the old engine, or by further sessions.
+    fn can_prove_more(&self) -> bool {
+        self.old_target().is_some() || !self.is_complete()
+    }
+
+    fn is_complete(&self) -> bool {
+        self.sessions.len() >= self.planned_sessions()
     }
 
     fn planned_sessions(&self) -> usize {

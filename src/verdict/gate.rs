@@ -135,6 +135,15 @@ impl GateOutcome {
         self.verdict == Verdict::Regressed && self.change.is_none()
     }
 
+    /// A suspicion that nothing can prove any more may pass. One of an engine that is slower than it looks may not: had
+    /// it looked well, it would not pass either.
+    pub fn left_unproven(self, new: &[Evidence]) -> GateOutcome {
+        match slower_than_it_looks("the engine", new) {
+            Some(reason) if self.verdict == Verdict::Suspected => self.concluded(Verdict::Invalid, reason),
+            _ => self,
+        }
+    }
+
     fn concluded(mut self, verdict: Verdict, reason: impl Into<String>) -> GateOutcome {
         self.verdict = verdict;
         self.reason = reason.into();
@@ -143,19 +152,19 @@ impl GateOutcome {
 
     /// An engine that leaves no room for requests is slower than it looks, since those that would have waited longest
     /// are missing from its figures. So they can't clear it, nor convict another one beside it. That requests fail is no
-    /// more than the truth.
+    /// more than the truth, and a limit is broken whatever the old engine did.
     fn undone_by_want_of_room(&self, old: Old, new: &[Evidence]) -> Option<String> {
-        let no_room = |sessions: &[Evidence]| sessions.iter().find_map(|session| no_room(session.summary));
-        const WAY_OUT: &str = "lower the rate, or raise `max_in_flight`";
         match (self.verdict, old) {
             (Verdict::Ok | Verdict::Improved | Verdict::NoBaseline, _)
                 if self.gate.metric.family() != Family::Success =>
             {
-                no_room(new)
-                    .map(|what| format!("the engine {what}, so it is slower than it looks: {WAY_OUT}"))
+                slower_than_it_looks("the engine", new)
             }
-            (Verdict::Regressed | Verdict::Inconclusive, Old::Alternating(sessions)) => no_room(sessions)
-                .map(|what| format!("the old engine is slower than it looks, for it {what}: {WAY_OUT}")),
+            (Verdict::Regressed | Verdict::Inconclusive, Old::Alternating(sessions))
+                if !self.breaks_limit() =>
+            {
+                slower_than_it_looks("the old engine", sessions)
+            }
             _ => None,
         }
     }
@@ -316,6 +325,11 @@ pub fn no_room(summary: &Summary) -> Option<String> {
             "left no room for {without} of {all} requests, with as many unanswered as `max_in_flight` allows"
         )
     })
+}
+
+fn slower_than_it_looks(engine: &str, sessions: &[Evidence]) -> Option<String> {
+    let what = sessions.iter().find_map(|session| no_room(session.summary))?;
+    Some(format!("{engine} {what}, so it is slower than it looks: lower the rate, or raise `max_in_flight`"))
 }
 
 /// A third of the tolerance at stake is the most that the client's own error may be.

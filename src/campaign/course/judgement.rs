@@ -89,11 +89,15 @@ impl<'a> Course<'a> {
         let none = OldValues::new();
         let old = self.comparable().map_or(&none, |baseline| &baseline.values);
         let values = |metric: Metric| Old::Stored(old.get(&metric).map_or(&[][..], Vec::as_slice));
-        let mut outcomes = self.judge(values, &self.evidence(self.sessions.iter()));
+        let new = self.evidence(self.sessions.iter());
+        let mut outcomes = self.judge(values, &new);
         if self.same_engine() {
             outcomes.iter_mut().for_each(acquit);
         }
-        outcomes
+        if self.can_prove_more() {
+            return outcomes;
+        }
+        outcomes.into_iter().map(|outcome| outcome.left_unproven(&new)).collect()
     }
 
     fn evidence<'s>(&self, sessions: impl Iterator<Item = &'s Session>) -> Vec<Evidence<'s>> {

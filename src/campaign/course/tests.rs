@@ -115,18 +115,81 @@ fn a_proven_regression_leaves_a_baseline_unless_the_client_was_sick_for_another_
     assert!(!next(5.0));
 }
 
+/// One more request was due, and the engine left no room for it.
+fn crowded(mut session: Session) -> Session {
+    session.summary.requests.sent += 1;
+    session.summary.requests.failed.insert(FailureClass::NoRoom, 1);
+    session
+}
+
 #[test]
 fn an_engine_that_leaves_no_room_is_convicted_and_makes_no_baseline() {
     let mut scenario = scenario("rate-4");
     scenario.gates.retain(|gate| gate.tolerance.is_some());
-    let mut crowded = session(900, 0.1);
-    crowded.summary.requests.sent += 1;
-    crowded.summary.requests.failed.insert(FailureClass::NoRoom, 1);
+    let mut crowded = crowded(session(900, 0.1));
     crowded.summary.ttft_ms.record_ms(5000.0);
     let mut course = Course::new(&scenario);
     prove(&mut course, &session(1000, 0.1), &crowded);
     assert_eq!(course.verdict(), Verdict::Regressed);
     assert!(course.next_baseline("2026-11-21").is_none());
+}
+
+/// Today's sessions of an engine, with no baseline yet.
+fn after<'a>(
+    scenario: &'a Scenario,
+    version: &str,
+    sessions: impl IntoIterator<Item = Session>,
+) -> Course<'a> {
+    let mut course = Course::new(scenario);
+    course.environment = Some(engine(version));
+    sessions.into_iter().for_each(|session| course.add(session));
+    course
+}
+
+/// A scenario of throughput alone, and its baseline of engine 1.0.
+fn compared() -> (Scenario, Baseline) {
+    let mut scenario = scenario("rate-4");
+    scenario.gates.truncate(1);
+    let sessions = [1000, 1004, 998, 1002].map(|tokens| session(tokens, 0.1));
+    let baseline = after(&scenario, "1.0", sessions).next_baseline("2026-11-20").unwrap();
+    (scenario, baseline)
+}
+
+#[test]
+fn the_baselines_own_engine_does_not_pass_as_suspected_if_it_left_no_room() {
+    let (scenario, baseline) = compared();
+    let slow = [900, 902, 899, 901].map(|tokens| session(tokens, 0.1));
+    let mut course = after(&scenario, "1.0", slow.clone());
+    course.baseline = Some(&baseline);
+    assert_eq!((course.verdict(), course.passed()), (Verdict::Suspected, true));
+    course.sessions = slow.map(crowded).into();
+    assert_eq!((course.verdict(), course.passed()), (Verdict::Invalid, false));
+    assert_eq!(course.need(), Need::Nothing);
+    let told = course.judgement().reason;
+    assert!(told.contains("the engine left no room for 1 of 11 requests"), "{told}");
+}
+
+#[test]
+fn a_suspicion_of_an_engine_that_left_no_room_ends_invalid_where_stored_figures_prove_nothing() {
+    let (scenario, baseline) = compared();
+    let verdict = |tokens: [u64; 4]| {
+        let mut course = after(&scenario, "1.1", tokens.map(|tokens| crowded(session(tokens, 0.1))));
+        course.baseline = Some(&baseline);
+        course.lose_old("it is gone");
+        course.verdict()
+    };
+    assert_eq!(verdict([1000, 850, 990, 840]), Verdict::Invalid);
+    assert_eq!(verdict([900, 902, 899, 901]), Verdict::Regressed);
+}
+
+#[test]
+fn a_suspicion_of_an_engine_that_left_no_room_is_pursued_as_long_as_it_can_be() {
+    let (scenario, baseline) = compared();
+    let mut course = after(&scenario, "1.1", [crowded(session(900, 0.1))]);
+    course.baseline = Some(&baseline);
+    assert_eq!((course.verdict(), course.need()), (Verdict::Suspected, Need::Proof));
+    course.lose_old("it is gone");
+    assert_eq!((course.verdict(), course.need()), (Verdict::Suspected, Need::Session));
 }
 
 /// As when the engine crashed after four of ten requests.
@@ -163,6 +226,17 @@ fn an_engine_that_dies_where_the_old_one_lives_has_regressed_in_its_success_rate
         told.starts_with("success rate: 40 % is below 100 %. What happened: the engine went away"),
         "{told}"
     );
+}
+
+#[test]
+fn an_old_engine_that_left_no_room_and_lived_is_no_excuse_for_one_that_dies() {
+    let scenario = scenario("rate-4");
+    let sound = session(1000, 0.1);
+    let mut course = Course::new(&scenario);
+    course.meet(dead());
+    prove(&mut course, &crowded(sound.clone()), &cut_short(&sound));
+    assert_eq!(course.verdict(), Verdict::Regressed);
+    assert_eq!(verdict_on(&course, "success_rate"), Verdict::Regressed);
 }
 
 #[test]

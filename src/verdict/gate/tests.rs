@@ -115,21 +115,35 @@ fn an_engine_that_left_no_room_makes_no_baseline() {
     assert_eq!(judge(&throughput(0.03), Old::Stored(&[]), &[session]).verdict, Verdict::Invalid);
 }
 
-#[test]
-fn an_old_engine_that_left_no_room_convicts_no_new_one_and_may_clear_it() {
+/// After a proof in which the old engine left no room in any of its sessions.
+fn beside_crowded(new: [Summary; 4], gate: &Gate) -> GateOutcome {
     let health = ClientHealth::default();
     let old = [1000, 1004, 998, 1002].map(crowded);
-    let verdict = |new: [Summary; 4], gate: &Gate| {
-        let [old, new] = [&old, &new]
-            .map(|side| side.each_ref().map(|summary| Evidence { summary, health: &health, open: true }));
-        judge(gate, Old::Alternating(&old), &new).verdict
-    };
+    let [old, new] = [&old, &new]
+        .map(|side| side.each_ref().map(|summary| Evidence { summary, health: &health, open: true }));
+    judge(gate, Old::Alternating(&old), &new)
+}
+
+#[test]
+fn an_old_engine_that_left_no_room_convicts_no_new_one_and_may_clear_it() {
+    let verdict = |new, gate: &Gate| beside_crowded(new, gate).verdict;
     let gate = throughput(0.03);
     assert_eq!(verdict([500, 502, 499, 501].map(session), &gate), Verdict::Invalid);
     assert_eq!(verdict([1000, 1002, 999, 1001].map(session), &gate), Verdict::Ok);
     assert_eq!(verdict([1000, 1002, 999, 1001].map(crowded), &gate), Verdict::Invalid);
+    assert_eq!(verdict([500, 502, 499, 501].map(crowded), &gate), Verdict::Invalid);
+}
+
+#[test]
+fn an_old_engine_that_left_no_room_is_no_excuse_for_a_limit_that_the_new_one_broke() {
+    let least = Gate { min: Some(900.0), ..throughput(0.03) };
+    let at_most = limited("e2e_ms_p95", None, Some(500.0));
     let all = limited("success_rate", Some(1.0), None);
-    assert_eq!(verdict([500, 502, 499, 501].map(crowded), &all), Verdict::Invalid);
+    let new = [500, 502, 499, 501];
+    for (gate, new) in [(least, new.map(session)), (at_most, new.map(session)), (all, new.map(crowded))] {
+        let outcome = beside_crowded(new, &gate);
+        assert_eq!(outcome.verdict, Verdict::Regressed, "{outcome:?}");
+    }
 }
 
 #[test]
