@@ -57,7 +57,7 @@ impl Peer {
         }
     }
 
-    /// Sends a request on the user's connection, opening one where there is none, and reads its answer to the end.
+    /// Sends a request on the lane's connection, opening one where there is none, and reads its answer to the end.
     /// The connection is left in `slot` when it can carry another request.
     pub async fn exchange(
         &self,
@@ -90,7 +90,11 @@ impl Peer {
         id: &str,
         standing: &mut Standing,
     ) -> Result<Option<Connection>, Failure> {
-        let (mut connection, mut fresh) = self.connection(held).await?;
+        let mut fresh = held.is_none();
+        let mut connection = match held {
+            Some(connection) => connection,
+            None => self.open().await?,
+        };
         loop {
             let sent_ns = connection.take_up(&prepared.message, id);
             standing.sent_ns.get_or_insert(sent_ns);
@@ -110,17 +114,7 @@ impl Peer {
         }
     }
 
-    /// The user's connection, and whether it was opened just now.
-    pub async fn connection(&self, held: Option<Connection>) -> Result<(Connection, bool), Failure> {
-        if let Some(mut connection) = held
-            && connection.is_usable()
-        {
-            return Ok((connection, false));
-        }
-        Ok((self.open().await?, true))
-    }
-
-    async fn open(&self) -> Result<Connection, Failure> {
+    pub async fn open(&self) -> Result<Connection, Failure> {
         let opened = Connection::open(&self.address, self.request_timeout).await;
         opened.map_err(|detail| Failure { class: FailureClass::Connect, detail })
     }
