@@ -31,6 +31,7 @@ pub struct Prepared {
 
 /// Where a request stands; kept outside of the exchange, so that a timeout finds how far it got.
 struct Standing {
+    taken_ns: Nanos,
     sent_ns: Option<Nanos>,
     reconnects: u32,
     reply: Reply,
@@ -67,7 +68,7 @@ impl Peer {
         due_ns: Nanos,
     ) -> RequestRecord {
         let reply = Reply::expecting(prepared.output_tokens);
-        let mut standing = Standing { sent_ns: None, reconnects: 0, reply };
+        let mut standing = Standing { taken_ns: clock::now(), sent_ns: None, reconnects: 0, reply };
         // Taken out, so that a connection with half an answer on it is dropped when time runs out.
         let held = slot.take();
         let answered = self.attempt(held, prepared, &id, &mut standing);
@@ -171,6 +172,7 @@ impl Standing {
         RequestRecord {
             id,
             due_ns,
+            taken_ns: self.taken_ns,
             sent_ns: self.sent_ns.unwrap_or(end_ns),
             content_ns: reply.content_ns,
             end_ns,

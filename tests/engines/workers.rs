@@ -63,7 +63,7 @@ fn what_became_of_every_request_is_beside_the_report() {
         assert!(field_ms(record, "end_ms") > field_ms(record, "sent_ms"));
     }
     let csv = Outcome::of(tollgate(&["records", "--format", "csv"]).arg(&file));
-    csv.assert_exit(0).assert_says("session,round,id,due,sent_ms,");
+    csv.assert_exit(0).assert_says("session,round,id,due,taken_ms,sent_ms,");
     assert_eq!(csv.stdout.lines().count(), 10);
 
     let whole = fs::read(&file).unwrap();
