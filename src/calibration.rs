@@ -256,6 +256,7 @@ mod tests {
         RequestRecord {
             id: "r".into(),
             due_ns: 0,
+            taken_ns: MS,
             sent_ns: MS,
             content_ns: content_ms.iter().map(|ms| ms * MS).collect(),
             end_ns: 100 * MS,

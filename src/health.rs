@@ -36,7 +36,7 @@ impl ClientHealth {
     ///
     /// A latency is late by as much as the event loop was, taken at the same point of the distribution: in the worst
     /// case the late moments fell on the slow requests. Where it counts from when a request was due (`open`), so does the
-    /// client's lateness in sending, if that is larger. A rate in a closed loop loses the mean lateness of every request,
+    /// client's lateness in coming to a request, if that is larger; what a connection takes to open is not its own. A rate in a closed loop loses the mean lateness of every request,
     /// since the user's next one starts that much later; one of an open load less, since there nothing waits for an
     /// answer. TPOT is a mean over an answer's gaps, which share the lateness of its two ends.
     pub fn timing_error(&self, metric: Metric, summary: &Summary, open: bool) -> Option<f64> {
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn lateness_in_sending_is_in_the_latencies_of_open_loads_alone() {
+    fn lateness_in_coming_to_a_request_is_in_the_latencies_of_open_loads_alone() {
         let summary = Summary {
             ttft_ms: times(&[100.0]),
             e2e_ms: times(&[1000.0]),

@@ -41,6 +41,8 @@ pub struct RequestRecord {
     pub id: String,
     /// When the load wanted it sent.
     pub due_ns: Nanos,
+    /// When the client came to it: what it was late by is its own, and what a connection takes to open comes after it.
+    pub taken_ns: Nanos,
     /// When it was handed to the connection.
     pub sent_ns: Nanos,
     /// When each chunk with content arrived; several tokens may share one.
@@ -129,6 +131,7 @@ impl RequestRecord {
         RequestRecord {
             id: String::new(),
             due_ns,
+            taken_ns: at_ns,
             sent_ns: at_ns,
             content_ns: Vec::new(),
             end_ns: at_ns,
@@ -216,6 +219,7 @@ pub mod example {
         RequestRecord {
             id: String::new(),
             due_ns: ns(&sent_ms),
+            taken_ns: ns(&sent_ms),
             sent_ns: ns(&sent_ms),
             content_ns: content_ms.iter().map(ns).collect(),
             end_ns: ns(content_ms.last().unwrap()),

@@ -33,6 +33,7 @@ pub struct Summary {
     pub tpot_ms: Distribution,
     pub itl_ms: Distribution,
     pub e2e_ms: Distribution,
+    /// From when a request was due to when the client came to it, of all that were sent.
     pub queue_lag_ms: Distribution,
 }
 
@@ -126,7 +127,7 @@ impl Summary {
 
     fn add_latencies(&mut self, record: &RequestRecord, load: &Load, streamed: bool) {
         if record.is_sent() {
-            self.queue_lag_ms.record_ns(record.sent_ns.saturating_sub(record.due_ns));
+            self.queue_lag_ms.record_ns(record.taken_ns.saturating_sub(record.due_ns));
         }
         let Some(times) = Times::of(record, load, streamed) else { return };
         self.e2e_ms.record_ns(times.e2e_ns);
@@ -306,6 +307,15 @@ mod tests {
         assert_eq!(value(&summary, "ttft_ms_mean"), 700.0);
         assert_eq!(value(&summary, "e2e_ms_mean"), 800.0);
         assert_eq!(value(&summary, "tpot_ms_mean"), 100.0);
+    }
+
+    #[test]
+    fn what_a_connection_took_to_open_is_no_lateness_of_the_client() {
+        let opened =
+            RequestRecord { due_ns: 990_000_000, taken_ns: 991_000_000, ..answered(1000, &[1100], 1) };
+        let refused = RequestRecord { taken_ns: 0, ..failed(0, 500) };
+        let summary = summary(&[opened, refused], true);
+        assert_eq!((value(&summary, "queue_lag_ms_min"), value(&summary, "queue_lag_ms_max")), (0.0, 1.0));
     }
 
     #[test]

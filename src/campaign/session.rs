@@ -191,7 +191,7 @@ impl<'a> Sitting<'a> {
         if let Err(error) = log.and_then(|log| log.map_or(Ok(()), RecordLog::finish)) {
             warnings.push(format!("not all records were kept: {error}"));
         }
-        warnings.extend(no_room(&session.summary));
+        warnings.extend(some_without_room(&session.summary));
         let trouble = match client {
             Ok(client) => {
                 let (server, doubts) = witness.end(&client, &session.summary, asked.shares_engine());
@@ -321,7 +321,8 @@ fn never_whole(rounds: &[Round]) -> Option<String> {
     })
 }
 
-fn no_room(summary: &Summary) -> Option<String> {
+/// In words, where the figures are not those of all requests.
+fn some_without_room(summary: &Summary) -> Option<String> {
     let without = summary.requests.without_room();
     (without > 0).then(|| {
         format!(

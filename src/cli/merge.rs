@@ -35,6 +35,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         if is_read(output) || is_read(&to) {
             bail!("--output {} would overwrite what a worker measured: name another file", output.display());
         }
+        store::check_writable(output)?;
         let merged = merge_records(&kept, &to);
         report.warnings.extend(merged.warnings);
         let name = to.file_name().filter(|_| merged.are_kept);

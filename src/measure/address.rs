@@ -1,5 +1,6 @@
 //! Where requests go: a base URL, taken apart.
 
+use std::cell::Cell;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -33,6 +34,8 @@ pub struct Address {
     tls: Option<Tls>,
     /// What the host's name stands for, looked up once: no request is to wait for that.
     resolved: OnceCell<Vec<SocketAddr>>,
+    /// How many connections have been tried.
+    tried: Cell<usize>,
 }
 
 #[derive(Clone)]
@@ -84,6 +87,7 @@ impl Address {
             host,
             port,
             resolved: OnceCell::new(),
+            tried: Cell::new(0),
         })
     }
 
@@ -145,7 +149,7 @@ impl Address {
     async fn try_connect(&self) -> io::Result<Socket> {
         let look_up = async || io::Result::Ok(lookup_host((self.host.as_str(), self.port)).await?.collect());
         let addresses: &Vec<SocketAddr> = self.resolved.get_or_try_init(look_up).await?;
-        let stream = TcpStream::connect(addresses.as_slice()).await?;
+        let stream = TcpStream::connect(self.in_turn(addresses).as_slice()).await?;
         stream.set_nodelay(true)?;
         let stream = Stream::new(stream);
         let Some(tls) = &self.tls else { return Ok(Socket::Plain(stream)) };
@@ -155,6 +159,17 @@ impl Address {
         // Servers of HTTP/1.1 need not know ALPN.
         let is_agreed = self.http_version == HttpVersion::Http1 || chosen == Some(alpn(self.http_version));
         if is_agreed { Ok(Socket::Tls(Box::new(stream))) } else { Err(io::Error::other(NoProtocol)) }
+    }
+
+    /// Begins with another one each time, so that a name's replicas share the load; but with one of the IP version that the
+    /// system put first.
+    fn in_turn(&self, addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+        let tried = self.tried.replace(self.tried.get().wrapping_add(1));
+        let mut in_turn = addresses.to_vec();
+        if let Some(first) = in_turn.chunk_by_mut(|one, next| one.is_ipv4() == next.is_ipv4()).next() {
+            first.rotate_left(tried % first.len());
+        }
+        in_turn
     }
 
     /// What to do about an error, where its cause tells.
@@ -241,6 +256,17 @@ mod tests {
             nowhere.resolved.set(vec!["127.0.0.1:1".parse().unwrap(), known]).unwrap();
             assert!(nowhere.connect().await.is_ok());
         });
+    }
+
+    #[test]
+    fn the_addresses_of_a_name_take_turns_in_coming_first() {
+        let address = Address::of(&Access::to("http://h")).unwrap();
+        let known = ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80", "[::1]:80"].map(|ip| ip.parse().unwrap());
+        let turns: Vec<Vec<SocketAddr>> = (0..4).map(|_| address.in_turn(&known)).collect();
+        let [a, b, c, other] = known;
+        let expected = [[a, b, c, other], [b, c, a, other], [c, a, b, other], [a, b, c, other]];
+        assert_eq!(turns, expected);
+        assert!(address.in_turn(&[]).is_empty());
     }
 
     #[test]

@@ -85,12 +85,8 @@ impl Connection {
         }
     }
 
-    /// Whether the server still listens on this connection, as far as can be known without sending.
-    pub fn is_usable(&mut self) -> bool {
-        self.is_usable_for(0)
-    }
-
-    /// Whether it does and is likely to for so long.
+    /// Whether the server still listens on this connection, as far as can be known without sending, and is likely to for
+    /// so long.
     pub fn is_usable_for(&mut self, ahead_ns: Nanos) -> bool {
         let idle_ns = clock::now() - self.idle_since_ns;
         idle_ns + ahead_ns <= IDLE_MAX_NS

@@ -31,6 +31,7 @@ pub struct Prepared {
 
 /// Where a request stands; kept outside of the exchange, so that a timeout finds how far it got.
 struct Standing {
+    taken_ns: Nanos,
     sent_ns: Option<Nanos>,
     reconnects: u32,
     reply: Reply,
@@ -57,7 +58,7 @@ impl Peer {
         }
     }
 
-    /// Sends a request on the user's connection, opening one where there is none, and reads its answer to the end.
+    /// Sends a request on the lane's connection, opening one where there is none, and reads its answer to the end.
     /// The connection is left in `slot` when it can carry another request.
     pub async fn exchange(
         &self,
@@ -67,7 +68,7 @@ impl Peer {
         due_ns: Nanos,
     ) -> RequestRecord {
         let reply = Reply::expecting(prepared.output_tokens);
-        let mut standing = Standing { sent_ns: None, reconnects: 0, reply };
+        let mut standing = Standing { taken_ns: clock::now(), sent_ns: None, reconnects: 0, reply };
         // Taken out, so that a connection with half an answer on it is dropped when time runs out.
         let held = slot.take();
         let answered = self.attempt(held, prepared, &id, &mut standing);
@@ -90,7 +91,11 @@ impl Peer {
         id: &str,
         standing: &mut Standing,
     ) -> Result<Option<Connection>, Failure> {
-        let (mut connection, mut fresh) = self.connection(held).await?;
+        let mut fresh = held.is_none();
+        let mut connection = match held {
+            Some(connection) => connection,
+            None => self.open().await?,
+        };
         loop {
             let sent_ns = connection.take_up(&prepared.message, id);
             standing.sent_ns.get_or_insert(sent_ns);
@@ -110,17 +115,7 @@ impl Peer {
         }
     }
 
-    /// The user's connection, and whether it was opened just now.
-    pub async fn connection(&self, held: Option<Connection>) -> Result<(Connection, bool), Failure> {
-        if let Some(mut connection) = held
-            && connection.is_usable()
-        {
-            return Ok((connection, false));
-        }
-        Ok((self.open().await?, true))
-    }
-
-    async fn open(&self) -> Result<Connection, Failure> {
+    pub async fn open(&self) -> Result<Connection, Failure> {
         let opened = Connection::open(&self.address, self.request_timeout).await;
         opened.map_err(|detail| Failure { class: FailureClass::Connect, detail })
     }
@@ -177,6 +172,7 @@ impl Standing {
         RequestRecord {
             id,
             due_ns,
+            taken_ns: self.taken_ns,
             sent_ns: self.sent_ns.unwrap_or(end_ns),
             content_ns: reply.content_ns,
             end_ns,

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{Notify, oneshot};
 
 use crate::measure::connection::Connection;
@@ -30,6 +30,8 @@ pub struct Resting<T> {
 pub const READY: usize = 2;
 /// How often their connections are looked at.
 const CHECK: Duration = Duration::from_millis(500);
+/// For opening one: time for a SYN that was lost once.
+const OPENING: Duration = Duration::from_secs(2);
 
 impl<T> Lanes<T> {
     pub fn new() -> Lanes<T> {
@@ -79,10 +81,13 @@ impl<T> Lanes<T> {
     /// Has the lanes that are taken next connected before there is a request for them, which would have to wait for that.
     /// Where it fails, the request will try itself and say why. Never ends.
     pub async fn keep_connected(&self, peer: &Peer) {
+        let mut opening = FuturesUnordered::new();
         loop {
-            let opened = join_all((0..self.unready()).map(|_| peer.connection(None))).await;
-            self.supply(opened.into_iter().flatten().map(|(connection, _)| connection));
-            let _ = tokio::time::timeout(CHECK, self.taken.notified()).await;
+            (opening.len()..self.unready()).for_each(|_| opening.push(open_ahead(peer)));
+            tokio::select! {
+                Some(opened) = opening.next() => self.supply(opened),
+                _ = tokio::time::timeout(CHECK, self.taken.notified()) => {}
+            }
         }
     }
 
@@ -101,10 +106,23 @@ impl<T> Lanes<T> {
         READY.min(free.len()) - ready
     }
 
-    fn supply(&self, connections: impl Iterator<Item = Connection>) {
+    fn supply(&self, connection: Option<Connection>) {
         let mut free = self.free.borrow_mut();
-        let bare = free.iter_mut().rev().filter(|lane| lane.connection.is_none());
-        bare.zip(connections).for_each(|(lane, connection)| lane.connection = Some(connection));
+        if let Some(bare) = free.iter_mut().rev().find(|lane| lane.connection.is_none()) {
+            bare.connection = connection;
+        }
+    }
+}
+
+/// What fails takes a while, too: nobody is to be asked again at once.
+async fn open_ahead(peer: &Peer) -> Option<Connection> {
+    match tokio::time::timeout(OPENING, peer.open()).await {
+        Ok(Ok(connection)) => Some(connection),
+        Ok(Err(_)) => {
+            tokio::time::sleep(CHECK).await;
+            None
+        }
+        Err(_) => None,
     }
 }
 
@@ -118,5 +136,54 @@ impl<T> Resting<T> {
     pub fn wake(self, to_do: T) {
         // A lane that rests is there to take it.
         let _ = self.wake.send((to_do, self.connection));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpListener;
+
+    use http::HeaderMap;
+
+    use super::*;
+    use crate::engine::EngineKind;
+    use crate::measure::access::Access;
+    use crate::measure::address::Address;
+    use crate::target::HttpVersion;
+
+    #[test]
+    fn a_connection_that_does_not_open_holds_no_other_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let _silent = listener.accept().unwrap();
+            let (mut stream, _) = listener.accept().unwrap();
+            // Empty SETTINGS: with these, a connection of HTTP/2 is open.
+            stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).unwrap();
+            std::thread::park();
+        });
+        let access = Access { http_version: HttpVersion::Http2, ..Access::to(url) };
+        let peer = Peer {
+            address: Address::of(&access).unwrap(),
+            headers: HeaderMap::new(),
+            engine: EngineKind::OPENAI,
+            request_timeout: Duration::from_secs(3600),
+        };
+        let lanes = Lanes::<()>::new();
+        let _rest = [lanes.rest(None), lanes.rest(None)];
+        let supplied = async {
+            while lanes.free.borrow().iter().all(|lane| lane.connection.is_none()) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let within = Duration::from_secs(60);
+        runtime.block_on(async {
+            tokio::select! {
+                () = lanes.keep_connected(&peer) => unreachable!(),
+                supplied = tokio::time::timeout(within, supplied) => supplied.unwrap(),
+            }
+        });
     }
 }

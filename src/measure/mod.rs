@@ -130,10 +130,12 @@ pub enum ClientError {
     System(#[from] std::io::Error),
     #[error("the client can't be started: {0}")]
     Http(#[from] reqwest::Error),
+    #[error("the requests were written {late_ms:.0} ms too late for --start-at: let it be later")]
+    WrittenLate { late_ms: f64 },
     #[error(
         "the connections were open {late_ms:.0} ms too late for --start-at: use fewer, or begin nearer to the engine"
     )]
-    Late { late_ms: f64 },
+    ConnectedLate { late_ms: f64 },
     #[error("{path} of {authority}: {why}")]
     Identity { path: &'static str, authority: String, why: String },
 }
@@ -246,7 +248,50 @@ impl Client {
         watch: Watch,
         records: &mut dyn RecordSink,
     ) -> Result<Round, ClientError> {
-        self.run(workload, load, deck, watch, records)
+        allow_connections(load.connections(), self.files_each)?;
+        self.rounds += 1;
+        let held = self.take_connections(load);
+        let ask = Asking { workload, model: self.model.as_deref() };
+        let id_prefix = format!("tollgate-{:x}-{:x}-{}", std::process::id(), clock::now(), self.rounds);
+        let lanes = load.connections() as usize;
+
+        let schedule = Schedule::new(&self.peer, ask, deck, load, watch.progress, id_prefix, records);
+        schedule.prepare();
+        let begin_ns = self.begin_ns.take();
+        if let Some(late_ns) = begin_ns.and_then(|begin_ns| clock::now().checked_sub(begin_ns)) {
+            return Err(ClientError::WrittenLate { late_ms: late_ns as f64 / 1e6 });
+        }
+        let ran = self.runtime.block_on(async {
+            let connected = async {
+                let at_ns = |before_ns| begin_ns.unwrap_or(0).saturating_sub(before_ns);
+                wait_until(at_ns(CONNECTING_NS)).await;
+                let idle_ns = if begin_ns.is_some() { CONNECTING_NS } else { 0 };
+                let held = open_all(&self.peer, held, idle_ns).await;
+                wait_until(at_ns(2 * LEAD_NS)).await;
+                held
+            };
+            let mut held = tokio::select! {
+                held = connected => held,
+                () = watch.cancel.cancelled() => return Ok(None),
+            };
+            held.resize_with(lanes, || None);
+            let mut telemetry = Telemetry::start()?;
+            let started_ns = begin_ns.unwrap_or(0).max(clock::now() + LEAD_NS);
+            if let Some(late_ns) = begin_ns.and_then(|begin_ns| started_ns.checked_sub(begin_ns + LEAD_NS)) {
+                return Err(ClientError::ConnectedLate { late_ms: late_ns as f64 / 1e6 });
+            }
+            let held = tokio::select! {
+                held = tokio::task::unconstrained(schedule.run(held, started_ns, &mut telemetry)) => held?,
+                () = watch.cancel.cancelled() => Vec::new(),
+            };
+            Ok::<_, ClientError>(Some((held, started_ns, clock::now(), telemetry.finish())))
+        })?;
+        let cancelled = watch.cancel.is_cancelled();
+        let (mut held, started_ns, ended_ns, health) =
+            ran.unwrap_or_else(|| (Vec::new(), clock::now(), clock::now(), ClientHealth::default()));
+        held.append(&mut self.connections);
+        self.connections = held;
+        Ok(Round { started_ns, ended_ns, health, cancelled })
     }
 
     /// Has the next round wait for this moment with its first request, after requests were written and connections opened.
@@ -265,58 +310,8 @@ impl Client {
         watch: Watch,
     ) -> Result<WarmUp, ClientError> {
         let mut warm_up = WarmUp::default();
-        self.run(workload, &load.warm_up(duration), deck, watch, &mut warm_up)?;
+        self.run_round(workload, &load.warm_up(duration), deck, watch, &mut warm_up)?;
         Ok(warm_up)
-    }
-
-    fn run(
-        &mut self,
-        workload: &Workload,
-        load: &Load,
-        deck: &mut Deck,
-        watch: Watch,
-        records: &mut dyn RecordSink,
-    ) -> Result<Round, ClientError> {
-        allow_connections(load.connections(), self.files_each)?;
-        self.rounds += 1;
-        let held = self.take_connections(load);
-        let ask = Asking { workload, model: self.model.as_deref() };
-        let id_prefix = format!("tollgate-{:x}-{:x}-{}", std::process::id(), clock::now(), self.rounds);
-        let lanes = load.connections() as usize;
-
-        let schedule = Schedule::new(&self.peer, ask, deck, load, watch.progress, id_prefix, records);
-        schedule.prepare();
-        let begin_ns = self.begin_ns.take();
-        let ran = self.runtime.block_on(async {
-            let connected = async {
-                let at_ns = |before_ns| begin_ns.unwrap_or(0).saturating_sub(before_ns);
-                wait_until(at_ns(CONNECTING_NS)).await;
-                let held = open_all(&self.peer, held).await;
-                wait_until(at_ns(2 * LEAD_NS)).await;
-                held
-            };
-            let mut held = tokio::select! {
-                held = connected => held,
-                () = watch.cancel.cancelled() => return Ok(None),
-            };
-            held.resize_with(lanes, || None);
-            let mut telemetry = Telemetry::start()?;
-            let started_ns = begin_ns.unwrap_or(0).max(clock::now() + LEAD_NS);
-            if let Some(late_ns) = begin_ns.and_then(|begin_ns| started_ns.checked_sub(begin_ns + LEAD_NS)) {
-                return Err(ClientError::Late { late_ms: late_ns as f64 / 1e6 });
-            }
-            let held = tokio::select! {
-                held = tokio::task::unconstrained(schedule.run(held, started_ns, &mut telemetry)) => held?,
-                () = watch.cancel.cancelled() => Vec::new(),
-            };
-            Ok::<_, ClientError>(Some((held, started_ns, clock::now(), telemetry.finish())))
-        })?;
-        let cancelled = watch.cancel.is_cancelled();
-        let (mut held, started_ns, ended_ns, health) =
-            ran.unwrap_or_else(|| (Vec::new(), clock::now(), clock::now(), ClientHealth::default()));
-        held.append(&mut self.connections);
-        self.connections = held;
-        Ok(Round { started_ns, ended_ns, health, cancelled })
     }
 
     /// Those that the load begins with: one for every user. How many an open load will need is not known; it goes on
@@ -332,15 +327,17 @@ impl Client {
     }
 }
 
-/// Everyone gets a connection that can be used at once. Where that fails a lane goes without; its request will
-/// say why.
-async fn open_all(peer: &Peer, held: Vec<Option<Connection>>) -> Vec<Option<Connection>> {
-    let connections = held.into_iter().map(|held| peer.connection(held));
-    join_all(connections)
-        .await
-        .into_iter()
-        .map(|opened| opened.ok().map(|(connection, _)| connection))
-        .collect()
+/// Everyone gets a connection that can be used at once, or after having been idle for so long. Where that fails a lane
+/// goes without; its request will say why.
+async fn open_all(peer: &Peer, held: Vec<Option<Connection>>, idle_ns: Nanos) -> Vec<Option<Connection>> {
+    let connections = held.into_iter().map(async |held| {
+        let usable = held.and_then(|mut held| held.is_usable_for(idle_ns).then_some(held));
+        match usable {
+            Some(connection) => Some(connection),
+            None => peer.open().await.ok(),
+        }
+    });
+    join_all(connections).await
 }
 
 /// Exact to microseconds: nothing else is to be done meanwhile.

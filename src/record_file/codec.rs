@@ -46,7 +46,8 @@ impl Encoder {
         put_number(body, shared as u64);
         put_text(body, &id[shared..]);
         put_distance(body, self.last.due_ns, record.due_ns);
-        put_distance(body, record.due_ns, record.sent_ns);
+        put_distance(body, record.due_ns, record.taken_ns);
+        put_distance(body, record.taken_ns, record.sent_ns);
         put_number(body, record.content_ns.len() as u64);
         let (mut last_ns, mut last_gap_ns) = (record.sent_ns, 0);
         for at_ns in record.content_ns.iter().chain([&record.end_ns]) {
@@ -89,12 +90,18 @@ impl Encoder {
 }
 
 /// Reads frames in the order in which they were written.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Decoder {
+    /// Of the format.
+    version: u8,
     last: Last,
 }
 
 impl Decoder {
+    pub fn new(version: u8) -> Decoder {
+        Decoder { version, last: Last::default() }
+    }
+
     pub fn frame(&mut self, kind: u8, body: &[u8]) -> Result<Frame, Damage> {
         let mut bytes = Bytes(body);
         match kind {
@@ -119,7 +126,9 @@ impl Decoder {
         let id = self.id(&mut bytes)?;
         let due_ns = bytes.distance(self.last.due_ns)?;
         self.last.due_ns = due_ns;
-        let sent_ns = bytes.distance(due_ns)?;
+        let taken_ns = bytes.distance(due_ns)?;
+        // Version 2 did not tell the two apart.
+        let sent_ns = if self.version > 2 { bytes.distance(taken_ns)? } else { taken_ns };
         let chunks = bytes.number()?;
         if chunks > bytes.len() {
             return Err(Damage(format!("a record of {} bytes can't have {chunks} chunks", bytes.len())));
@@ -133,6 +142,7 @@ impl Decoder {
         Ok(RequestRecord {
             id,
             due_ns,
+            taken_ns,
             sent_ns,
             content_ns: (0..chunks).map(|_| next(&mut bytes)).collect::<Result<_, Damage>>()?,
             end_ns: next(&mut bytes)?,
@@ -185,6 +195,7 @@ fn optional<T>(all: &[T], place: u8) -> Result<Option<&T>, Damage> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record_file::VERSION;
     use crate::server_side::Mean;
 
     fn record(number: u64) -> RequestRecord {
@@ -192,6 +203,7 @@ mod tests {
         RequestRecord {
             id: format!("tollgate-1a2b-3c4d5e6f-1-{number}"),
             due_ns: begin_ns,
+            taken_ns: begin_ns + 11_000,
             sent_ns: begin_ns + 13_000,
             // With a jitter of up to 0.2 ms.
             content_ns: (1..=128)
@@ -232,7 +244,7 @@ mod tests {
     }
 
     fn frames(mut bytes: &[u8]) -> Result<Vec<Frame>, Damage> {
-        let (mut decoder, mut frames) = (Decoder::default(), Vec::new());
+        let (mut decoder, mut frames) = (Decoder::new(VERSION), Vec::new());
         while let Some((kind, rest)) = bytes.split_first() {
             let mut rest = Bytes(rest);
             frames.push(decoder.frame(*kind, rest.raw()?)?);
@@ -256,6 +268,23 @@ mod tests {
         encoder.end(records, &mut out);
         expected.push(Frame::End { records });
         assert_eq!(frames(&out).unwrap(), expected);
+    }
+
+    #[test]
+    fn version_2_dates_the_taking_of_a_request_by_its_sending() {
+        let mut body = Vec::new();
+        put_number(&mut body, 0);
+        put_text(&mut body, b"r");
+        [5, 3].into_iter().for_each(|distance| put_distance(&mut body, 0, distance));
+        put_number(&mut body, 0);
+        put_distance(&mut body, 0, 4);
+        // Of tokens and reconnects there are none; the outcome is the seventh class of failures.
+        body.extend([0, 0, 1, 0, 0, 7]);
+        put_text(&mut body, b"why");
+        let frame = Decoder::new(2).frame(RECORD, &body).unwrap();
+        let late = Failure { class: FailureClass::Late, detail: "why".into() };
+        let expected = RequestRecord { id: "r".into(), end_ns: 12, ..RequestRecord::not_sent(5, 8, late) };
+        assert_eq!(frame, Frame::Record(Box::new(expected)));
     }
 
     #[test]

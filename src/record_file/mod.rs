@@ -24,7 +24,9 @@ use crate::scenario::ScenarioId;
 pub use codec::{Decoder, Encoder};
 
 pub const MAGIC: &[u8; 16] = b"tollgate-records";
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
+/// The oldest that is still read.
+pub const OLDEST_VERSION: u8 = 2;
 
 /// A record takes less, whatever it is about; a longer frame is damage.
 pub const FRAME_MAX_BYTES: u64 = 64 << 20;

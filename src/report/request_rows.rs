@@ -16,6 +16,7 @@ struct Row<'a> {
     id: &'a str,
     /// RFC 3339, by the wall clock of the machine that measured.
     due: String,
+    taken_ms: f64,
     sent_ms: f64,
     /// Of every chunk with content.
     content_ms: Vec<f64>,
@@ -29,8 +30,8 @@ struct Row<'a> {
     server_times: &'a ServerTimes,
 }
 
-pub const CSV_HEADER: &str = "session,round,id,due,sent_ms,first_content_ms,last_content_ms,end_ms,chunks,input_tokens,\
-                              output_tokens,tokens_counted_by,finish,reconnects,outcome,detail";
+pub const CSV_HEADER: &str = "session,round,id,due,taken_ms,sent_ms,first_content_ms,last_content_ms,end_ms,chunks,\
+                              input_tokens,output_tokens,tokens_counted_by,finish,reconnects,outcome,detail";
 
 /// A record with the times of all its tokens, without a line feed.
 pub fn json_line(part: &Part, record: &RequestRecord, clock: &Clock) -> String {
@@ -40,6 +41,7 @@ pub fn json_line(part: &Part, record: &RequestRecord, clock: &Clock) -> String {
         round: part.round,
         id: &record.id,
         due: wall_time(clock, record.due_ns),
+        taken_ms: ms(record.taken_ns),
         sent_ms: ms(record.sent_ns),
         content_ms: record.content_ns.iter().map(|at_ns| ms(*at_ns)).collect(),
         end_ms: ms(record.end_ns),
@@ -64,6 +66,7 @@ pub fn csv_line(part: &Part, record: &RequestRecord, clock: &Clock) -> String {
         part.round.to_string(),
         csv_cell(&record.id),
         wall_time(clock, record.due_ns),
+        ms(record.taken_ns),
         ms(record.sent_ns),
         optional_ms(record.first_content_ns()),
         optional_ms(record.last_content_ns()),
@@ -103,6 +106,7 @@ mod tests {
         RequestRecord {
             id: "r-1".into(),
             due_ns: DUE_NS,
+            taken_ns: DUE_NS + 10_500,
             sent_ns: DUE_NS + 20_500,
             content_ns: vec![DUE_NS + 50_000_000, DUE_NS + 60_250_000],
             end_ns: DUE_NS + 60_300_000,
@@ -133,7 +137,7 @@ mod tests {
         let line = csv_line(&part(), &record(), &clock());
         assert_eq!(
             line,
-            "session 1,2,r-1,2023-11-14T22:13:22Z,0.0205,50,60.25,60.3,2,7,2,usage,length,0,ok,"
+            "session 1,2,r-1,2023-11-14T22:13:22Z,0.0105,0.0205,50,60.25,60.3,2,7,2,usage,length,0,ok,"
         );
         assert_eq!(line.split(',').count(), CSV_HEADER.split(',').count());
     }

@@ -64,7 +64,9 @@ fn append_all(
                 last = Some(part);
             }
             let moved = |at_ns: &mut u64| *at_ns = clock.from_other(&of, *at_ns);
-            [&mut record.due_ns, &mut record.sent_ns, &mut record.end_ns].into_iter().for_each(moved);
+            [&mut record.due_ns, &mut record.taken_ns, &mut record.sent_ns, &mut record.end_ns]
+                .into_iter()
+                .for_each(moved);
             record.content_ns.iter_mut().for_each(moved);
             log.take(&record);
         }

@@ -5,7 +5,9 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use crate::record::RequestRecord;
-use crate::record_file::{Damage, Decoder, FRAME_MAX_BYTES, Frame, Header, MAGIC, Part, VERSION};
+use crate::record_file::{
+    Damage, Decoder, FRAME_MAX_BYTES, Frame, Header, MAGIC, OLDEST_VERSION, Part, VERSION,
+};
 use crate::store::StoreError;
 
 /// Yields records one by one, so that a file may be larger than the memory. An error is the last that comes.
@@ -24,7 +26,7 @@ pub enum RecordFileError {
     Store(#[from] StoreError),
     #[error("{}: expected a file of records, which begins with `tollgate-records`", path.display())]
     Other { path: PathBuf },
-    #[error("{}: expected version {VERSION} of the format, found {found}: another tollgate wrote it", path.display())]
+    #[error("{}: expected version {OLDEST_VERSION} to {VERSION} of the format, found {found}: another tollgate wrote it", path.display())]
     Version { path: PathBuf, found: u8 },
     #[error("{}: cut off after {bytes} bytes, since what wrote it was ended; what is before that is whole", path.display())]
     Cut { path: PathBuf, bytes: u64 },
@@ -35,13 +37,7 @@ pub enum RecordFileError {
 impl RecordReader {
     pub fn open(path: &Path) -> Result<RecordReader, RecordFileError> {
         let file = File::open(path).map_err(|cause| StoreError::new("read", path, cause))?;
-        let mut frames = Frames {
-            path: path.to_owned(),
-            file: BufReader::new(file),
-            read: 0,
-            decoder: Decoder::default(),
-        };
-        frames.check_magic()?;
+        let mut frames = Frames::new(path.to_owned(), BufReader::new(file))?;
         let header = match frames.next()? {
             Some(Frame::Header(header)) => *header,
             Some(_) => return Err(frames.damaged(Damage("the first frame is no header".into()))),
@@ -100,17 +96,16 @@ struct Frames {
 }
 
 impl Frames {
-    fn check_magic(&mut self) -> Result<(), RecordFileError> {
+    fn new(path: PathBuf, mut file: BufReader<File>) -> Result<Frames, RecordFileError> {
         let mut begin = [0; MAGIC.len() + 1];
-        let is_ours = self.file.read_exact(&mut begin).is_ok() && begin.starts_with(MAGIC);
-        let path = self.path.clone();
+        let is_ours = file.read_exact(&mut begin).is_ok() && begin.starts_with(MAGIC);
         match begin[MAGIC.len()] {
-            _ if !is_ours => return Err(RecordFileError::Other { path }),
-            VERSION => {}
-            found => return Err(RecordFileError::Version { path, found }),
+            _ if !is_ours => Err(RecordFileError::Other { path }),
+            version @ OLDEST_VERSION..=VERSION => {
+                Ok(Frames { path, file, read: begin.len() as u64, decoder: Decoder::new(version) })
+            }
+            found => Err(RecordFileError::Version { path, found }),
         }
-        self.read = begin.len() as u64;
-        Ok(())
     }
 
     /// `None` at the end of the file.

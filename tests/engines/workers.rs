@@ -63,7 +63,7 @@ fn what_became_of_every_request_is_beside_the_report() {
         assert!(field_ms(record, "end_ms") > field_ms(record, "sent_ms"));
     }
     let csv = Outcome::of(tollgate(&["records", "--format", "csv"]).arg(&file));
-    csv.assert_exit(0).assert_says("session,round,id,due,sent_ms,");
+    csv.assert_exit(0).assert_says("session,round,id,due,taken_ms,sent_ms,");
     assert_eq!(csv.stdout.lines().count(), 10);
 
     let whole = fs::read(&file).unwrap();
@@ -95,9 +95,13 @@ impl Crew {
     }
 
     fn merge(&self, workers: &[&str]) -> Outcome {
-        let output = self.folder.path().join("whole.json");
         let reports = workers.iter().map(|worker| self.json(worker));
-        Outcome::of(tollgate(&["merge"]).args(reports).arg("--output").arg(output))
+        Outcome::of(tollgate(&["merge"]).args(reports).arg("--output").arg(self.whole("json")))
+    }
+
+    /// What `merge` writes, into a folder that it makes.
+    fn whole(&self, extension: &str) -> PathBuf {
+        self.folder.path().join("merged/whole").with_extension(extension)
     }
 }
 
@@ -120,11 +124,11 @@ fn workers_together_measure_what_their_records_say() {
         Outcome::at_end_of(child).assert_exit(0);
     }
     crew.merge(&workers).assert_exit(0).assert_says("Requests: 60 sent, 60 succeeded.");
-    let whole = report(&crew.folder.path().join("whole.json"));
+    let whole = report(&crew.whole("json"));
     assert_eq!(whole.summary.output_tokens, 60 * OUTPUT_TOKENS);
     assert_eq!((whole.run.worker, whole.sessions.len()), (None, 1));
 
-    let records = records(&crew.folder.path().join("whole.records"));
+    let records = records(&crew.whole("records"));
     let ids: HashSet<&str> = records.iter().map(|record| record["id"].as_str().unwrap()).collect();
     assert_eq!(ids.len(), 60);
     let ttft_ms = |record: &Value| record["content_ms"][0].as_f64().unwrap() - field_ms(record, "sent_ms");
@@ -137,14 +141,14 @@ fn workers_together_measure_what_their_records_say() {
     }
 
     open_crew.merge(&["1/2", "2/2"]).assert_exit(0).assert_says("Requests: 60 sent, 60 succeeded.");
-    let gaps_ms = gaps_ms(&self::records(&open_crew.folder.path().join("whole.records")));
+    let gaps_ms = gaps_ms(&self::records(&open_crew.whole("records")));
     assert!(gaps_ms.iter().all(|ms| (ms - 25.0).abs() < 1.0), "{gaps_ms:?}");
     assert_eq!(gaps_ms.len(), 59);
 
     fs::remove_file(open_crew.folder.path().join("1-of-2.records")).unwrap();
     let merged = open_crew.merge(&["1/2", "2/2"]);
     merged.assert_exit(0).assert_says("Requests: 60 sent").assert_says("records were not merged");
-    assert_eq!(self::records(&open_crew.folder.path().join("whole.records")).len(), 30);
+    assert_eq!(self::records(&open_crew.whole("records")).len(), 30);
     let onto = open_crew.json("2/2");
     let refused = Outcome::of(
         tollgate(&["merge"]).args([open_crew.json("1/2"), onto.clone()]).arg("--output").arg(onto),

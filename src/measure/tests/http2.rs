@@ -15,7 +15,7 @@ use super::*;
 use crate::secret::Secret;
 use crate::target::HttpVersion;
 
-fn client(url: &str, request_timeout: Duration) -> Client {
+pub fn client(url: &str, request_timeout: Duration) -> Client {
     let access = Access { http_version: HttpVersion::Http2, ..Access::to(url) };
     let (engine, model) = (EngineKind::OPENAI, Some("m".to_owned()));
     Client::new(ClientSettings { access, engine, model, request_timeout }).unwrap()

@@ -227,6 +227,31 @@ fn nobody_listening_is_a_connection_failure() {
 }
 
 #[test]
+fn a_server_that_is_slow_to_connect_makes_no_client_late() {
+    // With HTTP/2, a connection is open once the server says so; this one never does.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let (_, records) = round(&mut http2::client(&url, Duration::from_millis(1500)), 1, Stop::Requests(1));
+    let record = &records[0];
+    assert!(record.outcome.is_err());
+    assert!(record.taken_ns - record.due_ns < record.sent_ns - record.taken_ns, "{record:?}");
+}
+
+#[test]
+fn requests_that_were_not_written_by_the_moment_agreed_upon_are_told() {
+    let server = Server::start(|_, stream| answer_well(stream));
+    let mut client = client(&server.url, PATIENCE);
+    client.begin_next_round_at(clock::now());
+    let workload = workload(true);
+    let mut deck = Deck::measured(&workload, "", 0);
+    let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
+    let load = Load::closed(1, Stop::Requests(1));
+    let error = client.run_round(&workload, &load, &mut deck, watch, &mut Vec::new()).unwrap_err();
+    assert!(matches!(error, ClientError::WrittenLate { .. }), "{error}");
+    assert_eq!(server.bodies().len(), 0);
+}
+
+#[test]
 fn a_round_ends_when_nobody_has_listened_for_a_while() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (_, records) = round(&mut client(&format!("http://{free}"), PATIENCE), 2, Stop::Requests(1000));
