@@ -339,7 +339,7 @@ fn client_sick(metric: Metric, tolerance: f64, sessions: &[Evidence]) -> Option<
             return Some(reason);
         }
         let error = session.timing_error(metric)?;
-        let sent_late = || format!("; requests sent late by {}", session.summary.queue_lag_ms);
+        let lateness = || format!("; requests come to late by {}", session.summary.queue_lag_ms);
         (error > tolerance / 3.0).then(|| {
             format!(
                 "the load client's own timing error of {} is more than a third of the tolerance of {} \
@@ -347,7 +347,7 @@ fn client_sick(metric: Metric, tolerance: f64, sessions: &[Evidence]) -> Option<
                 figures::percent(error),
                 figures::percent(tolerance),
                 session.health.loop_lag_ms,
-                if session.open { sent_late() } else { String::new() },
+                if session.open { lateness() } else { String::new() },
             )
         })
     })
