@@ -142,7 +142,9 @@ impl Mean {
     }
 
     fn since(&self, earlier: &Mean) -> Option<Mean> {
-        Some(Mean::of_total(self.count.checked_sub(earlier.count)?, self.total() - earlier.total()))
+        // Means of floating point give totals back but for their last digits; no time is less than none.
+        let total = (self.total() - earlier.total()).max(0.0);
+        Some(Mean::of_total(self.count.checked_sub(earlier.count)?, total))
     }
 }
 
@@ -182,6 +184,13 @@ mod tests {
     fn a_session_is_what_came_since_its_beginning() {
         let session = counted(100, 5, 14.0).since(&counted(60, 2, 5.0)).unwrap();
         assert_eq!(session, counted(40, 3, 20.0));
+    }
+
+    #[test]
+    fn a_phase_that_took_no_time_took_no_less() {
+        let (now, earlier) = (counted(60, 49, 1.0 / 49.0), counted(40, 1, 1.0));
+        assert!(now.times.decode_ms.total() < earlier.times.decode_ms.total());
+        assert_eq!(now.since(&earlier).unwrap().times.decode_ms.mean, 0.0);
     }
 
     #[test]
