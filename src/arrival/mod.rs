@@ -12,6 +12,8 @@ mod stream;
 
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt, sockopt::ReceiveTimestampns};
 use nix::sys::time::TimeSpec;
@@ -28,7 +30,21 @@ pub struct Arrivals {
     wall_ahead_ns: i64,
     /// Room for a stamp.
     control: Vec<u8>,
-    newest_ns: Nanos,
+    newest: Newest,
+}
+
+/// When the newest bytes that were read from a socket arrived, also for those who don't hold the socket.
+#[derive(Clone, Debug)]
+pub struct Newest(Arc<AtomicU64>);
+
+impl Newest {
+    pub fn ns(&self) -> Nanos {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, ns: Nanos) {
+        self.0.store(ns, Ordering::Relaxed);
+    }
 }
 
 impl Arrivals {
@@ -40,20 +56,24 @@ impl Arrivals {
         Arrivals {
             wall_ahead_ns: clock::wall_ahead_ns(),
             control: nix::cmsg_space!(TimeSpec),
-            newest_ns: now_ns,
+            newest: Newest(Arc::new(now_ns.into())),
         }
     }
 
     /// Takes note that nothing of what is awaited can have come before now. To be called now and then: it also finds
     /// out where the wall clock stands.
     pub fn since(&mut self, now_ns: Nanos) {
-        self.newest_ns = now_ns;
+        self.newest.set(now_ns);
         self.wall_ahead_ns = clock::wall_ahead_ns();
     }
 
     /// When the newest bytes that were read arrived.
     pub fn newest_ns(&self) -> Nanos {
-        self.newest_ns
+        self.newest.ns()
+    }
+
+    pub fn newest(&self) -> &Newest {
+        &self.newest
     }
 
     /// Reads what is there, 0 bytes at the stream's end.
@@ -73,8 +93,8 @@ impl Arrivals {
         let now_ns = clock::now();
         let stamped_ns = stamp.and_then(|wall_ns| Nanos::try_from(wall_ns - self.wall_ahead_ns).ok());
         // One that can't be is the wall clock's, which somebody has set meanwhile.
-        let plausible = stamped_ns.filter(|at_ns| (self.newest_ns..=now_ns).contains(at_ns));
-        self.newest_ns = plausible.unwrap_or(now_ns);
+        let plausible = stamped_ns.filter(|at_ns| (self.newest_ns()..=now_ns).contains(at_ns));
+        self.newest.set(plausible.unwrap_or(now_ns));
         Ok(length)
     }
 }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::arrival::Arrivals;
+use crate::arrival::{Arrivals, Newest};
 use crate::record::Nanos;
 
 /// It tells when what it read arrived.
@@ -25,6 +25,10 @@ impl Stream {
     /// When the newest of what was read arrived at this machine.
     pub fn newest_ns(&self) -> Nanos {
         self.arrivals.newest_ns()
+    }
+
+    pub fn newest(&self) -> &Newest {
+        self.arrivals.newest()
     }
 
     /// Takes note that nothing of what is awaited can have come before now.

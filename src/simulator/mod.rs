@@ -33,13 +33,14 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, oneshot};
 
+use crate::arrival::Newest;
 use crate::clock;
 use crate::measure::raise_open_files;
 use crate::simulator::batch::Batch;
 use crate::simulator::dialect::Identity;
 use crate::simulator::faults::Lottery;
 use crate::simulator::library::Library;
-use crate::simulator::listener::{Heard, Listener};
+use crate::simulator::listener::Listener;
 use crate::simulator::metrics::Metrics;
 use crate::simulator::pacer::{Command, Pacer};
 use crate::simulator::routes::{Frontend, router, unix_s};
@@ -197,7 +198,7 @@ fn serve(
     end: impl Future<Output = ()>,
 ) {
     let listener = Listener { tcp: listener, resets };
-    let routes = routes.into_make_service_with_connect_info::<Heard>();
+    let routes = routes.into_make_service_with_connect_info::<Newest>();
     runtime.block_on(async {
         tokio::select! {
             _ = axum::serve(listener, routes) => {}

@@ -17,6 +17,7 @@ use futures_util::stream;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::unbounded_channel;
 
+use crate::arrival::Newest;
 use crate::clock;
 use crate::record::Nanos;
 use crate::simulator::about;
@@ -26,7 +27,6 @@ use crate::simulator::dialect::ollama::Wish;
 use crate::simulator::dialect::{Account, ApiError, Asked, Identity, Server, Voice, ollama, openai, tgi};
 use crate::simulator::faults::{Fate, Lottery};
 use crate::simulator::library::{self, Library};
-use crate::simulator::listener::Heard;
 use crate::simulator::metrics::Metrics;
 use crate::simulator::pacer::Command;
 use crate::simulator::truth::{RequestTruth, TruthLog};
@@ -133,13 +133,13 @@ impl<S: Send + Sync> FromRequest<S> for Received {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Received, ApiError> {
-        let heard = request.extensions().get::<ConnectInfo<Heard>>().cloned();
+        let newest = request.extensions().get::<ConnectInfo<Newest>>().cloned();
         let id =
             request.headers().get("x-request-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
         let body = Bytes::from_request(request, state).await;
         let taken_ns = clock::now();
         Ok(Received {
-            arrived_ns: heard.map_or(taken_ns, |ConnectInfo(heard)| heard.newest_ns()),
+            arrived_ns: newest.map_or(taken_ns, |ConnectInfo(newest)| newest.ns()),
             taken_ns,
             id: id.unwrap_or_else(|| format!("{taken_ns:016x}")),
             body: body.map_err(|error| ApiError::new(error.status(), error.body_text()))?,
