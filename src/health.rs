@@ -36,9 +36,10 @@ impl ClientHealth {
     ///
     /// A latency is late by as much as the event loop was, taken at the same point of the distribution: in the worst
     /// case the late moments fell on the slow requests. Where it counts from when a request was due (`open`), so does the
-    /// client's lateness in coming to a request, if that is larger; what a connection takes to open is not its own. A rate in a closed loop loses the mean lateness of every request,
-    /// since the user's next one starts that much later; one of an open load less, since there nothing waits for an
-    /// answer. TPOT is a mean over an answer's gaps, which share the lateness of its two ends.
+    /// client's lateness in coming to a request, if that is larger; what a connection takes to open is not its own. A rate
+    /// in a closed loop loses the mean lateness of every request, since the user's next one starts that much later; one of
+    /// an open load less, since there nothing waits for an answer. TPOT is a mean over an answer's gaps, which share the
+    /// lateness of its two ends.
     pub fn timing_error(&self, metric: Metric, summary: &Summary, open: bool) -> Option<f64> {
         let late_ms = |stat| self.loop_lag_ms.stat_ms(stat);
         let (late_ms, of_ms) = match metric {

@@ -145,20 +145,11 @@ fn think_time(text: &str) -> Result<ThinkTime, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[derive(Debug, Parser)]
-    struct Command {
-        #[command(flatten)]
-        load: LoadFlags,
-    }
+    use crate::cli::parsed;
 
     fn load(flags: &str) -> Result<Load, String> {
-        let words = std::iter::once("bench").chain(flags.split_whitespace());
-        let command = Command::try_parse_from(words).map_err(|error| error.to_string())?;
-        command.load.load().map_err(|error| error.to_string())
+        parsed::<LoadFlags>(flags)?.load().map_err(|error| error.to_string())
     }
 
     #[test]

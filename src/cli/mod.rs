@@ -82,3 +82,11 @@ pub fn run() -> ExitCode {
         ExitCode::from(USAGE)
     })
 }
+
+/// What flags say, for tests: of a command that has no others.
+#[cfg(test)]
+fn parsed<F: clap::Args>(flags: &str) -> Result<F, String> {
+    let words = std::iter::once("tollgate").chain(flags.split_whitespace());
+    let found = F::augment_args(clap::Command::new("tollgate")).try_get_matches_from(words);
+    found.and_then(|found| F::from_arg_matches(&found)).map_err(|error| error.to_string())
+}

@@ -27,7 +27,9 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let save = |sweep: &Sweep| args.json.as_ref().map_or(Ok(()), |path| store::write_report(path, sweep));
     let planned = args.swept.plan()?;
-    args.json.as_deref().map_or(Ok(()), store::check_writable)?;
+    if let Some(path) = &args.json {
+        store::check_writable(path)?;
+    }
     let sweep = planned.measure(&save)?;
     println!("{}", sweep_table::sweep(&sweep));
     if let Some(comparison) = compare::of_sweep(&sweep, &Wishes::default()) {

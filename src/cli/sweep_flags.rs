@@ -250,20 +250,14 @@ fn workload_of(file: &Path, suite: &Suite) -> anyhow::Result<Workload> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[derive(Debug, Parser)]
-    struct Command {
-        #[command(flatten)]
-        sweep: SweepFlags,
-    }
+    use crate::cli::parsed;
 
     fn loads(flags: &str) -> Result<Vec<(f64, Load)>, String> {
-        let words = std::iter::once("sweep").chain(flags.split_whitespace());
-        let command = Command::try_parse_from(words).map_err(|error| error.to_string())?;
-        command.sweep.ladder(None).map(|ladder| ladder.loads).map_err(|error| error.to_string())
+        parsed::<SweepFlags>(flags)?
+            .ladder(None)
+            .map(|ladder| ladder.loads)
+            .map_err(|error| error.to_string())
     }
 
     #[test]

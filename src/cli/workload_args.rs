@@ -102,20 +102,12 @@ impl WorkloadArgs {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
+    use crate::cli::parsed;
     use crate::trace::TracedRequest;
 
-    #[derive(Debug, Parser)]
-    struct Command {
-        #[command(flatten)]
-        workload: WorkloadArgs,
-    }
-
     fn args(flags: &str) -> Result<WorkloadArgs, String> {
-        let words = std::iter::once("bench").chain(flags.split_whitespace());
-        Command::try_parse_from(words).map(|command| command.workload).map_err(|error| error.to_string())
+        parsed(flags)
     }
 
     #[test]

@@ -11,10 +11,9 @@ use crate::figures;
 use crate::fingerprint::fingerprint;
 use crate::gpu::{self, Gpu};
 use crate::launch::{
-    Introduced, Lack, LaunchError, Launched, Launcher, address, environment_name, failed, interrupted,
+    Introduced, Lack, LaunchError, Launched, Launcher, access, address, environment_name, failed, interrupted,
 };
 use crate::machine;
-use crate::measure::Access;
 use crate::report::Environment;
 use crate::target::{ContainerSpec, Gpus, ImageRef, Place, Pull, TargetSpec};
 
@@ -153,7 +152,7 @@ impl Launcher<'_> {
         container: Container,
     ) -> Result<Launched, LaunchError> {
         let log = format!("logs/{}-{}.log", target.name, container.short_id());
-        let access = Access::to(format!("http://127.0.0.1:{}", container.port));
+        let access = access(target, format!("http://127.0.0.1:{}", container.port));
         let mut address = address(target, spec.engine, access);
         let running = Running { container, log: self.folder.join(&log) };
         let asked = Instant::now();

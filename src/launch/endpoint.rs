@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::launch::{Introduced, Lack, LaunchError, Launched, Launcher, address, environment_name, failed};
+use crate::launch::{
+    Introduced, Lack, LaunchError, Launched, Launcher, access, address, environment_name, failed,
+};
 use crate::machine;
 use crate::measure::{Access, Client, recognise};
 use crate::report::Environment;
@@ -19,9 +21,7 @@ impl Launcher<'_> {
             api_key: endpoint.api_key_env.as_deref().map(api_key).transpose()?,
             headers: endpoint.headers.clone(),
             ca_file: endpoint.ca_file.clone(),
-            url: url.clone(),
-            http_version: target.http_version,
-            is_in_this_process: false,
+            ..access(target, url.clone())
         };
         let engine = match target.engine.kind() {
             Some(kind) => kind,

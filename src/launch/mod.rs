@@ -260,8 +260,12 @@ struct Introduced {
     model_shown: String,
 }
 
+/// As the target says, whatever it runs in.
+fn access(target: &TargetSpec, url: String) -> Access {
+    Access { http_version: target.http_version, ..Access::to(url) }
+}
+
 fn address(target: &TargetSpec, engine: EngineKind, access: Access) -> ClientSettings {
-    let access = Access { http_version: target.http_version, ..access };
     ClientSettings { access, engine, model: target.model.clone(), request_timeout: POLL }
 }
 

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::engine::EngineKind;
-use crate::launch::{LaunchError, Launched, Launcher, address, failed};
+use crate::launch::{LaunchError, Launched, Launcher, access, address, failed};
 use crate::measure::Access;
 use crate::report::Environment;
 use crate::simulator::{DEFAULT_MODEL, Simulator};
@@ -22,7 +22,7 @@ impl Launcher<'_> {
         let any_port = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
         let simulator = Simulator::start(settings.clone(), start.into(), any_port).map_err(failed)?;
         let access =
-            Access { is_in_this_process: true, ..Access::to(format!("http://{}", simulator.addr())) };
+            Access { is_in_this_process: true, ..access(target, format!("http://{}", simulator.addr())) };
         let address = address(target, EngineKind::SIMULATOR, access);
         self.await_health(&address, START_TIMEOUT, || Ok(()))?;
         let environment = Environment {

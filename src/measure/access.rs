@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use http::header::{
     AUTHORIZATION, CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE,
 };
-
 use http::uri::Authority;
 
 use crate::secret::Secret;

@@ -261,8 +261,8 @@ impl Client {
         let schedule = Schedule::new(&self.peer, ask, deck, load, watch.progress, id_prefix, records);
         schedule.prepare();
         let begin_ns = self.begin_ns.take();
-        if let Some(late_ns) = begin_ns.and_then(|begin_ns| clock::now().checked_sub(begin_ns)) {
-            return Err(ClientError::WrittenLate { late_ms: late_ns as f64 / 1e6 });
+        if let Some(late_ms) = late_ms(begin_ns) {
+            return Err(ClientError::WrittenLate { late_ms });
         }
         let ran = self.runtime.block_on(async {
             let connected = async {
@@ -280,8 +280,8 @@ impl Client {
             held.resize_with(lanes, || None);
             let mut telemetry = Telemetry::start()?;
             let started_ns = begin_ns.unwrap_or(0).max(clock::now() + LEAD_NS);
-            if let Some(late_ns) = begin_ns.and_then(|begin_ns| clock::now().checked_sub(begin_ns)) {
-                return Err(ClientError::ConnectedLate { late_ms: late_ns as f64 / 1e6 });
+            if let Some(late_ms) = late_ms(begin_ns) {
+                return Err(ClientError::ConnectedLate { late_ms });
             }
             let held = tokio::select! {
                 held = tokio::task::unconstrained(schedule.run(held, started_ns, &mut telemetry)) => held?,
@@ -341,6 +341,11 @@ async fn open_all(peer: &Peer, held: Vec<Option<Connection>>, idle_ns: Nanos) ->
         }
     });
     join_all(connections).await
+}
+
+/// How long the moment that was agreed upon is over, if there is one and it is.
+fn late_ms(begin_ns: Option<Nanos>) -> Option<f64> {
+    Some(clock::now().checked_sub(begin_ns?)? as f64 / 1e6)
 }
 
 async fn wait_until(at_ns: Nanos) {
