@@ -1,53 +1,23 @@
 //! Performance regression tests for LLM serving engines.
 
-pub mod arrival;
-pub mod baseline;
-pub mod bisection;
-pub mod calibration;
-pub mod campaign;
 pub mod cli;
-pub mod clock;
-pub mod comparison;
-pub mod curve;
-pub mod deck;
-pub mod dialogue;
-pub mod distribution;
-#[cfg(feature = "container")]
-pub mod docker;
+pub mod client;
+pub mod compare;
+pub mod config;
 pub mod engine;
-pub mod event;
-pub mod figures;
-pub mod fingerprint;
-pub mod gpu;
-pub mod harness;
-pub mod health;
 pub mod launch;
-pub mod limits;
 pub mod load;
-pub mod machine;
-pub mod measure;
-pub mod metric;
-pub mod museum;
-pub mod nearest;
-pub mod record;
-pub mod record_file;
+pub mod metrics;
 pub mod report;
-pub mod scenario;
-pub mod secret;
-pub mod server_side;
+pub mod results;
 pub mod simulator;
-pub mod stats;
 pub mod store;
 pub mod suite;
-pub mod summary;
+pub mod sys;
 pub mod target;
-pub mod telemetry;
-pub mod timeline;
-pub mod trace;
+pub mod text;
+pub mod units;
 pub mod verdict;
-pub mod window;
-pub mod worker;
-pub mod workload;
 
 /// Expanded by [`main!`]; not for direct use.
 #[doc(hidden)]
@@ -63,7 +33,7 @@ pub use insta as __insta;
 #[macro_export]
 macro_rules! main {
     () => {
-        $crate::harness::run(&$crate::harness::Crate {
+        $crate::suite::harness::run(&$crate::suite::harness::Crate {
             manifest_dir: env!("CARGO_MANIFEST_DIR"),
             target_tmpdir: option_env!("CARGO_TARGET_TMPDIR"),
             assert_snapshot: |name, body| $crate::__insta::assert_snapshot!(name, body),

@@ -4,16 +4,16 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use serde_json::Value;
-use tollgate::deck::Deck;
-use tollgate::distribution::Distribution;
-use tollgate::engine::EngineKind;
-use tollgate::event::Progress;
+use tollgate::client::{Access, Cancel, Client, ClientSettings, Progress, Watch};
+use tollgate::engine::{EngineKind, HttpVersion};
+use tollgate::load::prompts::Deck;
+use tollgate::load::workload::{Api, Prompts, Sampling, Synthetic, Workload};
 use tollgate::load::{Load, Stop};
-use tollgate::measure::{Access, Cancel, Client, ClientSettings, Watch};
-use tollgate::record::RequestRecord;
-use tollgate::simulator::{RequestTruth, Simulator, Truth};
-use tollgate::target::{HttpVersion, SimulatorSettings};
-use tollgate::workload::{Api, Prompts, Sampling, Synthetic, Workload};
+use tollgate::metrics::distribution::Distribution;
+use tollgate::metrics::record::RequestRecord;
+use tollgate::metrics::truth::{RequestTruth, Truth};
+use tollgate::simulator::Simulator;
+use tollgate::target::SimulatorSettings;
 
 const USERS: u32 = 16;
 const OUTPUT_TOKENS: u32 = 24;

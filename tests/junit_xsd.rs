@@ -3,10 +3,11 @@
 #[path = "common/junit_schema.rs"]
 mod junit_schema;
 
+use tollgate::config::ScenarioId;
+use tollgate::metrics::Gate;
+use tollgate::metrics::summary::Summary;
 use tollgate::report::junit::junit;
-use tollgate::report::{Kind, Report, Run, VERSION};
-use tollgate::scenario::{Gate, ScenarioId};
-use tollgate::summary::Summary;
+use tollgate::results::{Kind, Report, Run, VERSION};
 use tollgate::verdict::{GateOutcome, Verdict};
 
 use junit_schema::{assert_valid, complaints};

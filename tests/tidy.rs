@@ -1,60 +1,7 @@
-//! The direction of the layers, top → edges → core, read from the sources' own words.
+//! The folders of `src` import only what stands above them in the map of ARCHITECTURE.md, and each keeps to its layer.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-
-/// No clock, no files, no network, no printing.
-const CORE: &[&str] = &[
-    "metric",
-    "figures",
-    "fingerprint",
-    "scenario",
-    "limits",
-    "load",
-    "worker",
-    "workload",
-    "comparison",
-    "curve",
-    "deck",
-    "dialogue",
-    "calibration",
-    "record",
-    "record_file",
-    "distribution",
-    "summary",
-    "trace",
-    "window",
-    "timeline",
-    "health",
-    "stats",
-    "museum",
-    "nearest",
-    "baseline",
-    "bisection",
-    "verdict",
-    "event",
-    "report",
-    "target",
-    "engine",
-    "secret",
-    "server_side",
-];
-/// Each does one kind of I/O.
-const EDGES: &[&str] = &[
-    "arrival",
-    "clock",
-    "docker",
-    "gpu",
-    "launch",
-    "machine",
-    "measure",
-    "simulator",
-    "store",
-    "suite",
-    "telemetry",
-];
-/// Put everything together.
-const TOP: &[&str] = &["campaign", "harness", "cli", "lib", "main"];
 
 /// What core leaves to the edges, as it appears in code.
 const NOT_IN_CORE: &[&str] = &[
@@ -75,71 +22,100 @@ const NOT_IN_CORE: &[&str] = &[
     "eprintln!",
 ];
 
-#[derive(Clone, Copy, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 enum Layer {
+    /// No clock, no files, no network, no printing.
     Core,
-    Edges,
+    /// Each does one kind of I/O.
+    Edge,
+    /// Put everything together.
     Top,
 }
 
-impl Layer {
-    fn of(module: &str) -> Option<Layer> {
-        let layers = [(CORE, Layer::Core), (EDGES, Layer::Edges), (TOP, Layer::Top)];
-        layers.into_iter().find(|(modules, _)| modules.contains(&module)).map(|(_, layer)| layer)
+/// The folders of `src` from the ground up: each may import those before it.
+struct Map(Vec<(String, Layer)>);
+
+impl Map {
+    /// Reads the rows `| folder | layer | …` of the table in ARCHITECTURE.md.
+    fn of_architecture() -> Map {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md");
+        let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let map = Map(text.lines().filter_map(Map::row).collect());
+        assert!(map.0.len() > 10, "ARCHITECTURE.md maps only {} folders", map.0.len());
+        map
     }
 
-    fn name(self) -> &'static str {
-        match self {
-            Layer::Core => "core",
-            Layer::Edges => "edges",
-            Layer::Top => "top",
-        }
+    fn row(line: &str) -> Option<(String, Layer)> {
+        let mut cells = line.strip_prefix("| `")?.split('|').map(str::trim);
+        let folder = cells.next()?.strip_suffix("/`")?;
+        let layer = match cells.next()? {
+            "core" => Layer::Core,
+            "edge" => Layer::Edge,
+            "top" => Layer::Top,
+            _ => return None,
+        };
+        Some((folder.to_owned(), layer))
+    }
+
+    fn place(&self, folder: &str) -> Option<(usize, Layer)> {
+        self.0.iter().position(|(name, _)| name == folder).map(|at| (at, self.0[at].1))
+    }
+
+    fn may_import(&self, importer: (usize, Layer), imported: (usize, Layer)) -> bool {
+        imported.0 <= importer.0 && imported.1 <= importer.1
     }
 }
 
-/// Everything a file does that its layer may not, as `file:line: rule`. `path` is relative to `src`.
-fn violations(path: &Path, source: &str) -> Vec<String> {
-    let module = module_of(path);
+/// Everything a file does that its folder may not, as `file:line: rule`. `path` is relative to `src`.
+fn violations(map: &Map, path: &Path, source: &str) -> Vec<String> {
     let shown = format!("src/{}", path.display());
-    let Some(layer) = Layer::of(&module) else {
-        return vec![format!("{shown}:1: module `{module}` has no layer: assign it to one in tests/tidy.rs")];
+    let Some(folder) = folder_of(path) else {
+        return match path.to_str() {
+            Some("lib.rs" | "main.rs") => Vec::new(),
+            _ => vec![format!("{shown}:1: only lib.rs and main.rs stand outside of the folders")],
+        };
+    };
+    let Some(place) = map.place(&folder) else {
+        return vec![format!("{shown}:1: {}", not_mapped(&folder))];
     };
     let lines = source.lines().map(code).enumerate();
     let rules = lines.flat_map(|(index, line)| {
-        let broken = broken_rules(layer, &module, line);
+        let broken = broken_rules(map, &folder, place, line);
         broken.into_iter().map(move |rule| (index + 1, rule))
     });
     rules.map(|(line, rule)| format!("{shown}:{line}: {rule}")).collect()
 }
 
-fn broken_rules(layer: Layer, module: &str, line: &str) -> Vec<String> {
+fn broken_rules(map: &Map, folder: &str, place: (usize, Layer), line: &str) -> Vec<String> {
     let mut rules = Vec::new();
     for imported in mentions(line, "crate::").map(|at| word_at(line, at)) {
-        match Layer::of(imported) {
+        match map.place(imported) {
             None if imported.is_empty() => {
-                rules.push("write a line `use crate::module::…` for each module of the crate".to_owned());
+                rules.push("write a line `use crate::folder::…` for each folder".to_owned());
             }
-            None => {
-                rules.push(format!("module `{imported}` has no layer: assign it to one in tests/tidy.rs"))
-            }
-            Some(above) if above > layer => rules.push(format!(
-                "`{module}` ({}) may not import `{imported}` ({}): the direction is top → edges → core",
-                layer.name(),
-                above.name()
+            None => rules.push(not_mapped(imported)),
+            Some(other) if !map.may_import(place, other) => rules.push(format!(
+                "`{folder}` ({:?}) may not import `{imported}` ({:?}): a folder imports those that stand above it in \
+                 ARCHITECTURE.md's map, and core imports only core",
+                place.1, other.1
             )),
             Some(_) => {}
         }
     }
     if line.contains("super::super::") {
-        rules.push("a way up by `super::super::` hides which module is meant: write `crate::`".to_owned());
+        rules.push("`super::super::` hides which folder is meant: write `crate::`".to_owned());
     }
-    if layer == Layer::Core {
+    if place.1 == Layer::Core {
         let found = NOT_IN_CORE.iter().filter(|word| mentions(line, word).next().is_some());
         rules.extend(found.map(|word| {
-            format!("`{module}` (core) may not mention `{word}`: no clock, no files, no network, no printing")
+            format!("`{folder}` (Core) may not mention `{word}`: no clock, no files, no network, no printing")
         }));
     }
     rules
+}
+
+fn not_mapped(folder: &str) -> String {
+    format!("folder `{folder}` is not in the map: give it a row in ARCHITECTURE.md")
 }
 
 /// The places right behind each `needle` that is a word of its own.
@@ -166,10 +142,11 @@ fn code(line: &str) -> &str {
     &line[..start.unwrap_or(line.len())]
 }
 
-/// The module of the crate's root that a file belongs to.
-fn module_of(path: &Path) -> String {
-    let first = path.iter().next().unwrap_or_default();
-    Path::new(first).file_stem().unwrap_or_default().to_string_lossy().into_owned()
+/// The folder of `src` that a file lies in.
+fn folder_of(path: &Path) -> Option<String> {
+    let mut parts = path.iter();
+    let first = parts.next()?;
+    parts.next().map(|_| first.to_string_lossy().into_owned())
 }
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
@@ -187,57 +164,86 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn the_layers_point_from_top_to_edges_to_core() {
+fn every_folder_imports_only_what_stands_below_it() {
+    let map = Map::of_architecture();
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let files = sources(&src);
     assert!(files.len() > 10, "only {} sources were found in src: is this the right folder?", files.len());
     let found = files.iter().flat_map(|file| {
         let source = fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        violations(file.strip_prefix(&src).expect("the file is in src"), &source)
+        violations(&map, file.strip_prefix(&src).expect("the file is in src"), &source)
     });
     let found: Vec<String> = found.collect();
-    assert!(found.is_empty(), "{} of the layers' rules are broken:\n{}", found.len(), found.join("\n"));
+    assert!(found.is_empty(), "{} rules are broken:\n{}", found.len(), found.join("\n"));
 }
 
+#[test]
+fn every_folder_of_the_map_exists() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for (folder, _) in Map::of_architecture().0 {
+        assert!(src.join(&folder).join("mod.rs").is_file(), "ARCHITECTURE.md maps `{folder}`");
+    }
+}
+
+/// Against a map of four folders: `ground` and `middle` are core, `edge` is one, `top` is the top.
 fn found(path: &str, source: &str) -> Vec<String> {
-    violations(Path::new(path), source)
+    let rows = ["| `ground/` | core |", "| `edge/` | edge |", "| `middle/` | core |", "| `top/` | top |"];
+    let map = Map(rows.into_iter().filter_map(Map::row).collect());
+    violations(&map, Path::new(path), source)
 }
 
 #[test]
-fn core_may_not_import_an_edge() {
-    let source = "//! Doc.\n\nuse crate::store::RunFolder;\n";
-    let expected = "src/verdict/gate.rs:3: `verdict` (core) may not import `store` (edges): the direction is top → edges → core";
-    assert_eq!(found("verdict/gate.rs", source), [expected]);
+fn a_folder_may_not_import_one_above_it() {
+    let rules = found("ground/mod.rs", "//! Doc.\n\nuse crate::middle::Gate;\n");
+    assert_eq!(rules.len(), 1);
+    assert!(
+        rules[0].starts_with("src/ground/mod.rs:3: `ground` (Core) may not import `middle` (Core)"),
+        "{rules:?}"
+    );
 }
 
 #[test]
-fn an_edge_may_not_import_the_top_even_within_tests_or_a_line_of_code() {
-    let source =
-        "#[cfg(test)]\nmod tests {\n    use crate::campaign::Campaign;\n}\nfn f() { crate::cli::run(); }";
-    let rules = found("store/mod.rs", source);
+fn a_cycle_between_folders_is_refused() {
+    let one_way = found("middle/a.rs", "use crate::ground::Metric;");
+    let and_back = found("ground/b.rs", "use crate::middle::Gate;");
+    assert_eq!((one_way.len(), and_back.len()), (0, 1));
+}
+
+#[test]
+fn core_may_not_import_an_edge_below_it() {
+    let rules = found("middle/gate.rs", "use crate::edge::clock;");
+    assert!(rules[0].contains("`middle` (Core) may not import `edge` (Edge)"), "{rules:?}");
+}
+
+#[test]
+fn tests_and_inline_paths_are_looked_at_too() {
+    let source = "#[cfg(test)]\nmod tests {\n    use crate::top::Suite;\n}\nfn f() { crate::top::run(); }";
+    let rules = found("edge/mod.rs", source);
     assert_eq!(rules.len(), 2, "{rules:?}");
-    assert!(rules[0].starts_with("src/store/mod.rs:3: `store` (edges) may not import `campaign` (top)"));
-    assert!(rules[1].starts_with("src/store/mod.rs:5: "));
+    assert!(rules[0].starts_with("src/edge/mod.rs:3: ") && rules[1].starts_with("src/edge/mod.rs:5: "));
 }
 
 #[test]
-fn downwards_and_sideways_is_free() {
-    let source = "use crate::store::Baselines;\nuse crate::metric::Metric;\nuse crate::clock;\n";
-    assert_eq!(found("launch.rs", source), [""; 0]);
-    assert_eq!(found("main.rs", "use crate::harness::run;"), [""; 0]);
+fn downwards_is_free() {
+    assert_eq!(
+        found("top/a.rs", "use crate::edge::clock;\nuse crate::ground::Metric;\nuse crate::top::b;"),
+        [""; 0]
+    );
+    assert_eq!(found("main.rs", "use crate::top::run;"), [""; 0]);
 }
 
 #[test]
-fn a_module_without_a_layer_is_refused() {
-    let expected = "src/gadget/mod.rs:1: module `gadget` has no layer: assign it to one in tests/tidy.rs";
+fn a_folder_without_a_row_is_refused() {
+    let expected = "src/gadget/mod.rs:1: folder `gadget` is not in the map: give it a row in ARCHITECTURE.md";
     assert_eq!(found("gadget/mod.rs", ""), [expected]);
-    assert!(found("lib.rs", "use crate::gadget::Gadget;")[0].contains("`gadget` has no layer"));
+    assert!(found("top/a.rs", "use crate::gadget::Gadget;")[0].contains("`gadget` is not in the map"));
+    assert!(found("stray.rs", "")[0].contains("only lib.rs and main.rs"));
 }
 
 #[test]
-fn several_modules_in_one_use_are_refused_since_they_could_hide_one() {
-    assert!(found("stats.rs", "use crate::{metric, store};")[0].contains("a line `use crate::module::…`"));
-    assert!(found("report/junit.rs", "use super::super::store;")[0].contains("write `crate::`"));
+fn a_use_that_could_hide_a_folder_is_refused() {
+    assert!(found("top/a.rs", "use crate::{ground, edge};")[0].contains("a line `use crate::folder::…`"));
+    assert!(found("top/b/c.rs", "use super::super::edge;")[0].contains("write `crate::`"));
 }
 
 #[test]
@@ -251,14 +257,14 @@ fn core_may_not_mention_clock_files_network_or_printing() {
         "println!(\"{value}\");",
     ];
     for line in lines {
-        assert_eq!(found("summary.rs", line).len(), 1, "{line}");
-        assert_eq!(found("store/run.rs", line), [""; 0], "{line}");
+        assert_eq!(found("middle/summary.rs", line).len(), 1, "{line}");
+        assert_eq!(found("edge/run.rs", line), [""; 0], "{line}");
     }
 }
 
 #[test]
 fn comments_and_longer_words_are_not_code() {
     let source =
-        "/// See [`crate::store`] and println!.\nlet instantaneous = 1; // tokio\nlet url = \"http://x\";";
-    assert_eq!(found("load.rs", source), [""; 0]);
+        "/// See [`crate::top`] and println!.\nlet instantaneous = 1; // tokio\nlet url = \"http://x\";";
+    assert_eq!(found("ground/load.rs", source), [""; 0]);
 }

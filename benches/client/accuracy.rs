@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::io;
 
-use tollgate::clock;
-use tollgate::distribution::Distribution;
-use tollgate::record::{Nanos, RequestRecord};
+use tollgate::metrics::distribution::Distribution;
+use tollgate::metrics::record::RequestRecord;
+use tollgate::sys::clock;
+use tollgate::units::Nanos;
 
 use crate::answer::{Pace, Script};
 use crate::cost::Volume;

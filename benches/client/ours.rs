@@ -3,16 +3,15 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tollgate::deck::Deck;
+use tollgate::client::{self, Access, Cancel, ClientSettings, Progress, Watch};
 use tollgate::engine::EngineKind;
-use tollgate::event::Progress;
 use tollgate::load::Load;
-use tollgate::measure::{self, Access, Cancel, ClientSettings, Watch};
-use tollgate::record::RequestRecord;
-use tollgate::workload::{Api, Prompts, Sampling, Synthetic, Workload};
+use tollgate::load::prompts::Deck;
+use tollgate::load::workload::{Api, Prompts, Sampling, Synthetic, Workload};
+use tollgate::metrics::record::RequestRecord;
 
 pub struct Client {
-    client: measure::Client,
+    client: client::Client,
     workload: Workload,
     deck: Deck,
 }
@@ -34,7 +33,7 @@ impl Client {
             seed: 1,
             sampling: Sampling::default(),
         };
-        let client = measure::Client::new(settings).expect("a loopback address needs nothing");
+        let client = client::Client::new(settings).expect("a loopback address needs nothing");
         let deck = Deck::measured(&workload, "bench", 0);
         Client { client, workload, deck }
     }

@@ -2,9 +2,10 @@
 
 use std::io;
 
-use tollgate::distribution::Distribution;
 use tollgate::load::{Load, Spacing, Stop};
-use tollgate::record::{Nanos, RequestRecord};
+use tollgate::metrics::distribution::Distribution;
+use tollgate::metrics::record::RequestRecord;
+use tollgate::units::Nanos;
 
 use crate::answer::{Pace, Script};
 use crate::ours::Client;

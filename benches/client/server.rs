@@ -14,9 +14,9 @@ use std::thread::JoinHandle;
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::fd::OwnedFd;
-use tollgate::arrival::Arrivals;
-use tollgate::clock;
-use tollgate::record::Nanos;
+use tollgate::sys::arrival::Arrivals;
+use tollgate::sys::clock;
+use tollgate::units::Nanos;
 
 use crate::answer::{self, Answers, Pace, Script};
 use crate::machine;

@@ -9,9 +9,9 @@ use rand_distr::{Distribution as _, Pareto, StandardNormal};
 use rand_pcg::Pcg64;
 use serde::Deserialize;
 
-use tollgate::metric::Metric;
-use tollgate::stats;
-use tollgate::summary::{RequestCounts, Summary};
+use tollgate::metrics::Metric;
+use tollgate::metrics::summary::{RequestCounts, Summary};
+use tollgate::verdict::stats;
 
 use crate::suite::{METRICS, SCENARIOS, TTFT};
 

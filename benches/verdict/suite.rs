@@ -2,13 +2,11 @@
 
 use rand_pcg::Pcg64;
 
-use tollgate::health::ClientHealth;
-use tollgate::metric::Metric;
-use tollgate::scenario::Gate;
-use tollgate::stats;
-use tollgate::summary::{RequestCounts, Summary};
+use tollgate::metrics::health::ClientHealth;
+use tollgate::metrics::summary::{RequestCounts, Summary};
+use tollgate::metrics::{Gate, Metric};
 use tollgate::verdict::rule::MOST_STARTS_OF_PLANNED;
-use tollgate::verdict::{Evidence, GateOutcome, Old, Side, Verdict, is_decided, judge, wants_proof};
+use tollgate::verdict::{Evidence, GateOutcome, Old, Side, Verdict, is_decided, judge, stats, wants_proof};
 
 use crate::noise::{Day, Measured, NoiseModel, PoolSession};
 

@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use anyhow::bail;
 
 use crate::cli::comparison::{Comparison, Subject, exit_code, worst};
-use crate::event::Event;
-use crate::harness::{ProgressLine, cancel_on_interrupt, this_run};
-use crate::measure::Cancel;
+use crate::client::Cancel;
 use crate::report::table;
 use crate::store::RunFolder;
+use crate::suite::event::Event;
+use crate::suite::harness::{ProgressLine, cancel_on_interrupt, this_run};
 
 /// Run two variants of a target in turn on this machine and prove which is slower.
 #[derive(Debug, clap::Args)]

@@ -6,28 +6,30 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use jiff::Timestamp;
 
-use crate::campaign::{Asked, Held, Which, hold};
 use crate::cli::FAILED;
 use crate::cli::load_flags::LoadFlags;
 use crate::cli::run_flags::RunFlags;
 use crate::cli::workload_args::WorkloadArgs;
-use crate::clock;
-use crate::engine::EngineChoice;
-use crate::event::Event;
-use crate::harness::{INTERRUPTED, ProgressLine, cancel_on_interrupt, this_run};
+use crate::client::{Access, Address, AddressError, Cancel};
+use crate::config::{RunPlan, ScenarioId, hash_of, header_twice};
+use crate::engine::{EngineChoice, HttpVersion};
 use crate::launch::{Launched, Launcher};
 use crate::load::Load;
-use crate::measure::{Access, Address, AddressError, Cancel};
-use crate::record::Nanos;
-use crate::record_file::Header;
-use crate::report::{self, Report, Run, metrics};
-use crate::scenario::{RunPlan, ScenarioId, hash_of, header_twice};
-use crate::secret::Secret;
+use crate::load::worker::Worker;
+use crate::load::workload::Workload;
+use crate::report::metrics;
+use crate::results;
+use crate::results::record_file::Header;
+use crate::results::{Report, Run};
 use crate::store::{self, RecordFile, StoreError};
-use crate::target::{Endpoint, HttpVersion, Place, ProofPlan, TargetSpec};
+use crate::suite::campaign::{Asked, Held, Which, hold};
+use crate::suite::event::Event;
+use crate::suite::harness::{INTERRUPTED, ProgressLine, cancel_on_interrupt, this_run};
+use crate::sys::clock;
+use crate::target::{Endpoint, Place, ProofPlan, TargetSpec};
+use crate::text::secret::Secret;
+use crate::units::Nanos;
 use crate::verdict::{Verdict, client_late};
-use crate::worker::Worker;
-use crate::workload::Workload;
 
 /// Drive one load against a server and show every metric.
 #[derive(Debug, clap::Args)]
@@ -84,7 +86,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let progress = ProgressLine::default();
     let listen = |event: Event| progress.show(event);
-    let launcher = Launcher::new(&run.id, PathBuf::from("."), &cancel, &listen);
+    let launcher =
+        Launcher::new(&run.id, PathBuf::from("."), &cancel, |step| listen(Event::Preparation(step)));
     let launched = launcher.check(&target, &[]).and_then(|()| launcher.launch(&target));
     progress.clear();
     let launched = match launched {
@@ -95,7 +98,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
     };
     let records = args.record_file(&run, &work)?;
-    let report = bench(&args, run, work, records, &launched, &listen, &cancel);
+    let report = bench(&args, run.clone(), work, records, &launched, &listen, &cancel);
     progress.clear();
     if report.summary.requests.sent > 0 {
         println!("{}", metrics::metrics(&report));
@@ -184,8 +187,8 @@ fn bench(
         .or_else(|| nothing.then(|| "no request succeeded".to_owned()))
         .or_else(|| client_late(&session.summary));
     Report {
-        kind: report::Kind::Scenario,
-        version: report::VERSION,
+        kind: results::Kind::Scenario,
+        version: results::VERSION,
         run,
         scenario,
         load: Some(Load { worker: None, ..work.load }),

@@ -8,11 +8,11 @@ use anyhow::bail;
 
 use crate::cli::sweep;
 use crate::cli::sweep_flags::SweepFlags;
-use crate::comparison::{self, BadWish, NotComparable, Wishes};
-use crate::report::comparison::{Comparison, Criterion};
-use crate::report::file::ReportFile;
-use crate::report::sweep::Sweep;
+use crate::compare::{self, BadWish, NotComparable, Wishes};
 use crate::report::sweep_table;
+use crate::results::comparison::{Comparison, Criterion};
+use crate::results::file::ReportFile;
+use crate::results::sweep::Sweep;
 use crate::store;
 
 /// Compare targets by the reports of sweeps, benches or a suite, or by a sweep here and now, and recommend one for low,
@@ -80,8 +80,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         println!("{}\n", sweep_table::sweep(&sweep));
         reports.push(named(sweep));
     }
-    let contenders = comparison::contenders(reports)?;
-    let comparison = comparison::compare(&contenders, &wishes)?;
+    let contenders = compare::contenders(reports)?;
+    let comparison = compare::compare(&contenders, &wishes)?;
     println!("{}", sweep_table::comparison(&comparison));
     if let Some(path) = &args.json {
         store::write_report(path, &comparison)?;
@@ -92,8 +92,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 /// What can't be compared with the reports would be measured in vain.
 fn check(reports: &[(String, ReportFile)], unmeasured: Sweep, wishes: &Wishes) -> Result<(), NotComparable> {
-    let contenders = comparison::contenders([reports, &[named(unmeasured)]].concat())?;
-    comparison::check(&contenders, wishes).map(|_| ())
+    let contenders = compare::contenders([reports, &[named(unmeasured)]].concat())?;
+    compare::check(&contenders, wishes).map(|_| ())
 }
 
 fn named(sweep: Sweep) -> (String, ReportFile) {
@@ -103,8 +103,8 @@ fn named(sweep: Sweep) -> (String, ReportFile) {
 /// Of a sweep's own targets; `None` where there is but one.
 pub fn of_sweep(sweep: &Sweep, wishes: &Wishes) -> Option<Comparison> {
     let report = ReportFile::Sweep(Box::new(sweep.clone()));
-    let contenders = comparison::contenders(vec![(sweep.run.id.clone(), report)]).ok()?;
-    comparison::compare(&contenders, wishes).ok()
+    let contenders = compare::contenders(vec![(sweep.run.id.clone(), report)]).ok()?;
+    compare::compare(&contenders, wishes).ok()
 }
 
 impl Args {
@@ -123,7 +123,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::report::sweep::example;
+    use crate::results::sweep::example;
 
     #[derive(Debug, Parser)]
     struct Command {

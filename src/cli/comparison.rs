@@ -5,16 +5,16 @@ use std::path::PathBuf;
 
 use anyhow::{anyhow, bail};
 
-use crate::campaign::Campaign;
-use crate::event::Event;
+use crate::client::Cancel;
+use crate::config::{Scenario, Suite, TOLLGATE_SET};
 use crate::launch::Launcher;
-use crate::measure::Cancel;
-use crate::nearest::did_you_mean;
-use crate::report::{Report, Run};
-use crate::scenario::{Scenario, Suite, TOLLGATE_SET};
+use crate::results::{Report, Run};
 use crate::store::{Baselines, Pending, RunFolder, StoreError};
-use crate::suite;
+use crate::suite::campaign::Campaign;
+use crate::suite::event::Event;
+use crate::suite::files;
 use crate::target::{Place, TargetSpec};
+use crate::text::nearest::did_you_mean;
 use crate::verdict::Verdict;
 
 /// What is compared, of the perf suite of which crate.
@@ -41,7 +41,7 @@ impl Subject {
     /// The target as its file has it. Before any variant is read: in those a mistaken target would look like a mistaken
     /// override.
     pub fn as_it_stands(&self) -> anyhow::Result<TargetSpec> {
-        let mut suite = suite::load(&self.root)?;
+        let mut suite = files::load(&self.root)?;
         suite.targets.remove(&self.target).ok_or_else(|| {
             let help = did_you_mean(&self.target, suite.targets.keys().map(String::as_str));
             anyhow!("there is no target `{}`: {help}", self.target)
@@ -55,7 +55,7 @@ impl Subject {
         let set = pairs.iter().map(|pair| format!("targets.{}.{pair}", self.target));
         let overrides: Vec<String> = env::var(TOLLGATE_SET).into_iter().chain(set).collect();
         let overrides = overrides.join(",");
-        let mut suite = suite::load_with(&self.root, &|name| match name {
+        let mut suite = files::load_with(&self.root, &|name| match name {
             TOLLGATE_SET => Some(overrides.clone()),
             _ => env::var(name).ok(),
         })
@@ -139,7 +139,9 @@ impl Comparison<'_> {
     }
 
     pub fn launcher(&self, folder: &RunFolder) -> Launcher<'_> {
-        Launcher::new(&self.run.id, folder.path(), self.cancel, self.listen)
+        Launcher::new(&self.run.id, folder.path(), self.cancel, |step| {
+            (self.listen)(Event::Preparation(step))
+        })
     }
 }
 

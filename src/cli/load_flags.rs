@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use crate::cli::side_files::trace;
+use crate::config::HumanDuration;
+use crate::load::trace::Trace;
 use crate::load::{
     Arrival, Closed, Load, MAX_IN_FLIGHT, NoRampOfUsers, Open, Ramp, Replay, Spacing, Stop, ThinkTime,
 };
-use crate::scenario::HumanDuration;
-use crate::trace::Trace;
 
 #[derive(Debug, clap::Args)]
 pub struct LoadFlags {

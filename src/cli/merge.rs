@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 
 use crate::cli::FAILED;
-use crate::report::merge::{Part, merge};
 use crate::report::metrics;
+use crate::results::merge::{Part, merge};
 use crate::store::{self, merge_records};
 
 /// Put the reports of the workers of one load together.

@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use crate::campaign::{Ladder, Sweeping};
-use crate::event::Event;
-use crate::harness::{ProgressLine, cancel_on_interrupt};
+use crate::client::Cancel;
 use crate::launch::Launcher;
-use crate::measure::Cancel;
-use crate::report::Run;
-use crate::report::sweep::Sweep;
+use crate::results::Run;
+use crate::results::sweep::Sweep;
 use crate::store::StoreError;
+use crate::suite::campaign::{Ladder, Sweeping};
+use crate::suite::event::Event;
+use crate::suite::harness::{ProgressLine, cancel_on_interrupt};
 use crate::target::TargetSpec;
 
 pub struct PlannedSweep {
@@ -34,7 +34,9 @@ impl PlannedSweep {
             ladder: &self.ladder,
             run: &self.run,
             targets: &self.targets,
-            launcher: Launcher::new(&self.run.id, PathBuf::from("."), &cancel, &listen),
+            launcher: Launcher::new(&self.run.id, PathBuf::from("."), &cancel, |step| {
+                listen(Event::Preparation(step))
+            }),
             cancel: &cancel,
             listen: &listen,
             save,

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::baseline::Baseline;
 use crate::cli::USAGE;
-use crate::figures;
-use crate::metric::Metric;
-use crate::report::columns::{Align, Columns};
-use crate::scenario::{Scenario, ScenarioId, Suite, SuiteErrors};
+use crate::config::{Scenario, ScenarioId, Suite, SuiteErrors};
+use crate::metrics::Metric;
+use crate::results::baseline::Baseline;
 use crate::store::Baselines;
-use crate::suite;
+use crate::suite::files;
 use crate::target::TargetSpec;
+use crate::text::columns::{Align, Columns};
+use crate::text::figures;
 use crate::verdict::power::{Check, Outlook, StoredGate, StoredScenario, WISHFUL_BEYOND};
 use crate::verdict::rule::MOST_STARTS_OF_PLANNED;
 
@@ -46,7 +46,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn load(args: &Args) -> Result<(Suite, Baselines), SuiteErrors> {
-    let suite = suite::load(&args.root)?;
+    let suite = files::load(&args.root)?;
     let ids: Vec<&ScenarioId> = suite.scenarios.iter().map(|scenario| &scenario.id).collect();
     let baselines = Baselines::load(&args.root, &ids)?;
     Ok((suite, baselines))

@@ -7,14 +7,14 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow, bail};
 use clap::ValueEnum;
 
-use crate::nearest::did_you_mean;
 use crate::report::chart::Chart;
 use crate::report::chart::palette::{DARK, LIGHT, Palette};
 use crate::report::gathered::Gathered;
 use crate::report::page::{self, Page};
-use crate::report::printable::one_line;
 use crate::report::{csv, html, markdown, overview, png, svg, sweep_table, table};
 use crate::store;
+use crate::text::nearest::did_you_mean;
+use crate::text::printable::one_line;
 
 /// Show reports as a table, Markdown, CSV, JSON, an HTML page, or charts.
 #[derive(Debug, clap::Args)]
@@ -220,7 +220,7 @@ fn write(output: Option<&Path>, bytes: &[u8]) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::sweep;
+    use crate::results::sweep;
 
     fn args(output: Option<PathBuf>, chart: Option<&str>) -> Args {
         let chart = chart.map(str::to_owned);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::scenario::{HumanDuration, OnSuspected, RunPlan};
+use crate::config::{HumanDuration, OnSuspected, RunPlan};
 
 #[derive(Debug, clap::Args)]
 pub struct RunFlags {

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use schemars::{Schema, schema_for};
 
-use crate::report::Report;
-use crate::report::comparison::Comparison;
-use crate::report::sweep::Sweep;
-use crate::scenario::{ScenarioFile, TargetsFile};
+use crate::config::{ScenarioFile, TargetsFile};
+use crate::results::Report;
+use crate::results::comparison::Comparison;
+use crate::results::sweep::Sweep;
 
 /// Print the JSON Schema of a file format.
 #[derive(Debug, clap::Args)]

@@ -4,9 +4,9 @@ use std::fs;
 
 use anyhow::anyhow;
 
-use crate::dialogue::Dialogues;
-use crate::scenario::{Excerpt, SuiteErrors, read_dialogues, read_trace};
-use crate::trace::Trace;
+use crate::config::{Excerpt, SuiteErrors, read_dialogues, read_trace};
+use crate::load::dialogue::Dialogues;
+use crate::load::trace::Trace;
 
 /// Of a trace.
 pub fn trace(path: &str) -> Result<Trace, String> {

@@ -11,10 +11,10 @@ use serde::Deserialize;
 use thiserror::Error;
 use toml::{Table, Value};
 
-use crate::museum::{self, Profile};
-use crate::nearest::did_you_mean;
 use crate::simulator::{DEFAULT_MODEL, Simulator, StartError};
 use crate::target::SimulatorSettings;
+use crate::target::museum::{self, Profile};
+use crate::text::nearest::did_you_mean;
 
 /// Serve a simulated engine on this machine until Ctrl-C.
 #[derive(Debug, clap::Args)]

@@ -7,11 +7,11 @@ use clap::ArgGroup;
 
 use crate::cli::sweep_flags::SweepFlags;
 use crate::cli::{FAILED, compare};
-use crate::comparison::Wishes;
-use crate::harness::INTERRUPTED;
-use crate::report::sweep::{Sweep, SweptTarget};
+use crate::compare::Wishes;
 use crate::report::sweep_table;
+use crate::results::sweep::{Sweep, SweptTarget};
 use crate::store;
+use crate::suite::harness::INTERRUPTED;
 
 /// Drive a ladder of loads against one or several targets: where each slows down, and which is the better one.
 #[derive(Debug, clap::Args)]

@@ -6,22 +6,22 @@ use std::path::{Path, PathBuf};
 use anyhow::{anyhow, bail};
 use clap::ArgGroup;
 
-use crate::campaign::Ladder;
 use crate::cli::load_flags::{for_a_while, positive, spacing};
 use crate::cli::planned_sweep::PlannedSweep;
 use crate::cli::run_flags::RunFlags;
 use crate::cli::workload_args::WorkloadArgs;
-use crate::engine::EngineChoice;
-use crate::harness::this_run;
-use crate::limits::Limits;
+use crate::client::{Access, Address};
+use crate::config::{RunPlan, SUITE_FOLDER, Suite};
+use crate::engine::{EngineChoice, HttpVersion};
+use crate::load::workload::Workload;
 use crate::load::{Load, Spacing, Stop};
-use crate::measure::{Access, Address};
-use crate::nearest::did_you_mean;
-use crate::report::sweep::Axis;
-use crate::scenario::{RunPlan, SUITE_FOLDER, Suite};
-use crate::suite;
-use crate::target::{Endpoint, HttpVersion, Place, ProofPlan, TargetSpec};
-use crate::workload::Workload;
+use crate::results::limits::Limits;
+use crate::results::sweep::Axis;
+use crate::suite::campaign::Ladder;
+use crate::suite::files;
+use crate::suite::harness::this_run;
+use crate::target::{Endpoint, Place, ProofPlan, TargetSpec};
+use crate::text::nearest::did_you_mean;
 
 /// Those that say how go with those that say what.
 const HOW: [&str; 25] = [
@@ -129,7 +129,7 @@ impl SweepFlags {
     fn suite(&self) -> anyhow::Result<Option<Suite>> {
         match self.targets.is_empty() && self.scenario.is_none() {
             true => Ok(None),
-            false => Ok(Some(suite::load(&self.root)?)),
+            false => Ok(Some(files::load(&self.root)?)),
         }
     }
 

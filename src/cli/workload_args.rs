@@ -3,9 +3,9 @@
 use clap::builder::NonEmptyStringValueParser;
 
 use crate::cli::side_files::dialogues;
-use crate::scenario::{Excerpt, MAX_INPUT_TOKENS, MAX_TOTAL_TOKENS};
-use crate::trace::Trace;
-use crate::workload::{Api, Prompt, Prompts, Sampling, Synthetic, Workload};
+use crate::config::{Excerpt, MAX_INPUT_TOKENS, MAX_TOTAL_TOKENS};
+use crate::load::trace::Trace;
+use crate::load::workload::{Api, Prompt, Prompts, Sampling, Synthetic, Workload};
 
 /// Of a prompt or an answer, where nothing is said.
 const TOKENS: u32 = 128;
@@ -104,7 +104,7 @@ impl WorkloadArgs {
 mod tests {
     use super::*;
     use crate::cli::parsed;
-    use crate::trace::TracedRequest;
+    use crate::load::trace::TracedRequest;
 
     fn args(flags: &str) -> Result<WorkloadArgs, String> {
         parsed(flags)

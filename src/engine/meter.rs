@@ -1,7 +1,7 @@
 //! What an engine counts for Prometheus.
 
 use crate::engine::exposition::{NotExposition, Sample, parse};
-use crate::server_side::{Mean, ServerCounts, ServerSide, ServerTimes};
+use crate::metrics::server_side::{Mean, ServerCounts, ServerSide, ServerTimes};
 
 /// Where an engine shows its counters, and how they are called.
 #[derive(Clone, Copy, Debug)]

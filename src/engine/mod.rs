@@ -6,6 +6,7 @@
 
 mod errand;
 mod exposition;
+mod http_version;
 mod kind;
 mod lines;
 mod llamacpp;
@@ -29,10 +30,11 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::workload::Api;
+use crate::load::workload::Api;
 
 pub use errand::{Errand, read_progress};
 pub use exposition::NotExposition;
+pub use http_version::HttpVersion;
 pub use kind::{EngineChoice, EngineKind};
 pub use lines::{LineTooLong, Lines};
 pub use meter::Meter;

@@ -7,9 +7,10 @@ use crate::engine::payload::{Content, Filled, FinishReason};
 use crate::engine::prompt::{self, Messages};
 use crate::engine::refusal::{bad_payload, error_told};
 use crate::engine::{Ask, Engine, Errand, Identity, Reply, Request, Sign, Wire, text};
-use crate::record::{Failure, Nanos};
-use crate::server_side::Mean;
-use crate::workload::{Api, Sampling};
+use crate::load::workload::{Api, Sampling};
+use crate::metrics::record::Failure;
+use crate::metrics::server_side::Mean;
+use crate::units::Nanos;
 
 #[derive(Debug)]
 pub struct Ollama;

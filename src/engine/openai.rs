@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::engine::openai_wire::OpenaiWire;
 use crate::engine::{Engine, Identity, MODELS, Sign, Wire};
-use crate::workload::Api;
+use crate::load::workload::Api;
 
 #[derive(Debug)]
 pub struct Openai;

@@ -9,9 +9,10 @@ use crate::engine::prompt::{Messages, messages, text};
 use crate::engine::refusal::{bad_payload, error_told};
 use crate::engine::sse::{Event, event};
 use crate::engine::{Ask, Reply, Request, Wire};
-use crate::record::{Failure, Nanos};
-use crate::server_side::Mean;
-use crate::workload::{Api, Sampling};
+use crate::load::workload::{Api, Sampling};
+use crate::metrics::record::Failure;
+use crate::metrics::server_side::Mean;
+use crate::units::Nanos;
 
 #[derive(Clone, Copy, Debug)]
 pub struct OpenaiWire {

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 
-use crate::record::Finish;
+use crate::metrics::record::Finish;
 
 /// A chunk of a streamed answer or the whole of one that wasn't streamed. Unknown fields are skipped.
 #[derive(Debug, Deserialize)]

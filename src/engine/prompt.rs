@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::workload::{Message, Prompt};
+use crate::load::workload::{Message, Prompt};
 
 #[derive(Serialize)]
 #[serde(untagged)]

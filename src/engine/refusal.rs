@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::engine::lines::LineTooLong;
-use crate::record::{Failure, FailureClass};
+use crate::metrics::record::{Failure, FailureClass};
 
 /// What an answer with another status than 200 says went wrong.
 pub fn refusal(body: &[u8]) -> String {

@@ -2,8 +2,9 @@
 
 use crate::engine::lines::Lines;
 use crate::engine::template::Template;
-use crate::record::{Failure, FailureClass, Finish, Nanos};
-use crate::server_side::ServerTimes;
+use crate::metrics::record::{Failure, FailureClass, Finish};
+use crate::metrics::server_side::ServerTimes;
+use crate::units::Nanos;
 
 /// An answer as far as it has arrived; one per request.
 #[derive(Debug, Default)]

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::engine::openai_wire::OpenaiWire;
 use crate::engine::{Engine, Errand, Identity, MODELS, Meter, Sign, Wire, models_are_owned_by, text};
-use crate::workload::Api;
+use crate::load::workload::Api;
 
 #[derive(Debug)]
 pub struct Sglang;
@@ -77,7 +77,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::server_side::Mean;
+    use crate::metrics::server_side::Mean;
 
     #[test]
     fn the_version_is_told_by_either_of_two_routes() {

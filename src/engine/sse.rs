@@ -1,7 +1,7 @@
 //! Server-sent events, as engines send them: each event is one `data:` line of JSON.
 
 use crate::engine::refusal::{bad_payload, error_in};
-use crate::record::Failure;
+use crate::metrics::record::Failure;
 
 /// What a line of an event stream holds.
 pub enum Event<'a> {

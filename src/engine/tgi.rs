@@ -9,9 +9,10 @@ use crate::engine::payload::{Filled, FinishReason};
 use crate::engine::refusal::{bad_payload, error_told};
 use crate::engine::sse::{Event, event};
 use crate::engine::{Ask, Engine, Identity, Meter, Reply, Request, Sign, Wire, prompt, text};
-use crate::record::{Failure, Nanos};
-use crate::server_side::Mean;
-use crate::workload::Api;
+use crate::load::workload::Api;
+use crate::metrics::record::Failure;
+use crate::metrics::server_side::Mean;
+use crate::units::Nanos;
 
 #[derive(Debug)]
 pub struct Tgi;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::engine::openai_wire::OpenaiWire;
 use crate::engine::{Engine, Errand, Identity, MODELS, Meter, Sign, Wire, models_are_owned_by, text};
-use crate::workload::Api;
+use crate::load::workload::Api;
 
 #[derive(Debug)]
 pub struct Vllm;
@@ -84,7 +84,7 @@ impl Engine for Vllm {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server_side::Mean;
+    use crate::metrics::server_side::Mean;
 
     /// Written after a real server's, with its labels.
     const METRICS: &str = r#"

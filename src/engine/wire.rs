@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use crate::dialogue::Question;
 use crate::engine::Reply;
-use crate::record::{Failure, Nanos};
-use crate::workload::{Api, Prompt, Sampling, Workload};
+use crate::load::dialogue::Question;
+use crate::load::workload::{Api, Prompt, Sampling, Workload};
+use crate::metrics::record::Failure;
+use crate::units::Nanos;
 
 /// One way of writing requests and answers; several engines may share one.
 pub trait Wire: fmt::Debug + Send + Sync {

@@ -5,17 +5,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::docker::{Belonging, Container, Died, Docker, DockerError, Image, Owner};
-use crate::event::{Event, Share};
-use crate::figures;
-use crate::fingerprint::fingerprint;
-use crate::gpu::{self, Gpu};
+use crate::client::Share;
+use crate::launch::docker::{Belonging, Container, Died, Docker, DockerError, Image, Owner};
+use crate::launch::gpu::{self, Gpu};
 use crate::launch::{
-    Introduced, Lack, LaunchError, Launched, Launcher, access, address, environment_name, failed, interrupted,
+    Introduced, Lack, LaunchError, Launched, Launcher, Preparation, access, address, environment_name,
+    failed, interrupted,
 };
-use crate::machine;
-use crate::report::Environment;
-use crate::target::{ContainerSpec, Gpus, ImageRef, Place, Pull, TargetSpec};
+use crate::sys::machine;
+use crate::target::{ContainerSpec, Environment, Gpus, ImageRef, Place, Pull, TargetSpec};
+use crate::text::figures;
+use crate::text::fingerprint::fingerprint;
 
 /// Room for an image of unknown size, below which a pull is not even tried.
 const LEAST_FREE_BYTES: u64 = 2_000_000_000;
@@ -124,7 +124,7 @@ impl Launcher<'_> {
         }
         let share = Arc::new(Share::default());
         let what = format!("pulling {}", spec.image);
-        (self.listen)(Event::Errand { target: spec.engine.name(), what: &what, share: share.clone() });
+        (self.listen)(Preparation { target: spec.engine.name(), what: &what, share: share.clone() });
         docker.pull(&spec.image, &share, self.cancel).map_err(launch_error)?;
         self.pulled.borrow_mut().insert(spec.image.clone());
         docker

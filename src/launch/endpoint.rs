@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
+use crate::client::{Access, Client, recognise};
 use crate::launch::{
     Introduced, Lack, LaunchError, Launched, Launcher, access, address, environment_name, failed,
 };
-use crate::machine;
-use crate::measure::{Access, Client, recognise};
-use crate::report::Environment;
-use crate::secret::Secret;
-use crate::target::{Endpoint, TargetSpec};
+use crate::sys::machine;
+use crate::target::{Endpoint, Environment, TargetSpec};
+use crate::text::secret::Secret;
 
 /// It is supposed to be running: this only bridges its restart.
 const TIMEOUT: Duration = Duration::from_secs(5);

@@ -2,7 +2,10 @@
 
 #[cfg(feature = "container")]
 mod container;
+#[cfg(feature = "container")]
+pub mod docker;
 mod endpoint;
+pub mod gpu;
 mod simulator;
 
 use std::any::Any;
@@ -14,11 +17,17 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::client::{Access, Cancel, Client, ClientError, ClientSettings, Share};
 use crate::engine::{EngineKind, Identity};
-use crate::event::{Event, Share};
-use crate::measure::{Access, Cancel, Client, ClientError, ClientSettings};
-use crate::report::Environment;
-use crate::target::{ImageRef, Place, TargetSpec};
+use crate::target::{Environment, ImageRef, Place, TargetSpec};
+
+/// Something that is done before a session, such as pulling an image or having the engine load its model.
+#[derive(Clone, Debug)]
+pub struct Preparation<'a> {
+    pub target: &'a str,
+    pub what: &'a str,
+    pub share: Arc<Share>,
+}
 
 /// Starts engines for one run.
 pub struct Launcher<'a> {
@@ -27,7 +36,7 @@ pub struct Launcher<'a> {
     /// Where its reports are, and the engines' own words go.
     pub folder: PathBuf,
     pub cancel: &'a Cancel,
-    pub listen: &'a dyn Fn(Event),
+    pub listen: Box<dyn Fn(Preparation) + 'a>,
     starts: Cell<u32>,
     /// Images that this run has pulled.
     #[cfg_attr(not(feature = "container"), expect(dead_code))]
@@ -88,14 +97,26 @@ const POLL: Duration = Duration::from_millis(50);
 /// To be asked first by every program that launches: it may have been started to clean up behind another one.
 pub fn clean_up_if_asked() -> Option<ExitCode> {
     #[cfg(feature = "container")]
-    return crate::docker::reap_if_asked();
+    return crate::launch::docker::reap_if_asked();
     #[cfg(not(feature = "container"))]
     None
 }
 
 impl<'a> Launcher<'a> {
-    pub fn new(run: &'a str, folder: PathBuf, cancel: &'a Cancel, listen: &'a dyn Fn(Event)) -> Launcher<'a> {
-        Launcher { run, folder, cancel, listen, starts: Cell::new(0), pulled: RefCell::default() }
+    pub fn new(
+        run: &'a str,
+        folder: PathBuf,
+        cancel: &'a Cancel,
+        listen: impl Fn(Preparation) + 'a,
+    ) -> Launcher<'a> {
+        Launcher {
+            run,
+            folder,
+            cancel,
+            listen: Box::new(listen),
+            starts: Cell::new(0),
+            pulled: RefCell::default(),
+        }
     }
 
     /// Whatever can be known before anything is started: whether this machine has what these targets need. They are
@@ -203,7 +224,7 @@ impl<'a> Launcher<'a> {
         let errands = client.engine().errands(&identity);
         for errand in &errands {
             let share = Arc::new(Share::default());
-            (self.listen)(Event::Errand { target: &target.name, what: &errand.what, share: share.clone() });
+            (self.listen)(Preparation { target: &target.name, what: &errand.what, share: share.clone() });
             // That it can't do what is only good to have says nothing about it.
             if let Err(why) = client.run_errand(errand, &share, self.cancel)
                 && errand.is_needed

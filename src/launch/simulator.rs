@@ -3,12 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use crate::client::Access;
 use crate::engine::EngineKind;
 use crate::launch::{LaunchError, Launched, Launcher, access, address, failed};
-use crate::measure::Access;
-use crate::report::Environment;
 use crate::simulator::{DEFAULT_MODEL, Simulator};
-use crate::target::{SimulatorSettings, TargetSpec};
+use crate::target::{Environment, SimulatorSettings, TargetSpec};
 
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 

@@ -1,18 +1,23 @@
 //! How an engine is asked: when requests arrive, and when a round is over.
 
+pub mod dialogue;
 mod plan;
+pub mod prompts;
 mod ramp;
 mod replay;
 mod spacing;
 mod think_time;
+pub mod trace;
+pub mod worker;
+pub mod workload;
 
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::record::Nanos;
-use crate::worker::{Deal, Worker};
+use crate::load::worker::{Deal, Worker};
+use crate::units::Nanos;
 
 pub use crate::load::plan::{DueTimes, Plan};
 pub use crate::load::ramp::{NoRampOfUsers, Ramp};

@@ -2,9 +2,9 @@
 
 use rand_pcg::Pcg64;
 
+use crate::load::worker::Deal;
 use crate::load::{Arrival, Closed, Gaps, Load, Open, Ramp, Replay, Stop, ThinkTime};
-use crate::record::Nanos;
-use crate::worker::Deal;
+use crate::units::Nanos;
 
 /// What a scheduler needs to know of a round: a pure function of load and seed.
 #[derive(Clone, Debug)]
@@ -196,7 +196,7 @@ mod tests {
 
     use super::*;
     use crate::load::Spacing;
-    use crate::worker::Worker;
+    use crate::load::worker::Worker;
 
     fn due(load: &Load) -> Vec<Nanos> {
         load.plan(Pcg64::seed_from_u64(1)).due.collect()

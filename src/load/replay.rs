@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::load::Stop;
-use crate::record::Nanos;
-use crate::trace::Trace;
+use crate::load::trace::Trace;
+use crate::units::Nanos;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -51,8 +51,8 @@ mod tests {
     use rand_pcg::Pcg64;
 
     use super::*;
+    use crate::load::trace::TracedRequest;
     use crate::load::{Arrival, Load};
-    use crate::trace::TracedRequest;
 
     const S: Nanos = 1_000_000_000;
 

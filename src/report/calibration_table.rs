@@ -1,9 +1,9 @@
 //! A calibration as a table.
 
-use crate::calibration::{Calibration, DISTORTION_MS, Level, NotTried, OUT_OF_STEP_MS, Pace};
-use crate::distribution::Distribution;
-use crate::figures;
-use crate::report::columns::{Align, Columns};
+use crate::metrics::calibration::{Calibration, DISTORTION_MS, Level, NotTried, OUT_OF_STEP_MS, Pace};
+use crate::metrics::distribution::Distribution;
+use crate::text::columns::{Align, Columns};
+use crate::text::figures;
 
 /// A row per level, errors as median and 99th percentile in milliseconds, then the limits.
 pub fn calibration_table(calibration: &Calibration) -> String {

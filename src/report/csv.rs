@@ -1,11 +1,11 @@
 //! Comma-separated values, for spreadsheets and scripts (RFC 4180).
 
-use crate::metric::Metric;
-use crate::report::Report;
-use crate::report::comparison::{Comparison, Standing};
-use crate::report::csv_cell::csv_cell;
-use crate::report::printable::one_line;
-use crate::report::sweep::{Axis, Level, Sweep, SweptTarget};
+use crate::metrics::Metric;
+use crate::results::Report;
+use crate::results::comparison::{Comparison, Standing};
+use crate::results::sweep::{Axis, Level, Sweep, SweptTarget};
+use crate::text::csv_cell::csv_cell;
+use crate::text::printable::one_line;
 use crate::verdict::GateOutcome;
 
 /// A row per scenario and gate.
@@ -125,8 +125,8 @@ fn number(value: Option<f64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::comparison::example as comparisons;
-    use crate::report::{example, sweep};
+    use crate::compare::example as comparisons;
+    use crate::results::{example, sweep};
 
     #[test]
     fn a_level_of_a_target_is_a_row_with_every_metric() {

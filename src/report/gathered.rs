@@ -1,9 +1,9 @@
 //! Reports of any kinds, put in order.
 
-use crate::report::Report;
-use crate::report::comparison::Comparison;
-use crate::report::file::ReportFile;
-use crate::report::sweep::Sweep;
+use crate::results::Report;
+use crate::results::comparison::Comparison;
+use crate::results::file::ReportFile;
+use crate::results::sweep::Sweep;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Gathered {
@@ -85,7 +85,7 @@ fn is_beside(one: &Sweep, other: &Sweep) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{example, sweep};
+    use crate::results::{example, sweep};
 
     #[test]
     fn a_target_has_one_number_whichever_reports_name_it() {

@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use junit_report::{Duration, OffsetDateTime, ReportBuilder, TestCase, TestCaseBuilder, TestSuiteBuilder};
 
-use crate::report::Report;
-use crate::report::printable::{one_line, printable};
 use crate::report::table::table;
+use crate::results::Report;
+use crate::text::printable::{one_line, printable};
 use crate::verdict::Verdict;
 
 /// One test case per scenario. GitLab shows a failure's body and its class name, so the verdict table is the body.
@@ -70,7 +70,7 @@ fn started(reports: &[Report]) -> OffsetDateTime {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::example;
+    use crate::results::example;
 
     fn attribute(xml: &str, element: &str, name: &str) -> Option<String> {
         let document = uppsala::parse(xml).unwrap();

@@ -1,10 +1,10 @@
 //! A run as Markdown, for a GitHub job summary.
 
-use crate::figures;
-use crate::report::Report;
 use crate::report::overview::by_verdict;
-use crate::report::printable::one_line;
 use crate::report::table::{allowed, change, old_and_new, table};
+use crate::results::Report;
+use crate::text::figures;
+use crate::text::printable::one_line;
 use crate::verdict::{GateOutcome, Verdict};
 
 /// What isn't well with its full table, what is in a table of one line per gate, then ignored scenarios and warnings.
@@ -132,7 +132,7 @@ fn longest_run_of_backticks(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::example;
+    use crate::results::example;
 
     #[test]
     fn what_needs_a_person_comes_first() {

@@ -1,13 +1,14 @@
 //! All metrics of a report, without any judgement.
 
-use crate::figures;
-use crate::health::ClientHealth;
 use crate::load::Load;
-use crate::metric::{Latency, Metric, Rate, Stat};
-use crate::report::columns::{Align, Columns};
-use crate::report::printable::printable;
-use crate::report::{Report, table, window_line};
-use crate::server_side::ServerSide;
+use crate::metrics::health::ClientHealth;
+use crate::metrics::server_side::ServerSide;
+use crate::metrics::{Latency, Metric, Rate, Stat};
+use crate::report::{table, window_line};
+use crate::results::Report;
+use crate::text::columns::{Align, Columns};
+use crate::text::figures;
+use crate::text::printable::printable;
 
 const STATS: [Stat; 7] = [Stat::Mean, Stat::P50, Stat::P90, Stat::P95, Stat::P99, Stat::Min, Stat::Max];
 
@@ -55,7 +56,7 @@ fn client(report: &Report) -> Option<String> {
 
 fn rate_line(report: &Report, rate: Rate) -> Option<String> {
     let metric = Metric::Rate(rate);
-    let value = figures::value(metric, report.summary.value(metric)?);
+    let value = metric.format(report.summary.value(metric)?);
     Some(format!("{:<20} {value}", rate.name()))
 }
 
@@ -104,7 +105,7 @@ fn latencies(report: &Report) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::example;
+    use crate::results::example;
 
     #[test]
     fn a_client_that_was_late_says_so_and_a_punctual_one_says_nothing() {

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::figures;
-use crate::report::Report;
-use crate::report::columns::{Align, Columns};
-use crate::report::printable::one_line;
 use crate::report::table::{change, old_and_new, option};
+use crate::results::Report;
+use crate::text::columns::{Align, Columns};
+use crate::text::figures;
+use crate::text::printable::one_line;
 use crate::verdict::Verdict;
 
 /// A line per gate, what is not well in a sentence, the count per verdict, the warnings.
@@ -100,7 +100,7 @@ mod tests {
     use unicode_width::UnicodeWidthStr;
 
     use super::*;
-    use crate::report::example;
+    use crate::results::example;
 
     #[test]
     fn the_overview_has_a_line_per_gate() {

@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::record::{Clock, Failure, Finish, Nanos, RequestRecord, TokenCount};
-use crate::record_file::Part;
-use crate::report::csv_cell::csv_cell;
-use crate::server_side::ServerTimes;
+use crate::metrics::record::{Failure, Finish, RequestRecord, TokenCount};
+use crate::metrics::server_side::ServerTimes;
+use crate::results::record_file::Part;
+use crate::text::csv_cell::csv_cell;
+use crate::units::{Clock, Nanos};
 
 /// Times are milliseconds since the request was due.
 #[derive(Serialize)]
@@ -94,7 +95,7 @@ fn wall_time(clock: &Clock, at_ns: Nanos) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::FailureClass;
+    use crate::metrics::record::FailureClass;
 
     const DUE_NS: Nanos = 2_000_000_000;
 

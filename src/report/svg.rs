@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::report::chart::palette::Palette;
 use crate::report::chart::{Chart, Stroke};
 use crate::report::picture::{Anchor, EDGE, Mark, OUTLINE, Picture, Point, Shape, Text, WIDE, dash, picture};
-use crate::report::printable::printable;
+use crate::text::printable::printable;
 
 /// The first is what PNG files are drawn with; its letters are as wide as Verdana's.
 const FONTS: &str = "DejaVu Sans, Verdana, Arial, sans-serif";

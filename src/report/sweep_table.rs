@@ -1,13 +1,13 @@
 //! A sweep and a comparison as tables for a terminal.
 
-use crate::curve;
-use crate::figures;
-use crate::metric::Metric;
-use crate::report::columns::{Align, Columns};
-use crate::report::comparison::{Advice, ClassAdvice, ComparedMetric, Comparison, TargetAtLevel};
-use crate::report::printable::one_line;
-use crate::report::sweep::{Axis, Knee, Level, Sweep, SweptTarget};
-use crate::summary::RequestCounts;
+use crate::metrics::Metric;
+use crate::metrics::summary::RequestCounts;
+use crate::results::comparison::{Advice, ClassAdvice, ComparedMetric, Comparison, TargetAtLevel};
+use crate::results::curve;
+use crate::results::sweep::{Axis, Knee, Level, Sweep, SweptTarget};
+use crate::text::columns::{Align, Columns};
+use crate::text::figures;
+use crate::text::printable::one_line;
 
 /// A level's figures, with how the head of their column is called.
 const FIGURES: [(&str, &str); 7] = [
@@ -87,7 +87,7 @@ fn levels(target: &SweptTarget, axis: Axis) -> Vec<String> {
 
 fn figure(level: &Level, name: &str) -> String {
     let metric: Metric = name.parse().expect("it is the name of a metric");
-    level.summary.value(metric).map_or("–".into(), |value| figures::value(metric, value))
+    level.summary.value(metric).map_or("–".into(), |value| metric.format(value))
 }
 
 fn slows_down(knee: Option<Knee>, axis: Axis) -> String {
@@ -119,9 +119,8 @@ fn metrics(comparison: &Comparison) -> String {
 /// A row for each target that is not the best.
 fn rows(at: f64, compared: &ComparedMetric) -> Vec<[String; 7]> {
     let Some((best, others)) = compared.standings.split_first() else { return Vec::new() };
-    let named =
-        |target: &str, value: f64| format!("{} {}", one_line(target), figures::value(compared.metric, value));
-    let row = |other: &crate::report::comparison::Standing| {
+    let named = |target: &str, value: f64| format!("{} {}", one_line(target), compared.metric.format(value));
+    let row = |other: &crate::results::comparison::Standing| {
         let better = if other.tied_with_best { "tie".into() } else { one_line(&best.target) };
         let interval = other.interval.map_or(String::new(), |(low, high)| {
             format!("{} … {}", figures::number(low), figures::number(high))
@@ -231,8 +230,8 @@ fn lines(what: &str, texts: &[String]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::comparison::example as comparisons;
-    use crate::report::sweep::example;
+    use crate::compare::example as comparisons;
+    use crate::results::sweep::example;
 
     #[test]
     fn a_sweep_shows_every_level_and_where_it_slows_down() {

@@ -2,12 +2,11 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::figures;
-use crate::metric::Better;
-use crate::report::columns::{Align, Columns};
-use crate::report::printable::{one_line, printable};
-use crate::report::{ProofEnd, Report, Session};
-use crate::scenario::Gate;
+use crate::metrics::{Better, Gate};
+use crate::results::{ProofEnd, Report, Session};
+use crate::text::columns::{Align, Columns};
+use crate::text::figures;
+use crate::text::printable::{one_line, printable};
 use crate::verdict::{GateOutcome, Verdict};
 
 /// A longer line than this gives its gate's reason a line of its own.
@@ -112,7 +111,7 @@ fn version(version: &str) -> String {
 }
 
 fn value(outcome: &GateOutcome, value: Option<f64>) -> String {
-    value.map(|value| figures::value(outcome.gate.metric, value)).unwrap_or_default()
+    value.map(|value| outcome.gate.metric.format(value)).unwrap_or_default()
 }
 
 pub(super) fn change(outcome: &GateOutcome) -> String {
@@ -137,7 +136,7 @@ pub(super) fn allowed(gate: &Gate) -> String {
         Better::Higher => '−',
         Better::Lower => '+',
     };
-    let shown = |value| figures::value(gate.metric, value);
+    let shown = |value| gate.metric.format(value);
     let limits = [
         gate.tolerance.map(|tolerance| format!("{sign}{}", figures::percent(tolerance))),
         gate.min.map(|min| format!("≥{}", shown(min))),
@@ -275,9 +274,10 @@ fn failures(sessions: &[Session]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::example;
+    use crate::engine::HttpVersion;
     use crate::report::overview::overview;
-    use crate::target::{HttpVersion, SimulatorSettings};
+    use crate::results::example;
+    use crate::target::SimulatorSettings;
 
     #[test]
     fn a_regression_shows_every_gate() {

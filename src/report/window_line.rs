@@ -1,7 +1,7 @@
 //! Which part of the time rates are taken over, in words.
 
-use crate::figures;
-use crate::report::Report;
+use crate::results::Report;
+use crate::text::figures;
 
 /// `Window: 21.3 s of 22.1 s, in which the load was whole; ramp-up and tail count for no rate.`
 pub(super) fn window(report: &Report) -> Option<String> {
@@ -23,7 +23,7 @@ pub(super) fn window(report: &Report) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::example;
+    use crate::results::example;
 
     #[test]
     fn it_tells_what_was_cut() {

@@ -6,10 +6,10 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::clock;
 use crate::simulator::dialect::ApiError;
 use crate::simulator::exposition;
 use crate::simulator::routes::Shared;
+use crate::sys::clock;
 
 pub fn json(body: String) -> Response {
     ([(CONTENT_TYPE, "application/json")], body).into_response()

@@ -10,13 +10,14 @@ use futures_util::Stream;
 use thiserror::Error;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::clock;
-use crate::record::Nanos;
+use crate::metrics::truth::RequestTruth;
 use crate::simulator::batch::{SequenceId, Token};
 use crate::simulator::dialect::{Account, Reply};
 use crate::simulator::faults::Fate;
 use crate::simulator::pacer::Command;
-use crate::simulator::truth::{RequestTruth, TruthLog};
+use crate::simulator::truth::TruthLog;
+use crate::sys::clock;
+use crate::units::Nanos;
 
 /// Turns tokens into bytes the moment the connection asks for them, and stamps them then. Dropping it before its end,
 /// which is what becomes of it when the client goes away, frees the place in the batch.

@@ -7,7 +7,7 @@ use axum::extract::connect_info::Connected;
 use axum::serve::IncomingStream;
 use tokio::net::TcpListener;
 
-use crate::arrival::{Newest, Stream};
+use crate::sys::arrival::{Newest, Stream};
 
 pub struct Listener {
     pub tcp: TcpListener,

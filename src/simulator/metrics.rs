@@ -1,6 +1,6 @@
 //! What a simulated engine counts.
 
-use crate::record::Nanos;
+use crate::units::Nanos;
 
 /// Counted in model time: what an engine as modelled would have measured of itself.
 #[derive(Clone, Debug)]

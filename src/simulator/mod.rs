@@ -33,9 +33,6 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, oneshot};
 
-use crate::arrival::Newest;
-use crate::clock;
-use crate::measure::raise_open_files;
 use crate::simulator::batch::Batch;
 use crate::simulator::dialect::Identity;
 use crate::simulator::faults::Lottery;
@@ -45,9 +42,10 @@ use crate::simulator::metrics::Metrics;
 use crate::simulator::pacer::{Command, Pacer};
 use crate::simulator::routes::{Frontend, router, unix_s};
 use crate::simulator::truth::TruthLog;
+use crate::sys::arrival::Newest;
+use crate::sys::clock;
+use crate::sys::open_files::raise_open_files;
 use crate::target::{InvalidSetting, SimulatorSettings};
-
-pub use crate::simulator::truth::{RequestTruth, Truth};
 
 /// A running simulated engine. It lives on threads of its own, apart from any runtime of the caller, and stops when
 /// it is dropped: open connections are cut.

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::clock;
-use crate::record::Nanos;
 use crate::simulator::batch::{Arrival, Batch, SequenceId, Token};
 use crate::simulator::metrics::Metrics;
+use crate::sys::clock;
+use crate::units::Nanos;
 
 /// What the routes tell the pacer.
 #[derive(Debug)]

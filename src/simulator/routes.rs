@@ -17,9 +17,8 @@ use futures_util::stream;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::unbounded_channel;
 
-use crate::arrival::Newest;
-use crate::clock;
-use crate::record::Nanos;
+use crate::load::workload::Api;
+use crate::metrics::truth::RequestTruth;
 use crate::simulator::about;
 use crate::simulator::answer::{Answer, BrokenOff};
 use crate::simulator::batch::{Arrival, SequenceId};
@@ -29,8 +28,10 @@ use crate::simulator::faults::{Fate, Lottery};
 use crate::simulator::library::{self, Library};
 use crate::simulator::metrics::Metrics;
 use crate::simulator::pacer::Command;
-use crate::simulator::truth::{RequestTruth, TruthLog};
-use crate::workload::Api;
+use crate::simulator::truth::TruthLog;
+use crate::sys::arrival::Newest;
+use crate::sys::clock;
+use crate::units::Nanos;
 
 /// What the routes share.
 pub struct Frontend {

@@ -5,8 +5,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::baseline::Baseline;
-use crate::scenario::{ConfigError, ScenarioId, SuiteErrors};
+use crate::config::{ConfigError, ScenarioId, SuiteErrors};
+use crate::results::baseline::Baseline;
 
 #[derive(Debug)]
 pub struct Baselines {

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-use crate::calibration::Calibration;
-use crate::machine;
+use crate::metrics::calibration::Calibration;
 use crate::store::{StoreError, write};
+use crate::sys::machine;
 
 /// `$XDG_CACHE_HOME/tollgate/calibration.json`, below `~/.cache` where that is not set.
 fn path() -> Option<PathBuf> {

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::record::RecordSink;
-use crate::record_file::{Header, Part};
+use crate::metrics::record::RecordSink;
+use crate::results::record_file::{Header, Part};
 use crate::store::{RecordFile, RecordReader, StoreError};
 
 /// What came of it.
@@ -79,8 +79,8 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::record_file::example;
-    use crate::worker::Worker;
+    use crate::load::worker::Worker;
+    use crate::results::record_file::example;
 
     /// With one record.
     fn of_worker(number: u32, path: &Path) {

@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::report::Report;
-use crate::report::file::{self, FileError, ReportFile};
+use crate::results::Report;
+use crate::results::file::{self, FileError, ReportFile};
 
 pub use artifact::{Artifact, ArtifactError};
 pub use baselines::Baselines;
@@ -124,7 +124,7 @@ fn part_of(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::sweep;
+    use crate::results::sweep;
 
     #[test]
     fn every_report_has_records_of_its_own() {

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use insta::{Comparator, Settings, Snapshot};
 
-use crate::baseline::Baseline;
-use crate::scenario::ScenarioId;
+use crate::config::ScenarioId;
+use crate::results::baseline::Baseline;
 use crate::store::{Baselines, StoreError, baselines};
 
 /// Expands insta's macro in the user's crate, so that insta finds that crate's workspace. Takes name and body.

@@ -8,8 +8,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::record::{RecordSink, RequestRecord};
-use crate::record_file::{Encoder, Header, MAGIC, Part, VERSION};
+use crate::metrics::record::{RecordSink, RequestRecord};
+use crate::results::record_file::{Encoder, Header, MAGIC, Part, VERSION};
 use crate::store::StoreError;
 
 /// Where the records of a scenario go.
@@ -195,7 +195,7 @@ impl Desk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record_file::example::{header, part, record};
+    use crate::results::record_file::example::{header, part, record};
     use crate::store::RecordReader;
 
     /// Takes so many bytes.

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use crate::record::RequestRecord;
-use crate::record_file::{
+use crate::metrics::record::RequestRecord;
+use crate::results::record_file::{
     Damage, Decoder, FRAME_MAX_BYTES, Frame, Header, MAGIC, OLDEST_VERSION, Part, VERSION,
 };
 use crate::store::StoreError;
@@ -166,8 +166,8 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::record::RecordSink;
-    use crate::record_file::example::{header, part, record};
+    use crate::metrics::record::RecordSink;
+    use crate::results::record_file::example::{header, part, record};
     use crate::store::{RecordFile, RecordLog};
 
     fn open(path: &Path) -> RecordLog {

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::report::file::ReportFile;
+use crate::results::file::ReportFile;
 use crate::store::{ReadError, StoreError, read_any_report, write_bytes};
 
 /// Files as they are named, folders with all their reports in the order of their names.

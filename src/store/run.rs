@@ -4,8 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::record_file::Header;
-use crate::report::Report;
+use crate::results::Report;
+use crate::results::record_file::Header;
 use crate::store::rendered::reports_in;
 use crate::store::{ReadError, RecordFile, StoreError, read_report, write, write_report};
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 
 use crate::engine::EngineKind;
-use crate::secret::Secret;
+use crate::text::secret::Secret;
 
 /// How an engine's container is started.
 #[derive(Clone, Debug, PartialEq, Serialize)]

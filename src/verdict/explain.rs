@@ -1,10 +1,9 @@
 //! The verdict in a sentence: what changed, by how much, against which version.
 
-use crate::figures;
-use crate::metric::{Better, Family, Latency, Metric, Stat};
-use crate::stats;
-use crate::summary::Summary;
-use crate::verdict::{GateOutcome, Verdict};
+use crate::metrics::summary::Summary;
+use crate::metrics::{Better, Family, Latency, Metric, Stat};
+use crate::text::figures;
+use crate::verdict::{GateOutcome, Verdict, stats};
 
 /// What old and new are called.
 #[derive(Clone, Debug, PartialEq)]
@@ -135,7 +134,7 @@ fn changed(outcome: &GateOutcome, verb: &str, sides: &Sides) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::Gate;
+    use crate::metrics::Gate;
     use crate::verdict::Change;
 
     fn outcome(metric: &str, relative: f64, verdict: Verdict) -> GateOutcome {

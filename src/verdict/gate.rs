@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::figures;
-use crate::health::ClientHealth;
-use crate::metric::{Better, Family, Metric};
-use crate::record::FailureClass;
-use crate::scenario::Gate;
-use crate::stats::{self, Difference};
-use crate::summary::{RequestCounts, Summary};
+use crate::metrics::health::ClientHealth;
+use crate::metrics::record::FailureClass;
+use crate::metrics::summary::{RequestCounts, Summary};
+use crate::metrics::{Better, Family, Gate, Metric};
+use crate::text::figures;
+use crate::verdict::stats::{self, Difference};
 use crate::verdict::{Evidence, Verdict, rule};
 
 /// The baseline's values, one per stored session.
@@ -213,7 +212,7 @@ impl GateOutcome {
     }
 
     fn beyond_limit(&self, value: f64) -> Option<String> {
-        let shown = |value| figures::value(self.gate.metric, value);
+        let shown = |value| self.gate.metric.format(value);
         match (self.gate.min, self.gate.max) {
             (Some(min), _) if value < min => Some(format!("{} is below {}", shown(value), shown(min))),
             (_, Some(max)) if value > max => Some(format!("{} is above {}", shown(value), shown(max))),

@@ -1,16 +1,18 @@
 //! What a scenario's measurements say about its gates.
 
+pub mod bisection;
 pub mod explain;
 mod gate;
 pub mod power;
 pub mod rule;
+pub mod stats;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::health::ClientHealth;
-use crate::metric::Metric;
-use crate::summary::Summary;
+use crate::metrics::Metric;
+use crate::metrics::health::ClientHealth;
+use crate::metrics::summary::Summary;
 
 pub use gate::{
     Change, GateOutcome, LEAST_SHARE_ENDED_BY_LENGTH, Old, OldValues, client_late, judge, no_room,
@@ -100,7 +102,7 @@ impl Evidence<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::Gate;
+    use crate::metrics::Gate;
 
     fn gate(verdict: Verdict) -> GateOutcome {
         let metric = "ttft_ms_p95".parse().unwrap();

@@ -9,8 +9,8 @@ use rand::SeedableRng;
 use rand_distr::{Distribution as _, StandardNormal};
 use rand_pcg::Pcg64;
 
-use crate::metric::Metric;
-use crate::stats::{self, DAY_VARIANCE, Difference};
+use crate::metrics::Metric;
+use crate::verdict::stats::{self, DAY_VARIANCE, Difference};
 use crate::verdict::{Side, Verdict, rule};
 
 /// What follows where a session is doubted.

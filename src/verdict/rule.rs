@@ -3,8 +3,8 @@
 //! `d` is the mean of the new sessions less the mean of the old ones, `τ` the gate's tolerance, `[L, U]` the interval
 //! around `d`.
 
-use crate::stats::{self, Difference};
 use crate::verdict::Verdict;
+use crate::verdict::stats::{self, Difference};
 
 /// With fewer sessions of today there is a suspicion at most.
 pub const LEAST_SESSIONS_TO_CONVICT: usize = 3;

@@ -9,8 +9,8 @@ mod targets;
 use std::path::Path;
 
 use tempfile::TempDir;
-use tollgate::scenario::{Suite, SuiteErrors};
-use tollgate::suite::load_with;
+use tollgate::config::{Suite, SuiteErrors};
+use tollgate::suite::files::load_with;
 
 const TARGETS: (&str, &str) = ("targets.toml", "[targets.sim]\nengine = \"simulator\"\n");
 

@@ -15,7 +15,7 @@ use crate::common::EngineProcess;
 
 /// Of the certificates that the client's own tests have, too.
 pub fn certificate(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/measure/tests/tls").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/client/tests/tls").join(name)
 }
 
 /// Lives as long as the test; its URL.

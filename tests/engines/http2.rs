@@ -1,7 +1,7 @@
 //! Engines that are asked in HTTP/2.
 
 use tollgate::engine::EngineKind;
-use tollgate::record::FailureClass;
+use tollgate::metrics::record::FailureClass;
 
 use crate::common::EngineProcess;
 use crate::{Bench, OUTPUT_TOKENS, QUICK, REQUESTS};

@@ -16,10 +16,10 @@ use std::thread;
 
 use tempfile::TempDir;
 use tollgate::engine::EngineKind;
-use tollgate::metric::Latency;
-use tollgate::record::TokenCount;
-use tollgate::report::Report;
-use tollgate::server_side::ServerTimes;
+use tollgate::metrics::Latency;
+use tollgate::metrics::record::TokenCount;
+use tollgate::metrics::server_side::ServerTimes;
+use tollgate::results::Report;
 
 use common::{EngineProcess, Outcome};
 

@@ -15,8 +15,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use tollgate::metric::Metric;
-use tollgate::report::Report;
+use tollgate::metrics::Metric;
+use tollgate::results::Report;
 use tollgate::verdict::Verdict;
 
 use common::requirement::lacking;

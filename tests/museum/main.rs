@@ -1,7 +1,7 @@
 //! Regressions that reached users, each against a scenario that would have been there: the gate catches it and names
 //! the metric, and the healthy engine passes.
 //!
-//! The public figures are in `src/museum.toml`; the scenarios are shorter than a user's, most of the times too.
+//! The public figures are in `src/target/museum.toml`; the scenarios are shorter than a user's, most of the times too.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use tollgate::report::Report;
+use tollgate::results::Report;
 use tollgate::verdict::{GateOutcome, Verdict};
 
 use crate::common::{Outcome, Suite};

@@ -5,8 +5,9 @@ mod faults;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tollgate::clock;
-use tollgate::simulator::{Simulator, Truth};
+use tollgate::metrics::truth::Truth;
+use tollgate::simulator::Simulator;
+use tollgate::sys::clock;
 use tollgate::target::SimulatorSettings;
 
 /// Quick, so that the tests are; without jitter, so that the deadlines are known.

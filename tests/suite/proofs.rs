@@ -3,8 +3,8 @@
 use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process};
-use tollgate::metric::Metric;
-use tollgate::report::{ProofEnd, Report};
+use tollgate::metrics::Metric;
+use tollgate::results::{ProofEnd, Report};
 use tollgate::verdict::Verdict;
 
 use crate::common::{CHAT, EngineProcess, Outcome, SIMULATOR, Suite, await_some};

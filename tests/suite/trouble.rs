@@ -4,8 +4,8 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use tollgate::metric::Stat;
-use tollgate::report::Report;
+use tollgate::metrics::Stat;
+use tollgate::results::Report;
 use tollgate::verdict::Verdict;
 
 use crate::common::{CHAT, EngineProcess, Outcome, SIMULATOR, Suite, await_some};

@@ -1,6 +1,6 @@
 //! What a change of the engine, or of the scenario, does to the test.
 
-use tollgate::report::Report;
+use tollgate::results::Report;
 use tollgate::verdict::Verdict;
 
 use crate::common::{CHAT, Suite};

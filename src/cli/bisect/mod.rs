@@ -9,13 +9,13 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use crate::bisection::{self, Bisection, Finding};
 use crate::cli::comparison::{Comparison, Subject, Variant, exit_code};
-use crate::event::Event;
-use crate::harness::{ProgressLine, cancel_on_interrupt, this_run};
-use crate::measure::Cancel;
-use crate::scenario::Scenario;
+use crate::client::Cancel;
+use crate::config::Scenario;
+use crate::suite::event::Event;
+use crate::suite::harness::{ProgressLine, cancel_on_interrupt, this_run};
 use crate::verdict::Verdict;
+use crate::verdict::bisection::{self, Bisection, Finding};
 
 use steps::{Step, Steps};
 

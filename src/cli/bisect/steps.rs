@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::cli::comparison::{Comparison, Variant, worst};
-use crate::fingerprint::fingerprint;
-use crate::machine;
-use crate::report::{self, ProofEnd, Report};
+use crate::results;
+use crate::results::{ProofEnd, Report};
 use crate::store::{ReadError, RunFolder};
+use crate::sys::machine;
 use crate::target::TargetSpec;
+use crate::text::fingerprint::fingerprint;
 use crate::verdict::Verdict;
 
 /// Below the results, where every proof has a folder of its own.
@@ -52,7 +53,7 @@ impl Steps<'_> {
         let asked =
             new.scenarios.iter().map(|scenario| json!([scenario.id, scenario.hash(), scenario.gates]));
         let question = json!({
-            "tollgate": [env!("CARGO_PKG_VERSION"), report::VERSION.to_string()],
+            "tollgate": [env!("CARGO_PKG_VERSION"), results::VERSION.to_string()],
             "machine": machine::describe(),
             "old": self.old,
             "new": new.target,

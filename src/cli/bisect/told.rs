@@ -1,10 +1,10 @@
 //! A search in words.
 
-use crate::bisection::{Bisection, Border};
 use crate::cli::bisect::steps::Step;
-use crate::figures::counted;
 use crate::report::table;
+use crate::text::figures::counted;
 use crate::verdict::Verdict;
+use crate::verdict::bisection::{Bisection, Border};
 
 pub fn plan(versions: &[String], bisection: &Bisection) -> String {
     let most = bisection.most_proofs();

@@ -9,18 +9,18 @@ use std::time::Duration;
 use anyhow::anyhow;
 use jiff::Timestamp;
 
-use crate::calibration::{Calibration, Level, NotTried, Pace, Seen};
-use crate::deck::Deck;
+use crate::client::{Access, Cancel, Client, ClientError, ClientSettings, Progress, Round, Watch};
 use crate::engine::EngineKind;
-use crate::event::Progress;
+use crate::load::prompts::Deck;
+use crate::load::workload::{Api, Prompts, Sampling, Synthetic, Workload};
 use crate::load::{Load, Spacing, Stop};
-use crate::machine;
-use crate::measure::{Access, Cancel, Client, ClientError, ClientSettings, Round, Watch, open_files};
-use crate::record::RequestRecord;
+use crate::metrics::calibration::{Calibration, Level, NotTried, Pace, Seen};
+use crate::metrics::record::RequestRecord;
+use crate::metrics::truth::{RequestTruth, Truth};
 use crate::report::calibration_table::calibration_table;
-use crate::simulator::{RequestTruth, Truth};
 use crate::store;
-use crate::workload::{Api, Prompts, Sampling, Synthetic, Workload};
+use crate::sys::machine;
+use crate::sys::open_files::open_files;
 
 use engine::Engine;
 

@@ -1,6 +1,6 @@
 use super::*;
-use crate::record::{FailureClass, Finish};
-use crate::workload::{Message, Prompt};
+use crate::load::workload::{Message, Prompt};
+use crate::metrics::record::{FailureClass, Finish};
 
 /// Written after a real answer.
 const CHAT_STREAM: &str = concat!(

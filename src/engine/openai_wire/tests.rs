@@ -1,8 +1,8 @@
 use serde_json::Value;
 
 use super::*;
-use crate::record::{FailureClass, Finish};
-use crate::workload::{Message, Prompt};
+use crate::load::workload::{Message, Prompt};
+use crate::metrics::record::{FailureClass, Finish};
 
 const OPENAI: OpenaiWire = OpenaiWire { knows_ignore_eos: true };
 

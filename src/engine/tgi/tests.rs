@@ -1,8 +1,8 @@
 use serde_json::json;
 
 use super::*;
-use crate::record::{FailureClass, Finish};
-use crate::workload::{Prompt, Sampling};
+use crate::load::workload::{Prompt, Sampling};
+use crate::metrics::record::{FailureClass, Finish};
 
 /// Written after TGI's documentation of its wire.
 const STREAM: &str = concat!(

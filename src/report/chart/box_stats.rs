@@ -1,6 +1,6 @@
 //! The five figures of a box plot.
 
-use crate::distribution::Distribution;
+use crate::metrics::distribution::Distribution;
 
 /// In milliseconds. The whiskers end at percentiles, not at the extremes: one slow request in ten thousand would
 /// stretch them over everything else.

@@ -5,7 +5,7 @@ use crate::report::chart::sweep::levels_axis;
 use crate::report::chart::{
     self, Across, Chart, Figure, Guide, Marks, Panel, Point, Radar, Scale, Series, Shape, Stroke, log_marks,
 };
-use crate::report::comparison::{ClassAdvice, Comparison, Criterion, Traffic};
+use crate::results::comparison::{ClassAdvice, Comparison, Criterion, Traffic};
 
 /// Those that have something to show. `tint` is a target's, by its name.
 pub fn charts(comparison: &Comparison, tint: &dyn Fn(&str) -> Tint) -> Vec<Chart> {
@@ -129,11 +129,11 @@ fn short(traffic: Traffic) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::comparison::{self, Wishes};
-    use crate::report::sweep;
+    use crate::compare::{self, Wishes};
+    use crate::results::sweep;
 
     fn drawn(wishes: &Wishes) -> Vec<Chart> {
-        let comparison = comparison::example::of(sweep::example::crossing(), wishes);
+        let comparison = compare::example::of(sweep::example::crossing(), wishes);
         charts(&comparison, &|name| Tint::Target(usize::from(name != "quick")))
     }
 

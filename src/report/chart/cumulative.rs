@@ -1,6 +1,6 @@
 //! A distribution as a curve: which share of the times is not above a value.
 
-use crate::distribution::Distribution;
+use crate::metrics::distribution::Distribution;
 use crate::report::chart::palette::Tint;
 use crate::report::chart::{Axis, Marks, Panel, Point, Scale, Series, Stroke, log_marks};
 

@@ -1,7 +1,7 @@
 //! From where to where a panel reaches, and what stands at its axes.
 
-use crate::figures;
 use crate::report::chart::{Across, Axis, Panel, Scale, Series};
+use crate::text::figures;
 
 /// A limit that is further away than this many times the largest value would press the rest flat.
 const FAR: f64 = 3.0;

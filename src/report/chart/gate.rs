@@ -1,14 +1,13 @@
 //! The charts of a scenario's report: how its figures changed, old against new, the proof's pairs.
 
-use crate::distribution::Distribution;
-use crate::metric::{Better, Latency, Metric};
+use crate::metrics::distribution::Distribution;
+use crate::metrics::summary::Summary;
+use crate::metrics::{Better, Gate, Latency, Metric};
 use crate::report::chart::palette::Tint;
 use crate::report::chart::{
     Across, Axis, Chart, Figure, Guide, Marks, Panel, Point, Scale, Series, cumulative,
 };
-use crate::report::{Proof, Report};
-use crate::scenario::Gate;
-use crate::summary::Summary;
+use crate::results::{Proof, Report};
 use crate::verdict::{GateOutcome, Side};
 
 const LATENCIES: [(Latency, &str, &str); 3] = [
@@ -157,7 +156,7 @@ fn distributions(report: &Report, tint: Tint) -> Vec<Chart> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::example;
+    use crate::results::example;
 
     fn names(report: &Report) -> Vec<String> {
         charts(report, Tint::Target(0)).into_iter().map(|chart| chart.name).collect()

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::distribution::Distribution;
-use crate::metric::{Latency, Metric, Rate, Stat};
+use crate::metrics::distribution::Distribution;
+use crate::metrics::timeline::Timeline;
+use crate::metrics::{Latency, Metric, Rate, Stat};
 use crate::report::chart::palette::Tint;
 use crate::report::chart::{
     self, Across, BoxStats, Chart, Figure, Guide, Marks, Panel, Point, Scale, Series, Stroke, cumulative,
 };
-use crate::report::sweep::{Axis as LevelAxis, Level, Sweep, SweptTarget};
-use crate::timeline::Timeline;
+use crate::results::sweep::{Axis as LevelAxis, Level, Sweep, SweptTarget};
 
 const LATENCIES: [(Latency, &str, &str); 3] = [
     (Latency::Ttft, "ttft", "Time to first token"),
@@ -249,7 +249,7 @@ fn over_time(bucket_s: f64, values: &[Option<f64>]) -> Vec<Point> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::sweep::example;
+    use crate::results::sweep::example;
 
     fn drawn() -> Vec<Chart> {
         let sweep = example::crossing();

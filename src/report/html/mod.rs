@@ -176,10 +176,10 @@ fn lines(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::comparison;
+    use crate::compare;
     use crate::report::chart::example as charts;
     use crate::report::gathered::Gathered;
-    use crate::report::{Report, example, sweep};
+    use crate::results::{Report, example, sweep};
 
     fn of_scenarios(scenarios: Vec<Report>) -> Page {
         Page::of(&Gathered { scenarios, ..Gathered::default() })
@@ -189,7 +189,7 @@ mod tests {
     fn a_hostile_sweep_and_its_comparison_stay_text() {
         let text = html(&Page::of(&Gathered {
             sweeps: vec![sweep::example::nasty()],
-            comparisons: vec![comparison::example::nasty()],
+            comparisons: vec![compare::example::nasty()],
             ..Gathered::default()
         }));
         assert_eq!(text.matches("<script").count(), 1, "only the page's own");

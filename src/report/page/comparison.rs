@@ -1,14 +1,14 @@
 //! A comparison: what is recommended for whom and why, charts, then level by level who leads.
 
-use crate::figures;
 use crate::report::chart;
 use crate::report::chart::palette::Tint;
-use crate::report::comparison::{
+use crate::report::page::{Block, Column, Grid, Remarks, Row, Section};
+use crate::report::sweep_table::failures;
+use crate::results::comparison::{
     Advice, ClassAdvice, ComparedLevel, ComparedMetric, Comparison, TargetAtLevel,
 };
-use crate::report::page::{Block, Column, Grid, Remarks, Row, Section};
-use crate::report::printable::one_line;
-use crate::report::sweep_table::failures;
+use crate::text::figures;
+use crate::text::printable::one_line;
 
 /// `number` tells a target by its name.
 pub fn section(comparison: &Comparison, number: &dyn Fn(&str) -> usize) -> Section {
@@ -122,7 +122,7 @@ fn placed(compared: &ComparedMetric, name: &str) -> String {
     let Some(standing) = compared.standings.iter().find(|standing| standing.target == name) else {
         return String::new();
     };
-    let value = figures::value(compared.metric, standing.value);
+    let value = compared.metric.format(standing.value);
     let interval = standing.interval.map(|(low, high)| format!(", {low:.2} … {high:.2}")).unwrap_or_default();
     match standing.tied_with_best {
         _ if standing.times_worse == 1.0 => value,

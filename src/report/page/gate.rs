@@ -1,12 +1,12 @@
 //! A run of the perf suite: a section per scenario.
 
-use crate::report::Report;
 use crate::report::chart;
 use crate::report::chart::palette::Tint;
 use crate::report::overview::by_verdict;
 use crate::report::page::{Block, Column, Grid, Remarks, Row, Section};
-use crate::report::printable::one_line;
 use crate::report::table::{gate_cells, gate_head, remarks, sentence};
+use crate::results::Report;
+use crate::text::printable::one_line;
 
 /// What needs a person comes first. `number` tells a target by its name.
 pub fn sections(reports: &[Report], number: &dyn Fn(&str) -> usize) -> Vec<Section> {

@@ -1,6 +1,6 @@
 //! A table as data.
 
-pub use crate::report::columns::Align;
+pub use crate::text::columns::Align;
 
 /// Whole, a column and a row may each be about a target, for a reader who wants to see some of them only.
 #[derive(Clone, Debug, PartialEq)]

@@ -52,15 +52,15 @@ fn grid_table(grid: &Grid) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::comparison;
+    use crate::compare;
     use crate::report::gathered::Gathered;
-    use crate::report::sweep;
+    use crate::results::sweep;
 
     #[test]
     fn hostile_names_stay_within_their_cells_and_mean_nothing() {
         let text = markdown(&Page::of(&Gathered {
             sweeps: vec![sweep::example::nasty()],
-            comparisons: vec![comparison::example::nasty()],
+            comparisons: vec![compare::example::nasty()],
             ..Gathered::default()
         }));
         assert!(!text.contains('<'), "{text}");

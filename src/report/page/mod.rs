@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::report::chart::Chart;
 use crate::report::gathered::Gathered;
-use crate::report::printable::one_line;
+use crate::text::printable::one_line;
 
 pub use grid::{Align, Column, Grid, Row};
 pub use markdown::markdown;
@@ -126,8 +126,8 @@ fn title(gathered: &Gathered, targets: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::comparison;
-    use crate::report::{Report, example, sweep};
+    use crate::compare;
+    use crate::results::{Report, example, sweep};
 
     fn of_scenarios(scenarios: Vec<Report>) -> Page {
         Page::of(&Gathered { scenarios, ..Gathered::default() })
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn a_comparison_tells_first_what_to_take_and_last_who_leads_where() {
         let page =
-            Page::of(&Gathered { comparisons: vec![comparison::example::crossing()], ..Gathered::default() });
+            Page::of(&Gathered { comparisons: vec![compare::example::crossing()], ..Gathered::default() });
         let section = &page.sections[0];
         let kinds: Vec<char> = section
             .blocks

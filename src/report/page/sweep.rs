@@ -1,13 +1,13 @@
 //! A sweep: its targets, charts, then each target level by level.
 
-use crate::curve;
-use crate::figures;
-use crate::metric::{Latency, Metric, Rate, Stat};
+use crate::metrics::{Latency, Metric, Rate, Stat};
 use crate::report::chart;
 use crate::report::chart::palette::Tint;
 use crate::report::page::{Block, Column, Grid, Remarks, Row, Section};
-use crate::report::printable::one_line;
-use crate::report::sweep::{Level, Sweep, SweptTarget};
+use crate::results::curve;
+use crate::results::sweep::{Level, Sweep, SweptTarget};
+use crate::text::figures;
+use crate::text::printable::one_line;
 
 /// What is told of a level, as a table has room for it. CSV has every metric.
 const SHOWN: [Metric; 8] = [
@@ -95,9 +95,8 @@ fn levels(sweep: &Sweep, target: &SweptTarget, number: usize) -> Grid {
         let cells = target.levels.iter().map(|level| told(level).unwrap_or_default());
         Row::new(std::iter::once(name).chain(cells).collect::<Vec<_>>())
     };
-    let metrics = SHOWN.map(|metric| {
-        row(metric.to_string(), &|level| Some(figures::value(metric, level.summary.value(metric)?)))
-    });
+    let metrics = SHOWN
+        .map(|metric| row(metric.to_string(), &|level| Some(metric.format(level.summary.value(metric)?))));
     let goodput = row("within limits".into(), &|level| Some(figures::percent(level.goodput?.share)));
     let at = target.levels.iter().map(|level| Column::right(level.at.to_string()));
     Grid {

@@ -4,7 +4,7 @@ use crate::report::chart::{Chart, Figure};
 use crate::report::picture::letters::{BOLD, wrapped};
 use crate::report::picture::shape::{Colour, Picture, Rect, Text};
 use crate::report::picture::{legend, panel, radar};
-use crate::report::printable::one_line;
+use crate::text::printable::one_line;
 
 /// For a desk and for paper.
 pub const WIDE: f64 = 960.0;

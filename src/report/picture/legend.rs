@@ -5,7 +5,7 @@ use crate::report::chart::{Chart, Figure, Marks, Stroke};
 use crate::report::picture::layout::TEXT_SIZE;
 use crate::report::picture::letters::{fitting, width};
 use crate::report::picture::shape::{Colour, Picture, Rect, Shape, Text};
-use crate::report::printable::one_line;
+use crate::text::printable::one_line;
 
 const SWATCH: f64 = 26.0;
 const BETWEEN: f64 = 22.0;

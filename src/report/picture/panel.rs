@@ -5,7 +5,7 @@ use crate::report::chart::{Across, Axis, BoxStats, Extent, Guide, Marks, Panel, 
 use crate::report::picture::layout::TEXT_SIZE;
 use crate::report::picture::letters::{BOLD, fitting, width};
 use crate::report::picture::shape::{Anchor, Colour, Picture, Rect, Shape, Text};
-use crate::report::printable::one_line;
+use crate::text::printable::one_line;
 
 /// For the marks of the y axis.
 const LEFT: f64 = 52.0;

@@ -2,12 +2,12 @@
 
 use std::f64::consts::TAU;
 
-use crate::figures;
 use crate::report::chart::Radar;
 use crate::report::picture::layout::TEXT_SIZE;
 use crate::report::picture::letters::{fitting, width};
 use crate::report::picture::shape::{Anchor, Colour, Picture, Point, Rect, Shape, Text};
-use crate::report::printable::one_line;
+use crate::text::figures;
+use crate::text::printable::one_line;
 
 const RINGS: [f64; 4] = [0.25, 0.5, 0.75, 1.0];
 /// Around the outermost ring, for the spokes' names.

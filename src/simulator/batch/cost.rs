@@ -4,8 +4,8 @@ use rand::{Rng, SeedableRng};
 use rand_distr::StandardNormal;
 use rand_pcg::Pcg64;
 
-use crate::record::Nanos;
 use crate::target::SimulatorSettings;
+use crate::units::Nanos;
 
 /// Knows what makes an engine slow, also what it remembers of earlier requests.
 #[derive(Debug)]

@@ -6,10 +6,10 @@ mod kv;
 
 use std::collections::VecDeque;
 
-use crate::record::Nanos;
 use crate::simulator::batch::cost::Cost;
 use crate::simulator::batch::kv::KvCache;
 use crate::target::SimulatorSettings;
+use crate::units::Nanos;
 
 /// Names a request between the routes and the batch.
 pub type SequenceId = u64;

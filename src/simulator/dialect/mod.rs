@@ -7,8 +7,9 @@ pub mod openai;
 pub mod tgi;
 mod words;
 
-use crate::record::{Finish, Nanos};
+use crate::metrics::record::Finish;
 use crate::simulator::batch::Token;
+use crate::units::Nanos;
 
 pub use error::{ApiError, Voice};
 

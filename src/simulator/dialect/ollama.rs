@@ -3,13 +3,13 @@
 use axum::http::StatusCode;
 use serde_json::Value;
 
-use crate::record::Finish;
+use crate::load::workload::Api;
+use crate::metrics::record::Finish;
 use crate::simulator::batch::Token;
 use crate::simulator::dialect::error::ApiError;
 use crate::simulator::dialect::fields::{Fields, check_length, parse};
 use crate::simulator::dialect::words::Words;
 use crate::simulator::dialect::{Account, Asked, Reply, Request, Server};
-use crate::workload::Api;
 
 /// What a body asks for.
 pub enum Wish {

@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use crate::record::Finish;
+use crate::load::workload::Api;
+use crate::metrics::record::Finish;
 use crate::simulator::batch::Token;
 use crate::simulator::dialect::error::ApiError;
 use crate::simulator::dialect::fields::{Fields, check_length, parse};
 use crate::simulator::dialect::words::Words;
 use crate::simulator::dialect::{Account, Asked, Reply, Request, Server};
-use crate::workload::Api;
 
 /// OpenAI's default on the completions route, here for both.
 const DEFAULT_MAX_TOKENS: u32 = 16;

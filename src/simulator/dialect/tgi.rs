@@ -3,12 +3,13 @@
 use axum::http::StatusCode;
 use serde_json::Value;
 
-use crate::record::{Finish, Nanos};
+use crate::metrics::record::Finish;
 use crate::simulator::batch::Token;
 use crate::simulator::dialect::error::ApiError;
 use crate::simulator::dialect::fields::{Fields, check_length, parse};
 use crate::simulator::dialect::words::Words;
 use crate::simulator::dialect::{Account, Asked, Reply, Request, Server};
+use crate::units::Nanos;
 
 const DEFAULT_MAX_TOKENS: u32 = 100;
 

@@ -4,9 +4,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::health::ClientHealth;
-use crate::metric::Better;
-use crate::summary::{RequestCounts, Summary};
+use crate::metrics::Better;
+use crate::metrics::health::ClientHealth;
+use crate::metrics::summary::{RequestCounts, Summary};
 
 /// A metric of each kind: more is better, less is better.
 const METRICS: [&str; 2] = ["output_tokens_per_s", "ttft_ms_mean"];

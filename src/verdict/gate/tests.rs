@@ -1,6 +1,6 @@
 use super::*;
-use crate::distribution::Distribution;
-use crate::summary::RequestCounts;
+use crate::metrics::distribution::Distribution;
+use crate::metrics::summary::RequestCounts;
 
 const OLD: [f64; 4] = [1000.0, 1004.0, 998.0, 1002.0];
 

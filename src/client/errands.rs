@@ -1,0 +1,69 @@
+//! What an engine is asked to do before a session.
+
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::client::Share;
+use crate::client::address::Address;
+use crate::client::cancel::Cancel;
+use crate::client::small_talk::{SmallTalk, chain};
+use crate::engine::{Errand, LineTooLong, Lines, read_progress, refusal};
+
+/// A large model takes minutes to be loaded, and nothing is heard meanwhile.
+const SILENCE: Duration = Duration::from_secs(15 * 60);
+
+/// Runs one and waits for its end. An error says what became of it; whether that matters is the caller's to know.
+pub async fn run(
+    small_talk: &SmallTalk,
+    address: &Address,
+    errand: &Errand,
+    share: &Share,
+    cancel: &Cancel,
+) -> Result<(), String> {
+    let url = address.url(errand.path);
+    tokio::select! {
+        done = converse(small_talk, &url, errand, share) => done,
+        () = cancel.cancelled() => Err("interrupted".into()),
+    }
+}
+
+async fn converse(small_talk: &SmallTalk, url: &str, errand: &Errand, share: &Share) -> Result<(), String> {
+    let silence = |_| format!("nothing was heard for {} minutes", SILENCE.as_secs() / 60);
+    let sent = tokio::time::timeout(SILENCE, small_talk.post(url, errand.body.to_string())).await;
+    let mut response = sent.map_err(silence)??;
+    if response.status() != StatusCode::OK {
+        let status = response.status().as_u16();
+        let said = response.bytes().await.unwrap_or_default();
+        return Err(format!("HTTP {status}: {}", refusal(&said)));
+    }
+    let mut lines = Lines::default();
+    loop {
+        let piece = tokio::time::timeout(SILENCE, response.chunk()).await.map_err(silence)?;
+        let Some(piece) = piece.map_err(|error| chain(&error))? else { break };
+        lines.push(&piece, |line| note(line, share))?;
+    }
+    note(lines.rest(), share).map_err(|Told(why)| why)
+}
+
+/// What a line told went wrong.
+struct Told(String);
+
+fn note(line: &[u8], share: &Share) -> Result<(), Told> {
+    if let Some(done) = read_progress(line).map_err(Told)? {
+        share.set(done);
+    }
+    Ok(())
+}
+
+impl From<LineTooLong> for Told {
+    fn from(error: LineTooLong) -> Told {
+        Told(error.to_string())
+    }
+}
+
+impl From<Told> for String {
+    fn from(Told(why): Told) -> String {
+        why
+    }
+}

@@ -1,0 +1,269 @@
+//! One request and its answer.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+
+use crate::client::address::Address;
+use crate::client::connection::{Broken, Connection};
+use crate::client::head::Head;
+use crate::client::message::{Envelope, Message};
+use crate::engine::{Ask, EngineKind, Reply, Wire, refusal};
+use crate::metrics::record::{Failure, FailureClass, RequestRecord, TokenCount};
+use crate::sys::clock;
+use crate::units::Nanos;
+
+/// What all requests of a client share.
+pub struct Peer {
+    pub address: Address,
+    /// Of the target's own: key and others.
+    pub headers: HeaderMap,
+    pub engine: EngineKind,
+    pub request_timeout: Duration,
+}
+
+/// A request that is ready to go: nothing of it remains to be computed once its time has come.
+pub struct Prepared {
+    message: Message,
+    output_tokens: u32,
+    stream: bool,
+    wire: &'static dyn Wire,
+}
+
+/// Where a request stands; kept outside of the exchange, so that a timeout finds how far it got.
+struct Standing {
+    taken_ns: Nanos,
+    sent_ns: Option<Nanos>,
+    reconnects: u32,
+    reply: Reply,
+}
+
+const OK: u16 = 200;
+
+/// More than any engine has to say about an error.
+const REFUSAL_MAX_BYTES: usize = 64 << 10;
+
+/// How long a server may take to close an answer that it has declared finished.
+const CLOSING_GRACE: Duration = Duration::from_secs(1);
+
+impl Peer {
+    pub fn prepare(&self, ask: &Ask) -> Prepared {
+        let wire = self.engine.wire(ask.api);
+        let request = wire.request(ask);
+        let envelope = Envelope { address: &self.address, headers: &self.headers };
+        Prepared {
+            message: envelope.message(request.path, request.body),
+            output_tokens: ask.output_tokens,
+            stream: ask.stream,
+            wire,
+        }
+    }
+
+    /// Sends a request on the lane's connection, opening one where there is none, and reads its answer to the end.
+    /// The connection is left in `slot` when it can carry another request.
+    pub async fn exchange(
+        &self,
+        slot: &mut Option<Connection>,
+        prepared: &Prepared,
+        id: String,
+        due_ns: Nanos,
+    ) -> RequestRecord {
+        let reply = Reply::expecting(prepared.output_tokens);
+        let mut standing = Standing { taken_ns: clock::now(), sent_ns: None, reconnects: 0, reply };
+        // Taken out, so that a connection with half an answer on it is dropped when time runs out.
+        let held = slot.take();
+        let answered = self.attempt(held, prepared, &id, &mut standing);
+        let outcome = match tokio::time::timeout(self.request_timeout, answered).await {
+            Ok(Ok(connection)) => {
+                *slot = connection;
+                Ok(())
+            }
+            Ok(Err(failure)) => Err(failure),
+            Err(_) => Err(self.timed_out(&standing)),
+        };
+        standing.into_record(id, due_ns, outcome)
+    }
+
+    /// Returns the connection if it can be used again.
+    async fn attempt(
+        &self,
+        held: Option<Connection>,
+        prepared: &Prepared,
+        id: &str,
+        standing: &mut Standing,
+    ) -> Result<Option<Connection>, Failure> {
+        let mut fresh = held.is_none();
+        let mut connection = match held {
+            Some(connection) => connection,
+            None => self.open().await?,
+        };
+        loop {
+            let sent_ns = connection.take_up(&prepared.message, id);
+            standing.sent_ns.get_or_insert(sent_ns);
+            let broken = match connection.ask().await {
+                Ok(head) => return self.read(connection, head, prepared, standing).await,
+                Err(broken) => broken,
+            };
+            // RFC 9112, 9.3.1: a server may close an idle connection at any time, also at the very moment in which a
+            // request is on its way. Without a byte of an answer, that request was not taken.
+            let is_taken = connection.has_heard() && !broken.is_untaken();
+            if fresh || is_taken {
+                return Err(send_failure(&broken, connection.has_begun()));
+            }
+            standing.reconnects += 1;
+            connection = self.open().await?;
+            fresh = true;
+        }
+    }
+
+    pub async fn open(&self) -> Result<Connection, Failure> {
+        let opened = Connection::open(&self.address, self.request_timeout).await;
+        opened.map_err(|detail| Failure { class: FailureClass::Connect, detail })
+    }
+
+    async fn read(
+        &self,
+        mut connection: Connection,
+        head: Head,
+        prepared: &Prepared,
+        standing: &mut Standing,
+    ) -> Result<Option<Connection>, Failure> {
+        if head.status != OK {
+            let said = match &head.coding {
+                Some(coding) => format!("its body is encoded ({coding})"),
+                None => refusal(&short_body(&mut connection).await),
+            };
+            let detail = format!("HTTP {}: {said}", head.status);
+            return Err(Failure { class: FailureClass::HttpStatus, detail });
+        }
+        if let Some(coding) = &head.coding {
+            let detail = format!("expected an answer as it is, found one that is encoded: {coding}");
+            return Err(Failure { class: FailureClass::BadPayload, detail });
+        }
+        let reply = &mut standing.reply;
+        prepared.wire.read_headers(&|name| head.number(name), reply);
+        match prepared.stream {
+            true => read_stream(prepared.wire, &mut connection, reply).await?,
+            false => read_whole(prepared.wire, &mut connection, reply).await?,
+        }
+        let reusable = connection.keeps_alive() && drain(&mut connection).await;
+        connection.rest();
+        Ok(reusable.then_some(connection))
+    }
+
+    fn timed_out(&self, standing: &Standing) -> Failure {
+        let within = self.request_timeout;
+        let detail = match (standing.sent_ns, standing.reply.content_ns.len()) {
+            (None, _) => format!("not sent within {within:?}"),
+            (Some(_), 0) => format!("no content within {within:?}"),
+            (Some(_), chunks) => format!("unfinished after {within:?}, with {chunks} content chunks"),
+        };
+        Failure { class: FailureClass::Timeout, detail }
+    }
+}
+
+impl Standing {
+    fn into_record(self, id: String, due_ns: Nanos, outcome: Result<(), Failure>) -> RequestRecord {
+        let end_ns = clock::now();
+        let reply = self.reply;
+        let (output_tokens, tokens_counted_by) = match reply.output_tokens {
+            Some(tokens) => (tokens, TokenCount::Usage),
+            None => (reply.content_ns.len() as u32, TokenCount::Chunks),
+        };
+        RequestRecord {
+            id,
+            due_ns,
+            taken_ns: self.taken_ns,
+            sent_ns: self.sent_ns.unwrap_or(end_ns),
+            content_ns: reply.content_ns,
+            end_ns,
+            input_tokens: reply.input_tokens,
+            output_tokens,
+            tokens_counted_by,
+            finish: reply.finish,
+            server_times: reply.server_times,
+            reconnects: self.reconnects,
+            outcome,
+        }
+    }
+}
+
+/// Returns when the answer is over: at the body's end, or when the engine says that it is done.
+async fn read_stream(wire: &dyn Wire, connection: &mut Connection, reply: &mut Reply) -> Result<(), Failure> {
+    loop {
+        while !reply.done
+            && let Some((part, at_ns)) = connection.part().map_err(|error| broken(&error, reply))?
+        {
+            wire.read_piece(part, at_ns, reply)?;
+        }
+        if reply.done || connection.is_over() {
+            return wire.read_end(connection.heard_ns(), reply);
+        }
+        connection.more().await.map_err(|error| broken(&error, reply))?;
+    }
+}
+
+async fn read_whole(wire: &dyn Wire, connection: &mut Connection, reply: &mut Reply) -> Result<(), Failure> {
+    let mut whole = Vec::new();
+    read_rest(connection, |part| whole.extend_from_slice(part))
+        .await
+        .map_err(|error| broken(&error, reply))?;
+    wire.read_whole(&whole, connection.heard_ns(), reply)
+}
+
+/// Hands over what is left of a body.
+async fn read_rest(connection: &mut Connection, mut take: impl FnMut(&[u8])) -> Result<(), Broken> {
+    loop {
+        while let Some((part, _)) = connection.part()? {
+            take(part);
+        }
+        if connection.is_over() {
+            return Ok(());
+        }
+        connection.more().await?;
+    }
+}
+
+/// What an error's body says, cut off beyond a limit or where it breaks off.
+async fn short_body(connection: &mut Connection) -> Vec<u8> {
+    let mut short = Vec::new();
+    while short.len() < REFUSAL_MAX_BYTES && !connection.is_over() {
+        let has_more = match connection.part() {
+            Ok(Some((part, _))) => {
+                short.extend_from_slice(part);
+                true
+            }
+            Ok(None) => connection.is_over() || connection.more().await.is_ok(),
+            Err(_) => false,
+        };
+        if !has_more {
+            break;
+        }
+    }
+    short
+}
+
+/// Reads what follows a finished answer, without which its connection can't be used again. Whatever goes wrong here
+/// costs the connection, not the answer.
+async fn drain(connection: &mut Connection) -> bool {
+    let rest = read_rest(connection, |_| {});
+    matches!(tokio::time::timeout(CLOSING_GRACE, rest).await, Ok(Ok(())))
+}
+
+fn send_failure(broken: &Broken, begun: bool) -> Failure {
+    if broken.is_bad_payload() {
+        return Failure { class: FailureClass::BadPayload, detail: broken.to_string() };
+    }
+    let when = if begun { "in the middle of its headers" } else { "before it began" };
+    Failure { class: FailureClass::BrokenStream, detail: format!("the answer broke off {when}: {broken}") }
+}
+
+fn broken(broken: &Broken, reply: &Reply) -> Failure {
+    let chunks = reply.content_ns.len();
+    if broken.is_bad_payload() {
+        let detail = format!("{broken}, after {chunks} content chunks");
+        return Failure { class: FailureClass::BadPayload, detail };
+    }
+    let detail = format!("the answer broke off after {chunks} content chunks: {broken}");
+    Failure { class: FailureClass::BrokenStream, detail }
+}

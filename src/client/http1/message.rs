@@ -1,0 +1,34 @@
+//! A request as HTTP/1.1 writes it.
+
+use crate::client::message::{Envelope, REQUEST_ID};
+
+pub struct Message {
+    /// Up to where the id goes.
+    head: Vec<u8>,
+    takes_id: bool,
+    body: Vec<u8>,
+}
+
+impl Message {
+    pub fn new(envelope: Envelope, route: &str, body: Vec<u8>) -> Message {
+        let mut head = format!("POST {} HTTP/1.1\r\n", envelope.address.target(route)).into_bytes();
+        envelope.headers(body.len(), |name, value| {
+            head.extend_from_slice(name.as_str().as_bytes());
+            head.extend_from_slice(b": ");
+            head.extend_from_slice(value.as_bytes());
+            head.extend_from_slice(b"\r\n");
+        });
+        Message { head, takes_id: envelope.takes_id(), body }
+    }
+
+    pub fn write(&self, id: &str, outbox: &mut Vec<u8>) {
+        outbox.extend_from_slice(&self.head);
+        if self.takes_id {
+            for part in [REQUEST_ID.as_str(), ": ", id, "\r\n"] {
+                outbox.extend_from_slice(part.as_bytes());
+            }
+        }
+        outbox.extend_from_slice(b"\r\n");
+        outbox.extend_from_slice(&self.body);
+    }
+}

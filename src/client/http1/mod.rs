@@ -1,0 +1,131 @@
+//! A connection that speaks HTTP/1.1.
+
+mod framing;
+mod head;
+mod message;
+
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use crate::client::connection::Broken;
+use crate::client::head::Head;
+use crate::client::inbox::Inbox;
+use crate::client::socket::Socket;
+use crate::sys::clock;
+use crate::units::Nanos;
+
+use framing::Framing;
+use head::Heading;
+
+pub use framing::BadFraming;
+pub use head::BadHead;
+pub use message::Message;
+
+pub struct Connection {
+    socket: Socket,
+    inbox: Inbox,
+    /// Kept from request to request.
+    outbox: Vec<u8>,
+    /// How far the answer's body has been read.
+    framing: Framing,
+    keeps_alive: bool,
+    heard: bool,
+}
+
+impl Connection {
+    pub fn new(socket: Socket) -> Connection {
+        let (inbox, outbox) = (Inbox::new(), Vec::new());
+        Connection { socket, inbox, outbox, framing: Framing::Over, keeps_alive: true, heard: false }
+    }
+
+    pub fn is_usable(&mut self) -> bool {
+        self.inbox.is_empty() && self.socket.is_quiet()
+    }
+
+    pub fn take_up(&mut self, message: &Message, id: &str) -> Nanos {
+        self.outbox.clear();
+        message.write(id, &mut self.outbox);
+        self.heard = false;
+        let now_ns = clock::now();
+        self.socket.await_from(now_ns);
+        now_ns
+    }
+
+    pub async fn ask(&mut self) -> Result<Head, Broken> {
+        let mut sent = 0;
+        let sending = poll_fn(|cx| self.poll_send(cx, &mut sent)).await;
+        loop {
+            if let Some((heading, length)) = Heading::read(self.inbox.unread())? {
+                self.inbox.take(length);
+                if !heading.is_interim() {
+                    self.framing = heading.framing;
+                    self.keeps_alive = heading.keeps_alive && sent == self.outbox.len();
+                    return Ok(heading.head);
+                }
+                continue;
+            }
+            match (self.fill().await, &sending) {
+                (Ok(1..), _) => {}
+                // What ended the sending says more than that nothing came back.
+                (_, Err(_)) => return Err(sending.unwrap_err().into()),
+                (Ok(0), _) => return Err(Broken::Closed),
+                (Err(error), _) => return Err(error.into()),
+            }
+        }
+    }
+
+    pub fn has_heard(&self) -> bool {
+        self.heard
+    }
+
+    pub fn heard_ns(&self) -> Nanos {
+        self.inbox.filled_ns()
+    }
+
+    pub fn keeps_alive(&self) -> bool {
+        self.keeps_alive
+    }
+
+    pub fn part(&mut self) -> Result<Option<(&[u8], Nanos)>, Broken> {
+        let at_ns = self.inbox.filled_ns();
+        Ok(self.framing.next(&mut self.inbox)?.map(|part| (part, at_ns)))
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.framing.is_over()
+    }
+
+    pub fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        match (ready!(self.poll_fill(cx))?, &self.framing) {
+            (0, Framing::UntilClose) => self.framing = Framing::Over,
+            (0, _) => return Poll::Ready(Err(Broken::Closed)),
+            _ => {}
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// How many bytes have arrived, none at the connection's end.
+    async fn fill(&mut self) -> io::Result<usize> {
+        poll_fn(|cx| self.poll_fill(cx)).await
+    }
+
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let length = ready!(self.socket.poll_read(cx, self.inbox.space()))?;
+        self.inbox.filled(length, self.socket.newest_ns());
+        self.heard |= length > 0;
+        Poll::Ready(Ok(length))
+    }
+
+    /// Until everything is sent, or an answer has begun: an engine may refuse a request before it has read all of it.
+    fn poll_send(&mut self, cx: &mut Context<'_>, sent: &mut usize) -> Poll<io::Result<()>> {
+        while *sent < self.outbox.len() {
+            match self.socket.poll_write(cx, &self.outbox[*sent..])? {
+                Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(length) => *sent += length,
+                Poll::Pending => return self.poll_fill(cx).map_ok(drop),
+            }
+        }
+        self.socket.poll_flush(cx)
+    }
+}

@@ -1,0 +1,48 @@
+//! A request as HTTP/2 has it.
+
+use bytes::Bytes;
+use http::header::{HOST, HeaderMap, HeaderValue};
+use http::{Method, Request, Uri};
+
+use crate::client::message::{Envelope, REQUEST_ID};
+
+pub struct Message {
+    head: Request<()>,
+    takes_id: bool,
+    body: Bytes,
+}
+
+impl Message {
+    pub fn new(envelope: Envelope, route: &str, body: Vec<u8>) -> Message {
+        let mut headers = HeaderMap::new();
+        // A pseudo-header takes the place of `Host` (RFC 9113, 8.3.1).
+        let mut authority = envelope.address.host_value();
+        envelope.headers(body.len(), |name, value| match *name == HOST {
+            true => authority = value.clone(),
+            false => drop(headers.append(name, value.clone())),
+        });
+        let uri = Uri::builder()
+            .scheme(envelope.address.scheme())
+            .authority(authority.as_bytes())
+            .path_and_query(envelope.address.target(route))
+            .build()
+            .expect("URL and headers were checked when they were read");
+        let mut head = Request::new(());
+        (*head.method_mut(), *head.uri_mut(), *head.headers_mut()) = (Method::POST, uri, headers);
+        Message { head, takes_id: envelope.takes_id(), body: body.into() }
+    }
+
+    pub fn head(&self, id: &str) -> Request<()> {
+        let mut head = self.head.clone();
+        if self.takes_id
+            && let Ok(id) = HeaderValue::from_str(id)
+        {
+            head.headers_mut().insert(REQUEST_ID, id);
+        }
+        head
+    }
+
+    pub fn body(&self) -> Bytes {
+        self.body.clone()
+    }
+}

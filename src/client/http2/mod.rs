@@ -1,0 +1,193 @@
+//! A connection that speaks HTTP/2 (RFC 9113), with one stream on it at a time.
+//!
+//! `h2` knows the protocol. It is driven step by step by whoever waits for an answer, with no task of its own in between:
+//! a step is one read of the system, after which everything that it brought is looked at.
+
+mod message;
+mod shared_socket;
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+
+use bytes::Bytes;
+use h2::client::{Builder, ResponseFuture, SendRequest};
+use h2::{Error, RecvStream};
+use http::response::Parts;
+
+use crate::client::connection::Broken;
+use crate::client::head::{Head, Headers};
+use crate::client::socket::Socket;
+use crate::sys::clock;
+use crate::units::Nanos;
+
+use shared_socket::SharedSocket;
+
+pub use message::Message;
+
+pub struct Connection {
+    socket: SharedSocket,
+    driver: h2::client::Connection<SharedSocket, Bytes>,
+    requests: SendRequest<Bytes>,
+    /// Whether there is something to be sent.
+    sends: bool,
+    asked: Option<Result<ResponseFuture, Error>>,
+    /// Of an answer that was not read to its end.
+    body: Option<RecvStream>,
+    /// What was looked at and not handed out yet.
+    next: Option<Bytes>,
+    part: Bytes,
+}
+
+/// So wide that no answer waits for the client's leave to go on.
+const WINDOW_BYTES: u32 = 16 << 20;
+/// As much as with HTTP/1.1.
+const MAX_HEAD_BYTES: u32 = 32 << 10;
+
+impl Connection {
+    /// Returns once the server has begun to speak HTTP/2.
+    pub async fn open(socket: Socket) -> Result<Connection, Broken> {
+        let socket = SharedSocket::new(socket);
+        let opened = Builder::new()
+            .initial_window_size(WINDOW_BYTES)
+            .initial_connection_window_size(WINDOW_BYTES)
+            .max_header_list_size(MAX_HEAD_BYTES)
+            .enable_push(false)
+            .handshake(socket.clone())
+            .await;
+        let (requests, driver) = opened.map_err(|error| broken(error, &socket))?;
+        let (asked, body, next, part) = (None, None, None, Bytes::new());
+        let mut connection = Connection { socket, driver, requests, sends: true, asked, body, next, part };
+        poll_fn(|cx| connection.poll_step(cx)).await?;
+        Ok(connection)
+    }
+
+    /// Takes in what the server has said meanwhile, that it goes away perhaps.
+    pub fn is_usable(&mut self) -> bool {
+        let cx = &mut Context::from_waker(Waker::noop());
+        while !self.socket.is_closed() {
+            match self.poll_step(cx) {
+                Poll::Pending => return matches!(self.requests.poll_ready(cx), Poll::Ready(Ok(()))),
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => return false,
+            }
+        }
+        false
+    }
+
+    pub fn take_up(&mut self, message: &Message, id: &str) -> Nanos {
+        let sent = self.requests.send_request(message.head(id), false);
+        self.asked = Some(sent.and_then(|(response, mut stream)| {
+            stream.send_data(message.body(), true)?;
+            Ok(response)
+        }));
+        self.sends = true;
+        let now_ns = clock::now();
+        self.socket.await_from(now_ns);
+        now_ns
+    }
+
+    pub async fn ask(&mut self) -> Result<Head, Broken> {
+        let asked = self.asked.take().expect("a request was taken up");
+        let mut response = asked.map_err(|error| broken(error, &self.socket))?;
+        let response = poll_fn(|cx| {
+            loop {
+                let step = self.poll_step(cx);
+                if let Poll::Ready(found) = Pin::new(&mut response).poll(&mut quietly()) {
+                    return Poll::Ready(found.map_err(|error| broken(error, &self.socket)));
+                }
+                ready!(step)?;
+            }
+        });
+        let (head, body) = response.await?.into_parts();
+        self.body = Some(body);
+        Ok(read_head(&head))
+    }
+
+    pub fn has_heard(&self) -> bool {
+        self.socket.has_heard()
+    }
+
+    pub fn heard_ns(&self) -> Nanos {
+        self.socket.heard_ns()
+    }
+
+    pub fn part(&mut self) -> Result<Option<(&[u8], Nanos)>, Broken> {
+        if !self.looks_at_more()? {
+            return Ok(None);
+        }
+        self.part = self.next.take().unwrap_or_default();
+        Ok(Some((&self.part, self.socket.heard_ns())))
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.body.is_none() && self.next.is_none()
+    }
+
+    pub fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        loop {
+            let step = self.poll_step(cx);
+            if self.looks_at_more()? || self.is_over() {
+                return Poll::Ready(Ok(()));
+            }
+            ready!(step)?;
+        }
+    }
+
+    /// Reads once, and sends what there is to be sent. What came is there to be looked at then, and all of it arrived at the
+    /// same moment. A wider window is told when the next bytes come: by far not all of it is used up before.
+    fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        let filled = self.socket.poll_fill(cx)?;
+        if filled.is_pending() && !self.sends {
+            return Poll::Pending;
+        }
+        let has_news = filled.is_ready() || self.socket.has_unread();
+        let driven = Pin::new(&mut self.driver).poll(cx);
+        self.sends = self.socket.is_blocked();
+        match driven {
+            Poll::Ready(Ok(())) => Poll::Ready(Err(Broken::Closed)),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(broken(error, &self.socket))),
+            // It takes nothing in before it could send what it has to.
+            Poll::Pending if has_news && !self.socket.has_unread() => Poll::Ready(Ok(())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Whether there is another part.
+    fn looks_at_more(&mut self) -> Result<bool, Broken> {
+        while self.next.is_none()
+            && let Some(body) = &mut self.body
+        {
+            match body.poll_data(&mut quietly()) {
+                Poll::Pending => break,
+                Poll::Ready(None) => self.body = None,
+                Poll::Ready(Some(Err(error))) => return Err(broken(error, &self.socket)),
+                Poll::Ready(Some(Ok(part))) => {
+                    let released = body.flow_control().release_capacity(part.len());
+                    released.map_err(|error| broken(error, &self.socket))?;
+                    self.next = Some(part).filter(|part| !part.is_empty());
+                }
+            }
+        }
+        Ok(self.next.is_some())
+    }
+}
+
+/// Nobody has to be woken: whoever awaits an answer drives its connection, and looks after every step.
+fn quietly() -> Context<'static> {
+    Context::from_waker(Waker::noop())
+}
+
+fn read_head(head: &Parts) -> Head {
+    let headers = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    Head::of(head.status.as_u16(), &Headers::of(headers))
+}
+
+/// In the words of HTTP/1.1, where it is no matter of HTTP/2.
+fn broken(error: Error, socket: &SharedSocket) -> Broken {
+    match error.is_io() {
+        true if socket.has_ended() => Broken::Closed,
+        true => error.into_io().map_or(Broken::Closed, Broken::Io),
+        false => Broken::Http2(error),
+    }
+}

@@ -1,0 +1,143 @@
+//! A socket that `h2` reads and writes, and that the connection around it looks at.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::client::inbox::Inbox;
+use crate::client::socket::Socket;
+use crate::units::Nanos;
+
+/// `h2` reads for as long as something comes, and tells of all of it at once. Here it gets what one read of the system
+/// brought, and nothing more before the next one, so that it is known when what it tells of arrived.
+#[derive(Clone)]
+pub struct SharedSocket(Arc<Mutex<State>>);
+
+struct State {
+    socket: Socket,
+    inbox: Inbox,
+    heard: bool,
+    ended: bool,
+    blocked: bool,
+}
+
+impl SharedSocket {
+    pub fn new(socket: Socket) -> SharedSocket {
+        let inbox = Inbox::new();
+        let state = State { socket, inbox, heard: false, ended: false, blocked: false };
+        SharedSocket(Arc::new(Mutex::new(state)))
+    }
+
+    /// Reads once from the system, where everything of the last read was taken.
+    pub fn poll_fill(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.state().poll_fill(cx)
+    }
+
+    pub fn has_unread(&self) -> bool {
+        !self.state().inbox.is_empty()
+    }
+
+    /// Whether the last write has to wait until the system takes more.
+    pub fn is_blocked(&self) -> bool {
+        self.state().blocked
+    }
+
+    /// Takes note that an answer can't come earlier than now.
+    pub fn await_from(&self, now_ns: Nanos) {
+        let mut state = self.state();
+        state.heard = false;
+        state.socket.await_from(now_ns);
+    }
+
+    /// Whether a byte has come since then.
+    pub fn has_heard(&self) -> bool {
+        self.state().heard
+    }
+
+    /// When the newest bytes arrived.
+    pub fn heard_ns(&self) -> Nanos {
+        self.state().inbox.filled_ns()
+    }
+
+    /// Whether the server has closed the connection, and everything before that was read.
+    pub fn has_ended(&self) -> bool {
+        self.state().ended
+    }
+
+    /// Whether the server has closed the connection, as far as can be known without reading.
+    pub fn is_closed(&self) -> bool {
+        self.state().socket.is_closed()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().expect("no holder of the socket panics")
+    }
+}
+
+impl State {
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.ended || !self.inbox.is_empty() {
+            return Poll::Pending;
+        }
+        let length = ready!(self.socket.poll_read(cx, self.inbox.space()))?;
+        self.inbox.filled(length, self.socket.newest_ns());
+        self.heard |= length > 0;
+        self.ended = length == 0;
+        Poll::Ready(Ok(()))
+    }
+
+    fn note<T>(&mut self, written: Poll<T>) -> Poll<T> {
+        self.blocked = written.is_pending();
+        written
+    }
+}
+
+impl AsyncRead for SharedSocket {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, space: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let mut state = self.state();
+        if state.inbox.is_empty() && !state.ended {
+            // Nobody is woken: whoever has filled it comes back.
+            return Poll::Pending;
+        }
+        let length = space.remaining().min(state.inbox.unread().len());
+        space.put_slice(state.inbox.take(length));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for SharedSocket {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let mut state = self.state();
+        let written = state.socket.poll_write(cx, bytes);
+        state.note(written)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let mut state = self.state();
+        let written = state.socket.poll_write_vectored(cx, parts);
+        state.note(written)
+    }
+
+    /// So that a request's head and its body are one write.
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut state = self.state();
+        let flushed = state.socket.poll_flush(cx);
+        state.note(flushed)
+    }
+
+    /// Whoever drops the socket closes it.
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_flush(cx)
+    }
+}

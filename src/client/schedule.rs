@@ -1,0 +1,364 @@
+//! A round: each request is sent when it is due, on a connection that is free.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
+
+use futures_util::future::join;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::{Notify, oneshot};
+
+use crate::client::Progress;
+use crate::client::connection::Connection;
+use crate::client::exchange::{Peer, Prepared};
+use crate::client::lanes::{Lanes, Resting};
+use crate::client::pacer::{Moments, Pacer};
+use crate::client::telemetry::Telemetry;
+use crate::engine::Ask;
+use crate::load::dialogue::Question;
+use crate::load::prompts::Deck;
+use crate::load::workload::Workload;
+use crate::load::{Load, Plan};
+use crate::metrics::record::{Failure, FailureClass, RecordSink, RequestRecord};
+use crate::sys::clock;
+use crate::units::Nanos;
+
+/// What every request of a round has in common.
+#[derive(Clone, Copy, Debug)]
+pub struct Asking<'a> {
+    pub workload: &'a Workload,
+    pub model: Option<&'a str>,
+}
+
+/// Sends what a plan says, whatever load that is of: a request whose moment has come goes to a free lane; the end of one
+/// may make another one due.
+pub struct Schedule<'a> {
+    peer: &'a Peer,
+    asking: Asking<'a>,
+    plan: RefCell<Plan>,
+    /// By the clock: a request that can't be sent in time is not sent.
+    punctual: bool,
+    started_ns: Cell<Nanos>,
+    progress: &'a Progress,
+    /// Put before the count that makes a request's id.
+    id_prefix: String,
+    deck: RefCell<&'a mut Deck>,
+    /// Requests drawn and written ahead of their time, in order.
+    written: RefCell<VecDeque<Written>>,
+    /// Of conversations whose users think: what they ask next, by when that is due. The count tells those of one moment
+    /// apart.
+    continued: RefCell<BTreeMap<(Nanos, u32), Written>>,
+    /// How many are written ahead.
+    ahead: usize,
+    drawn: Cell<u32>,
+    sent: Cell<u32>,
+    /// Moments that have not come yet and in which something may be asked, and requests that are unanswered: while there
+    /// are any, the round goes on.
+    awaited: Cell<u32>,
+    unanswered: Cell<u32>,
+    lanes: Lanes<Assignment>,
+    pacer: RefCell<Option<Pacer>>,
+    /// Requests in a row that found no connection.
+    unconnected: Cell<u32>,
+    most_unconnected: u32,
+    taken: Notify,
+    records: RefCell<&'a mut dyn RecordSink>,
+}
+
+/// A request that is ready to go, and what it asks.
+struct Written {
+    prepared: Prepared,
+    question: Question,
+}
+
+/// A request for a lane to send now.
+struct Assignment {
+    written: Written,
+    id: String,
+    due_ns: Nanos,
+}
+
+/// A user whose request failed pauses: an engine that refuses at once is not to be flooded.
+const PAUSE_AFTER_FAILURE_NS: Nanos = 100_000_000;
+/// When every lane has found no connection so many times in a row, nothing is there any more, and the rest of the round
+/// would only take its time.
+const ATTEMPTS_TO_CONNECT: u32 = 3;
+/// A request that the client comes to later than this after it was due is not sent: its latencies would tell of the
+/// client.
+const LATENESS_MAX_NS: Nanos = 100_000_000;
+/// Requests of an open load that are written ahead at least: a few may be due at once at any rate.
+const LEAST_AHEAD: u32 = 16;
+
+type Part<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
+impl<'a> Schedule<'a> {
+    pub fn new(
+        peer: &'a Peer,
+        asking: Asking<'a>,
+        deck: &'a mut Deck,
+        load: &Load,
+        progress: &'a Progress,
+        id_prefix: String,
+        records: &'a mut dyn RecordSink,
+    ) -> Schedule<'a> {
+        let plan = load.plan(deck.begin_round());
+        Schedule {
+            peer,
+            asking,
+            plan: RefCell::new(plan),
+            punctual: load.is_open(),
+            started_ns: Cell::new(0),
+            progress,
+            id_prefix,
+            deck: RefCell::new(deck),
+            written: RefCell::default(),
+            continued: RefCell::default(),
+            ahead: ahead(load),
+            drawn: Cell::new(0),
+            sent: Cell::new(0),
+            awaited: Cell::default(),
+            unanswered: Cell::default(),
+            lanes: Lanes::new(),
+            pacer: RefCell::default(),
+            unconnected: Cell::new(0),
+            most_unconnected: ATTEMPTS_TO_CONNECT * load.connections(),
+            taken: Notify::new(),
+            records: RefCell::new(records),
+        }
+    }
+
+    /// Prepares the first requests, so that the round can begin with all of them at once.
+    pub fn prepare(&self) {
+        self.written.borrow_mut().extend(std::iter::from_fn(|| self.draw()).take(self.ahead));
+    }
+
+    /// Runs the round on lanes with a connection each, as far as there are any, and hands the connections back, the one
+    /// that was used last first.
+    ///
+    /// They are futures of one task and share its thread, and the telemetry's ticks come among them like any packet.
+    pub async fn run(
+        &self,
+        connections: Vec<Option<Connection>>,
+        started_ns: Nanos,
+        telemetry: &mut Telemetry,
+    ) -> std::io::Result<Vec<Connection>> {
+        let lanes = connections.len();
+        self.started_ns.set(started_ns);
+        self.awaited.set(self.plan.borrow().due.remaining());
+        self.end_if_done();
+        self.records.borrow_mut().begin(started_ns);
+        let (pacer, moments) = Pacer::start(self.plan.borrow().due.clone(), started_ns)?;
+        self.pacer.replace(Some(pacer));
+        let parts: FuturesUnordered<Part> = FuturesUnordered::new();
+        // From the last to the first, so that the first is the first one to be taken.
+        for connection in connections.into_iter().rev() {
+            parts.push(Box::pin(self.lane(self.lanes.rest(connection))));
+        }
+        parts.push(Box::pin(async { telemetry.watch().await }));
+        parts.push(Box::pin(self.keep_time(moments)));
+        parts.push(Box::pin(self.keep_prepared()));
+        if self.punctual {
+            parts.push(Box::pin(self.lanes.keep_connected(self.peer)));
+        }
+        // The lanes are those that come to an end.
+        parts.take(lanes).collect::<Vec<()>>().await;
+        Ok(self.lanes.take_connections())
+    }
+
+    /// Sends one request after the other, and rests between them, until there are no more.
+    async fn lane(&self, first: oneshot::Receiver<(Assignment, Option<Connection>)>) {
+        let mut next = first;
+        while let Ok((Assignment { written: Written { prepared, question }, id, due_ns }, mut connection)) =
+            next.await
+        {
+            let exchange = self.peer.exchange(&mut connection, &prepared, id, due_ns);
+            let (record, then) = match question.is_followed() {
+                false => (exchange.await, None),
+                true => join(exchange, self.write_next(question)).await,
+            };
+            next = self.lanes.rest(connection);
+            self.ended(&record, then);
+        }
+    }
+
+    /// The conversation's next turn, written while this one is answered.
+    async fn write_next(&self, question: Question) -> Option<Written> {
+        tokio::task::yield_now().await;
+        question.next().map(|question| self.write(question))
+    }
+
+    async fn keep_time(&self, mut moments: Moments) {
+        loop {
+            let due_ns = moments.next().await;
+            self.awaited.set(self.awaited.get() - 1);
+            let then = self.continued(due_ns);
+            self.begin(due_ns, then);
+            // The lane gets to send before the wait for the next moment, which may be a short one, begins.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// What is asked at this moment by a user whose conversation goes on.
+    fn continued(&self, due_ns: Nanos) -> Option<Written> {
+        let mut continued = self.continued.borrow_mut();
+        let first = continued.first_entry()?;
+        (first.key().0 <= due_ns).then(|| first.remove())
+    }
+
+    /// Has a request sent that is due now: the next of a conversation, or a fresh one.
+    fn begin(&self, due_ns: Nanos, then: Option<Written>) {
+        if self.lanes.are_closed() || self.unconnected.get() >= self.most_unconnected {
+            return self.lanes.close();
+        }
+        let Some(written) = self.take(then) else { return self.end_if_done() };
+        self.unanswered.set(self.unanswered.get() + 1);
+        match self.lane_in_time(due_ns) {
+            Ok(lane) => {
+                let id = format!("{}-{}", self.id_prefix, self.sent.get());
+                lane.wake(Assignment { written, id, due_ns });
+            }
+            Err(why) => self.ended(&RequestRecord::not_sent(due_ns, clock::now(), why), None),
+        }
+    }
+
+    fn lane_in_time(&self, due_ns: Nanos) -> Result<Resting<Assignment>, Failure> {
+        let late_ns = clock::now().saturating_sub(due_ns);
+        if self.punctual && late_ns > LATENESS_MAX_NS {
+            let detail = format!("the client was late by {:.0} ms", late_ns as f64 / 1e6);
+            return Err(Failure { class: FailureClass::Late, detail });
+        }
+        self.lanes.take().ok_or_else(|| {
+            let detail = "as many requests as `max_in_flight` allows were unanswered".to_owned();
+            Failure { class: FailureClass::NoRoom, detail }
+        })
+    }
+
+    /// `then`: what its user asks next, where that is not a fresh one.
+    fn ended(&self, record: &RequestRecord, then: Option<Written>) {
+        let failed = record.outcome.is_err();
+        let pause_ns = if failed { PAUSE_AFTER_FAILURE_NS } else { 0 };
+        let following = self.following_ns(record.end_ns + pause_ns);
+        // Without an answer, a conversation is over.
+        let then = then.filter(|_| !failed);
+        self.unanswered.set(self.unanswered.get() - 1);
+        self.note(record);
+        match following {
+            None => self.end_if_done(),
+            Some(due_ns) if due_ns > clock::now() => self.appoint(due_ns, then),
+            Some(due_ns) => self.begin(due_ns, then),
+        }
+    }
+
+    /// When the user of a request asks again, if it does.
+    fn following_ns(&self, ended_ns: Nanos) -> Option<Nanos> {
+        let started_ns = self.started_ns.get();
+        let due_ns = self.plan.borrow_mut().following_ns(ended_ns - started_ns)?;
+        Some(started_ns + due_ns)
+    }
+
+    fn appoint(&self, due_ns: Nanos, then: Option<Written>) {
+        if self.are_requests_used_up() {
+            return self.end_if_done();
+        }
+        self.awaited.set(self.awaited.get() + 1);
+        if let Some(then) = then {
+            self.continued.borrow_mut().insert((due_ns, self.sent.get()), then);
+        }
+        if let Some(pacer) = &*self.pacer.borrow() {
+            pacer.appoint(due_ns);
+        }
+    }
+
+    /// Nobody is waited for who may ask nothing any more.
+    fn end_if_done(&self) {
+        let asks_nothing = self.awaited.get() == 0 || self.are_requests_used_up();
+        if asks_nothing && self.unanswered.get() == 0 {
+            self.lanes.close();
+        }
+    }
+
+    fn take(&self, then: Option<Written>) -> Option<Written> {
+        if self.are_requests_used_up() {
+            return None;
+        }
+        let ahead = || self.written.borrow_mut().pop_front();
+        let next = then.or_else(ahead).or_else(|| self.draw())?;
+        self.taken.notify_one();
+        self.sent.set(self.sent.get() + 1);
+        self.progress.sent.fetch_add(1, Ordering::Relaxed);
+        Some(next)
+    }
+
+    fn are_requests_used_up(&self) -> bool {
+        self.plan.borrow().requests.is_some_and(|requests| self.sent.get() >= requests)
+    }
+
+    /// Draws the next request and writes its body.
+    fn draw(&self) -> Option<Written> {
+        if self.is_drawn() {
+            return None;
+        }
+        self.drawn.set(self.drawn.get() + 1);
+        let question = self.deck.borrow_mut().draw();
+        Some(self.write(question))
+    }
+
+    fn write(&self, question: Question) -> Written {
+        let prepared = self.peer.prepare(&Ask::new(self.asking.workload, self.asking.model, &question));
+        Written { prepared, question }
+    }
+
+    fn is_drawn(&self) -> bool {
+        self.plan.borrow().requests.is_some_and(|requests| self.drawn.get() >= requests)
+    }
+
+    /// Replaces what was taken, after the lane that took it has sent it.
+    async fn keep_prepared(&self) {
+        loop {
+            self.taken.notified().await;
+            tokio::task::yield_now().await;
+            while self.written.borrow().len() < self.ahead
+                && let Some(next) = self.draw()
+            {
+                self.written.borrow_mut().push_back(next);
+            }
+            if self.is_drawn() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    fn note(&self, record: &RequestRecord) {
+        let unconnected = matches!(&record.outcome, Err(Failure { class: FailureClass::Connect, .. }));
+        match unconnected {
+            true => self.unconnected.set(self.unconnected.get() + 1),
+            false if record.is_sent() => self.unconnected.set(0),
+            false => {}
+        }
+        self.progress.ended.fetch_add(1, Ordering::Relaxed);
+        self.progress.failed.fetch_add(u32::from(record.outcome.is_err()), Ordering::Relaxed);
+        self.progress.output_tokens.fetch_add(u64::from(record.output_tokens), Ordering::Relaxed);
+        self.records.borrow_mut().take(record);
+    }
+}
+
+/// All that a round of users begins with; of an open load, whose lanes are many and whose prompts may be long, no more
+/// than is due within a second.
+fn ahead(load: &Load) -> usize {
+    let due = load.rate_per_s().map_or(u32::MAX, |rate| (rate.ceil() as u32).max(LEAST_AHEAD));
+    due.min(load.connections()) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::{Spacing, Stop};
+
+    #[test]
+    fn an_open_load_is_written_a_second_ahead_and_users_all_at_once() {
+        let open = |rate, requests| ahead(&Load::open(rate, Spacing::Poisson, Stop::Requests(requests)));
+        assert_eq!([open(2.0, 5000), open(99.5, 5000), open(1e9, 5000), open(2.0, 5)], [16, 100, 1024, 5]);
+        assert_eq!(ahead(&Load::closed(300, Stop::Requests(5000))), 300);
+    }
+}

@@ -1,0 +1,105 @@
+//! A TCP or TLS stream whose bytes are dated by the system.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::client::TlsStream;
+
+use crate::sys::arrival::Stream;
+use crate::units::Nanos;
+
+pub enum Socket {
+    Plain(Stream),
+    Tls(Box<TlsStream<Stream>>),
+}
+
+impl Socket {
+    /// Takes note that an answer can't come earlier than now.
+    pub fn await_from(&mut self, now_ns: Nanos) {
+        let stream = match self {
+            Socket::Plain(stream) => stream,
+            Socket::Tls(stream) => stream.get_mut().0,
+        };
+        stream.since(now_ns);
+    }
+
+    /// When the newest of what was read arrived at this machine.
+    pub fn newest_ns(&self) -> Nanos {
+        self.stream().newest_ns()
+    }
+
+    /// How many bytes were read, none at the stream's end.
+    pub fn poll_read(&mut self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Socket::Plain(stream) => stream.poll_recv(cx, space),
+            Socket::Tls(stream) => {
+                let mut space = ReadBuf::new(space);
+                ready!(Pin::new(stream.as_mut()).poll_read(cx, &mut space))?;
+                Poll::Ready(Ok(space.filled().len()))
+            }
+        }
+    }
+
+    pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Socket::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Socket::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, bytes),
+        }
+    }
+
+    pub fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Socket::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
+            Socket::Tls(stream) => Pin::new(stream.as_mut()).poll_write_vectored(cx, parts),
+        }
+    }
+
+    /// To be called after the last write: TLS may hold some of it back.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Socket::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Socket::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
+        }
+    }
+
+    /// Whether the server still listens and has said nothing, as far as can be known without sending.
+    pub fn is_quiet(&mut self) -> bool {
+        match (self.peek(), self) {
+            (Err(Errno::AGAIN), _) => true,
+            // TLS has things to say of its own.
+            (Ok(1..), Socket::Tls(stream)) => {
+                let mut byte = [0];
+                let mut cx = Context::from_waker(Waker::noop());
+                Pin::new(stream.as_mut()).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)).is_pending()
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the server has closed the connection without a further word, as far as can be known without reading.
+    pub fn is_closed(&self) -> bool {
+        !matches!(self.peek(), Ok(1..) | Err(Errno::AGAIN))
+    }
+
+    /// How many bytes there are to read, at most one. Asks the system itself: the event loop may not have looked at this
+    /// socket yet.
+    fn peek(&self) -> Result<usize, Errno> {
+        let found = recv(self.stream(), &mut [0u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+        found.map(|(_, length)| length)
+    }
+
+    fn stream(&self) -> &Stream {
+        match self {
+            Socket::Plain(stream) => stream,
+            Socket::Tls(stream) => stream.get_ref().0,
+        }
+    }
+}

@@ -1,0 +1,467 @@
+//! The client against servers that misbehave.
+
+mod conversations;
+mod frames;
+mod http;
+mod http2;
+mod server;
+mod small_talk;
+mod tls;
+mod users;
+
+use std::collections::HashSet;
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use server::{END, HEAD, Server, TOKEN, answer_well, chunk, reset, write};
+
+use super::*;
+use crate::load::workload::{Api, Prompts, Sampling, Synthetic};
+use crate::load::{Arrival, Spacing, Stop};
+use crate::metrics::record::{FailureClass, Finish, TokenCount};
+
+fn client(url: &str, request_timeout: Duration) -> Client {
+    let (engine, model) = (EngineKind::OPENAI, Some("m".to_owned()));
+    Client::new(ClientSettings { access: Access::to(url), engine, model, request_timeout }).unwrap()
+}
+
+fn workload(stream: bool) -> Workload {
+    Workload {
+        api: Api::Chat,
+        stream,
+        prompts: Prompts::Synthetic(Synthetic::of(12)),
+        output_tokens: Some(3),
+        ignore_eos: false,
+        seed: 1,
+        sampling: Sampling::default(),
+    }
+}
+
+/// A round and what became of its requests.
+fn round(client: &mut Client, users: u32, stop: Stop) -> (Round, Vec<RequestRecord>) {
+    let workload = workload(true);
+    let mut deck = Deck::measured(&workload, "", 0);
+    let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
+    let mut records = Vec::new();
+    let load = Load::closed(users, stop);
+    let round = client.run_round(&workload, &load, &mut deck, watch, &mut records).unwrap();
+    (round, records)
+}
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The failure of a single request against a server.
+fn failure(
+    request_timeout: Duration,
+    answer: impl Fn(&mut TcpStream) -> bool + Send + Sync + 'static,
+) -> Failure {
+    let server = Server::start(move |_, stream| answer(stream));
+    let (_, mut records) = round(&mut client(&server.url, request_timeout), 1, Stop::Requests(1));
+    assert_eq!(records.len(), 1);
+    records.remove(0).outcome.unwrap_err()
+}
+
+#[test]
+fn a_closed_load_sends_exactly_as_many_requests_as_asked_for() {
+    let server = Server::start(|_, stream| answer_well(stream));
+    let (round, records) = round(&mut client(&server.url, PATIENCE), 7, Stop::Requests(100));
+    assert_eq!(records.len(), 100);
+    assert_eq!(server.bodies().len(), 100);
+    for record in &records {
+        assert_eq!(record.outcome, Ok(()));
+        assert_eq!((record.content_ns.len(), record.output_tokens), (2, 3));
+        assert_eq!((record.input_tokens, record.finish), (Some(4), Some(Finish::Length)));
+        assert_eq!(record.tokens_counted_by, TokenCount::Usage);
+        assert!(record.due_ns <= record.sent_ns && record.sent_ns < record.content_ns[0]);
+        assert!(record.content_ns[1] <= record.end_ns && record.end_ns <= round.ended_ns);
+    }
+}
+
+#[test]
+fn every_user_keeps_one_connection_and_every_request_has_its_id() {
+    let server = Server::start(|_, stream| answer_well(stream));
+    let (_, records) = round(&mut client(&server.url, PATIENCE), 3, Stop::Requests(60));
+    let seen = server.seen.lock().unwrap();
+    assert_eq!(seen.iter().map(|seen| seen.connection).collect::<HashSet<_>>().len(), 3);
+    let sent: HashSet<&str> = seen.iter().map(|seen| seen.headers["x-request-id"].as_str()).collect();
+    assert_eq!(sent, records.iter().map(|record| record.id.as_str()).collect());
+    assert_eq!(sent.len(), 60);
+}
+
+#[test]
+fn a_request_is_due_when_the_users_last_one_ended() {
+    let server = Server::start(|_, stream| answer_well(stream));
+    let (round, records) = round(&mut client(&server.url, PATIENCE), 1, Stop::Requests(5));
+    assert_eq!(records[0].due_ns, round.started_ns);
+    for pair in records.windows(2) {
+        assert_eq!(pair[1].due_ns, pair[0].end_ns);
+    }
+}
+
+#[test]
+fn a_duration_starts_nothing_late_and_awaits_what_is_in_flight() {
+    let server = Server::start(|_, stream| {
+        std::thread::sleep(Duration::from_millis(70));
+        answer_well(stream)
+    });
+    let (round, records) = round(&mut client(&server.url, PATIENCE), 4, Stop::DurationMs(300));
+    assert!(records.len() >= 4 && records.len() <= 20, "{}", records.len());
+    assert!(records.iter().all(|record| record.outcome.is_ok()));
+    assert!(records.iter().all(|record| record.due_ns <= round.started_ns + 300_000_000));
+    assert_eq!(server.bodies().len(), records.len());
+}
+
+#[test]
+fn no_prompt_is_ever_sent_twice_in_a_session() {
+    let server = Server::start(|_, stream| answer_well(stream));
+    let mut client = client(&server.url, PATIENCE);
+    let workload = workload(true);
+    let (mut warm, mut measured) = (Deck::warmup(&workload, "", 0), Deck::measured(&workload, "", 0));
+    let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
+    let load = Load::closed(3, Stop::Requests(20));
+    let warm_up = client.warm_up(&workload, &load, &mut warm, Duration::from_millis(50), watch).unwrap();
+    for _ in 0..3 {
+        client.run_round(&workload, &load, &mut measured, watch, &mut Vec::new()).unwrap();
+    }
+    let bodies = server.bodies();
+    assert_eq!(bodies.len() as u32, warm_up.requests + 60);
+    assert_eq!(bodies.iter().collect::<HashSet<_>>().len(), bodies.len());
+}
+
+#[test]
+fn a_round_uses_the_decks_next_prompts_and_no_more() {
+    let server = Server::start(|_, stream| answer_well(stream));
+    let workload = workload(true);
+    let mut deck = Deck::measured(&workload, "", 0);
+    let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
+    let load = Load::closed(4, Stop::Requests(10));
+    client(&server.url, PATIENCE).run_round(&workload, &load, &mut deck, watch, &mut Vec::new()).unwrap();
+    let mut expected = Deck::measured(&workload, "", 0);
+    (0..10).for_each(|_| drop(expected.draw()));
+    assert_eq!(deck.draw(), expected.draw());
+}
+
+#[test]
+fn a_warm_up_without_time_still_reaches_every_user_and_tells_of_failures() {
+    let server = Server::start(|_, stream| write(stream, "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"));
+    let workload = workload(true);
+    let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
+    let load = Load::closed(5, Stop::Requests(500));
+    let mut deck = Deck::warmup(&workload, "", 0);
+    let warm_up =
+        client(&server.url, PATIENCE).warm_up(&workload, &load, &mut deck, Duration::ZERO, watch).unwrap();
+    assert_eq!((warm_up.requests, warm_up.failed), (5, 5));
+}
+
+#[test]
+fn cancelling_keeps_what_has_ended() {
+    let server = Server::start(|seen, stream| {
+        if seen.before > 0 {
+            std::thread::sleep(PATIENCE);
+        }
+        answer_well(stream)
+    });
+    let mut client = client(&server.url, PATIENCE);
+    let (progress, cancel) = (Progress::default(), Cancel::new());
+    let workload = workload(true);
+    let mut deck = Deck::measured(&workload, "", 0);
+    let watch = Watch { progress: &progress, cancel: &cancel };
+    let load = Load::closed(3, Stop::Requests(50));
+    let mut records = Vec::new();
+    let started = Instant::now();
+    let round = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while progress.ended.load(Ordering::Relaxed) < 3 {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            cancel.cancel();
+        });
+        client.run_round(&workload, &load, &mut deck, watch, &mut records).unwrap()
+    });
+    assert!(round.cancelled && started.elapsed() < PATIENCE);
+    assert_eq!(records.len(), 3);
+    assert!(records.iter().all(|record| record.outcome.is_ok()));
+}
+
+#[test]
+fn a_connection_closed_after_every_second_answer_loses_no_request() {
+    // What llama.cpp does: no `Connection: close`, and the closing races with the user's next request.
+    let server = Server::start(|seen, stream| answer_well(stream) && seen.before < 1);
+    let (_, records) = round(&mut client(&server.url, PATIENCE), 8, Stop::Requests(400));
+    assert_eq!(records.iter().filter(|record| record.outcome.is_err()).count(), 0);
+    assert_eq!(server.bodies().len(), 400);
+    assert!(records.iter().all(|record| record.reconnects <= 1));
+}
+
+#[test]
+fn a_reused_connection_that_swallows_the_request_is_replaced_once() {
+    let server = Server::start(|seen, stream| match (seen.connection, seen.before) {
+        (_, 0) => answer_well(stream),
+        _ => reset(stream),
+    });
+    let (_, records) = round(&mut client(&server.url, PATIENCE), 1, Stop::Requests(3));
+    assert!(records.iter().all(|record| record.outcome.is_ok()));
+    let reconnects: Vec<u32> = records.iter().map(|record| record.reconnects).collect();
+    assert_eq!(reconnects, [0, 1, 1]);
+    assert!(records.windows(2).all(|pair| pair[1].due_ns == pair[0].end_ns));
+}
+
+#[test]
+fn a_fresh_connection_that_closes_unanswered_is_the_engines_failure() {
+    let failure = failure(PATIENCE, |_| false);
+    assert_eq!(failure.class, FailureClass::BrokenStream);
+    assert!(failure.detail.starts_with("the answer broke off before it began"), "{failure}");
+}
+
+#[test]
+fn nobody_listening_is_a_connection_failure() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_, records) = round(&mut client(&format!("http://{free}"), PATIENCE), 2, Stop::Requests(4));
+    assert_eq!(records.len(), 4);
+    for record in records {
+        let failure = record.outcome.unwrap_err();
+        assert_eq!(failure.class, FailureClass::Connect);
+        assert!(failure.detail.contains("refused"), "{failure}");
+    }
+}
+
+#[test]
+fn a_server_that_is_slow_to_connect_makes_no_client_late() {
+    // With HTTP/2, a connection is open once the server says so; this one never does.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let (_, records) = round(&mut http2::client(&url, Duration::from_millis(1500)), 1, Stop::Requests(1));
+    let record = &records[0];
+    assert!(record.outcome.is_err());
+    assert!(record.taken_ns - record.due_ns < record.sent_ns - record.taken_ns, "{record:?}");
+}
+
+#[test]
+fn requests_that_were_not_written_by_the_moment_agreed_upon_are_told() {
+    let server = Server::start(|_, stream| answer_well(stream));
+    let mut client = client(&server.url, PATIENCE);
+    client.begin_next_round_at(clock::now());
+    let workload = workload(true);
+    let mut deck = Deck::measured(&workload, "", 0);
+    let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
+    let load = Load::closed(1, Stop::Requests(1));
+    let error = client.run_round(&workload, &load, &mut deck, watch, &mut Vec::new()).unwrap_err();
+    assert!(matches!(error, ClientError::WrittenLate { .. }), "{error}");
+    assert_eq!(server.bodies().len(), 0);
+}
+
+#[test]
+fn a_round_ends_when_nobody_has_listened_for_a_while() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_, records) = round(&mut client(&format!("http://{free}"), PATIENCE), 2, Stop::Requests(1000));
+    // Three attempts of each user, and perhaps one that was on its way when the last of them failed.
+    assert!((6..=7).contains(&records.len()), "{}", records.len());
+}
+
+#[test]
+fn a_reset_in_the_middle_of_a_stream_tells_how_far_it_got() {
+    let failure = failure(PATIENCE, |stream| {
+        write(stream, HEAD);
+        chunk(stream, TOKEN);
+        std::thread::sleep(Duration::from_millis(300));
+        reset(stream)
+    });
+    assert_eq!(failure.class, FailureClass::BrokenStream);
+    assert!(failure.detail.starts_with("the answer broke off after 1 content chunks"), "{failure}");
+}
+
+#[test]
+fn a_stream_that_stops_before_its_end_is_broken_even_if_closed_properly() {
+    let failure =
+        failure(PATIENCE, |stream| write(stream, HEAD) && chunk(stream, TOKEN) && write(stream, "0\r\n\r\n"));
+    assert_eq!(failure.class, FailureClass::BrokenStream);
+    assert_eq!(failure.detail, "the answer ended after 1 content chunks, unfinished");
+}
+
+#[test]
+fn a_stall_is_a_timeout_that_tells_how_far_it_got() {
+    let failure = failure(Duration::from_millis(300), |stream| {
+        write(stream, HEAD);
+        chunk(stream, TOKEN);
+        std::thread::sleep(PATIENCE);
+        false
+    });
+    assert_eq!(failure.class, FailureClass::Timeout);
+    assert_eq!(failure.detail, "unfinished after 300ms, with 1 content chunks");
+}
+
+#[test]
+fn another_status_fails_with_the_engines_words() {
+    for (status, reason) in [(500, "out of memory"), (429, "slow down")] {
+        let failure = failure(PATIENCE, move |stream| {
+            let body = format!("{{\"error\":{{\"message\":\"{reason}\"}}}}");
+            let length = body.len();
+            write(stream, &format!("HTTP/1.1 {status} No\r\nContent-Length: {length}\r\n\r\n{body}"))
+        });
+        assert_eq!(failure.class, FailureClass::HttpStatus);
+        assert_eq!(failure.detail, format!("HTTP {status}: {reason}"));
+    }
+}
+
+#[test]
+fn an_error_inside_a_stream_is_a_failure_and_the_next_request_goes_on() {
+    let server = Server::start(|seen, stream| match seen.connection {
+        0 => write(stream, HEAD) && chunk(stream, "data: {\"error\":{\"message\":\"gone\"}}\n\n"),
+        _ => answer_well(stream),
+    });
+    let (_, records) = round(&mut client(&server.url, PATIENCE), 1, Stop::Requests(2));
+    let failure = records[0].outcome.as_ref().unwrap_err();
+    assert_eq!((failure.class, failure.detail.as_str()), (FailureClass::InStreamError, "gone"));
+    assert_eq!(records[1].outcome, Ok(()));
+}
+
+#[test]
+fn malformed_events_and_answers_that_are_no_http_are_bad_payload() {
+    let event = failure(PATIENCE, |stream| write(stream, HEAD) && chunk(stream, "data: {\"choices\": [\n\n"));
+    assert_eq!(event.class, FailureClass::BadPayload);
+    let http = failure(PATIENCE, |stream| write(stream, "220 smtp ready\r\n\r\n"));
+    assert_eq!(http.class, FailureClass::BadPayload);
+}
+
+#[test]
+fn an_answer_that_is_done_counts_although_its_connection_breaks() {
+    // Closed without the last chunk, which would end the HTTP body.
+    let server = Server::start(|_, stream| {
+        let written = write(stream, HEAD) && chunk(stream, TOKEN) && chunk(stream, END);
+        assert!(written);
+        false
+    });
+    let (_, records) = round(&mut client(&server.url, PATIENCE), 1, Stop::Requests(2));
+    assert!(records.iter().all(|record| record.outcome.is_ok()), "{records:?}");
+}
+
+#[test]
+fn an_answer_as_a_whole_is_one_chunk_at_its_end() {
+    let server = Server::start(|_, stream| {
+        let body = "{\"choices\":[{\"message\":{\"content\":\"a b\"},\"finish_reason\":\"length\"}]}";
+        write(stream, &format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
+    });
+    let workload = workload(false);
+    let mut deck = Deck::measured(&workload, "", 0);
+    let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
+    let load = Load::closed(2, Stop::Requests(6));
+    let mut records = Vec::new();
+    client(&server.url, PATIENCE).run_round(&workload, &load, &mut deck, watch, &mut records).unwrap();
+    assert!(records.iter().all(|record| record.outcome.is_ok() && record.content_ns.len() == 1));
+    assert_eq!(records[0].tokens_counted_by, TokenCount::Chunks);
+}
+
+#[test]
+fn tokens_are_dated_when_they_arrive() {
+    let server = Server::start(|_, stream| {
+        write(stream, HEAD);
+        for _ in 0..3 {
+            std::thread::sleep(Duration::from_millis(100));
+            chunk(stream, TOKEN);
+        }
+        chunk(stream, END) && write(stream, "0\r\n\r\n")
+    });
+    let (_, records) = round(&mut client(&server.url, PATIENCE), 1, Stop::Requests(1));
+    let record = &records[0];
+    let gaps = [record.content_ns[0] - record.sent_ns, record.content_ns[2] - record.content_ns[0]];
+    assert!(gaps[0] >= 100_000_000 && gaps[1] >= 190_000_000, "{gaps:?}");
+    assert!(gaps[1] < 10 * gaps[0], "{gaps:?}");
+}
+
+fn round_of(client: &mut Client, load: &Load) -> (Round, Vec<RequestRecord>) {
+    let workload = workload(true);
+    let mut deck = Deck::measured(&workload, "", 0);
+    let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
+    let mut records = Vec::new();
+    let round = client.run_round(&workload, load, &mut deck, watch, &mut records).unwrap();
+    (round, records)
+}
+
+#[test]
+fn a_stall_of_a_second_at_50_per_s_shows_in_about_50_requests() {
+    let begun = std::sync::OnceLock::new();
+    let server = Server::start(move |_, stream| {
+        let until = *begun.get_or_init(Instant::now) + Duration::from_secs(1);
+        std::thread::sleep(until.saturating_duration_since(Instant::now()));
+        answer_well(stream)
+    });
+    let load = Load::open(50.0, Spacing::Constant, Stop::DurationMs(1500));
+    let (_, records) = round_of(&mut client(&server.url, PATIENCE), &load);
+    let sent = records.iter().filter(|record| record.is_sent());
+    let ttft_ms: Vec<u64> = sent.map(|record| (record.content_ns[0] - record.due_ns) / 1_000_000).collect();
+    let stalled = ttft_ms.iter().filter(|ms| **ms > 100).count();
+    // Those of the first 0.9 s, unless this machine was too busy to send them.
+    let not_sent = records.len() - ttft_ms.len();
+    assert_eq!(records.len(), 75);
+    assert!(stalled + not_sent >= 44, "{stalled} of {ttft_ms:?} were stalled, {not_sent} not sent");
+}
+
+#[test]
+fn an_open_load_sends_by_the_clock_and_never_early() {
+    let server = Server::start(|_, stream| answer_well(stream));
+    let load = Load::open(200.0, Spacing::Poisson, Stop::Requests(60));
+    let (round, mut records) = round_of(&mut client(&server.url, PATIENCE), &load);
+    let due: Vec<Nanos> = load.plan(Deck::measured(&workload(true), "", 0).begin_round()).due.collect();
+    records.sort_by_key(|record| record.due_ns);
+    let found: Vec<Nanos> = records.iter().map(|record| record.due_ns - round.started_ns).collect();
+    assert_eq!(found, due);
+    assert!(records.iter().all(|record| record.sent_ns >= record.due_ns));
+}
+
+#[test]
+fn an_open_loads_connections_are_open_before_their_requests_are_due() {
+    // Every connection carries one request.
+    let server = Server::start(|_, stream| {
+        answer_well(stream);
+        false
+    });
+    let load = Load::open(20.0, Spacing::Constant, Stop::Requests(12));
+    let (_, records) = round_of(&mut client(&server.url, PATIENCE), &load);
+    assert!(records.iter().all(|record| record.outcome.is_ok()), "{records:?}");
+    let (seen, accepted_ns) = (server.seen.lock().unwrap(), server.accepted_ns.lock().unwrap());
+    let ahead = records.iter().filter(|record| {
+        let seen = seen.iter().find(|seen| seen.headers["x-request-id"] == record.id).unwrap();
+        accepted_ns[seen.connection as usize] < record.due_ns
+    });
+    // On a busy machine the server itself may come to it late.
+    assert!(ahead.count() > 6, "{records:?}");
+}
+
+#[test]
+fn what_is_due_while_too_many_are_unanswered_is_not_sent() {
+    let server = Server::start(|_, stream| {
+        std::thread::sleep(Duration::from_millis(300));
+        answer_well(stream)
+    });
+    let mut load = Load::open(100.0, Spacing::Constant, Stop::Requests(20));
+    let Arrival::Open(open) = &mut load.arrival else { unreachable!() };
+    open.max_in_flight = 3;
+    let (_, records) = round_of(&mut client(&server.url, PATIENCE), &load);
+    let sent = records.iter().filter(|record| record.is_sent()).count();
+    assert_eq!(records.len(), 20);
+    assert!(sent < 20 && sent == server.bodies().len(), "{sent} sent");
+    let failures: Vec<&Failure> = records.iter().filter_map(|record| record.outcome.as_ref().err()).collect();
+    assert!(failures.iter().all(|failure| failure.class == FailureClass::NoRoom), "{failures:?}");
+}
+
+#[test]
+fn requests_go_out_between_moments_however_close_these_are() {
+    let server = Server::start(|_, stream| answer_well(stream));
+    let mut load = Load::open(100_000.0, Spacing::Constant, Stop::DurationMs(300));
+    let Arrival::Open(open) = &mut load.arrival else { unreachable!() };
+    open.max_in_flight = 4;
+    let (_, records) = round_of(&mut client(&server.url, PATIENCE), &load);
+    let sent = records.iter().filter(|record| record.is_sent()).count();
+    assert!(sent > 4, "as many as there are connections, and then none");
+}
+
+#[test]
+fn an_open_round_without_an_engine_ends_early() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut load = Load::open(1000.0, Spacing::Constant, Stop::Requests(600_000));
+    let Arrival::Open(open) = &mut load.arrival else { unreachable!() };
+    open.max_in_flight = 2;
+    let (_, records) = round_of(&mut client(&format!("http://{free}"), PATIENCE), &load);
+    assert!(records.len() < 600_000);
+}

@@ -1,0 +1,159 @@
+//! The client and TLS, against a server whose authority no system knows.
+
+use std::io::{BufReader, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use super::frames::{Asked, converse, last_data, send, status};
+use super::server::{answer_json, read_request};
+use super::*;
+use crate::engine::HttpVersion;
+
+fn file(name: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/client/tests/tls")).join(name)
+}
+
+/// A server of HTTP/1.1 that knows nothing of ALPN.
+fn start(per_connection: u32) -> String {
+    start_offering(&[], per_connection)
+}
+
+/// A thread per connection, which speaks the version that was agreed upon and answers as many requests as `per_connection`
+/// says; the server's URL.
+fn start_offering(protocols: &[&str], per_connection: u32) -> String {
+    let provider = rustls::crypto::ring::default_provider();
+    let chain = CertificateDer::pem_file_iter(file("server.pem")).unwrap().collect::<Result<_, _>>().unwrap();
+    let key = PrivateKeyDer::from_pem_file(file("server.key")).unwrap();
+    let config =
+        ServerConfig::builder_with_provider(Arc::new(provider)).with_safe_default_protocol_versions();
+    let mut config = config.unwrap().with_no_client_auth().with_single_cert(chain, key).unwrap();
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://localhost:{}/v1", listener.local_addr().unwrap().port());
+    std::thread::spawn(move || {
+        for (connection, stream) in listener.incoming().enumerate() {
+            let mut tls = StreamOwned::new(ServerConnection::new(config.clone()).unwrap(), stream.unwrap());
+            std::thread::spawn(move || {
+                // Where it fails, the client has been told why.
+                let is_well = tls.conn.complete_io(&mut tls.sock).is_ok();
+                if is_well && tls.conn.alpn_protocol() == Some(b"h2") {
+                    return converse(&mut tls, connection as u32, answer_in_http2).unwrap_or_default();
+                }
+                let mut reader = BufReader::new(tls);
+                for before in 0..per_connection {
+                    let Some(seen) = read_request(&mut reader, connection as u32, before) else { return };
+                    let answered = match seen.asked.as_str() {
+                        "GET /v1/models" => answer_json(reader.get_mut(), 200, r#"{"data":[{"id":"tiny"}]}"#),
+                        _ => answer_well(reader.get_mut()),
+                    };
+                    if !answered {
+                        return;
+                    }
+                }
+                // An orderly end, so that what is said is not lost with the connection.
+                reader.get_mut().conn.send_close_notify();
+                let _ = reader.get_mut().flush();
+            });
+        }
+    });
+    url
+}
+
+fn answer_in_http2(asked: &Asked, stream: &mut dyn Write) -> bool {
+    match asked.has_body {
+        true => http2::answer_well(asked, stream),
+        false => {
+            let models = [status(asked.stream, 200), last_data(asked.stream, r#"{"data":[{"id":"tiny"}]}"#)];
+            send(stream, &models)
+        }
+    }
+}
+
+fn trusting(url: &str, ca_file: Option<PathBuf>) -> Client {
+    speaking(HttpVersion::Http1, url, ca_file)
+}
+
+fn speaking(http_version: HttpVersion, url: &str, ca_file: Option<PathBuf>) -> Client {
+    let access = Access { ca_file, http_version, ..Access::to(url) };
+    let (engine, model) = (EngineKind::OPENAI, Some("m".to_owned()));
+    Client::new(ClientSettings { access, engine, model, request_timeout: PATIENCE }).unwrap()
+}
+
+#[test]
+fn a_server_of_a_named_authority_is_asked_for_its_models_and_for_answers() {
+    let mut client = trusting(&start(u32::MAX), Some(file("ca.pem")));
+    client.identity().unwrap();
+    let (_, records) = round(&mut client, 2, Stop::Requests(20));
+    for record in &records {
+        assert_eq!(record.outcome, Ok(()));
+        assert_eq!((record.content_ns.len(), record.output_tokens, record.reconnects), (2, 3, 0));
+        assert!(record.sent_ns < record.content_ns[0] && record.content_ns[1] <= record.end_ns);
+    }
+}
+
+#[test]
+fn a_tls_connection_that_the_server_has_ended_is_opened_anew() {
+    let (_, records) = round(&mut trusting(&start(3), Some(file("ca.pem"))), 1, Stop::Requests(10));
+    assert!(records.iter().all(|record| record.outcome == Ok(())), "{records:?}");
+}
+
+#[test]
+fn a_server_of_an_unknown_authority_is_not_sent_anything_and_the_way_out_is_told() {
+    let mut client = trusting(&start(u32::MAX), None);
+    let (_, records) = round(&mut client, 1, Stop::Requests(1));
+    let failure = records[0].outcome.as_ref().unwrap_err();
+    assert_eq!(failure.class, FailureClass::Connect);
+    assert!(failure.detail.contains("certificate") && failure.detail.ends_with("(`--ca-file`)"), "{failure}");
+    let unknown = client.identity().unwrap_err().to_string();
+    assert!(unknown.contains("certificate") && unknown.contains("--ca-file"), "{unknown}");
+}
+
+#[test]
+fn an_authority_for_a_server_without_tls_is_refused() {
+    let access = Access { ca_file: Some(file("ca.pem")), ..Access::to("http://127.0.0.1:1") };
+    let refused = recognise(&access).unwrap_err().to_string();
+    assert!(refused.contains("https:// only"), "{refused}");
+}
+
+#[test]
+fn the_version_that_was_asked_for_is_the_one_that_is_spoken() {
+    let url = start_offering(&["h2", "http/1.1"], u32::MAX);
+    for http_version in [HttpVersion::Http1, HttpVersion::Http2] {
+        let mut client = speaking(http_version, &url, Some(file("ca.pem")));
+        client.identity().unwrap();
+        let (_, records) = round(&mut client, 2, Stop::Requests(20));
+        http::assert_well(&records);
+        assert!(records.iter().all(|record| record.reconnects == 0), "{http_version}");
+    }
+}
+
+#[test]
+fn a_server_that_does_not_agree_to_the_version_is_told_with_the_way_out() {
+    let told = |http_version, protocols: &[&str]| {
+        let url = start_offering(protocols, u32::MAX);
+        let mut client = speaking(http_version, &url, Some(file("ca.pem")));
+        let (_, records) = round(&mut client, 1, Stop::Requests(1));
+        let failure = records[0].outcome.clone().unwrap_err();
+        assert_eq!(failure.class, FailureClass::Connect);
+        let by_small_talk = client.identity().unwrap_err().to_string();
+        assert!(by_small_talk.ends_with(&failure.detail), "{by_small_talk}");
+        failure.detail
+    };
+    for protocols in [&["http/1.1"][..], &[]] {
+        let told = told(HttpVersion::Http2, protocols);
+        assert!(
+            told.contains("does not speak HTTP/2 there") && told.ends_with("(`--http-version 1.1`)"),
+            "{told}"
+        );
+    }
+    let told = told(HttpVersion::Http1, &["h2"]);
+    assert!(
+        told.contains("does not speak HTTP/1.1 there") && told.ends_with("(`--http-version 2`)"),
+        "{told}"
+    );
+}

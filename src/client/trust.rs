@@ -1,0 +1,79 @@
+//! Whose word is taken for who a server is.
+
+use std::path::Path;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::ConfigVerifierExt;
+
+use crate::engine::HttpVersion;
+
+/// Servers have to show a certificate of an authority in this PEM file, or, without one, of an authority that the system
+/// trusts. An error says in words what is wrong.
+pub fn client_config(ca_file: Option<&Path>, http_version: HttpVersion) -> Result<ClientConfig, String> {
+    install_provider();
+    let mut config = match ca_file {
+        None => ClientConfig::with_platform_verifier().map_err(|error| error.to_string())?,
+        Some(file) => {
+            let roots = authorities(file).map_err(|why| format!("CA file {}: {why}", file.display()))?;
+            ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()
+        }
+    };
+    config.alpn_protocols = vec![alpn(http_version).to_vec()];
+    Ok(config)
+}
+
+/// What a version of HTTP is called where it is agreed upon (RFC 7301).
+pub fn alpn(http_version: HttpVersion) -> &'static [u8] {
+    match http_version {
+        HttpVersion::Http1 => b"http/1.1",
+        HttpVersion::Http2 => b"h2",
+    }
+}
+
+/// To be called before anything that may speak TLS is made. Another part of the process may have installed a provider
+/// already; any one will do.
+pub fn install_provider() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+fn authorities(file: &Path) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    let text = std::fs::read(file).map_err(|error| error.to_string())?;
+    for certificate in CertificateDer::pem_slice_iter(&text) {
+        let certificate = certificate.map_err(|error| format!("expected PEM: {error}"))?;
+        roots.add(certificate).map_err(|error| error.to_string())?;
+    }
+    match roots.is_empty() {
+        true => Err("expected certificates as PEM (-----BEGIN CERTIFICATE-----), found none".into()),
+        false => Ok(roots),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ca.pem");
+        std::fs::write(&file, text).unwrap();
+        let why = client_config(Some(&file), HttpVersion::Http1).unwrap_err();
+        assert!(why.starts_with(&format!("CA file {}: ", file.display())), "{why}");
+        why
+    }
+
+    #[test]
+    fn a_file_that_holds_no_certificate_is_refused_in_words() {
+        assert!(refused("").contains("found none"));
+        assert!(
+            refused("-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n").contains("expected PEM")
+        );
+        assert!(
+            refused("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").contains("certificate")
+        );
+        let missing = client_config(Some(Path::new("/nowhere/ca.pem")), HttpVersion::Http1).unwrap_err();
+        assert!(missing.contains("/nowhere/ca.pem") && missing.contains("No such file"), "{missing}");
+    }
+}

@@ -1,0 +1,110 @@
+//! Where one target overtakes another.
+
+use crate::compare::Contender;
+use crate::compare::contest::Odds;
+use crate::metrics::Metric;
+use crate::results::comparison::Crossing;
+
+/// Of every two targets, by every metric. A tie between the levels belongs to neither side.
+pub fn crossings(contenders: &[Contender], levels: &[f64], metrics: &[Metric]) -> Vec<Crossing> {
+    let mut found = Vec::new();
+    for metric in metrics {
+        for (number, one) in contenders.iter().enumerate() {
+            for other in &contenders[number + 1..] {
+                found.extend(of_two(one, other, levels, *metric));
+            }
+        }
+    }
+    found
+}
+
+/// One level at which both have a figure.
+struct Met {
+    at: f64,
+    /// ln of how many times worse the other is than the one.
+    odds: f64,
+    is_tie: bool,
+}
+
+impl Met {
+    /// Whether the same side is ahead at both levels.
+    fn leads_as(&self, other: &Met) -> bool {
+        (self.odds > 0.0) == (other.odds > 0.0)
+    }
+}
+
+fn of_two(one: &Contender, other: &Contender, levels: &[f64], metric: Metric) -> Vec<Crossing> {
+    let met = levels.iter().filter_map(|at| {
+        let odds = Odds::of(metric, one.level(*at)?, other.level(*at)?)?;
+        Some(Met { at: *at, odds: odds.times_worse.ln(), is_tie: odds.is_tie() })
+    });
+    let met: Vec<Met> = met.collect();
+    let decided: Vec<usize> = (0..met.len()).filter(|number| !met[*number].is_tie).collect();
+    let crossing = |two: &[usize]| {
+        let between = &met[two[0]..=two[1]];
+        let (last, first) = (&met[two[0]], &met[two[1]]);
+        // Ties in between may lean to the other side.
+        if last.leads_as(first) {
+            return None;
+        }
+        let at = between.windows(2).find_map(zero_between)?;
+        let (before, after) = if last.odds > 0.0 { (one, other) } else { (other, one) };
+        Some(Crossing {
+            metric,
+            before: before.name.clone(),
+            up_to: last.at,
+            after: after.name.clone(),
+            from: first.at,
+            at,
+        })
+    };
+    decided.windows(2).filter_map(crossing).collect()
+}
+
+/// Where the odds are even, on a straight line over the logarithm of the load: ladders double. `None` where one side stays
+/// ahead.
+fn zero_between(two: &[Met]) -> Option<f64> {
+    let [last, first] = two else { return None };
+    if last.leads_as(first) {
+        return None;
+    }
+    let share = last.odds / (last.odds - first.odds);
+    Some((last.at.ln() + share * (first.at.ln() - last.at.ln())).exp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::contenders;
+    use crate::metrics::summary::Summary;
+    use crate::results::file::ReportFile;
+    use crate::results::sweep::example;
+
+    /// Of `quick` and `wide`, whose output tokens per second at 1, 2 and 4 users these are, each measured once.
+    fn crossings_of(per_s: [[u64; 3]; 2]) -> Vec<Crossing> {
+        let mut sweep = example::crossing();
+        for (target, per_s) in sweep.targets.iter_mut().zip(per_s) {
+            target.levels.truncate(per_s.len());
+            for (level, output_tokens) in target.levels.iter_mut().zip(per_s) {
+                level.sessions.clear();
+                level.summary = Summary { window_s: 1.0, output_tokens, ..Summary::default() };
+            }
+        }
+        let contenders = contenders(vec![("sweep.json".into(), ReportFile::Sweep(Box::new(sweep)))]).unwrap();
+        crossings(&contenders, &[1.0, 2.0, 4.0], &["output_tokens_per_s".parse().unwrap()])
+    }
+
+    #[test]
+    fn a_tie_that_leans_to_the_other_side_is_no_crossing() {
+        assert_eq!(crossings_of([[1200, 1000, 1200], [1000, 1010, 1000]]), []);
+    }
+
+    #[test]
+    fn curves_that_cross_beside_a_tie_cross_once_from_win_to_win() {
+        let found = crossings_of([[1200, 1010, 1000], [1000, 1000, 1200]]);
+        let [crossing] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!((crossing.before.as_str(), crossing.after.as_str()), ("quick", "wide"));
+        assert_eq!((crossing.up_to, crossing.from), (1.0, 4.0));
+        assert!((2.0..4.0).contains(&crossing.at), "{crossing:?}");
+    }
+}

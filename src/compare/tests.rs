@@ -1,0 +1,279 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::engine::HttpVersion;
+use crate::results::comparison::{Advice, Criterion, Traffic};
+use crate::results::file::ReportFile;
+use crate::results::sweep::{Sweep, example};
+
+fn contenders_of(sweep: Sweep) -> Vec<Contender> {
+    contenders(vec![("sweep.json".into(), ReportFile::Sweep(Box::new(sweep)))]).unwrap()
+}
+
+fn crossing() -> Comparison {
+    compare(&contenders_of(example::crossing()), &Wishes::default()).unwrap()
+}
+
+fn advice(comparison: &Comparison, traffic: Traffic) -> &Advice {
+    &comparison.recommendation.classes.iter().find(|class| class.traffic == traffic).unwrap().advice
+}
+
+fn reasons(comparison: &Comparison, traffic: Traffic) -> String {
+    let mut classes = comparison.recommendation.classes.iter();
+    classes.find(|class| class.traffic == traffic).unwrap().reasons.join("\n")
+}
+
+#[test]
+fn curves_that_cross_are_told_with_where() {
+    let comparison = crossing();
+    let throughput = comparison
+        .crossings
+        .iter()
+        .find(|crossing| crossing.metric == metric("output_tokens_per_s"))
+        .unwrap();
+    assert_eq!((throughput.before.as_str(), throughput.after.as_str()), ("quick", "wide"));
+    assert_eq!((throughput.up_to, throughput.from), (4.0, 8.0));
+    assert!((4.0..8.0).contains(&throughput.at), "{throughput:?}");
+}
+
+#[test]
+fn low_and_high_traffic_get_different_advice() {
+    let comparison = crossing();
+    assert_eq!(advice(&comparison, Traffic::Low), &Advice::Take("quick".into()));
+    assert_eq!(advice(&comparison, Traffic::Medium), &Advice::Take("wide".into()));
+    assert_eq!(advice(&comparison, Traffic::High), &Advice::NotMeasured);
+    let why = reasons(&comparison, Traffic::Low);
+    assert!(why.contains("quick has the better output throughput: "), "{why}");
+    assert!(reasons(&comparison, Traffic::Medium).contains("wide failed 1 of 192 (1 timeout)"));
+    assert!(reasons(&comparison, Traffic::High).contains("from 50 users on"));
+}
+
+#[test]
+fn an_engine_against_itself_is_a_tie_at_every_level_and_too_close_to_call() {
+    let mut sweep = example::crossing();
+    sweep.targets[1] = sweep.targets[0].clone();
+    let comparison = compare(&contenders_of(sweep), &Wishes::default()).unwrap();
+    let metrics = || comparison.levels.iter().flat_map(|level| &level.metrics);
+    assert!(metrics().count() > 20 && metrics().all(|metric| metric.winner.is_none()));
+    assert_eq!(comparison.crossings, []);
+    let names = ["quick (llamacpp b11434) #1".to_owned(), "quick (llamacpp b11434) #2".to_owned()];
+    assert_eq!(advice(&comparison, Traffic::Low), &Advice::TooCloseToCall(names.into()));
+    assert!(reasons(&comparison, Traffic::Low).contains("Their output throughput is a tie."));
+}
+
+#[test]
+fn what_was_not_told_is_left_out_and_said_so() {
+    let recommendation = crossing().recommendation;
+    assert_eq!(
+        recommendation.left_out[&Criterion::Efficiency],
+        "what an hour costs is not known of quick, wide (--costs)"
+    );
+    assert!(recommendation.left_out.contains_key(&Criterion::Simplicity));
+    let scored: Vec<Criterion> = recommendation.classes[0].scores.keys().copied().collect();
+    assert_eq!(scored, [Criterion::Performance, Criterion::Reliability]);
+}
+
+#[test]
+fn wishes_turn_the_advice() {
+    let simplicity = [("quick".to_owned(), 5.0), ("wide".to_owned(), 1.0)].into();
+    let weights = Wishes::parse_weights("performance=10,simplicity=90").unwrap();
+    let wishes = Wishes { weights, simplicity, ..Wishes::default() };
+    let comparison = compare(&contenders_of(example::crossing()), &wishes).unwrap();
+    assert_eq!(advice(&comparison, Traffic::Medium), &Advice::Take("quick".into()));
+    let costs = [("quick".to_owned(), 1.0), ("wide".to_owned(), 9.0)].into();
+    let weights = Wishes::parse_weights("efficiency=1").unwrap();
+    let wishes = Wishes { weights, costs, ..Wishes::default() };
+    let comparison = compare(&contenders_of(example::crossing()), &wishes).unwrap();
+    assert_eq!(advice(&comparison, Traffic::Medium), &Advice::Take("quick".into()));
+    let unknown = Wishes { costs: [("quik".to_owned(), 1.0)].into(), ..Wishes::default() };
+    let error = compare(&contenders_of(example::crossing()), &unknown).unwrap_err().to_string();
+    assert!(
+        error.starts_with("there is no target `quik` among those compared: did you mean `quick`?"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_names_to_choose_from_can_not_reach_the_terminal() {
+    let unknown = Wishes { costs: [("quik".to_owned(), 1.0)].into(), ..Wishes::default() };
+    let error = compare(&contenders_of(example::nasty()), &unknown).unwrap_err().to_string();
+    assert!(error.contains("`wide`") && !error.contains(['\x1b', '\0', '\u{202e}']), "{error:?}");
+}
+
+#[test]
+fn a_target_that_is_yet_to_be_measured_may_be_called_what_it_will_be() {
+    let measured = ("old.json".to_owned(), ReportFile::Sweep(Box::new(example::crossing())));
+    let mut sweep = example::crossing();
+    sweep.targets.truncate(1);
+    (sweep.targets[0].environment, sweep.targets[0].levels) = (None, Vec::new());
+    let found = contenders(vec![measured, ("new".into(), ReportFile::Sweep(Box::new(sweep)))]).unwrap();
+    let check = |name: &str| {
+        let costs = [("quick (llamacpp b11434)".to_owned(), 1.0), (name.to_owned(), 2.0)].into();
+        super::check(&found, &Wishes { costs, ..Wishes::default() })
+    };
+    assert_eq!(check("quick (llamacpp b11500)"), Ok(Axis::Users));
+    assert!(check("quick2").is_err() && check("wide (vllm 0.33.0)").is_err());
+}
+
+#[test]
+fn another_model_on_one_side_is_told_first() {
+    let mut sweep = example::crossing();
+    assert_eq!(compare(&contenders_of(sweep.clone()), &Wishes::default()).unwrap().caveats, [""; 0]);
+    let environment = sweep.targets[1].environment.as_mut().unwrap();
+    environment.model = "Qwen/Qwen3-8B-AWQ".into();
+    environment.machine = "2 x CPU".into();
+    environment.http_version = HttpVersion::Http2;
+    let comparison = compare(&contenders_of(sweep), &Wishes::default()).unwrap();
+    let caveats = &comparison.caveats;
+    assert!(
+        caveats[0].starts_with(
+            "Different models or quantisations: quick has Qwen/Qwen3-8B, wide has Qwen/Qwen3-8B-AWQ."
+        ),
+        "{caveats:?}"
+    );
+    assert!(caveats[1].starts_with("Different machines: "), "{caveats:?}");
+    assert_eq!(caveats[2], "Different versions of HTTP: quick has HTTP/1.1, wide has HTTP/2.");
+    for class in [Traffic::Low, Traffic::Medium] {
+        assert!(
+            reasons(&comparison, class).starts_with("The models differ: "),
+            "{}",
+            reasons(&comparison, class)
+        );
+    }
+}
+
+#[test]
+fn what_was_counted_against_different_limits_is_not_compared() {
+    let part = |target: usize, limits: &str| {
+        let mut sweep = example::crossing();
+        sweep.targets = vec![sweep.targets.swap_remove(target)];
+        sweep.limits = limits.parse().unwrap();
+        (format!("{target}.json"), ReportFile::Sweep(Box::new(sweep)))
+    };
+    let found = contenders(vec![part(0, "ttft_ms_p95=400"), part(1, "ttft_ms_p95=90")]).unwrap();
+    let comparison = compare(&found, &Wishes::default()).unwrap();
+    assert!(comparison.limits.is_empty());
+    assert_eq!(
+        comparison.caveats,
+        [
+            "Different limits: quick has ttft_ms_p95 ≤ 400; wide has ttft_ms_p95 ≤ 90.0. How well they are kept is not \
+             compared."
+        ]
+    );
+    let mut targets = comparison.levels.iter().flat_map(|level| &level.targets);
+    assert!(targets.all(|target| target.goodput.is_none()));
+    assert!(comparison.targets.iter().all(|target| target.meets_limits_up_to.is_none()));
+    assert!(!reasons(&comparison, Traffic::Low).contains("keeps all limits"));
+}
+
+#[test]
+fn reports_of_scenarios_are_levels_of_one_curve() {
+    let report = |load: u32, target: &str| {
+        let mut report = crate::results::example::ok();
+        report.scenario.target = target.into();
+        let level = &example::crossing().targets[0].levels[load.ilog2() as usize];
+        (report.load, report.summary, report.sessions) =
+            (Some(level.load.clone()), level.summary.clone(), level.sessions.clone());
+        (format!("{target}-{load}.json"), ReportFile::Scenario(Box::new(report)))
+    };
+    let all = vec![report(8, "a"), report(1, "a"), report(1, "b")];
+    let found = contenders(all).unwrap();
+    let ladder = |contender: &Contender| contender.levels.iter().map(|level| level.at).collect::<Vec<f64>>();
+    assert_eq!((found[0].name.as_str(), ladder(&found[0])), ("a", vec![1.0, 8.0]));
+    assert_eq!((found[1].name.as_str(), ladder(&found[1])), ("b", vec![1.0]));
+    let comparison = compare(&found, &Wishes::default()).unwrap();
+    assert_eq!(comparison.levels.len(), 1);
+}
+
+#[test]
+fn what_can_not_be_compared_is_told_with_what_to_do() {
+    let one = vec![("a.json".to_owned(), ReportFile::Scenario(Box::new(crate::results::example::ok())))];
+    let error = compare(&contenders(one).unwrap(), &Wishes::default()).unwrap_err().to_string();
+    assert!(error.contains("at least two targets, found 1: name more reports"), "{error}");
+    let old = crate::results::Report { load: None, ..crate::results::example::ok() };
+    let error = contenders(vec![("old.json".into(), ReportFile::Scenario(Box::new(old)))]).unwrap_err();
+    assert!(error.to_string().starts_with("old.json: a report of version 1"), "{error}");
+    let made = ReportFile::Comparison(Box::new(crossing()));
+    assert!(contenders(vec![("c.json".into(), made)]).unwrap_err().to_string().contains("once more"));
+}
+
+#[test]
+fn a_target_without_any_figures_takes_part_and_is_said_to_be_absent() {
+    let mut sweep = example::crossing();
+    let mut gone = sweep.targets[0].clone();
+    (gone.name, gone.levels, gone.trouble) =
+        ("gone".into(), Vec::new(), Some("no Docker daemon answers".into()));
+    sweep.targets.push(gone);
+    let comparison = compare(&contenders_of(sweep), &Wishes::default()).unwrap();
+    assert!(
+        reasons(&comparison, Traffic::Low).contains("gone was not measured here: no Docker daemon answers.")
+    );
+}
+
+#[test]
+fn a_level_that_nobody_asked_of_a_target_takes_no_points_from_it() {
+    let mut sweep = example::crossing();
+    let mut twin = sweep.targets[0].clone();
+    twin.name = "twin".into();
+    twin.levels.remove(1);
+    sweep.targets.push(twin);
+    let costs = ["quick", "wide", "twin"].map(|name| (name.to_owned(), 1.0)).into();
+    let comparison = compare(&contenders_of(sweep), &Wishes { costs, ..Wishes::default() }).unwrap();
+    let low = &comparison.recommendation.classes[0];
+    assert_eq!(low.levels, [1.0, 2.0, 4.0]);
+    for criterion in [Criterion::Performance, Criterion::Efficiency] {
+        assert_eq!(low.scores[&criterion]["twin"], low.scores[&criterion]["quick"], "{criterion:?}");
+    }
+}
+
+#[test]
+fn a_target_that_fails_every_request_of_a_level_has_no_points_there() {
+    let mut sweep = example::crossing();
+    sweep.limits = Limits::default();
+    sweep.targets[1] = crate::results::sweep::SweptTarget { name: "wide".into(), ..sweep.targets[0].clone() };
+    sweep.targets.iter_mut().flat_map(|target| &mut target.levels).for_each(|level| level.goodput = None);
+    let failed = &mut sweep.targets[1].levels[2];
+    failed.sessions.clear();
+    failed.summary = crate::metrics::summary::Summary { window_s: 1.0, ..Default::default() };
+    failed.summary.requests.sent = 16;
+    let comparison = compare(&contenders_of(sweep), &Wishes::default()).unwrap();
+    let points = &comparison.recommendation.classes[0].scores[&Criterion::Performance];
+    assert_eq!(points["quick"], 100.0);
+    assert!((points["wide"] - 100.0 * 2.0 / 3.0).abs() < 1e-9, "{points:?}");
+}
+
+#[test]
+fn a_comparison_reads_back_as_what_was_written() {
+    let comparison = crossing();
+    let text = serde_json::to_string(&comparison).unwrap();
+    let ReportFile::Comparison(back) = crate::results::file::read("c.json", &text).unwrap() else { panic!() };
+    assert_eq!(back.levels.len(), comparison.levels.len());
+    assert_eq!(advice(&back, Traffic::Low), advice(&comparison, Traffic::Low));
+    assert_eq!(reasons(&back, Traffic::Medium), reasons(&comparison, Traffic::Medium));
+}
+
+proptest! {
+    /// Names and the order of targets are nobody's merit.
+    #[test]
+    fn the_order_of_the_targets_changes_nothing(drop in 0..5_usize) {
+        let mut sweep = example::crossing();
+        sweep.targets.iter_mut().for_each(|target| drop_level(target, drop));
+        let there = compare(&contenders_of(sweep.clone()), &Wishes::default()).unwrap();
+        sweep.targets.reverse();
+        let back = compare(&contenders_of(sweep), &Wishes::default()).unwrap();
+        let advice = |comparison: &Comparison| {
+            comparison.recommendation.classes.iter().map(|class| class.advice.clone()).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(advice(&there), advice(&back));
+        prop_assert_eq!(there.levels.len(), back.levels.len());
+        for (one, other) in there.levels.iter().zip(&back.levels) {
+            for (one, other) in one.metrics.iter().zip(&other.metrics) {
+                prop_assert_eq!(&one.winner, &other.winner);
+            }
+        }
+    }
+}
+
+fn drop_level(target: &mut crate::results::sweep::SweptTarget, number: usize) {
+    target.levels.remove(number);
+}

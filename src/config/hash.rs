@@ -1,0 +1,95 @@
+//! What a scenario asks, as a short fingerprint: a baseline holds for one.
+
+use serde_json::{Value, json};
+
+use crate::config::{RunPlan, Scenario};
+use crate::load::Load;
+use crate::load::workload::Workload;
+use crate::text::fingerprint::fingerprint;
+
+impl Scenario {
+    /// `sha256:` and 16 hex digits over workload, load and run. Gates, names and the target are not part of it, nor is
+    /// the number of sessions: more of the same is still the same.
+    pub fn hash(&self) -> String {
+        hash_of(&self.workload, &self.load, &self.run)
+    }
+}
+
+/// The same of what no scenario file is behind.
+pub fn hash_of(workload: &Workload, load: &Load, run: &RunPlan) -> String {
+    let asked = json!({
+        "workload": workload,
+        "load": load,
+        "run": {
+            "warmup": run.warmup,
+            "rounds": run.rounds,
+            "request_timeout": run.request_timeout,
+        },
+    });
+    hash(&asked)
+}
+
+impl Workload {
+    /// Of what is asked alone, whatever the load.
+    pub fn hash(&self) -> String {
+        hash(&json!(self))
+    }
+}
+
+fn hash(asked: &Value) -> String {
+    let mut text = String::new();
+    write_canonical(asked, &mut text);
+    format!("sha256:{}", fingerprint(&text))
+}
+
+/// Sorts keys itself: whether serde_json does depends on features that any other crate in a build may switch on.
+/// Of a file that is told with a fingerprint, that stands for it, wherever the file lies.
+fn write_canonical(value: &Value, out: &mut String) {
+    match value {
+        Value::Object(entries) => {
+            let is_told = |key: &str| key != "file" || !entries.contains_key("fingerprint");
+            let mut entries: Vec<_> = entries.iter().filter(|(key, _)| is_told(key)).collect();
+            entries.sort_by_key(|(key, _)| key.as_str());
+            out.push('{');
+            for (key, value) in entries {
+                out.push_str(&Value::from(key.as_str()).to_string());
+                out.push(':');
+                write_canonical(value, out);
+                out.push(',');
+            }
+            out.push('}');
+        }
+        Value::Array(items) => {
+            out.push('[');
+            for item in items {
+                write_canonical(item, out);
+                out.push(',');
+            }
+            out.push(']');
+        }
+        scalar => out.push_str(&scalar.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::dialogue::{Dialogues, Turn};
+    use crate::load::trace::{Trace, TracedRequest};
+
+    #[test]
+    fn what_is_in_a_file_counts_and_not_where_it_lies() {
+        let trace = |file: &str, input_tokens| {
+            let request = TracedRequest { at_ns: 0, input_tokens, output_tokens: 4, blocks: Vec::new() };
+            hash(&json!({ "load": Trace::new(file, vec![request]) }))
+        };
+        assert_eq!(trace("a/t.csv", 3), trace("/mnt/t.csv", 3));
+        assert_ne!(trace("a/t.csv", 3), trace("a/t.csv", 4));
+        let dialogues = |file: &str, said: &str| {
+            let turn = Turn { said: said.into(), answered: "b".into(), output_tokens: 1 };
+            hash(&json!(Dialogues::new(file, vec![vec![turn]])))
+        };
+        assert_eq!(dialogues("a/s.json", "a"), dialogues("/mnt/s.json", "a"));
+        assert_ne!(dialogues("a/s.json", "a"), dialogues("a/s.json", "b"));
+    }
+}

@@ -1,0 +1,167 @@
+//! ShareGPT's conversations, from their JSON.
+
+use serde::Deserialize;
+
+use crate::config::error::ConfigError;
+use crate::load::dialogue::{Dialogues, Turn};
+
+#[derive(Deserialize)]
+struct Conversation {
+    #[serde(alias = "messages")]
+    conversations: Vec<Said>,
+}
+
+#[derive(Deserialize)]
+struct Said {
+    #[serde(alias = "role")]
+    from: String,
+    #[serde(alias = "content")]
+    value: String,
+}
+
+/// A token of English text has about so many characters.
+const CHARACTERS_PER_TOKEN: usize = 4;
+
+/// What of a file's conversations is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Excerpt {
+    /// So many from the file's beginning; all, if not given.
+    pub conversations: Option<u32>,
+    /// What one turn says at most.
+    pub max_input_tokens: u32,
+    /// What one turn has at most with its answer and all that was said before it.
+    pub max_total_tokens: u32,
+}
+
+/// Those of vLLM's `bench serve`, which knows first turns only.
+pub const MAX_INPUT_TOKENS: u32 = 1024;
+pub const MAX_TOTAL_TOKENS: u32 = 2048;
+
+impl Default for Excerpt {
+    fn default() -> Excerpt {
+        Excerpt {
+            conversations: None,
+            max_input_tokens: MAX_INPUT_TOKENS,
+            max_total_tokens: MAX_TOTAL_TOKENS,
+        }
+    }
+}
+
+/// The first conversations of a file. Of each, the turns from the first thing that a human said, as far as human and model
+/// take turns, both say something, and a model has room for it; without such a turn it is left out.
+pub fn read_dialogues(path: &str, text: &str, excerpt: &Excerpt) -> Result<Dialogues, ConfigError> {
+    let read: Vec<Conversation> = serde_json::from_str(text).map_err(|error| {
+        let help = "expected [{\"conversations\": [{\"from\": \"human\", \"value\": \"…\"}, {\"from\": \"gpt\", \
+                    \"value\": \"…\"}]}]";
+        ConfigError::about(path, format!("no conversations as of ShareGPT: {error}")).help(help)
+    })?;
+    let most = excerpt.conversations.map_or(usize::MAX, |count| count as usize);
+    let dialogues = read.iter().map(|conversation| excerpt.of(turns(&conversation.conversations)));
+    let dialogues: Vec<Vec<Turn>> = dialogues.filter(|turns| !turns.is_empty()).take(most).collect();
+    if dialogues.is_empty() {
+        let message = format!(
+            "none of its {} conversations begins with a human who says at most {} tokens, and whom a model answers within \
+             {} in all",
+            read.len(),
+            excerpt.max_input_tokens,
+            excerpt.max_total_tokens
+        );
+        return Err(ConfigError::about(path, message));
+    }
+    Ok(Dialogues::new(path, dialogues))
+}
+
+impl Excerpt {
+    fn of(&self, turns: Vec<Turn>) -> Vec<Turn> {
+        let mut total_tokens = 0u32;
+        let fits = |turn: &Turn| {
+            let input_tokens = tokens(&turn.said);
+            total_tokens = total_tokens.saturating_add(input_tokens).saturating_add(turn.output_tokens);
+            input_tokens <= self.max_input_tokens && total_tokens <= self.max_total_tokens
+        };
+        turns.into_iter().take_while(fits).collect()
+    }
+}
+
+fn turns(said: &[Said]) -> Vec<Turn> {
+    let said: Vec<&Said> = said.iter().skip_while(|said| !said.is_human()).collect();
+    let pairs = said.chunks_exact(2).take_while(|pair| {
+        let has_text = pair.iter().all(|said| !said.value.trim().is_empty());
+        has_text && pair[0].is_human() && pair[1].is_model()
+    });
+    let turns = pairs.map(|pair| Turn {
+        said: pair[0].value.clone(),
+        answered: pair[1].value.clone(),
+        output_tokens: tokens(&pair[1].value),
+    });
+    turns.collect()
+}
+
+impl Said {
+    fn is_human(&self) -> bool {
+        matches!(self.from.as_str(), "human" | "user")
+    }
+
+    fn is_model(&self) -> bool {
+        matches!(self.from.as_str(), "gpt" | "chatgpt" | "assistant" | "bard" | "bing")
+    }
+}
+
+fn tokens(text: &str) -> u32 {
+    u32::try_from(text.chars().count().div_ceil(CHARACTERS_PER_TOKEN)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = r#"[
+        {"id": "a", "conversations": [
+            {"from": "system", "value": "s"},
+            {"from": "human", "value": "Why?"},
+            {"from": "gpt", "value": "Nine. ché"},
+            {"from": "human", "value": "And then?"},
+            {"from": "gpt", "value": "No."},
+            {"from": "human", "value": "unanswered"}
+        ]},
+        {"id": "b", "conversations": [{"from": "gpt", "value": "nobody asked"}]},
+        {"id": "c", "messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]}
+    ]"#;
+
+    #[test]
+    fn turns_are_those_that_were_answered_with_the_answers_length() {
+        let dialogues = read_dialogues("f.json", FILE, &Excerpt::default()).unwrap();
+        assert_eq!(dialogues.len(), 2);
+        let first = dialogues.turns_of(0).unwrap();
+        let read: Vec<(&str, u32)> =
+            first.iter().map(|turn| (turn.said.as_str(), turn.output_tokens)).collect();
+        assert_eq!(read, [("Why?", 3), ("And then?", 1)]);
+        assert_eq!(first[0].answered, "Nine. ché");
+        let one = Excerpt { conversations: Some(1), ..Excerpt::default() };
+        assert_eq!(read_dialogues("f.json", FILE, &one).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_conversation_goes_on_as_far_as_there_is_room_for_it() {
+        // With their answers: 1 + 3 and 3 + 1 tokens; 1 + 1.
+        let turns = |max_input_tokens, max_total_tokens| {
+            let excerpt = Excerpt { max_input_tokens, max_total_tokens, conversations: None };
+            let read = read_dialogues("f.json", FILE, &excerpt).map_err(|error| error.plain())?;
+            Ok::<_, String>((0..read.len()).map(|at| read.turns_of(at).unwrap().len()).collect::<Vec<_>>())
+        };
+        assert_eq!(turns(3, 8), Ok(vec![2, 1]));
+        assert_eq!(turns(3, 7), Ok(vec![1, 1]));
+        assert_eq!(turns(2, 8), Ok(vec![1, 1]));
+        assert_eq!(turns(1, 2), Ok(vec![1]));
+        let none = turns(1, 1).unwrap_err();
+        assert!(none.contains("at most 1 tokens, and whom a model answers within 1 in all"), "{none}");
+    }
+
+    #[test]
+    fn another_file_is_told_with_its_place() {
+        let told = |text: &str| read_dialogues("f.json", text, &Excerpt::default()).unwrap_err().plain();
+        let said = told("[{\"conversations\": 3}]");
+        assert!(said.contains("expected a sequence at line 1 column"), "{said}");
+        assert!(told("[]").contains("none of its 0 conversations"));
+    }
+}

@@ -1,0 +1,401 @@
+//! `targets.toml`: where engines are to be had.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::config::document::Document;
+use crate::config::error::ConfigError;
+use crate::config::expand::{Environment, is_variable_name};
+use crate::config::headers::{header_twice, is_header_name};
+use crate::config::names;
+use crate::config::units::{HumanDuration, HumanSize};
+use crate::engine::{EngineChoice, EngineKind, HttpVersion};
+use crate::target::{
+    Endpoint, InvalidSetting, Place, ProofPlan, Pull, SimulatorSettings, TargetSpec, museum,
+};
+use crate::text::secret::Secret;
+
+/// The targets of tollgate: the one file a version bump touches.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "tollgate targets", extend("required" = ["targets"]))]
+pub struct TargetsFile {
+    /// Where an engine is to be had, by a name of your choice.
+    #[serde(default)]
+    targets: BTreeMap<String, TargetTable>,
+}
+
+const MOST_MINUTES: f64 = 7.0 * 24.0 * 60.0;
+
+/// Where an engine is to be had.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a table such as { engine = \"simulator\" }")]
+pub(super) struct TargetTable {
+    /// The kind of server.
+    pub engine: EngineChoice,
+    /// The model's name in requests; asked of the engine where it is not given.
+    pub model: Option<String>,
+    /// Where the engine listens, with or without a trailing /v1. Every engine but the simulator needs this or `image`.
+    pub url: Option<String>,
+    /// Where the old version goes on running, for proofs. Goes with `url`.
+    pub old_url: Option<String>,
+    /// The name of the environment variable that holds the bearer key.
+    pub api_key_env: Option<String>,
+    /// HTTP headers that go with every request, such as { X-Team = "${TEAM}" }. No output shows their values.
+    pub headers: Option<BTreeMap<String, String>>,
+    /// The certificates, as PEM, of the authorities that may vouch for the URL's server, if not those that the system
+    /// trusts: a file, relative to this one's folder.
+    pub ca_file: Option<PathBuf>,
+    /// Which HTTP is spoken: "1.1" if not given, or "2", agreed upon by TLS where the URL is https:// and else taken for
+    /// granted.
+    #[serde(default)]
+    pub http_version: HttpVersion,
+    /// What the engine runs on, as a short word for its baselines' folder: "l40s".
+    pub hardware: Option<String>,
+    /// The image of the engine's container, with tag or digest: "vllm/vllm-openai:v0.31.0". The keys below go with it.
+    pub image: Option<String>,
+    /// When the image is pulled: "missing" (where it is not here), "always" or "never".
+    pub pull: Option<Pull>,
+    /// What comes after the image's entry point; vLLM is told its `model` besides.
+    pub args: Option<Vec<String>>,
+    /// The container's environment variables.
+    pub env: Option<BTreeMap<String, String>>,
+    /// Folders of this machine in the container, as "HOST:CONTAINER" or "HOST:CONTAINER:ro".
+    pub volumes: Option<Vec<String>>,
+    /// Where the engine listens inside the container, if not where its images usually do.
+    #[schemars(range(min = 1))]
+    pub port: Option<u16>,
+    /// Where it is reached on 127.0.0.1; any free port, if not given.
+    #[schemars(range(min = 1))]
+    pub host_port: Option<u16>,
+    /// Shared memory, such as "16GiB".
+    pub shm: Option<HumanSize>,
+    /// How many GPUs the container gets, or "all".
+    pub gpus: Option<GpusValue>,
+    /// As whom the engine runs, "UID:GID", or "me" for whoever runs the suite; as the image says, if not given.
+    pub user: Option<String>,
+    /// How long the engine may take from its container's start until it is well; "15m" if not given.
+    pub start_timeout: Option<HumanDuration>,
+    /// What the simulated engine is like; only with engine = "simulator".
+    #[schemars(schema_with = "simulator_schema")]
+    pub simulator: Option<SimulatorSettings>,
+    /// How a suspicion is proven.
+    #[serde(default)]
+    proof: ProofTable,
+}
+
+/// `1` or `"all"`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "expected a number of GPUs, or \"all\"")]
+pub(super) enum GpusValue {
+    Count(#[schemars(range(min = 1))] u32),
+    Word(AllGpus),
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum AllGpus {
+    All,
+}
+
+/// How a suspicion is proven: the old and the new engine take turns on this machine.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, expecting = "a table such as { minutes = 60 }")]
+struct ProofTable {
+    /// Starts of each side before the first judgement; an even number, 4 at least.
+    #[schemars(range(min = 4))]
+    starts: u32,
+    /// No session begins after so many minutes; what is undecided then is inconclusive.
+    minutes: f64,
+    /// Run both engines at once, taking turns by rounds, where the machine can hold both.
+    side_by_side: bool,
+}
+
+impl Default for ProofTable {
+    fn default() -> ProofTable {
+        let ProofPlan { starts, budget, side_by_side } = ProofPlan::default();
+        ProofTable { starts, minutes: budget.as_secs_f64() / 60.0, side_by_side }
+    }
+}
+
+/// A profile's name is gone by the time that the settings are read.
+fn simulator_schema(generator: &mut SchemaGenerator) -> Schema {
+    let names: Vec<&str> = museum::profiles().iter().map(|profile| profile.name.as_str()).collect();
+    let mut schema = SimulatorSettings::json_schema(generator);
+    let profile = json!({
+        "description": "Settings by the name of a known regression; keys that are given go before.",
+        "type": "string",
+        "enum": names,
+    });
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        properties.insert("profile".into(), profile);
+    }
+    schema
+}
+
+impl TargetsFile {
+    pub fn validate(
+        self,
+        document: &Document,
+        environment: Environment,
+    ) -> Result<BTreeMap<String, TargetSpec>, Vec<ConfigError>> {
+        if self.targets.is_empty() {
+            let error = document.error_at(&["targets"], "no target: nothing could be measured");
+            return Err(vec![error.help("add [targets.sim] with engine = \"simulator\"")]);
+        }
+        let mut specs = BTreeMap::new();
+        let mut errors = Vec::new();
+        for (name, table) in self.targets {
+            let check = Check { name: &name, document, environment };
+            match check.target(table) {
+                Ok(spec) => {
+                    specs.insert(name, spec);
+                }
+                Err(error) => errors.push(error),
+            }
+        }
+        if errors.is_empty() { Ok(specs) } else { Err(errors) }
+    }
+}
+
+impl TargetTable {
+    fn endpoint_keys(&self) -> Vec<(&'static str, bool)> {
+        vec![
+            ("url", self.url.is_some()),
+            ("old_url", self.old_url.is_some()),
+            ("api_key_env", self.api_key_env.is_some()),
+            ("headers", self.headers.is_some()),
+            ("ca_file", self.ca_file.is_some()),
+        ]
+    }
+}
+
+fn first_given(keys: &[(&'static str, bool)]) -> Option<&'static str> {
+    keys.iter().find(|(_, given)| *given).map(|(key, _)| *key)
+}
+
+/// One target under validation.
+pub(super) struct Check<'c, 't> {
+    pub name: &'c str,
+    document: &'c Document<'t>,
+    environment: Environment<'c>,
+}
+
+impl Check<'_, '_> {
+    fn target(&self, table: TargetTable) -> Result<TargetSpec, ConfigError> {
+        if let Some(objection) = names::objection(self.name, names::NAME) {
+            let message = format!("not a target's name: {objection}");
+            return Err(self.document.error_at_key(&["targets", self.name], message));
+        }
+        for (key, value) in [("model", &table.model), ("hardware", &table.hardware)] {
+            if value.as_ref().is_some_and(|value| value.trim().is_empty()) {
+                return Err(self
+                    .error(key, format!("`{key}` is empty"))
+                    .help("leave it out if it is unknown"));
+            }
+        }
+        let unavailable = self.unset_variable().or_else(|| self.unset_key(&table));
+        let (engine, model, http_version) = (table.engine, table.model.clone(), table.http_version);
+        let proof = self.proof(&table.proof)?;
+        let place = if engine == EngineChoice::Kind(EngineKind::SIMULATOR) {
+            Place::Simulator(self.simulator(table)?)
+        } else {
+            self.served(table)?
+        };
+        Ok(TargetSpec { name: self.name.to_owned(), engine, model, http_version, place, proof, unavailable })
+    }
+
+    fn simulator(&self, table: TargetTable) -> Result<SimulatorSettings, ConfigError> {
+        let foreign =
+            [table.endpoint_keys(), table.container_keys(), vec![("hardware", table.hardware.is_some())]];
+        if let Some(key) = first_given(&foreign.concat()) {
+            let message = format!("the simulator takes no `{key}`: it runs inside this process");
+            return Err(self.key_error(key, message).help("remove it, or choose another engine"));
+        }
+        let settings = table.simulator.unwrap_or_default();
+        self.check_settings(&settings)?;
+        Ok(settings)
+    }
+
+    fn check_settings(&self, settings: &SimulatorSettings) -> Result<(), ConfigError> {
+        settings.validate().map_err(|InvalidSetting { key, expected, .. }| {
+            let at: Vec<&str> =
+                ["targets", self.name, "simulator"].into_iter().chain(key.split('.')).collect();
+            self.document.error_at(&at, format!("`{key}` has to be {expected}"))
+        })
+    }
+
+    fn proof(&self, table: &ProofTable) -> Result<ProofPlan, ConfigError> {
+        let refuse = |key: &str, rule: &str| {
+            let at = ["targets", self.name, "proof", key];
+            Err(self.document.error_at(&at, format!("`{key}` has to be {rule}")))
+        };
+        if table.starts < 4 || table.starts % 2 == 1 {
+            return refuse("starts", "an even number, 4 or more");
+        }
+        let minutes = table.minutes;
+        if !(minutes > 0.0 && minutes <= MOST_MINUTES) {
+            return refuse("minutes", "a number of minutes greater than 0, a week at most");
+        }
+        let budget = Duration::from_secs_f64(minutes * 60.0);
+        Ok(ProofPlan { starts: table.starts, budget, side_by_side: table.side_by_side })
+    }
+
+    /// A real engine: at a URL, or in a container.
+    fn served(&self, table: TargetTable) -> Result<Place, ConfigError> {
+        if table.simulator.is_some() {
+            let message = "simulator settings go with engine = \"simulator\" only";
+            return Err(self
+                .key_error("simulator", message)
+                .help("remove `simulator`, or change the engine"));
+        }
+        if let Some(hardware) = table.hardware.as_ref().filter(|_| !self.is_unset("hardware"))
+            && let Some(objection) = names::objection(hardware, names::NAME)
+        {
+            let message = format!("`hardware` becomes part of a folder's name: {objection}");
+            return Err(self.error("hardware", message).help("write a short word such as \"l40s\""));
+        }
+        if table.image.is_some() {
+            if let Some(key) = first_given(&table.endpoint_keys()) {
+                let message =
+                    format!("a target with an `image` takes no `{key}`: the engine is started here");
+                return Err(self.key_error(key, message).help("remove one of the two"));
+            }
+            return Ok(Place::Container(self.container(table)?));
+        }
+        if let Some(key) = first_given(&table.container_keys()) {
+            let message = format!("`{key}` goes with `image` only");
+            return Err(self.key_error(key, message).help("remove it, or give the engine's image"));
+        }
+        Ok(Place::Endpoint(self.endpoint(table)?))
+    }
+
+    fn endpoint(&self, table: TargetTable) -> Result<Endpoint, ConfigError> {
+        let Some(url) = table.url else {
+            return Err(self
+                .error("engine", format!("target `{}` needs a `url` or an `image`", self.name))
+                .help("add url = \"http://127.0.0.1:8000\", or image = \"vllm/vllm-openai:v0.31.0\""));
+        };
+        self.check_url("url", &url)?;
+        if let Some(old_url) = &table.old_url {
+            self.check_url("old_url", old_url)?;
+            if *old_url == url {
+                return Err(self
+                    .error("old_url", "the same as `url`: a server can't be proven against itself")
+                    .help("name the server on which the old version goes on running, or remove it"));
+            }
+        }
+        if table.ca_file.is_some() {
+            self.check_is_tls("url", Some(&url))?;
+            self.check_is_tls("old_url", table.old_url.as_deref())?;
+        }
+        if let Some(variable) = table.api_key_env.as_ref().filter(|_| !self.is_unset("api_key_env"))
+            && !is_variable_name(variable)
+        {
+            return Err(self.error("api_key_env", "not the name of an environment variable").help(
+                "`api_key_env` names the variable that holds the key; the key itself belongs in no file",
+            ));
+        }
+        let headers = self.headers(table.headers.unwrap_or_default())?;
+        Ok(Endpoint {
+            url,
+            old_url: table.old_url,
+            api_key_env: table.api_key_env,
+            headers,
+            ca_file: table.ca_file,
+            hardware: table.hardware,
+        })
+    }
+
+    fn headers(&self, given: BTreeMap<String, String>) -> Result<BTreeMap<String, Secret>, ConfigError> {
+        let mut headers = BTreeMap::new();
+        if let Some(name) = header_twice(given.keys().map(String::as_str)) {
+            let at = ["targets", self.name, "headers", name];
+            let message =
+                format!("the header `{name}` is there twice: the case of its name makes no difference");
+            return Err(self.document.error_at_key(&at, message).help("remove one of them"));
+        }
+        for (name, value) in given {
+            let at = ["targets", self.name, "headers", name.as_str()];
+            if !is_header_name(&name) {
+                let message = format!("`{name}` is not the name of an HTTP header");
+                let help = "a name is of letters, digits and hyphens, such as X-Team";
+                return Err(self.document.error_at_key(&at, message).help(help));
+            }
+            // The value may be a secret and is not shown.
+            if value.chars().any(char::is_control) {
+                let message = format!("the value of header `{name}` holds a control character");
+                return Err(self.document.error_at(&at, message).help("is there a line feed at its end?"));
+            }
+            headers.insert(name, Secret::new(value));
+        }
+        Ok(headers)
+    }
+
+    fn check_url(&self, key: &str, url: &str) -> Result<(), ConfigError> {
+        if self.is_unset(key) {
+            return Ok(());
+        }
+        let help = "for example \"http://127.0.0.1:8000\" or \"https://llm.example.com/v1\"";
+        let message = match Url::parse(url) {
+            Err(reason) => format!("`{url}` is not a URL: {reason}"),
+            Ok(parsed) => match parsed.scheme() {
+                "http" | "https" => return Ok(()),
+                other => format!("`{url}` begins with `{other}:`, expected http:// or https://"),
+            },
+        };
+        Err(self.error(key, message).help(help))
+    }
+
+    /// An authority vouches for nobody whose URL has no TLS.
+    fn check_is_tls(&self, key: &str, url: Option<&str>) -> Result<(), ConfigError> {
+        let Some(url) = url.filter(|url| !self.is_unset(key) && !url.starts_with("https:")) else {
+            return Ok(());
+        };
+        let message = format!("`ca_file` goes with https:// only, and `{key}` is `{url}`");
+        Err(self.key_error("ca_file", message).help("remove it, or change the URL"))
+    }
+
+    /// Why the target is not to be had, if one of its strings names a variable that is not set.
+    fn unset_variable(&self) -> Option<String> {
+        let mine = self.document.unset().iter().find(|unset| {
+            unset.path.first().is_some_and(|table| table == "targets")
+                && unset.path.get(1).is_some_and(|name| name == self.name)
+        })?;
+        Some(format!("{} ({})", mine.reason, self.document.position(mine.span.clone())))
+    }
+
+    /// The same, if its key is not set.
+    fn unset_key(&self, table: &TargetTable) -> Option<String> {
+        let variable = table.api_key_env.as_ref().filter(|variable| is_variable_name(variable))?;
+        if (self.environment)(variable).is_some_and(|key| !key.is_empty()) {
+            return None;
+        }
+        let position = self.error("api_key_env", "").position();
+        Some(format!("environment variable {variable} is not set ({position})"))
+    }
+
+    pub(super) fn is_unset(&self, key: &str) -> bool {
+        let path = ["targets", self.name, key];
+        self.document.unset().iter().any(|unset| unset.path.iter().take(3).eq(path))
+    }
+
+    pub(super) fn error(&self, key: &str, message: impl Into<String>) -> ConfigError {
+        self.document.error_at(&["targets", self.name, key], message)
+    }
+
+    /// About one entry of a list.
+    pub(super) fn error_at_index(&self, key: &str, index: usize, message: impl Into<String>) -> ConfigError {
+        self.document.error_at(&["targets", self.name, key, &index.to_string()], message)
+    }
+
+    fn key_error(&self, key: &str, message: impl Into<String>) -> ConfigError {
+        self.document.error_at_key(&["targets", self.name, key], message)
+    }
+}

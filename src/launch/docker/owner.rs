@@ -1,0 +1,137 @@
+//! Whose containers they are: they don't outlive that process.
+
+use std::env;
+use std::fmt;
+use std::fs;
+use std::process::{Command, ExitCode, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use crate::launch::docker::Docker;
+
+/// A process: this one, or the test runner that has one process per test.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Owner {
+    host: String,
+    pid: u32,
+    /// In the kernel's ticks, since a number is given out again. Unknown off Linux.
+    started: String,
+    is_runner: bool,
+}
+
+/// Set for a process that does nothing but wait for its owner's end.
+const REAPER: &str = "TOLLGATE_REAPER";
+const POLL: Duration = Duration::from_millis(100);
+/// Docker goes on making a container after the one who asked for it has died.
+const LATE: Duration = Duration::from_secs(2);
+
+impl Owner {
+    pub fn of_this_run() -> Owner {
+        let runner = env::var_os("NEXTEST_RUN_ID").and_then(|_| rustix::process::getppid());
+        let pid = runner.unwrap_or_else(rustix::process::getpid).as_raw_nonzero().get() as u32;
+        Owner { host: host(), pid, started: started(pid).unwrap_or_default(), is_runner: runner.is_some() }
+    }
+
+    /// Whether its containers serve several processes, one after the other.
+    pub fn shares(&self) -> bool {
+        self.is_runner
+    }
+
+    /// Another machine's processes can't be seen from here, so they are never gone.
+    pub fn is_gone(&self) -> bool {
+        self.host == host() && started(self.pid).as_ref() != Some(&self.started)
+    }
+
+    /// Has a process of its own remove the containers when this owner is gone, also if it is killed.
+    pub fn leave_to_reaper(&self) -> std::io::Result<()> {
+        let mut reaper = Command::new(env::current_exe()?);
+        reaper.env(REAPER, self.to_string()).current_dir("/");
+        // No pipe of the test runner's may stay open in it.
+        reaper.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        reaper.spawn().map(drop)
+    }
+
+    pub fn parse(label: &str) -> Option<Owner> {
+        let mut parts = label.rsplitn(3, '/');
+        let (started, pid, host) = (parts.next()?, parts.next()?, parts.next()?);
+        Some(Owner { host: host.into(), pid: pid.parse().ok()?, started: started.into(), is_runner: false })
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.host, self.pid, self.started)
+    }
+}
+
+/// To be asked first by every program that starts containers: it may have been started to remove them.
+pub fn reap_if_asked() -> Option<ExitCode> {
+    let owner = Owner::parse(&env::var(REAPER).ok()?)?;
+    // What ends the owner's terminal or its process group is not meant for this one.
+    let _ = rustix::process::setsid();
+    while !owner.is_gone() {
+        thread::sleep(POLL);
+    }
+    for pause in [Duration::ZERO, LATE] {
+        thread::sleep(pause);
+        // Nobody listens any more; the next run sweeps what could not be removed.
+        let _ = Docker::connect().and_then(|docker| docker.remove_all_of(&owner));
+    }
+    Some(ExitCode::SUCCESS)
+}
+
+fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// When a living process began. One that has ended and was not yet waited for is not living.
+fn started(pid: u32) -> Option<String> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is the program's name in brackets, which may hold anything.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let (state, started) = (fields.first()?, fields.get(19)?);
+    (*state != "Z" && *state != "X").then(|| (*started).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn this_process() -> Owner {
+        let pid = std::process::id();
+        Owner { host: host(), pid, started: started(pid).unwrap(), is_runner: false }
+    }
+
+    #[test]
+    fn a_living_process_is_not_gone() {
+        assert!(!this_process().is_gone());
+    }
+
+    #[test]
+    fn a_process_that_has_ended_is_gone_before_anyone_waits_for_it() {
+        let mut child = Command::new("true").spawn().unwrap();
+        let pid = child.id();
+        let owner = Owner { pid, started: started(pid).unwrap_or_default(), ..this_process() };
+        while !owner.is_gone() {
+            thread::sleep(POLL);
+        }
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn another_process_of_the_same_number_is_not_the_owner() {
+        assert!(Owner { started: "1".into(), ..this_process() }.is_gone());
+    }
+
+    #[test]
+    fn another_machines_process_is_never_gone() {
+        assert!(!Owner { host: "elsewhere".into(), started: "1".into(), ..this_process() }.is_gone());
+    }
+
+    #[test]
+    fn a_label_reads_back() {
+        let owner = this_process();
+        assert_eq!(Owner::parse(&owner.to_string()), Some(owner));
+        assert_eq!(Owner::parse("what is this"), None);
+    }
+}

@@ -1,0 +1,417 @@
+//! How exactly the load client measures on a machine, and up to which load.
+
+use serde::{Deserialize, Serialize};
+
+use crate::load::Load;
+use crate::metrics::distribution::Distribution;
+use crate::metrics::record::RequestRecord;
+use crate::metrics::summary::Summary;
+use crate::metrics::{Metric, Rate};
+use crate::text::figures;
+use crate::units::Nanos;
+
+/// A machine's calibration: the client against the simulated engine's own time stamps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    pub tollgate: String,
+    /// RFC 3339.
+    pub taken: String,
+    pub machine: String,
+    /// Whether client and engine had a processor each.
+    pub apart: bool,
+    /// How many files a process may open, which connections are too; `None` is no limit.
+    pub open_files: Option<u64>,
+    pub levels: Vec<Level>,
+    /// What this machine has no room for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_tried: Vec<NotTried>,
+    pub paces: Vec<Pace>,
+}
+
+/// A load that could not be tried, and why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NotTried {
+    /// `1024 streams`, `500 requests/s`.
+    pub load: String,
+    pub why: String,
+}
+
+/// One load, and how far the client's times were from the engine's, in either direction.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Level {
+    pub streams: u32,
+    /// What the engine was asked to leave between two tokens.
+    pub step_ms: f64,
+    pub requests: u64,
+    pub failed: u64,
+    pub tokens_per_s: f64,
+    pub requests_per_s: f64,
+    /// The share of the time that the client's thread computed.
+    pub client_cpu_share: f64,
+    pub ttft_error_ms: Distribution,
+    pub itl_error_ms: Distribution,
+    pub e2e_error_ms: Distribution,
+    pub due_to_sent_ms: Distribution,
+    /// How much later than its own deadlines the engine handed its tokens over: not the client's error, and a level at
+    /// which it is large says little about the client.
+    pub engine_late_ms: Distribution,
+}
+
+/// An open load of a rate, and how its schedule was kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pace {
+    /// As asked for.
+    pub requests_per_s: f64,
+    pub requests: u64,
+    pub failed: u64,
+    /// Requests that the client came to too late, or while too many were unanswered.
+    pub not_sent: u64,
+    /// From the first request's sending to the last one's.
+    pub achieved_per_s: f64,
+    pub due_to_sent_ms: Distribution,
+}
+
+/// A request as the engine saw it.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    pub received_ns: Nanos,
+    pub token_due_ns: &'a [Nanos],
+    pub token_written_ns: &'a [Nanos],
+}
+
+/// A 99th percentile of the error of TTFT or of ITL beyond this is distortion.
+pub const DISTORTION_MS: f64 = 1.0;
+
+/// A 99th percentile of what lay between due and sent beyond this is an open load out of step.
+pub const OUT_OF_STEP_MS: f64 = 1.0;
+
+impl Calibration {
+    /// The most streams, tokens and requests per second that were measured without distortion, where nothing lighter was
+    /// distorted; `None` where no level was tried.
+    pub fn limits(&self) -> Option<Limits> {
+        let distorted = || self.levels.iter().filter(|level| !level.is_sound());
+        let is_exact = |level: &&Level| level.is_sound() && !distorted().any(|other| other.is_lighter(level));
+        let exact = || self.levels.iter().filter(is_exact);
+        (!self.levels.is_empty()).then(|| Limits {
+            streams: exact().map(|level| level.streams).max().unwrap_or(0),
+            tokens_per_s: exact().map(|level| level.tokens_per_s).fold(0.0, f64::max),
+            requests_per_s: exact().map(|level| level.requests_per_s).fold(0.0, f64::max),
+        })
+    }
+
+    /// The last rate of open loads before the first that was not kept, 0 if none was; `None` where no rate was tried.
+    pub fn rate_limit_per_s(&self) -> Option<f64> {
+        let kept = self.paces.iter().take_while(|pace| pace.is_kept()).last();
+        (!self.paces.is_empty()).then(|| kept.map_or(0.0, |pace| pace.requests_per_s))
+    }
+
+    /// In words, where a load went beyond what this machine was calibrated for.
+    pub fn doubt(&self, load: &Load, summary: &Summary) -> Option<String> {
+        let limits = self.limits();
+        let streams = load.users().map(f64::from).zip(limits.map(|limits| f64::from(limits.streams)));
+        let tokens_per_s = summary.value(Metric::Rate(Rate::OutputTokensPerS));
+        let requests_per_s = match load.rate_per_s() {
+            Some(asked) => Some(asked).zip(self.rate_limit_per_s()),
+            None => summary
+                .value(Metric::Rate(Rate::RequestsPerS))
+                .zip(limits.map(|limits| limits.requests_per_s)),
+        };
+        let held = [
+            ("streams", streams),
+            ("requests per second", requests_per_s),
+            ("output tokens per second", tokens_per_s.zip(limits.map(|limits| limits.tokens_per_s))),
+        ];
+        let mut held = held.into_iter().filter_map(|(what, figures)| Some((what, figures?)));
+        let (what, (found, limit)) = held.find(|(_, (found, limit))| found > limit)?;
+        let found = figures::number(found);
+        Some(match limit > 0.0 {
+            true => format!(
+                "{found} {what} are more than the {} up to which `tollgate calibrate` found this machine's client exact",
+                figures::number(limit)
+            ),
+            false => format!(
+                "{found} {what}: `tollgate calibrate` found this machine's client exact at no number of {what} that it \
+                 tried"
+            ),
+        })
+    }
+}
+
+/// All are 0 where no level was without distortion.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    pub streams: u32,
+    pub tokens_per_s: f64,
+    pub requests_per_s: f64,
+}
+
+impl Pace {
+    /// How requests that were due at a rate were sent.
+    pub fn of(requests_per_s: f64, records: &[RequestRecord]) -> Pace {
+        let mut pace = Pace {
+            requests_per_s,
+            requests: records.len() as u64,
+            failed: 0,
+            not_sent: 0,
+            achieved_per_s: 0.0,
+            due_to_sent_ms: Distribution::new(),
+        };
+        let (mut first_ns, mut last_ns) = (Nanos::MAX, 0);
+        for record in records {
+            if !record.is_sent() {
+                pace.not_sent += 1;
+                continue;
+            }
+            pace.failed += u64::from(record.outcome.is_err());
+            pace.due_to_sent_ms.record_ms(ms(record.due_ns, record.sent_ns));
+            (first_ns, last_ns) = (first_ns.min(record.sent_ns), last_ns.max(record.sent_ns));
+        }
+        let gaps = pace.due_to_sent_ms.count().saturating_sub(1);
+        if gaps > 0 {
+            pace.achieved_per_s = gaps as f64 / (ms(first_ns, last_ns) / 1e3);
+        }
+        pace
+    }
+
+    pub fn is_kept(&self) -> bool {
+        self.failed == 0
+            && self.not_sent == 0
+            && !self.due_to_sent_ms.is_empty()
+            && self.due_to_sent_ms.quantile_ms(0.99) <= OUT_OF_STEP_MS
+    }
+}
+
+impl Level {
+    pub fn new(streams: u32, step_ms: f64) -> Level {
+        Level {
+            streams,
+            step_ms,
+            requests: 0,
+            failed: 0,
+            tokens_per_s: 0.0,
+            requests_per_s: 0.0,
+            client_cpu_share: 0.0,
+            ttft_error_ms: Distribution::new(),
+            itl_error_ms: Distribution::new(),
+            e2e_error_ms: Distribution::new(),
+            due_to_sent_ms: Distribution::new(),
+            engine_late_ms: Distribution::new(),
+        }
+    }
+
+    /// Holds a request as the client saw it against the same one as the engine saw it.
+    pub fn compare(&mut self, record: &RequestRecord, seen: Seen) {
+        self.requests += 1;
+        let (mine, written) = (&record.content_ns, seen.token_written_ns);
+        if record.outcome.is_err() || mine.is_empty() || mine.len() != written.len() {
+            self.failed += 1;
+            return;
+        }
+        let last = mine.len() - 1;
+        self.due_to_sent_ms.record_ms(ms(record.due_ns, record.sent_ns));
+        let error = |mine: f64, its: f64| (mine - its).abs();
+        self.ttft_error_ms.record_ms(error(ms(record.sent_ns, mine[0]), ms(seen.received_ns, written[0])));
+        self.e2e_error_ms
+            .record_ms(error(ms(record.sent_ns, mine[last]), ms(seen.received_ns, written[last])));
+        for (mine, its) in mine.windows(2).zip(written.windows(2)) {
+            self.itl_error_ms.record_ms(error(ms(mine[0], mine[1]), ms(its[0], its[1])));
+        }
+        for (due_ns, written_ns) in seen.token_due_ns.iter().zip(written) {
+            self.engine_late_ms.record_ms(ms(*due_ns, *written_ns));
+        }
+    }
+
+    /// In every measure of the load.
+    fn is_lighter(&self, than: &Level) -> bool {
+        self.streams <= than.streams
+            && self.tokens_per_s <= than.tokens_per_s
+            && self.requests_per_s <= than.requests_per_s
+    }
+
+    pub fn is_sound(&self) -> bool {
+        let is_exact = |error: &Distribution| !error.is_empty() && error.quantile_ms(0.99) <= DISTORTION_MS;
+        self.failed == 0 && is_exact(&self.ttft_error_ms) && is_exact(&self.itl_error_ms)
+    }
+}
+
+fn ms(from_ns: Nanos, to_ns: Nanos) -> f64 {
+    (to_ns as f64 - from_ns as f64) / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::worker::Worker;
+    use crate::load::{Spacing, Stop};
+    use crate::metrics::record::TokenCount;
+    use crate::metrics::server_side::ServerTimes;
+    use crate::metrics::summary::RequestCounts;
+
+    const MS: u64 = 1_000_000;
+
+    fn record(content_ms: &[u64]) -> RequestRecord {
+        RequestRecord {
+            id: "r".into(),
+            due_ns: 0,
+            taken_ns: MS,
+            sent_ns: MS,
+            content_ns: content_ms.iter().map(|ms| ms * MS).collect(),
+            end_ns: 100 * MS,
+            input_tokens: None,
+            output_tokens: 3,
+            tokens_counted_by: TokenCount::Usage,
+            finish: None,
+            server_times: ServerTimes::default(),
+            reconnects: 0,
+            outcome: Ok(()),
+        }
+    }
+
+    fn level(streams: u32, itl_error_ms: f64, tokens_per_s: f64) -> Level {
+        let mut level = Level { tokens_per_s, ..Level::new(streams, 10.0) };
+        level.ttft_error_ms.record_ms(0.1);
+        level.itl_error_ms.record_ms(itl_error_ms);
+        level
+    }
+
+    fn calibration(levels: Vec<Level>) -> Calibration {
+        let (tollgate, taken, machine) = ("0".into(), "t".into(), "m".into());
+        let (not_tried, paces) = (Vec::new(), Vec::new());
+        Calibration { tollgate, taken, machine, apart: true, open_files: None, levels, not_tried, paces }
+    }
+
+    #[test]
+    fn an_error_is_what_the_client_saw_less_what_the_engine_did() {
+        let mut level = Level::new(1, 10.0);
+        let written = [51, 61, 71].map(|ms| ms * MS);
+        let due = [50, 60, 70].map(|ms| ms * MS);
+        let seen = Seen { received_ns: 2 * MS, token_due_ns: &due, token_written_ns: &written };
+        level.compare(&record(&[51, 63, 72]), seen);
+        assert_eq!(level.ttft_error_ms.mean_ms(), 1.0);
+        assert_eq!(level.itl_error_ms.mean_ms(), 1.5);
+        assert_eq!(level.e2e_error_ms.mean_ms(), 2.0);
+        assert_eq!((level.due_to_sent_ms.mean_ms(), level.engine_late_ms.mean_ms()), (1.0, 1.0));
+    }
+
+    #[test]
+    fn the_limits_are_those_of_levels_without_distortion() {
+        let mut failed = level(2048, 0.1, 9e9);
+        failed.failed = 1;
+        let calibration = calibration(vec![
+            level(32, 0.1, 3000.0),
+            level(256, 0.9, 25_000.0),
+            level(1024, 1.5, 9e4),
+            failed,
+        ]);
+        let limits = calibration.limits().unwrap();
+        assert_eq!((limits.streams, limits.tokens_per_s), (256, 25_000.0));
+    }
+
+    #[test]
+    fn a_level_whose_ttft_was_distorted_does_not_count() {
+        let mut late = level(256, 0.1, 2.5e4);
+        late.ttft_error_ms.record_ms(1.5);
+        assert_eq!(calibration(vec![level(32, 0.1, 3000.0), late]).limits().unwrap().streams, 32);
+    }
+
+    #[test]
+    fn levels_beyond_a_lighter_one_that_was_distorted_do_not_count() {
+        let limits = |levels| calibration(levels).limits().unwrap();
+        let beyond = limits(vec![level(32, 0.1, 3000.0), level(256, 1.5, 2.5e4), level(1024, 0.1, 9e4)]);
+        assert_eq!((beyond.streams, beyond.tokens_per_s), (32, 3000.0));
+        // Too many tokens say nothing about many requests with few of them.
+        let short = Level { requests_per_s: 4000.0, ..level(256, 0.1, 8e3) };
+        let many_tokens = Level { requests_per_s: 370.0, ..level(256, 1.5, 5e4) };
+        let short = limits(vec![level(256, 0.1, 2.5e4), many_tokens, short]);
+        assert_eq!((short.streams, short.tokens_per_s, short.requests_per_s), (256, 2.5e4, 4000.0));
+    }
+
+    #[test]
+    fn users_who_ask_more_often_than_was_tried_are_told() {
+        let calibration = calibration(vec![Level { requests_per_s: 4000.0, ..level(256, 0.1, 2e4) }]);
+        let doubt = |succeeded| {
+            let requests = RequestCounts { sent: succeeded, succeeded, ..RequestCounts::default() };
+            let summary = Summary { window_s: 1.0, output_tokens: succeeded, requests, ..Summary::default() };
+            calibration.doubt(&Load::closed(256, Stop::Requests(succeeded as u32)), &summary)
+        };
+        assert_eq!(doubt(4000), None);
+        let beyond = doubt(12_800).unwrap();
+        assert!(beyond.starts_with("12800 requests per second are more than the 4000 up to"), "{beyond}");
+    }
+
+    #[test]
+    fn a_load_beyond_the_limits_is_told() {
+        let calibration = calibration(vec![level(32, 0.1, 3000.0)]);
+        let summary = |output_tokens| Summary { window_s: 1.0, output_tokens, ..Summary::default() };
+        let load = |users| Load::closed(users, Stop::Requests(1000));
+        assert_eq!(calibration.doubt(&load(32), &summary(3000)), None);
+        let streams = calibration.doubt(&load(33), &summary(3000)).unwrap();
+        assert!(streams.starts_with("33.0 streams are more than the 32.0"), "{streams}");
+        let tokens = calibration.doubt(&load(2), &summary(3100)).unwrap();
+        assert!(tokens.starts_with("3100 output tokens per second"), "{tokens}");
+    }
+
+    /// Sent so many microseconds after it was due, a request every 10 ms.
+    fn paced(lags_us: &[u64]) -> Pace {
+        let sent = |(number, lag_us): (usize, &u64)| {
+            let due_ns = number as u64 * 10 * MS;
+            RequestRecord { due_ns, sent_ns: due_ns + lag_us * 1000, ..record(&[1000]) }
+        };
+        Pace::of(100.0, &lags_us.iter().enumerate().map(sent).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_pace_is_kept_where_requests_are_sent_when_they_are_due() {
+        let kept = paced(&[50; 200]);
+        assert!(kept.is_kept());
+        assert!((kept.achieved_per_s - 100.0).abs() < 1e-9);
+        let late = paced(&[[50; 100], [1500; 100]].concat());
+        assert!(!late.is_kept());
+        let mut unsent = kept.clone();
+        unsent.not_sent = 1;
+        assert!(!unsent.is_kept());
+        assert!(!Pace::of(100.0, &[]).is_kept());
+    }
+
+    #[test]
+    fn rates_beyond_the_first_that_was_not_kept_do_not_count() {
+        let mut calibration = calibration(vec![]);
+        let rates = |paces: [(f64, u64); 3]| {
+            paces.map(|(requests_per_s, lag_us)| Pace { requests_per_s, ..paced(&[lag_us; 20]) }).to_vec()
+        };
+        calibration.paces = rates([(100.0, 50), (200.0, 5000), (400.0, 50)]);
+        assert_eq!(calibration.rate_limit_per_s(), Some(100.0));
+        calibration.paces = rates([(100.0, 5000), (200.0, 50), (400.0, 50)]);
+        assert_eq!(calibration.rate_limit_per_s(), Some(0.0));
+    }
+
+    #[test]
+    fn the_rate_that_an_open_load_asks_for_is_held_against_those_that_were_kept() {
+        let mut calibration = calibration(vec![level(32, 0.1, 3000.0)]);
+        let doubt = |calibration: &Calibration, rate, worker| {
+            let load = Load::open(rate, Spacing::Poisson, Stop::Requests(1000));
+            calibration.doubt(&Load { worker, ..load }, &Summary::default())
+        };
+        assert_eq!(doubt(&calibration, 150.0, None), None);
+        calibration.paces.push(paced(&[50; 200]));
+        assert_eq!(doubt(&calibration, 100.0, None), None);
+        let beyond = doubt(&calibration, 150.0, None).unwrap();
+        assert!(beyond.starts_with("150 requests per second are more than the 100 up to"), "{beyond}");
+        assert_eq!(doubt(&calibration, 150.0, Some(Worker { number: 1, of: 2 })), None);
+    }
+
+    #[test]
+    fn a_client_that_was_exact_nowhere_is_doubted_under_any_load() {
+        let mut calibration = calibration(vec![level(1, 1.5, 100.0)]);
+        calibration.paces.push(paced(&[1500; 200]));
+        let users = calibration.doubt(&Load::closed(1, Stop::Requests(9)), &Summary::default()).unwrap();
+        assert!(users.ends_with("client exact at no number of streams that it tried"), "{users}");
+        let open = Load::open(1.0, Spacing::Constant, Stop::Requests(9));
+        let rate = calibration.doubt(&open, &Summary::default()).unwrap();
+        assert!(rate.ends_with("exact at no number of requests per second that it tried"), "{rate}");
+    }
+}

@@ -1,0 +1,214 @@
+//! What became of one request.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::metrics::server_side::ServerTimes;
+use crate::units::Nanos;
+
+/// One request from the moment it was due to its last byte.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RequestRecord {
+    /// Sent along as `X-Request-Id`, so that a server's own log of the request can be found.
+    pub id: String,
+    /// When the load wanted it sent.
+    pub due_ns: Nanos,
+    /// When the client came to it: what it was late by is its own, and what a connection takes to open comes after it.
+    pub taken_ns: Nanos,
+    /// When it was handed to the connection.
+    pub sent_ns: Nanos,
+    /// When each chunk with content arrived; several tokens may share one.
+    pub content_ns: Vec<Nanos>,
+    /// When the last byte of the answer arrived, or the request failed.
+    pub end_ns: Nanos,
+    pub input_tokens: Option<u32>,
+    pub output_tokens: u32,
+    pub tokens_counted_by: TokenCount,
+    pub finish: Option<Finish>,
+    /// As the engine measured them.
+    pub server_times: ServerTimes,
+    /// How often it was sent once more, because the server had closed the idle connection it was first sent on.
+    pub reconnects: u32,
+    pub outcome: Result<(), Failure>,
+}
+
+/// Takes every record when its request has ended, so that nobody has to keep them all: a run may be of any length.
+///
+/// It is called between two events of the load client's loop, so it may compute for microseconds and wait for nothing.
+pub trait RecordSink {
+    /// The records that follow are of a round that begins at this moment.
+    fn begin(&mut self, _at_ns: Nanos) {}
+
+    fn take(&mut self, record: &RequestRecord);
+}
+
+impl RecordSink for Vec<RequestRecord> {
+    fn take(&mut self, record: &RequestRecord) {
+        self.push(record.clone());
+    }
+}
+
+/// Where the number of output tokens comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenCount {
+    /// The server said so.
+    Usage,
+    /// The server said nothing: one per chunk with content, which may undercount.
+    Chunks,
+}
+
+/// Why the engine stopped producing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Finish {
+    /// The asked-for output length was reached.
+    Length,
+    /// The model ended the answer.
+    Stop,
+    Other,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Failure {
+    pub class: FailureClass,
+    /// The error in words, with the HTTP status or the engine's message where there is one.
+    pub detail: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureClass {
+    /// The client came to it too late to send it. That says nothing of the engine, which never saw it.
+    Late,
+    /// It was due while as many requests were unanswered as may be, and was not sent: the engine did not keep up.
+    NoRoom,
+    /// No byte of the request reached the engine.
+    Connect,
+    /// Not answered in full within the scenario's `request_timeout`.
+    Timeout,
+    /// An HTTP status other than 200.
+    HttpStatus,
+    /// The answer broke off.
+    BrokenStream,
+    /// The engine reported an error inside a 200 answer.
+    InStreamError,
+    /// The answer was not of the engine's wire format.
+    BadPayload,
+}
+
+impl RequestRecord {
+    /// One that was due and was not sent.
+    pub fn not_sent(due_ns: Nanos, at_ns: Nanos, why: Failure) -> RequestRecord {
+        RequestRecord {
+            id: String::new(),
+            due_ns,
+            taken_ns: at_ns,
+            sent_ns: at_ns,
+            content_ns: Vec::new(),
+            end_ns: at_ns,
+            input_tokens: None,
+            output_tokens: 0,
+            tokens_counted_by: TokenCount::Chunks,
+            finish: None,
+            server_times: ServerTimes::default(),
+            reconnects: 0,
+            outcome: Err(why),
+        }
+    }
+
+    pub fn is_sent(&self) -> bool {
+        !matches!(&self.outcome, Err(Failure { class: FailureClass::Late | FailureClass::NoRoom, .. }))
+    }
+
+    pub fn first_content_ns(&self) -> Option<Nanos> {
+        self.content_ns.first().copied()
+    }
+
+    pub fn last_content_ns(&self) -> Option<Nanos> {
+        self.content_ns.last().copied()
+    }
+}
+
+impl TokenCount {
+    pub fn name(self) -> &'static str {
+        match self {
+            TokenCount::Usage => "usage",
+            TokenCount::Chunks => "chunks",
+        }
+    }
+}
+
+impl Finish {
+    pub fn name(self) -> &'static str {
+        match self {
+            Finish::Length => "length",
+            Finish::Stop => "stop",
+            Finish::Other => "other",
+        }
+    }
+}
+
+impl FailureClass {
+    pub const ALL: [FailureClass; 8] = [
+        FailureClass::Connect,
+        FailureClass::Timeout,
+        FailureClass::HttpStatus,
+        FailureClass::BrokenStream,
+        FailureClass::InStreamError,
+        FailureClass::BadPayload,
+        FailureClass::Late,
+        FailureClass::NoRoom,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            FailureClass::Late => "late",
+            FailureClass::NoRoom => "no_room",
+            FailureClass::Connect => "connect",
+            FailureClass::Timeout => "timeout",
+            FailureClass::HttpStatus => "http_status",
+            FailureClass::BrokenStream => "broken_stream",
+            FailureClass::InStreamError => "in_stream_error",
+            FailureClass::BadPayload => "bad_payload",
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.class.name(), self.detail)
+    }
+}
+
+/// Hand-made records, for tests.
+#[cfg(test)]
+pub mod example {
+    use super::*;
+
+    pub fn answered(sent_ms: u64, content_ms: &[u64], output_tokens: u32) -> RequestRecord {
+        let ns = |ms: &u64| ms * 1_000_000;
+        RequestRecord {
+            id: String::new(),
+            due_ns: ns(&sent_ms),
+            taken_ns: ns(&sent_ms),
+            sent_ns: ns(&sent_ms),
+            content_ns: content_ms.iter().map(ns).collect(),
+            end_ns: ns(content_ms.last().unwrap()),
+            input_tokens: Some(10),
+            output_tokens,
+            tokens_counted_by: TokenCount::Usage,
+            finish: Some(Finish::Length),
+            server_times: ServerTimes::default(),
+            reconnects: 0,
+            outcome: Ok(()),
+        }
+    }
+
+    pub fn failed(sent_ms: u64, end_ms: u64) -> RequestRecord {
+        let failure = Failure { class: FailureClass::Timeout, detail: "after 1 s".into() };
+        RequestRecord { outcome: Err(failure), ..answered(sent_ms, &[end_ms], 5) }
+    }
+}

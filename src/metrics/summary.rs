@@ -1,0 +1,393 @@
+//! A round, a session or several of them, reduced to totals and mergeable distributions.
+
+mod form;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::load::Load;
+use crate::metrics::distribution::Distribution;
+use crate::metrics::record::{Failure, FailureClass, Finish, RecordSink, RequestRecord, TokenCount};
+use crate::metrics::window::{Cut, Edges, Window, WindowBuilder};
+use crate::metrics::{Latency, Metric, Rate};
+use crate::units::Nanos;
+
+pub use form::BadSummary;
+use form::SummaryForm;
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(into = "SummaryForm", try_from = "SummaryForm")]
+#[schemars(with = "SummaryForm")]
+pub struct Summary {
+    /// Of the [windows](crate::metrics::window) that rates are taken over, added up over rounds.
+    pub window_s: f64,
+    /// What lies outside of them. The counts have it, and the rates don't.
+    pub cut: Cut,
+    pub requests: RequestCounts,
+    /// Of successful requests, as all that follows.
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    pub tokens_counted_by: Option<TokenCount>,
+    pub ttft_ms: Distribution,
+    pub tpot_ms: Distribution,
+    pub itl_ms: Distribution,
+    pub e2e_ms: Distribution,
+    /// From when a request was due to when the client came to it, of all that were sent.
+    pub queue_lag_ms: Distribution,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RequestCounts {
+    /// Those that the engine left no room for are among them, as failed ones.
+    pub sent: u64,
+    /// Due, and not sent because the client was late: no failures of the engine's, and in none of the other counts.
+    #[serde(default, alias = "not_sent")]
+    pub late: u64,
+    pub succeeded: u64,
+    pub failed: BTreeMap<FailureClass, u64>,
+    /// Successful ones whose answer reached the asked-for length.
+    pub ended_by_length: u64,
+    /// Sent once more because the server had closed the idle connection they were first sent on.
+    pub reconnects: u64,
+}
+
+/// One answer's latencies.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Times {
+    /// From when it was sent (in an open load: due) to its last content.
+    pub e2e_ns: Nanos,
+    /// From the same moment to its first content; `None` where answers come in one piece.
+    pub ttft_ns: Option<Nanos>,
+    /// (E2E − TTFT) / (tokens − 1); `None` of a single token.
+    pub tpot_ms: Option<f64>,
+}
+
+/// A round's summary while its requests end.
+#[derive(Clone, Debug)]
+pub struct SummaryBuilder {
+    load: Load,
+    streamed: bool,
+    summary: Summary,
+    /// Latencies of requests that were due before the ramp was over.
+    rising: Summary,
+    window: WindowBuilder,
+}
+
+impl SummaryBuilder {
+    /// `streamed`: whether answers come as streams; otherwise there is no first token to speak of.
+    pub fn new(load: &Load, streamed: bool) -> SummaryBuilder {
+        let (summary, rising) = (Summary::default(), Summary::default());
+        SummaryBuilder { load: load.clone(), streamed, summary, rising, window: WindowBuilder::new(load) }
+    }
+
+    /// There is no window where no request was sent.
+    pub fn finish(self) -> (Summary, Option<Window>) {
+        let Some((window, cut)) = self.window.finish() else { return (self.summary, None) };
+        let summary = Summary { window_s: window.seconds(), cut, ..self.summary };
+        match window.edges {
+            Edges::NeverWhole => (Summary::merge([&summary, &self.rising]), Some(window)),
+            Edges::Kept | Edges::Cut => (summary, Some(window)),
+        }
+    }
+}
+
+impl RecordSink for SummaryBuilder {
+    fn begin(&mut self, at_ns: Nanos) {
+        self.window.begin(at_ns);
+    }
+
+    fn take(&mut self, record: &RequestRecord) {
+        self.window.take(record, self.streamed);
+        self.summary.count(record);
+        let latencies = if self.window.is_rising(record) { &mut self.rising } else { &mut self.summary };
+        latencies.add_latencies(record, &self.load, self.streamed);
+    }
+}
+
+impl Summary {
+    fn count(&mut self, record: &RequestRecord) {
+        if matches!(&record.outcome, Err(Failure { class: FailureClass::Late, .. })) {
+            self.requests.late += 1;
+            return;
+        }
+        self.requests.sent += 1;
+        self.requests.reconnects += u64::from(record.reconnects);
+        if let Err(failure) = &record.outcome {
+            *self.requests.failed.entry(failure.class).or_default() += 1;
+            return;
+        }
+        self.requests.succeeded += 1;
+        self.requests.ended_by_length += u64::from(record.finish == Some(Finish::Length));
+        self.input_tokens += u64::from(record.input_tokens.unwrap_or(0));
+        self.output_tokens += u64::from(record.output_tokens);
+        self.tokens_counted_by = self.tokens_counted_by.max(Some(record.tokens_counted_by));
+    }
+
+    fn add_latencies(&mut self, record: &RequestRecord, load: &Load, streamed: bool) {
+        if record.is_sent() {
+            self.queue_lag_ms.record_ns(record.taken_ns.saturating_sub(record.due_ns));
+        }
+        let Some(times) = Times::of(record, load, streamed) else { return };
+        self.e2e_ms.record_ns(times.e2e_ns);
+        let Some(ttft_ns) = times.ttft_ns else { return };
+        self.ttft_ms.record_ns(ttft_ns);
+        if let Some(tpot_ms) = times.tpot_ms {
+            self.tpot_ms.record_ms(tpot_ms);
+        }
+        for gap in record.content_ns.windows(2) {
+            self.itl_ms.record_ns(gap[1] - gap[0]);
+        }
+    }
+
+    /// Several rounds or sessions as one. Distributions merge; percentiles are never averaged.
+    pub fn merge<'a>(parts: impl IntoIterator<Item = &'a Summary>) -> Summary {
+        let mut whole = Summary::default();
+        for part in parts {
+            whole.window_s += part.window_s;
+            whole.cut.add(&part.cut);
+            whole.requests.merge(&part.requests);
+            whole.input_tokens += part.input_tokens;
+            whole.output_tokens += part.output_tokens;
+            whole.tokens_counted_by = whole.tokens_counted_by.max(part.tokens_counted_by);
+            for latency in Latency::ALL {
+                whole.distribution_mut(latency).merge(part.distribution(latency));
+            }
+        }
+        whole
+    }
+
+    /// `None` where nothing was measured that could yield it.
+    pub fn value(&self, metric: Metric) -> Option<f64> {
+        match metric {
+            Metric::Rate(rate) => self.rate(rate),
+            Metric::Latency(latency, stat) => self.distribution(latency).stat_ms(stat),
+        }
+    }
+
+    pub fn distribution(&self, latency: Latency) -> &Distribution {
+        match latency {
+            Latency::Ttft => &self.ttft_ms,
+            Latency::Tpot => &self.tpot_ms,
+            Latency::Itl => &self.itl_ms,
+            Latency::E2e => &self.e2e_ms,
+            Latency::QueueLag => &self.queue_lag_ms,
+        }
+    }
+
+    /// The share of answers that had the asked-for length; `None` without any.
+    pub fn share_ended_by_length(&self) -> Option<f64> {
+        let succeeded = self.requests.succeeded;
+        (succeeded > 0).then(|| self.requests.ended_by_length as f64 / succeeded as f64)
+    }
+
+    /// How many gaps between tokens an answer has on average.
+    pub fn gaps_per_answer(&self) -> f64 {
+        (self.output_tokens as f64 / self.requests.succeeded as f64 - 1.0).max(1.0)
+    }
+
+    fn rate(&self, rate: Rate) -> Option<f64> {
+        let per_s = |all: u64, cut: f64| (self.window_s > 0.0).then(|| (all as f64 - cut) / self.window_s);
+        let (input_tokens, output_tokens) = (self.input_tokens, self.output_tokens);
+        match rate {
+            Rate::OutputTokensPerS => per_s(output_tokens, self.cut.output_tokens),
+            Rate::TotalTokensPerS => {
+                per_s(input_tokens + output_tokens, self.cut.input_tokens + self.cut.output_tokens)
+            }
+            Rate::RequestsPerS => per_s(self.requests.succeeded, self.cut.requests),
+            Rate::SuccessRate => {
+                let sent = self.requests.sent;
+                (sent > 0).then(|| self.requests.succeeded as f64 / sent as f64)
+            }
+        }
+    }
+
+    fn distribution_mut(&mut self, latency: Latency) -> &mut Distribution {
+        match latency {
+            Latency::Ttft => &mut self.ttft_ms,
+            Latency::Tpot => &mut self.tpot_ms,
+            Latency::Itl => &mut self.itl_ms,
+            Latency::E2e => &mut self.e2e_ms,
+            Latency::QueueLag => &mut self.queue_lag_ms,
+        }
+    }
+}
+
+impl Times {
+    /// `None` of a request that failed, or was answered without any content. `streamed`: as with [`SummaryBuilder::new`].
+    pub fn of(record: &RequestRecord, load: &Load, streamed: bool) -> Option<Times> {
+        if record.outcome.is_err() {
+            return None;
+        }
+        let (first_ns, last_ns) = (record.first_content_ns()?, record.last_content_ns()?);
+        let origin_ns = if load.is_open() { record.due_ns } else { record.sent_ns };
+        let gaps = record.output_tokens.saturating_sub(1);
+        let tpot_ms = (streamed && gaps > 0).then(|| (last_ns - first_ns) as f64 / 1e6 / f64::from(gaps));
+        Some(Times { e2e_ns: last_ns - origin_ns, ttft_ns: streamed.then(|| first_ns - origin_ns), tpot_ms })
+    }
+
+    pub fn e2e_ms(&self) -> f64 {
+        self.e2e_ns as f64 / 1e6
+    }
+
+    pub fn ttft_ms(&self) -> Option<f64> {
+        self.ttft_ns.map(|ns| ns as f64 / 1e6)
+    }
+}
+
+impl RequestCounts {
+    /// The share of requests that the client was late with.
+    pub fn share_late(&self) -> f64 {
+        self.late as f64 / (self.sent + self.late).max(1) as f64
+    }
+
+    /// How many the engine left no room for.
+    pub fn without_room(&self) -> u64 {
+        self.failed.get(&FailureClass::NoRoom).copied().unwrap_or(0)
+    }
+
+    pub fn failures(&self) -> u64 {
+        self.failed.values().sum()
+    }
+
+    pub fn merge(&mut self, other: &RequestCounts) {
+        self.sent += other.sent;
+        self.late += other.late;
+        self.succeeded += other.succeeded;
+        self.ended_by_length += other.ended_by_length;
+        self.reconnects += other.reconnects;
+        for (class, count) in &other.failed {
+            *self.failed.entry(*class).or_default() += count;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::{Spacing, Stop};
+    use crate::metrics::record::example::{answered, failed};
+
+    fn closed() -> Load {
+        Load::closed(2, Stop::Requests(2))
+    }
+
+    fn summary(records: &[RequestRecord], streamed: bool) -> Summary {
+        let mut builder = SummaryBuilder::new(&closed(), streamed);
+        records.iter().for_each(|record| builder.take(record));
+        builder.finish().0
+    }
+
+    fn not_sent(class: FailureClass) -> RequestRecord {
+        RequestRecord::not_sent(0, 500_000_000, Failure { class, detail: String::new() })
+    }
+
+    fn value(summary: &Summary, name: &str) -> f64 {
+        summary.value(name.parse().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn metrics_follow_their_definitions() {
+        let summary = summary(&[answered(1000, &[1100, 1120, 1160], 3)], true);
+        assert_eq!(value(&summary, "ttft_ms_mean"), 100.0);
+        assert_eq!(value(&summary, "e2e_ms_mean"), 160.0);
+        assert_eq!(value(&summary, "tpot_ms_mean"), 30.0);
+        assert_eq!((value(&summary, "itl_ms_min"), value(&summary, "itl_ms_max")), (20.0, 40.0));
+        assert!((value(&summary, "output_tokens_per_s") - 3.0 / 0.16).abs() < 1e-9);
+    }
+
+    #[test]
+    fn in_an_open_load_latencies_count_from_when_a_request_was_due() {
+        let load = Load::open(10.0, Spacing::Constant, Stop::Requests(1));
+        let late = RequestRecord { due_ns: 400_000_000, ..answered(1000, &[1100, 1200], 2) };
+        let mut builder = SummaryBuilder::new(&load, true);
+        builder.take(&late);
+        let (summary, _) = builder.finish();
+        assert_eq!(value(&summary, "ttft_ms_mean"), 700.0);
+        assert_eq!(value(&summary, "e2e_ms_mean"), 800.0);
+        assert_eq!(value(&summary, "tpot_ms_mean"), 100.0);
+    }
+
+    #[test]
+    fn what_a_connection_took_to_open_is_no_lateness_of_the_client() {
+        let opened =
+            RequestRecord { due_ns: 990_000_000, taken_ns: 991_000_000, ..answered(1000, &[1100], 1) };
+        let refused = RequestRecord { taken_ns: 0, ..failed(0, 500) };
+        let summary = summary(&[opened, refused], true);
+        assert_eq!((value(&summary, "queue_lag_ms_min"), value(&summary, "queue_lag_ms_max")), (0.0, 1.0));
+    }
+
+    #[test]
+    fn what_the_client_was_late_with_is_no_failure_of_the_engine() {
+        let summary = summary(&[answered(0, &[100, 200], 2), not_sent(FailureClass::Late)], true);
+        assert_eq!(value(&summary, "success_rate"), 1.0);
+        assert_eq!((summary.requests.sent, summary.requests.late), (1, 1));
+        assert_eq!(summary.requests.share_late(), 0.5);
+        assert_eq!(summary.queue_lag_ms.count(), 1);
+    }
+
+    #[test]
+    fn what_the_engine_left_no_room_for_has_failed_and_has_no_latency() {
+        let summary = summary(&[answered(0, &[100, 200], 2), not_sent(FailureClass::NoRoom)], true);
+        assert_eq!(value(&summary, "success_rate"), 0.5);
+        assert_eq!((summary.requests.sent, summary.requests.late), (2, 0));
+        assert_eq!(summary.requests.without_room(), 1);
+        assert_eq!((summary.ttft_ms.count(), summary.queue_lag_ms.count()), (1, 1));
+        assert_eq!(summary.window_s, 0.2);
+    }
+
+    #[test]
+    fn a_report_that_did_not_tell_the_two_apart_is_read_as_of_a_late_client() {
+        let older = r#"{"sent":9,"not_sent":3,"succeeded":9,"failed":{},"ended_by_length":9,"reconnects":0}"#;
+        assert_eq!(serde_json::from_str::<RequestCounts>(older).unwrap().late, 3);
+    }
+
+    #[test]
+    fn several_tokens_in_one_chunk_count_for_tpot() {
+        let summary = summary(&[answered(0, &[100, 200], 11)], true);
+        assert_eq!(value(&summary, "tpot_ms_mean"), 10.0);
+        assert_eq!(value(&summary, "itl_ms_mean"), 100.0);
+    }
+
+    #[test]
+    fn a_failed_request_counts_as_failed_and_nowhere_else() {
+        let summary = summary(&[answered(0, &[100, 200], 2), failed(0, 1000)], true);
+        assert_eq!(value(&summary, "success_rate"), 0.5);
+        assert_eq!(summary.ttft_ms.count(), 1);
+        assert_eq!(summary.output_tokens, 2);
+        assert_eq!(summary.requests.failed[&FailureClass::Timeout], 1);
+    }
+
+    #[test]
+    fn an_answer_in_one_piece_has_no_first_token() {
+        let summary = summary(&[answered(0, &[500], 20)], false);
+        assert!(summary.ttft_ms.is_empty() && summary.tpot_ms.is_empty());
+        assert_eq!(value(&summary, "e2e_ms_mean"), 500.0);
+    }
+
+    #[test]
+    fn merging_rounds_adds_windows_and_leaves_pauses_out() {
+        let (a, b) = (answered(0, &[100, 1000], 10), answered(9000, &[9100, 10_000], 10));
+        let rounds = [summary(&[a], true), summary(&[b], true)];
+        let session = Summary::merge(&rounds);
+        assert_eq!(session.window_s, 2.0);
+        assert_eq!(value(&session, "output_tokens_per_s"), 10.0);
+    }
+
+    #[test]
+    fn without_a_single_success_there_are_no_latencies() {
+        let summary = summary(&[failed(0, 1000)], true);
+        assert_eq!(summary.value("ttft_ms_p95".parse().unwrap()), None);
+        assert_eq!(value(&summary, "success_rate"), 0.0);
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let summary = summary(&[answered(0, &[100, 220], 2), failed(0, 1000)], true);
+        let json = serde_json::to_value(&summary).unwrap();
+        assert_eq!(json["metrics"]["ttft_ms"]["p95"], 100.0);
+        assert_eq!(serde_json::from_value::<Summary>(json).unwrap(), summary);
+    }
+}

@@ -1,0 +1,205 @@
+//! What targets are like beside each other, and which one is recommended.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::metrics::Metric;
+use crate::metrics::summary::RequestCounts;
+use crate::results::Kind;
+use crate::results::limits::{Goodput, Limits};
+use crate::results::sweep::{Axis, Knee};
+use crate::target::Environment;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Comparison {
+    pub kind: Kind,
+    /// Of this format.
+    pub version: u32,
+    pub tollgate: String,
+    /// What [`ComparedLevel::at`] counts.
+    pub axis: Axis,
+    pub limits: Limits,
+    /// What besides the engine differs between the targets, such as their models: to be told first.
+    pub caveats: Vec<String>,
+    /// In the order in which every list of targets has them.
+    pub targets: Vec<ComparedTarget>,
+    /// Those that more than one target has measured, in rising order.
+    pub levels: Vec<ComparedLevel>,
+    pub crossings: Vec<Crossing>,
+    pub recommendation: Recommendation,
+    pub warnings: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ComparedTarget {
+    /// No two targets of a comparison share one.
+    pub name: String,
+    /// The report it comes from.
+    pub source: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Environment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub knee: Option<Knee>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub meets_limits_up_to: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ComparedLevel {
+    pub at: f64,
+    pub metrics: Vec<ComparedMetric>,
+    /// Of those targets that have measured this level.
+    pub targets: Vec<TargetAtLevel>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TargetAtLevel {
+    pub target: String,
+    pub requests: RequestCounts,
+    /// Throughput relative to what it would be if every user brought as much as one at the target's lowest level.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share_of_ideal: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub goodput: Option<Goodput>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ComparedMetric {
+    pub metric: Metric,
+    /// The target that is better than all others; absent where they are tied at the top.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub winner: Option<String>,
+    /// Best first.
+    pub standings: Vec<Standing>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Standing {
+    pub target: String,
+    pub value: f64,
+    /// How many times worse than the best, 1 or more: 2 is half the throughput, or twice the latency.
+    pub times_worse: f64,
+    /// Of `times_worse`; absent where there was but one value on a side, and of the best itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval: Option<(f64, f64)>,
+    /// Whether that is no difference that counts.
+    pub tied_with_best: bool,
+}
+
+/// Where the curves of two targets cross.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Crossing {
+    pub metric: Metric,
+    /// Better up to `up_to`.
+    pub before: String,
+    pub up_to: f64,
+    /// Better from `from` on.
+    pub after: String,
+    pub from: f64,
+    /// Where the curves meet, on straight lines between the levels.
+    pub at: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Recommendation {
+    /// As they were given; criteria without data are left out of the scores.
+    pub weights: BTreeMap<Criterion, f64>,
+    /// What was left out, and why.
+    pub left_out: BTreeMap<Criterion, String>,
+    pub classes: Vec<ClassAdvice>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Criterion {
+    Performance,
+    Reliability,
+    Efficiency,
+    Simplicity,
+}
+
+/// How many users there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Traffic {
+    /// 1 to 5.
+    Low,
+    /// 10 to 20.
+    Medium,
+    /// 50 and more.
+    High,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClassAdvice {
+    pub traffic: Traffic,
+    /// The levels that speak for it; none if none was measured near it.
+    pub levels: Vec<f64>,
+    pub advice: Advice,
+    /// In plain words.
+    pub reasons: Vec<String>,
+    /// From 0 to 100, by criterion and target.
+    pub scores: BTreeMap<Criterion, BTreeMap<String, f64>>,
+    /// The weighted mean of a target's scores.
+    pub totals: BTreeMap<String, f64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Advice {
+    Take(String),
+    TooCloseToCall(Vec<String>),
+    NotMeasured,
+}
+
+impl Criterion {
+    pub const ALL: [Criterion; 4] =
+        [Criterion::Performance, Criterion::Reliability, Criterion::Efficiency, Criterion::Simplicity];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Criterion::Performance => "performance",
+            Criterion::Reliability => "reliability",
+            Criterion::Efficiency => "efficiency",
+            Criterion::Simplicity => "simplicity",
+        }
+    }
+}
+
+impl Traffic {
+    pub const ALL: [Traffic; 3] = [Traffic::Low, Traffic::Medium, Traffic::High];
+
+    /// From and up to how many users.
+    pub fn users(self) -> (f64, f64) {
+        match self {
+            Traffic::Low => (1.0, 5.0),
+            Traffic::Medium => (10.0, 20.0),
+            Traffic::High => (50.0, f64::INFINITY),
+        }
+    }
+}
+
+/// `low traffic (1–5 users)`.
+impl fmt::Display for Traffic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Traffic::Low => "low traffic (1–5 users)",
+            Traffic::Medium => "medium traffic (10–20 users)",
+            Traffic::High => "high traffic (50 users and more)",
+        })
+    }
+}

@@ -1,0 +1,203 @@
+//! Reports: everything that a run found out, versioned. Every other output is rendered from them. This one is of one
+//! scenario.
+
+pub mod baseline;
+pub mod comparison;
+pub mod curve;
+#[cfg(test)]
+pub mod example;
+pub mod file;
+pub mod limits;
+pub mod merge;
+pub mod record_file;
+pub mod sweep;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::config::ScenarioId;
+use crate::load::Load;
+use crate::load::worker::Worker;
+use crate::metrics::Metric;
+use crate::metrics::health::ClientHealth;
+use crate::metrics::server_side::ServerSide;
+use crate::metrics::summary::Summary;
+use crate::metrics::window::{Edges, Window};
+use crate::target::Environment;
+use crate::units::Clock;
+use crate::verdict::{GateOutcome, Side, Verdict};
+
+/// Of all kinds of reports. Goes up whenever a reader of an older report would misread a newer one; older ones still
+/// load.
+///
+/// 1 had no `kind`, since there were only scenarios' reports, and no `load`. 2 had `timer_lag_ms` in `health`, and one
+/// count, `not_sent`, of requests that the client was late with and of those that the engine left no room for.
+pub const VERSION: u32 = 3;
+
+/// Which of our reports a file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A gate's or a bench's.
+    Scenario,
+    Sweep,
+    Comparison,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    #[serde(default = "kind_of_version_1")]
+    pub kind: Kind,
+    /// Of this format.
+    pub version: u32,
+    pub run: Run,
+    pub scenario: ScenarioId,
+    /// Absent in reports of version 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load: Option<Load>,
+    /// A fingerprint of what was asked: workload, load, and how it was run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scenario_hash: Option<String>,
+    /// Whether the test is green: it also depends on what the scenario wants to happen on a suspicion.
+    pub passed: bool,
+    pub verdict: Verdict,
+    /// What a person needs to know first, in a sentence.
+    pub reason: String,
+    pub gates: Vec<GateOutcome>,
+    pub warnings: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Environment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<BaselineUsed>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
+    /// The baseline that waits for being accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pending: Option<String>,
+    /// All sessions of the engine under test as one.
+    pub summary: Summary,
+    /// Those of the screen, or for a baseline; a proof has its own.
+    pub sessions: Vec<Session>,
+}
+
+fn kind_of_version_1() -> Kind {
+    Kind::Scenario
+}
+
+/// One `cargo test --test perf`, or one `tollgate bench`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    pub id: String,
+    /// RFC 3339.
+    pub started: String,
+    pub tollgate: String,
+    /// The crate, as seen from where the run was started; absent where that is the crate itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
+    /// Which one of several processes that asked the load together; absent for one that asked it alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<Worker>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BaselineUsed {
+    pub file: String,
+    pub engine: String,
+    pub recorded: String,
+    pub machine: String,
+    /// One value per stored session.
+    pub values: BTreeMap<Metric, Vec<f64>>,
+}
+
+/// Old and new in turn on this machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Proof {
+    pub old: Environment,
+    /// Of each side.
+    pub starts: u32,
+    pub minutes: f64,
+    pub end: ProofEnd,
+    pub side_by_side: bool,
+    /// Every round of the old engine with its partner of the new one, for every gated metric.
+    pub pairs: BTreeMap<Metric, Vec<Pair>>,
+    /// In the order in which they were held.
+    pub sessions: Vec<ProofSession>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ProofEnd {
+    /// Every gate was decided.
+    Decided,
+    OutOfTime,
+    /// More starts were not allowed.
+    OutOfStarts,
+    Interrupted,
+    /// The engine or the client broke down.
+    Failed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pair {
+    pub old: f64,
+    pub new: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProofSession {
+    pub side: Side,
+    pub session: Session,
+}
+
+/// One start of an engine (for an endpoint: one block after a pause), a warm-up, and this scenario's rounds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Session {
+    pub number: u32,
+    /// RFC 3339.
+    pub started: String,
+    /// Warm-up included, the engine's start not.
+    pub seconds: f64,
+    pub summary: Summary,
+    pub health: ClientHealth,
+    pub rounds: Vec<Round>,
+    /// What the engine says of the rounds, where it says anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerSide>,
+    /// The first few failures, in words.
+    pub failures: Vec<String>,
+    /// What the engine said, in this file beside the report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+    /// What became of every request, in this file beside the report (`tollgate records`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<String>,
+    /// What the rounds' windows count from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<Clock>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Round {
+    pub summary: Summary,
+    pub health: ClientHealth,
+    /// Absent where no request ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
+}
+
+impl Round {
+    /// Whether its rates are those of a load that was not the one asked for.
+    pub fn was_never_whole(&self) -> bool {
+        self.window.is_some_and(|window| window.edges == Edges::NeverWhole)
+    }
+}

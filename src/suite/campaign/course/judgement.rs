@@ -1,0 +1,178 @@
+//! What the figures of a course say so far.
+
+use crate::metrics::{Family, Metric};
+use crate::results::Session;
+use crate::results::baseline::Baseline;
+use crate::suite::campaign::course::{Course, End};
+use crate::suite::campaign::duel::Duel;
+use crate::text::figures;
+use crate::verdict::explain::{Sides, explain};
+use crate::verdict::{Evidence, GateOutcome, Old, OldValues, Side, Verdict, judge};
+
+pub(super) struct Judgement {
+    pub verdict: Verdict,
+    pub reason: String,
+    pub gates: Vec<GateOutcome>,
+}
+
+impl<'a> Course<'a> {
+    pub(super) fn judgement(&self) -> Judgement {
+        let mut gates = self.gate_outcomes();
+        match &self.end {
+            Some(End::Trouble(_)) => gates.iter_mut().for_each(void),
+            Some(End::Death(_)) => {
+                gates.iter_mut().filter(|gate| !self.convicts_of_death(gate)).for_each(void)
+            }
+            Some(End::Ignored(_)) | None => {}
+        }
+        let concluded = |verdict, reason: String| Judgement { verdict, reason, gates: gates.clone() };
+        match &self.end {
+            Some(End::Ignored(reason)) => return concluded(Verdict::Ignored, reason.clone()),
+            Some(End::Trouble(reason)) => return concluded(Verdict::Invalid, reason.clone()),
+            Some(End::Death(reason)) => {
+                let convicted = gates.iter().any(|gate| gate.verdict == Verdict::Regressed);
+                let verdict = if convicted { Verdict::Regressed } else { Verdict::Invalid };
+                return concluded(verdict, self.death_told(reason, verdict, &gates));
+            }
+            None if self.sessions.is_empty() && self.proof.is_none() => {
+                return concluded(Verdict::Invalid, "nothing was measured".into());
+            }
+            None => {}
+        }
+        let verdict = Verdict::worst(gates.iter().map(|gate| gate.verdict));
+        if matches!(verdict, Verdict::Invalid | Verdict::Regressed) {
+            let sentence = explain(verdict, &gates, &self.sides());
+            let part =
+                self.proof.as_ref().and_then(Duel::slow_part).filter(|_| verdict == Verdict::Regressed);
+            let sentences = [Some(sentence), part, self.onset.clone()];
+            return concluded(verdict, sentences.into_iter().flatten().collect::<Vec<_>>().join(" "));
+        }
+        match self.comparable() {
+            Err((verdict, reason)) if self.proof.is_none() && self.scenario.is_compared() => {
+                concluded(verdict, reason)
+            }
+            _ => concluded(verdict, explain(verdict, &gates, &self.sides())),
+        }
+    }
+
+    /// Requests are lost with an engine that dies. That is a regression where the old one has borne the same load in a
+    /// whole proof: had it died as well, the course would be over.
+    fn convicts_of_death(&self, gate: &GateOutcome) -> bool {
+        gate.gate.metric.family() == Family::Success && gate.breaks_limit() && self.is_proven_through()
+    }
+
+    fn is_proven_through(&self) -> bool {
+        self.proof.as_ref().is_some_and(|duel| duel.starts() >= self.scenario.target.proof.starts)
+    }
+
+    fn death_told(&self, reason: &str, verdict: Verdict, gates: &[GateOutcome]) -> String {
+        let starts = self.proof.as_ref().map_or(0, Duel::starts);
+        match verdict {
+            Verdict::Regressed => format!(
+                "{} What happened: {reason}. The old one bore the same load in all of its {starts} starts.",
+                explain(verdict, gates, &self.sides())
+            ),
+            _ if self.is_proven_through() => {
+                format!(
+                    "{reason}; a proof of {starts} starts of each does not lay that at the new engine's door"
+                )
+            }
+            _ => reason.to_owned(),
+        }
+    }
+
+    pub(super) fn gate_outcomes(&self) -> Vec<GateOutcome> {
+        if let Some(duel) = &self.proof {
+            let [old, new] = [Side::Old, Side::New].map(|side| self.evidence(duel.sessions(side)));
+            return self.judge(|_| Old::Alternating(&old), &new);
+        }
+        let none = OldValues::new();
+        let old = self.comparable().map_or(&none, |baseline| &baseline.values);
+        let values = |metric: Metric| Old::Stored(old.get(&metric).map_or(&[][..], Vec::as_slice));
+        let new = self.evidence(self.sessions.iter());
+        let mut outcomes = self.judge(values, &new);
+        if self.same_engine() {
+            outcomes.iter_mut().for_each(acquit);
+        }
+        if self.can_prove_more() {
+            return outcomes;
+        }
+        outcomes.into_iter().map(|outcome| outcome.left_unproven(&new)).collect()
+    }
+
+    fn evidence<'s>(&self, sessions: impl Iterator<Item = &'s Session>) -> Vec<Evidence<'s>> {
+        let open = self.scenario.load.is_open();
+        sessions.map(|Session { summary, health, .. }| Evidence { summary, health, open }).collect()
+    }
+
+    fn judge<'o>(&self, old: impl Fn(Metric) -> Old<'o>, new: &[Evidence]) -> Vec<GateOutcome> {
+        if new.is_empty() {
+            return Vec::new();
+        }
+        self.scenario.gates.iter().map(|gate| judge(gate, old(gate.metric), new)).collect()
+    }
+
+    /// Whether the baseline was recorded on this very engine, so that only the machine can have changed.
+    fn same_engine(&self) -> bool {
+        match (self.baseline, &self.environment) {
+            (Some(Baseline { facts, .. }), Some(environment)) => facts.is_of(environment),
+            _ => false,
+        }
+    }
+
+    /// The baseline, if it is one of this very scenario.
+    fn comparable(&self) -> Result<&'a Baseline, (Verdict, String)> {
+        let recorded = figures::counted(self.sessions.len() as u64, "session");
+        let Some(baseline) = self.baseline else {
+            return Err((
+                Verdict::NoBaseline,
+                format!("there is no baseline yet; this run recorded {recorded} for one."),
+            ));
+        };
+        if baseline.facts.scenario != self.hash {
+            let date = &baseline.facts.recorded;
+            return Err((
+                Verdict::NotComparable,
+                format!(
+                    "the scenario has changed since its baseline was recorded on {date}; this run recorded {recorded} for a new one."
+                ),
+            ));
+        }
+        Ok(baseline)
+    }
+
+    fn sides(&self) -> Sides {
+        let new = self.environment.as_ref().map_or("this run", |environment| &environment.engine);
+        match (&self.proof, self.baseline) {
+            (Some(duel), _) => {
+                let old = duel.old();
+                let apart = self
+                    .environment
+                    .as_ref()
+                    .and_then(|new| Some((old.apart_from(new)?, new.apart_from(old)?)));
+                Sides::in_turn(&old.engine, new, apart)
+            }
+            (None, Some(Baseline { facts, .. })) => Sides::of(&facts.engine, new, &facts.recorded),
+            (None, None) => Sides { old: "the baseline".into(), new: "this run".into() },
+        }
+    }
+}
+
+/// Half of a measurement is shown, and says nothing about any gate.
+fn void(outcome: &mut GateOutcome) {
+    outcome.verdict = Verdict::Invalid;
+    outcome.reason.clear();
+}
+
+/// An engine can't have become slower than itself.
+fn acquit(outcome: &mut GateOutcome) {
+    const WHY: &str = "the engine is the baseline's own: the machine has changed";
+    if outcome.change.is_none() {
+        return;
+    }
+    match outcome.verdict {
+        Verdict::Regressed => (outcome.verdict, outcome.reason) = (Verdict::Suspected, WHY.into()),
+        Verdict::Improved => (outcome.verdict, outcome.reason) = (Verdict::Ok, WHY.into()),
+        _ => {}
+    }
+}

@@ -1,0 +1,302 @@
+use std::time::Duration;
+
+use super::*;
+use crate::config::{RunPlan, ScenarioId};
+use crate::engine::{EngineChoice, HttpVersion};
+use crate::load::workload::{Api, Prompts, Sampling, Synthetic, Workload};
+use crate::load::{Load, Stop};
+use crate::metrics::Gate;
+use crate::metrics::health::ClientHealth;
+use crate::metrics::record::FailureClass;
+use crate::metrics::summary::RequestCounts;
+use crate::suite::campaign::tell_onsets;
+use crate::target::{Place, ProofPlan, SimulatorSettings};
+
+/// Starts of each side in a proof, and sessions of a baseline.
+const STARTS: u32 = 4;
+
+fn scenario(load: &str) -> Scenario {
+    let gate =
+        |metric: &str, tolerance, min| Gate { metric: metric.parse().unwrap(), tolerance, min, max: None };
+    Scenario {
+        id: ScenarioId { file: "chat".into(), load: load.into(), target: "sim".into() },
+        workload: Workload {
+            api: Api::Chat,
+            stream: true,
+            prompts: Prompts::Synthetic(Synthetic::of(16)),
+            output_tokens: Some(8),
+            ignore_eos: true,
+            seed: 1,
+            sampling: Sampling::default(),
+        },
+        load: Load::closed(4, Stop::Requests(10)),
+        run: RunPlan {
+            warmup: Duration::ZERO,
+            rounds: 1,
+            sessions: STARTS,
+            request_timeout: Duration::from_secs(1),
+            on_suspected: OnSuspected::Warn,
+            records: false,
+        },
+        gates: vec![
+            gate("output_tokens_per_s", Some(0.03), None),
+            gate("ttft_ms_p95", Some(0.1), None),
+            gate("success_rate", None, Some(1.0)),
+        ],
+        target: TargetSpec {
+            name: "sim".into(),
+            engine: EngineChoice::Auto,
+            model: None,
+            http_version: HttpVersion::default(),
+            place: Place::Simulator(SimulatorSettings::default()),
+            proof: ProofPlan { starts: STARTS, ..ProofPlan::default() },
+            unavailable: None,
+        },
+    }
+}
+
+/// Ten requests, and a client that is late by so much.
+fn session(tokens_per_s: u64, lag_ms: f64) -> Session {
+    let requests = RequestCounts { sent: 10, succeeded: 10, ended_by_length: 10, ..Default::default() };
+    let mut summary = Summary { window_s: 1.0, output_tokens: tokens_per_s, requests, ..Summary::default() };
+    summary.ttft_ms.record_ms(100.0);
+    summary.e2e_ms.record_ms(10_000.0);
+    let mut health = ClientHealth::default();
+    health.loop_lag_ms.record_ms(lag_ms);
+    Session {
+        number: 1,
+        started: "2026-11-21T10:00:00Z".into(),
+        seconds: 1.0,
+        summary,
+        health,
+        rounds: Vec::new(),
+        server: None,
+        failures: Vec::new(),
+        log: None,
+        records: None,
+        clock: None,
+    }
+}
+
+fn engine(version: &str) -> Environment {
+    let settings = SimulatorSettings { version: version.into(), ..SimulatorSettings::default() };
+    Environment {
+        name: "simulator".into(),
+        engine: format!("simulator {version}"),
+        model: "simulated".into(),
+        machine: "2 x CPU".into(),
+        url: None,
+        http_version: HttpVersion::default(),
+        simulator: Some(settings),
+        image: None,
+        args: None,
+    }
+}
+
+/// A proof of as many starts as planned, in all of which the engines did the same.
+fn prove(course: &mut Course, old: &Session, new: &Session) {
+    for number in 1..=STARTS {
+        for (side, session, version) in [(Side::Old, old, "1.0"), (Side::New, new, "1.1")] {
+            course.add_to_proof(side, &engine(version), Session { number, ..session.clone() });
+        }
+    }
+}
+
+#[test]
+fn a_proven_regression_leaves_a_baseline_unless_the_client_was_sick_for_another_gate() {
+    let scenario = scenario("users-4");
+    let next = |lag_ms| {
+        let mut course = Course::new(&scenario);
+        prove(&mut course, &session(1000, lag_ms), &session(900, lag_ms));
+        assert_eq!(course.verdict(), Verdict::Regressed);
+        course.next_baseline("2026-11-21").is_some()
+    };
+    assert!(next(0.1));
+    // 5 % of the time to first token, and next to nothing of the throughput.
+    assert!(!next(5.0));
+}
+
+/// One more request was due, and the engine left no room for it.
+fn crowded(mut session: Session) -> Session {
+    session.summary.requests.sent += 1;
+    session.summary.requests.failed.insert(FailureClass::NoRoom, 1);
+    session
+}
+
+#[test]
+fn an_engine_that_leaves_no_room_is_convicted_and_makes_no_baseline() {
+    let mut scenario = scenario("rate-4");
+    scenario.gates.retain(|gate| gate.tolerance.is_some());
+    let mut crowded = crowded(session(900, 0.1));
+    crowded.summary.ttft_ms.record_ms(5000.0);
+    let mut course = Course::new(&scenario);
+    prove(&mut course, &session(1000, 0.1), &crowded);
+    assert_eq!(course.verdict(), Verdict::Regressed);
+    assert!(course.next_baseline("2026-11-21").is_none());
+}
+
+/// Today's sessions of an engine, with no baseline yet.
+fn after<'a>(
+    scenario: &'a Scenario,
+    version: &str,
+    sessions: impl IntoIterator<Item = Session>,
+) -> Course<'a> {
+    let mut course = Course::new(scenario);
+    course.environment = Some(engine(version));
+    sessions.into_iter().for_each(|session| course.add(session));
+    course
+}
+
+/// A scenario of throughput alone, and its baseline of engine 1.0.
+fn compared() -> (Scenario, Baseline) {
+    let mut scenario = scenario("rate-4");
+    scenario.gates.truncate(1);
+    let sessions = [1000, 1004, 998, 1002].map(|tokens| session(tokens, 0.1));
+    let baseline = after(&scenario, "1.0", sessions).next_baseline("2026-11-20").unwrap();
+    (scenario, baseline)
+}
+
+#[test]
+fn the_baselines_own_engine_does_not_pass_as_suspected_if_it_left_no_room() {
+    let (scenario, baseline) = compared();
+    let slow = [900, 902, 899, 901].map(|tokens| session(tokens, 0.1));
+    let mut course = after(&scenario, "1.0", slow.clone());
+    course.baseline = Some(&baseline);
+    assert_eq!((course.verdict(), course.passed()), (Verdict::Suspected, true));
+    course.sessions = slow.map(crowded).into();
+    assert_eq!((course.verdict(), course.passed()), (Verdict::Invalid, false));
+    assert_eq!(course.need(), Need::Nothing);
+    let told = course.judgement().reason;
+    assert!(told.contains("the engine left no room for 1 of 11 requests"), "{told}");
+}
+
+#[test]
+fn a_suspicion_of_an_engine_that_left_no_room_ends_invalid_where_stored_figures_prove_nothing() {
+    let (scenario, baseline) = compared();
+    let verdict = |tokens: [u64; 4]| {
+        let mut course = after(&scenario, "1.1", tokens.map(|tokens| crowded(session(tokens, 0.1))));
+        course.baseline = Some(&baseline);
+        course.lose_old("it is gone");
+        course.verdict()
+    };
+    assert_eq!(verdict([1000, 850, 990, 840]), Verdict::Invalid);
+    assert_eq!(verdict([900, 902, 899, 901]), Verdict::Regressed);
+}
+
+#[test]
+fn a_suspicion_of_an_engine_that_left_no_room_is_pursued_as_long_as_it_can_be() {
+    let (scenario, baseline) = compared();
+    let mut course = after(&scenario, "1.1", [crowded(session(900, 0.1))]);
+    course.baseline = Some(&baseline);
+    assert_eq!((course.verdict(), course.need()), (Verdict::Suspected, Need::Proof));
+    course.lose_old("it is gone");
+    assert_eq!((course.verdict(), course.need()), (Verdict::Suspected, Need::Session));
+}
+
+/// As when the engine crashed after four of ten requests.
+fn cut_short(session: &Session) -> Session {
+    let mut cut = session.clone();
+    cut.summary.requests.succeeded = 4;
+    cut
+}
+
+fn dead() -> Trouble {
+    Trouble::EngineDied("the engine went away in round 1 of session 1".into())
+}
+
+fn verdict_on(course: &Course, metric: &str) -> Verdict {
+    let gates = course.judgement().gates;
+    gates.iter().find(|outcome| outcome.gate.metric.to_string() == metric).unwrap().verdict
+}
+
+#[test]
+fn an_engine_that_dies_where_the_old_one_lives_has_regressed_in_its_success_rate() {
+    let scenario = scenario("users-4");
+    let sound = session(1000, 0.1);
+    let mut course = Course::new(&scenario);
+    course.meet(dead());
+    assert_eq!(course.verdict(), Verdict::Invalid);
+    prove(&mut course, &sound, &cut_short(&sound));
+    assert!(!course.is_undecided());
+    assert_eq!(course.verdict(), Verdict::Regressed);
+    assert_eq!(verdict_on(&course, "success_rate"), Verdict::Regressed);
+    assert_eq!(verdict_on(&course, "output_tokens_per_s"), Verdict::Invalid);
+    assert!(course.next_baseline("2026-11-21").is_none());
+    let told = course.judgement().reason;
+    assert!(
+        told.starts_with("success rate: 40 % is below 100 %. What happened: the engine went away"),
+        "{told}"
+    );
+}
+
+#[test]
+fn an_old_engine_that_left_no_room_and_lived_is_no_excuse_for_one_that_dies() {
+    let scenario = scenario("rate-4");
+    let sound = session(1000, 0.1);
+    let mut course = Course::new(&scenario);
+    course.meet(dead());
+    prove(&mut course, &crowded(sound.clone()), &cut_short(&sound));
+    assert_eq!(course.verdict(), Verdict::Regressed);
+    assert_eq!(verdict_on(&course, "success_rate"), Verdict::Regressed);
+}
+
+#[test]
+fn a_death_is_invalid_where_the_old_engine_dies_as_well_or_the_new_one_lives_through_the_proof() {
+    let scenario = scenario("users-4");
+    let sound = session(1000, 0.1);
+    let mut both = Course::new(&scenario);
+    both.meet(dead());
+    prove(&mut both, &cut_short(&sound), &cut_short(&sound));
+    both.fail("the old engine went away".into());
+    assert_eq!(both.verdict(), Verdict::Invalid);
+    let mut once = Course::new(&scenario);
+    once.meet(dead());
+    prove(&mut once, &sound, &sound);
+    assert!(!once.is_undecided());
+    assert_eq!(once.verdict(), Verdict::Invalid);
+}
+
+#[test]
+fn a_proof_that_is_cut_off_convicts_no_dead_engine() {
+    let scenario = scenario("users-4");
+    let sound = session(1000, 0.1);
+    let mut course = Course::new(&scenario);
+    course.add_to_proof(Side::Old, &engine("1.0"), sound.clone());
+    course.add_to_proof(Side::New, &engine("1.1"), cut_short(&sound));
+    course.meet(dead());
+    assert!(course.is_undecided());
+    assert_eq!(course.verdict(), Verdict::Invalid);
+}
+
+/// What each scenario of a run measured, and the verdicts and gates that come of it.
+fn judged(run: &[(&str, [u64; 2])]) -> Vec<(String, Verdict, Vec<GateOutcome>)> {
+    let scenarios: Vec<Scenario> = run.iter().map(|(load, _)| scenario(load)).collect();
+    let mut courses: Vec<Course> = scenarios.iter().map(Course::new).collect();
+    for (course, (_, [old, new])) in courses.iter_mut().zip(run) {
+        prove(course, &session(*old, 0.1), &session(*new, 0.1));
+    }
+    tell_onsets(&mut courses);
+    let of = |course: &Course| {
+        let Judgement { verdict, gates, .. } = course.judgement();
+        (course.scenario.id.load.clone(), verdict, gates)
+    };
+    courses.iter().map(of).collect()
+}
+
+#[test]
+fn a_scenario_is_judged_alone_as_in_any_company() {
+    let suite = [("users-4", [1000, 995]), ("users-16", [1000, 900]), ("users-32", [1000, 968])];
+    let whole = judged(&suite);
+    assert_eq!(
+        whole.iter().map(|(_, verdict, _)| *verdict).collect::<Vec<_>>(),
+        [Verdict::Ok, Verdict::Regressed, Verdict::Regressed]
+    );
+    // Under nextest, and with a filter.
+    let alone: Vec<_> = suite.iter().flat_map(|one| judged(&[*one])).collect();
+    assert_eq!(alone, whole);
+    assert_eq!(judged(&suite[1..]), whole[1..]);
+    // With one scenario added, whatever it says.
+    for added in [[1000, 1000], [1000, 500], [1000, 2000]] {
+        assert_eq!(judged(&[suite.as_slice(), &[("users-64", added)]].concat())[..3], whole);
+    }
+}

@@ -1,0 +1,9 @@
+//! How figures and foreign text are written for people.
+
+pub mod columns;
+pub mod csv_cell;
+pub mod figures;
+pub mod fingerprint;
+pub mod nearest;
+pub mod printable;
+pub mod secret;
