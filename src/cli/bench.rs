@@ -22,7 +22,7 @@ use crate::results;
 use crate::results::record_file::Header;
 use crate::results::{Report, Run};
 use crate::store::{self, RecordFile, StoreError};
-use crate::suite::campaign::{Asked, Held, Which, hold};
+use crate::suite::campaign::{SessionId, SessionOutcome, SessionRequest, run_session};
 use crate::suite::event::Event;
 use crate::suite::harness::{INTERRUPTED, ProgressLine, cancel_on_interrupt, this_run};
 use crate::sys::clock;
@@ -170,7 +170,7 @@ fn bench(
     cancel: &Cancel,
 ) -> Report {
     let scenario = args.scenario();
-    let asked = Asked {
+    let request = SessionRequest {
         scenario: &scenario,
         workload: &work.workload,
         load: &work.load,
@@ -179,8 +179,9 @@ fn bench(
         records,
         begin_ns: work.begin_ns,
     };
-    let which = Which { number: 1, name: "bench" };
-    let Held { session, trouble, warnings } = hold(&asked, launched, which, listen, cancel);
+    let id = SessionId { number: 1, name: "bench" };
+    let SessionOutcome { session, trouble, warnings } =
+        run_session(&request, launched, id, listen, cancel, None);
     let nothing = session.summary.requests.succeeded == 0;
     let trouble = trouble.map(|trouble| trouble.to_string());
     let trouble = trouble
