@@ -52,8 +52,8 @@ pub(super) struct TargetTable {
     /// The certificates, as PEM, of the authorities that may vouch for the URL's server, if not those that the system
     /// trusts: a file, relative to this one's folder.
     pub ca_file: Option<PathBuf>,
-    /// Which HTTP is spoken: "1.1" if not given, or "2", agreed upon by TLS where the URL is https:// and else taken for
-    /// granted.
+    /// Which HTTP is spoken: "1.1" if not given, or "2", agreed upon by TLS where the URL is https:// and else taken
+    /// for granted.
     #[serde(default)]
     pub http_version: HttpVersion,
     /// What the engine runs on, as a short word for its baselines' folder: "l40s".
@@ -62,7 +62,7 @@ pub(super) struct TargetTable {
     pub image: Option<String>,
     /// When the image is pulled: "missing" (where it is not here), "always" or "never".
     pub pull: Option<Pull>,
-    /// What comes after the image's entry point; vLLM is told its `model` besides.
+    /// What comes after the image's entry point; vLLM gets its `model` as well.
     pub args: Option<Vec<String>>,
     /// The container's environment variables.
     pub env: Option<BTreeMap<String, String>>,
