@@ -17,7 +17,7 @@ use crate::config::names;
 use crate::config::units::{HumanDuration, HumanSize};
 use crate::engine::{EngineChoice, EngineKind, HttpVersion};
 use crate::target::{
-    Endpoint, InvalidSetting, Place, ProofPlan, Pull, SimulatorSettings, TargetSpec, museum,
+    Endpoint, InvalidSetting, Place, ProofPlan, Pull, SimulatorSettings, TargetSpec, known_regressions,
 };
 use crate::text::secret::Secret;
 
@@ -126,7 +126,8 @@ impl Default for ProofTable {
 
 /// A profile's name is gone by the time that the settings are read.
 fn simulator_schema(generator: &mut SchemaGenerator) -> Schema {
-    let names: Vec<&str> = museum::profiles().iter().map(|profile| profile.name.as_str()).collect();
+    let names: Vec<&str> =
+        known_regressions::profiles().iter().map(|profile| profile.name.as_str()).collect();
     let mut schema = SimulatorSettings::json_schema(generator);
     let profile = json!({
         "description": "Settings by the name of a known regression; keys that are given go before.",

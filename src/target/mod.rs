@@ -2,7 +2,7 @@
 
 mod container;
 mod environment;
-pub mod museum;
+pub mod known_regressions;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
