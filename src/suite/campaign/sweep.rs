@@ -15,7 +15,7 @@ use crate::results::sweep::{Axis, Level, Sweep, SweptTarget};
 use crate::results::{Kind, Run, Session, VERSION, curve};
 use crate::store::StoreError;
 use crate::suite::campaign::ENDPOINT_PAUSE;
-use crate::suite::campaign::session::{Asked, Held, Which, hold_heard};
+use crate::suite::campaign::session::{SessionId, SessionOutcome, SessionRequest, run_session};
 use crate::suite::event::Event;
 use crate::target::TargetSpec;
 
@@ -111,7 +111,7 @@ impl Sweeping<'_> {
         let Ladder { workload, loads, run, limits, axis, .. } = self.ladder;
         let (at, load) = &loads[level];
         let scenario = scenario(*axis, *at, &swept.name);
-        let asked = Asked {
+        let request = SessionRequest {
             scenario: &scenario,
             workload,
             load,
@@ -121,16 +121,16 @@ impl Sweeping<'_> {
             begin_ns: None,
         };
         let name = session_name(number);
-        let mut ear = Ear {
+        let mut sink = GoodputSink {
             limits,
             load,
             streamed: workload.stream,
             within: 0,
             timeline: TimelineBuilder::new(load, workload.stream),
         };
-        let held =
-            hold_heard(&asked, launched, Which { number, name: &name }, self.listen, self.cancel, &mut ear);
-        let Held { session, trouble, warnings } = held;
+        let id = SessionId { number, name: &name };
+        let SessionOutcome { session, trouble, warnings } =
+            run_session(&request, launched, id, self.listen, self.cancel, Some(&mut sink));
         if trouble.is_some() && self.cancel.is_cancelled() {
             return;
         }
@@ -140,17 +140,17 @@ impl Sweeping<'_> {
             return;
         }
         match swept.levels.iter_mut().find(|level| level.at == *at) {
-            Some(known) => add(known, session, ear.within, limits),
+            Some(known) => add(known, session, sink.within, limits),
             None => {
                 let mut level = Level {
                     at: *at,
                     load: load.clone(),
                     summary: Summary::default(),
                     goodput: None,
-                    timeline: Some(ear.timeline.finish()),
+                    timeline: Some(sink.timeline.finish()),
                     sessions: Vec::new(),
                 };
-                add(&mut level, session, ear.within, limits);
+                add(&mut level, session, sink.within, limits);
                 swept.levels.push(level);
             }
         }
@@ -187,8 +187,8 @@ impl Ladder {
     }
 }
 
-/// Hears what a summary can't tell any more: which requests kept all limits, and what happened when.
-struct Ear<'a> {
+/// Takes what a summary can't show any more: which requests kept all limits, and what happened when.
+struct GoodputSink<'a> {
     limits: &'a Limits,
     load: &'a Load,
     streamed: bool,
@@ -196,7 +196,7 @@ struct Ear<'a> {
     timeline: TimelineBuilder,
 }
 
-impl RecordSink for Ear<'_> {
+impl RecordSink for GoodputSink<'_> {
     fn take(&mut self, record: &RequestRecord) {
         self.timeline.take(record);
         let times = Times::of(record, self.load, self.streamed);
@@ -213,7 +213,7 @@ fn session_name(number: u32) -> String {
     format!("session {number}")
 }
 
-/// What a level is called in progress and to its deck of prompts.
+/// What a level is called in progress and to its prompt sampler.
 fn scenario(axis: Axis, at: f64, target: &str) -> ScenarioId {
     let load = match axis {
         Axis::Users => format!("users-{at}"),

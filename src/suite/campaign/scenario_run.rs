@@ -1,6 +1,6 @@
 //! One scenario on its way through a campaign: what was measured so far, and whether it needs more.
 
-mod judgement;
+mod judgment;
 
 use std::fmt::Display;
 
@@ -10,13 +10,13 @@ use crate::results;
 use crate::results::baseline::{Baseline, Facts};
 use crate::results::{BaselineUsed, ProofEnd, Report, Run, Session};
 use crate::store::Baselines;
-use crate::suite::campaign::duel::Duel;
+use crate::suite::campaign::proof_samples::ProofSamples;
 use crate::suite::campaign::session::{INTERRUPTED, Trouble};
 use crate::target::{Environment, TargetSpec};
 use crate::verdict::{GateOutcome, OldValues, Side, Verdict, is_decided, no_room, wants_proof};
-use judgement::Judgement;
+use judgment::Judgment;
 
-pub struct Course<'a> {
+pub struct ScenarioRun<'a> {
     pub scenario: &'a Scenario,
     hash: String,
     environment: Option<Environment>,
@@ -25,15 +25,15 @@ pub struct Course<'a> {
     elsewhere: Option<&'a Baseline>,
     old_is_lost: bool,
     sessions: Vec<Session>,
-    proof: Option<Duel>,
+    proof: Option<ProofSamples>,
     warnings: Vec<String>,
     end: Option<End>,
     pending: Option<String>,
-    /// From which load on it is slower, as only all of the courses together know.
+    /// From which load on it is slower, as only all of the runs together know.
     onset: Option<String>,
 }
 
-/// What a course needs next.
+/// What a run needs next.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Need {
     Nothing,
@@ -41,7 +41,7 @@ pub enum Need {
     Proof,
 }
 
-/// What ends a course before its figures do.
+/// What ends a run before its figures do.
 enum End {
     Ignored(String),
     Trouble(String),
@@ -49,9 +49,9 @@ enum End {
     Death(String),
 }
 
-impl<'a> Course<'a> {
-    pub fn new(scenario: &'a Scenario) -> Course<'a> {
-        Course {
+impl<'a> ScenarioRun<'a> {
+    pub fn new(scenario: &'a Scenario) -> ScenarioRun<'a> {
+        ScenarioRun {
             scenario,
             hash: scenario.hash(),
             environment: None,
@@ -137,16 +137,16 @@ impl<'a> Course<'a> {
         if self.sessions.is_empty() {
             return Need::Session;
         }
-        let judgement = self.judgement();
-        if judgement.gates.iter().any(GateOutcome::breaks_limit) {
+        let judgment = self.judgment();
+        if judgment.gates.iter().any(GateOutcome::breaks_limit) {
             // No proof and no further session mends that, and failing requests say little of speed.
             return Need::Nothing;
         }
-        if (wants_proof(&judgement.gates) || self.elsewhere.is_some()) && self.old_target().is_some() {
+        if (wants_proof(&judgment.gates) || self.elsewhere.is_some()) && self.old_target().is_some() {
             Need::Proof
         } else if self.is_complete() {
             Need::Nothing
-        } else if judgement.verdict == Verdict::Suspected || self.calls_for_baseline(&judgement) {
+        } else if judgment.verdict == Verdict::Suspected || self.calls_for_baseline(&judgment) {
             Need::Session
         } else {
             Need::Nothing
@@ -191,12 +191,12 @@ impl<'a> Course<'a> {
         if side == Side::New && self.environment.is_none() {
             self.environment = Some(environment.clone());
         }
-        self.proof.get_or_insert_with(|| Duel::against(environment)).add(side, session);
+        self.proof.get_or_insert_with(|| ProofSamples::against(environment)).add(side, session);
     }
 
     /// Whether more starts of each side could still change the verdict.
     pub fn is_undecided(&self) -> bool {
-        let starts = self.proof.as_ref().map_or(0, Duel::starts);
+        let starts = self.proof.as_ref().map_or(0, ProofSamples::starts);
         let planned = self.scenario.target.proof.starts;
         // Once the engine has died, its speed is not pursued.
         let goes_on = || self.end.is_none() && !is_decided(&self.gate_outcomes());
@@ -205,8 +205,8 @@ impl<'a> Course<'a> {
 
     /// What the report says of the proof if this was all of it.
     pub fn pause_proof(&mut self, minutes: f64) {
-        if let Some(duel) = &mut self.proof {
-            duel.end(ProofEnd::Interrupted, minutes);
+        if let Some(samples) = &mut self.proof {
+            samples.end(ProofEnd::Interrupted, minutes);
         }
     }
 
@@ -221,8 +221,8 @@ impl<'a> Course<'a> {
         if end == ProofEnd::Interrupted {
             self.fail(INTERRUPTED.into());
         }
-        if let Some(duel) = &mut self.proof {
-            duel.end(end, minutes);
+        if let Some(samples) = &mut self.proof {
+            samples.end(end, minutes);
         }
     }
 
@@ -241,8 +241,8 @@ impl<'a> Course<'a> {
 
     /// Whether a new baseline, once accepted, would turn the test green or keep it honest. A broken limit stays broken
     /// whatever the baseline is, and sessions in which the client was sick, or the engine left no room, make none.
-    fn calls_for_baseline(&self, judgement: &Judgement) -> bool {
-        let calls = match judgement.verdict {
+    fn calls_for_baseline(&self, judgment: &Judgment) -> bool {
+        let calls = match judgment.verdict {
             Verdict::NoBaseline | Verdict::NotComparable | Verdict::Improved | Verdict::Regressed => true,
             Verdict::Suspected => !self.passes(Verdict::Suspected),
             // Proven without one; the next run shall have one to begin with.
@@ -251,12 +251,12 @@ impl<'a> Course<'a> {
         };
         let unfit = |gate: &GateOutcome| gate.breaks_limit() || gate.verdict == Verdict::Invalid;
         let crowded = |session: &Session| no_room(&session.summary).is_some();
-        calls && !judgement.gates.iter().any(unfit) && !self.all_sessions().any(crowded)
+        calls && !judgment.gates.iter().any(unfit) && !self.all_sessions().any(crowded)
     }
 
     /// The baseline to be accepted, where this verdict leaves one and enough was measured.
     pub fn next_baseline(&self, recorded: &str) -> Option<Baseline> {
-        let leaves = self.calls_for_baseline(&self.judgement());
+        let leaves = self.calls_for_baseline(&self.judgment());
         let sessions = self.sessions_to_keep();
         let complete = sessions.len() >= self.planned_sessions();
         let environment = self.environment.as_ref().filter(|_| leaves && complete && self.end.is_none())?;
@@ -289,7 +289,7 @@ impl<'a> Course<'a> {
     }
 
     pub fn verdict(&self) -> Verdict {
-        self.judgement().verdict
+        self.judgment().verdict
     }
 
     pub fn sets_in(&mut self, onset: String) {
@@ -297,7 +297,7 @@ impl<'a> Course<'a> {
     }
 
     pub fn report(&self, run: &Run) -> Report {
-        let Judgement { verdict, reason, gates } = self.judgement();
+        let Judgment { verdict, reason, gates } = self.judgment();
         let baseline =
             self.baseline.zip(self.environment.as_ref()).map(|(baseline, environment)| BaselineUsed {
                 file: Baselines::file(&environment.name, &self.scenario.id),
@@ -320,7 +320,7 @@ impl<'a> Course<'a> {
             warnings: self.warnings.clone(),
             environment: self.environment.clone(),
             baseline,
-            proof: self.proof.as_ref().map(|duel| duel.report(self.scenario)),
+            proof: self.proof.as_ref().map(|samples| samples.report(self.scenario)),
             pending: self.pending.clone(),
             summary: Summary::merge(self.all_sessions().map(|session| &session.summary)),
             sessions: self.sessions.clone(),
@@ -328,7 +328,7 @@ impl<'a> Course<'a> {
     }
 
     pub fn passed(&self) -> bool {
-        self.passes(self.judgement().verdict)
+        self.passes(self.judgment().verdict)
     }
 
     fn passes(&self, verdict: Verdict) -> bool {
@@ -342,14 +342,14 @@ impl<'a> Course<'a> {
     /// The sessions that a new baseline consists of: those of the proof, where there was one.
     fn sessions_to_keep(&self) -> Vec<&Session> {
         match &self.proof {
-            Some(duel) => duel.sessions(Side::New).collect(),
+            Some(samples) => samples.sessions(Side::New).collect(),
             None => self.sessions.iter().collect(),
         }
     }
 
     /// Every session of the engine under test.
     fn all_sessions(&self) -> impl Iterator<Item = &Session> {
-        let proven = self.proof.iter().flat_map(|duel| duel.sessions(Side::New));
+        let proven = self.proof.iter().flat_map(|samples| samples.sessions(Side::New));
         self.sessions.iter().chain(proven)
     }
 

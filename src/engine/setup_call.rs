@@ -3,17 +3,17 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::engine::refusal::error_told;
+use crate::engine::refusal::reported_error;
 
 /// A POST beside the load. Its answer may come as lines that tell of its progress.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Errand {
+pub struct SetupCall {
     /// For whoever waits: `pulling qwen3:8b`.
     pub what: String,
     /// Below the target's base URL.
     pub path: &'static str,
     pub body: Value,
-    /// Whether a session can't be held without. What is only good to have may be refused.
+    /// Whether a session can't be run without. What is only good to have may be refused.
     pub is_needed: bool,
 }
 
@@ -30,7 +30,7 @@ pub fn read_progress(line: &[u8]) -> Result<Option<f64>, String> {
     }
     let Ok(read) = serde_json::from_slice::<Line>(line) else { return Ok(None) };
     if !read.error.is_null() {
-        return Err(error_told(line).detail);
+        return Err(reported_error(line).detail);
     }
     let share = read.completed.zip(read.total.filter(|total| *total > 0.0));
     Ok(share.map(|(completed, total)| completed / total))
