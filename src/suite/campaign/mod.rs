@@ -1,12 +1,12 @@
 //! A campaign: the sessions of one target, shared by all of its selected scenarios.
 
-mod course;
-mod duel;
-mod ledger;
+mod counter_check;
 mod proof;
+mod proof_samples;
+mod record_fanout;
+mod scenario_run;
 mod session;
 mod sweep;
-mod witness;
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ use crate::target::TargetSpec;
 use crate::verdict::Verdict;
 use crate::verdict::explain::onset;
 
-use course::{Course, Need};
+use scenario_run::{Course, Need};
 pub use session::{Asked, Held, Which, hold};
 pub use sweep::{Ladder, Sweeping};
 

@@ -6,7 +6,7 @@ use crate::launch::{LaunchError, Launched};
 use crate::results::ProofEnd;
 use crate::store::StoreError;
 use crate::suite::campaign::Campaign;
-use crate::suite::campaign::course::Course;
+use crate::suite::campaign::scenario_run::Course;
 use crate::suite::campaign::session::{Held, Which, hold, hold_side_by_side};
 use crate::suite::event::Event;
 use crate::target::TargetSpec;

@@ -10,7 +10,7 @@ use crate::results;
 use crate::results::baseline::{Baseline, Facts};
 use crate::results::{BaselineUsed, ProofEnd, Report, Run, Session};
 use crate::store::Baselines;
-use crate::suite::campaign::duel::Duel;
+use crate::suite::campaign::proof_samples::Duel;
 use crate::suite::campaign::session::{INTERRUPTED, Trouble};
 use crate::target::{Environment, TargetSpec};
 use crate::verdict::{GateOutcome, OldValues, Side, Verdict, is_decided, no_room, wants_proof};

@@ -4,7 +4,7 @@ use crate::metrics::record::{RecordSink, RequestRecord};
 use crate::metrics::summary::SummaryBuilder;
 use crate::results::record_file::Part;
 use crate::store::RecordLog;
-use crate::suite::campaign::witness::Witness;
+use crate::suite::campaign::counter_check::Witness;
 use crate::units::Nanos;
 
 /// Failures that are kept in words.

@@ -3,8 +3,8 @@
 use crate::metrics::{Family, Metric};
 use crate::results::Session;
 use crate::results::baseline::Baseline;
-use crate::suite::campaign::course::{Course, End};
-use crate::suite::campaign::duel::Duel;
+use crate::suite::campaign::proof_samples::Duel;
+use crate::suite::campaign::scenario_run::{Course, End};
 use crate::text::figures;
 use crate::verdict::explain::{Sides, explain};
 use crate::verdict::{Evidence, GateOutcome, Old, OldValues, Side, Verdict, judge};
