@@ -10,32 +10,32 @@ use crate::target::Environment;
 use crate::verdict::Side;
 use crate::verdict::explain::diagnosis;
 
-pub struct Duel {
+pub struct ProofSamples {
     old: Environment,
     sessions: Vec<ProofSession>,
     minutes: f64,
     end: ProofEnd,
 }
 
-impl Duel {
-    pub fn against(old: &Environment) -> Duel {
-        Duel { old: old.clone(), sessions: Vec::new(), minutes: 0.0, end: ProofEnd::Interrupted }
+impl ProofSamples {
+    pub fn new(old: &Environment) -> ProofSamples {
+        ProofSamples { old: old.clone(), sessions: Vec::new(), minutes: 0.0, end: ProofEnd::Interrupted }
     }
 
     pub fn add(&mut self, side: Side, session: Session) {
         self.sessions.push(ProofSession { side, session });
     }
 
-    pub fn end(&mut self, end: ProofEnd, minutes: f64) {
+    pub fn set_end(&mut self, end: ProofEnd, minutes: f64) {
         (self.end, self.minutes) = (end, minutes);
     }
 
-    pub fn old(&self) -> &Environment {
+    pub fn old_environment(&self) -> &Environment {
         &self.old
     }
 
     pub fn sessions(&self, side: Side) -> impl Iterator<Item = &Session> {
-        self.sessions.iter().filter(move |held| held.side == side).map(|held| &held.session)
+        self.sessions.iter().filter(move |sample| sample.side == side).map(|sample| &sample.session)
     }
 
     /// Of each side so far.

@@ -10,30 +10,30 @@ use crate::results;
 use crate::results::baseline::{Baseline, Facts};
 use crate::results::{BaselineUsed, ProofEnd, Report, Run, Session};
 use crate::store::Baselines;
-use crate::suite::campaign::proof_samples::Duel;
+use crate::suite::campaign::proof_samples::ProofSamples;
 use crate::suite::campaign::session::{INTERRUPTED, Trouble};
 use crate::target::{Environment, TargetSpec};
 use crate::verdict::{GateOutcome, OldValues, Side, Verdict, is_decided, no_room, wants_proof};
 use judgement::Judgement;
 
-pub struct Course<'a> {
+pub struct ScenarioRun<'a> {
     pub scenario: &'a Scenario,
     hash: String,
     environment: Option<Environment>,
     baseline: Option<&'a Baseline>,
     /// Another machine's, where this one has none of its own.
-    elsewhere: Option<&'a Baseline>,
-    old_is_lost: bool,
+    other_baseline: Option<&'a Baseline>,
+    old_unavailable: bool,
     sessions: Vec<Session>,
-    proof: Option<Duel>,
+    proof: Option<ProofSamples>,
     warnings: Vec<String>,
     end: Option<End>,
     pending: Option<String>,
-    /// From which load on it is slower, as only all of the courses together know.
+    /// From which load on it is slower, as only all of the runs together know.
     onset: Option<String>,
 }
 
-/// What a course needs next.
+/// What a run needs next.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Need {
     Nothing,
@@ -41,23 +41,23 @@ pub enum Need {
     Proof,
 }
 
-/// What ends a course before its figures do.
+/// What ends a run before its figures do.
 enum End {
     Ignored(String),
-    Trouble(String),
+    Failed(String),
     /// The engine died under the load. Only a proof tells whether that is its own fault.
-    Death(String),
+    EngineDied(String),
 }
 
-impl<'a> Course<'a> {
-    pub fn new(scenario: &'a Scenario) -> Course<'a> {
-        Course {
+impl<'a> ScenarioRun<'a> {
+    pub fn new(scenario: &'a Scenario) -> ScenarioRun<'a> {
+        ScenarioRun {
             scenario,
             hash: scenario.hash(),
             environment: None,
             baseline: None,
-            elsewhere: None,
-            old_is_lost: false,
+            other_baseline: None,
+            old_unavailable: false,
             sessions: Vec::new(),
             proof: None,
             warnings: Vec::new(),
@@ -68,7 +68,7 @@ impl<'a> Course<'a> {
     }
 
     /// What the sessions are measured on; the first one's word holds.
-    pub fn on(&mut self, environment: &Environment, baselines: &'a Baselines) {
+    pub fn set_environment(&mut self, environment: &Environment, baselines: &'a Baselines) {
         if self.environment.is_some() {
             return;
         }
@@ -84,8 +84,8 @@ impl<'a> Course<'a> {
             return;
         }
         let mut others = baselines.of_scenario(&self.scenario.id).map(|(_, baseline)| baseline);
-        self.elsewhere = others.find(|baseline| baseline.facts.model == environment.model);
-        if let Some(Baseline { facts, .. }) = self.elsewhere {
+        self.other_baseline = others.find(|baseline| baseline.facts.model == environment.model);
+        if let Some(Baseline { facts, .. }) = self.other_baseline {
             self.warn(format!(
                 "there is no baseline of {} yet; the engine of {}'s is {}",
                 environment.name, facts.environment, facts.engine
@@ -93,7 +93,7 @@ impl<'a> Course<'a> {
         }
     }
 
-    pub fn add(&mut self, session: Session) {
+    pub fn add_session(&mut self, session: Session) {
         self.sessions.push(session);
     }
 
@@ -110,28 +110,28 @@ impl<'a> Course<'a> {
     /// Engine or client broke down: no figure of this scenario can be trusted any more.
     pub fn fail(&mut self, reason: String) {
         if !self.is_over() {
-            self.end = Some(End::Trouble(reason));
+            self.end = Some(End::Failed(reason));
         }
     }
 
     /// The engine under test, or the client beside it, could not go on.
-    pub fn meet(&mut self, trouble: Trouble) {
+    pub fn record_error(&mut self, trouble: Trouble) {
         match trouble {
-            Trouble::EngineDied(reason) => _ = self.end.get_or_insert(End::Death(reason)),
+            Trouble::EngineDied(reason) => _ = self.end.get_or_insert(End::EngineDied(reason)),
             Trouble::Other(reason) => self.fail(reason),
         }
     }
 
     /// Whether a proof has nothing more to find out: that an engine died is something to be proven.
     pub fn is_over(&self) -> bool {
-        matches!(self.end, Some(End::Ignored(_) | End::Trouble(_)))
+        matches!(self.end, Some(End::Ignored(_) | End::Failed(_)))
     }
 
     pub fn need(&self) -> Need {
         if self.is_over() || self.proof.is_some() {
             return Need::Nothing;
         }
-        if matches!(self.end, Some(End::Death(_))) {
+        if matches!(self.end, Some(End::EngineDied(_))) {
             return if self.old_target().is_some() { Need::Proof } else { Need::Nothing };
         }
         if self.sessions.is_empty() {
@@ -142,11 +142,11 @@ impl<'a> Course<'a> {
             // No proof and no further session mends that, and failing requests say little of speed.
             return Need::Nothing;
         }
-        if (wants_proof(&judgement.gates) || self.elsewhere.is_some()) && self.old_target().is_some() {
+        if (wants_proof(&judgement.gates) || self.other_baseline.is_some()) && self.old_target().is_some() {
             Need::Proof
         } else if self.is_complete() {
             Need::Nothing
-        } else if judgement.verdict == Verdict::Suspected || self.calls_for_baseline(&judgement) {
+        } else if judgement.verdict == Verdict::Suspected || self.needs_baseline(&judgement) {
             Need::Session
         } else {
             Need::Nothing
@@ -155,8 +155,8 @@ impl<'a> Course<'a> {
 
     /// The target as it was when the baseline was recorded, where that can be started and is another engine.
     pub fn old_target(&self) -> Option<TargetSpec> {
-        let facts = &self.origin()?.facts;
-        if self.old_is_lost || facts.is_of(self.environment.as_ref()?) {
+        let facts = &self.old_baseline()?.facts;
+        if self.old_unavailable || facts.is_of(self.environment.as_ref()?) {
             return None;
         }
         let target = &self.scenario.target;
@@ -164,17 +164,17 @@ impl<'a> Course<'a> {
     }
 
     /// The old engine can't be started any more.
-    pub fn lose_old(&mut self, why: &str) {
-        self.old_is_lost = true;
+    pub fn mark_old_unavailable(&mut self, why: &str) {
+        self.old_unavailable = true;
         self.warn(format!("nothing old could be run: {why}"));
     }
 
     /// What answers where the old engine should be running.
-    pub fn meet_old(&mut self, found: &Environment) {
-        let Some(Baseline { facts, .. }) = self.origin() else { return };
+    pub fn check_old_engine(&mut self, found: &Environment) {
+        let Some(Baseline { facts, .. }) = self.old_baseline() else { return };
         if facts.engine != found.engine {
             let place = found.url.as_deref().unwrap_or("the old server");
-            self.lose_old(&format!(
+            self.mark_old_unavailable(&format!(
                 "{place} is {}, and the baseline was recorded on {}; set old_url to a server of that version",
                 found.engine, facts.engine
             ));
@@ -183,20 +183,20 @@ impl<'a> Course<'a> {
 
     /// The baseline whose engine is the old one. Where none was recorded on this machine, another machine's still says
     /// which engine that was.
-    fn origin(&self) -> Option<&'a Baseline> {
-        self.baseline.or(self.elsewhere)
+    fn old_baseline(&self) -> Option<&'a Baseline> {
+        self.baseline.or(self.other_baseline)
     }
 
     pub fn add_to_proof(&mut self, side: Side, environment: &Environment, session: Session) {
         if side == Side::New && self.environment.is_none() {
             self.environment = Some(environment.clone());
         }
-        self.proof.get_or_insert_with(|| Duel::against(environment)).add(side, session);
+        self.proof.get_or_insert_with(|| ProofSamples::new(environment)).add(side, session);
     }
 
     /// Whether more starts of each side could still change the verdict.
     pub fn is_undecided(&self) -> bool {
-        let starts = self.proof.as_ref().map_or(0, Duel::starts);
+        let starts = self.proof.as_ref().map_or(0, ProofSamples::starts);
         let planned = self.scenario.target.proof.starts;
         // Once the engine has died, its speed is not pursued.
         let goes_on = || self.end.is_none() && !is_decided(&self.gate_outcomes());
@@ -205,8 +205,8 @@ impl<'a> Course<'a> {
 
     /// What the report says of the proof if this was all of it.
     pub fn pause_proof(&mut self, minutes: f64) {
-        if let Some(duel) = &mut self.proof {
-            duel.end(ProofEnd::Interrupted, minutes);
+        if let Some(samples) = &mut self.proof {
+            samples.set_end(ProofEnd::Interrupted, minutes);
         }
     }
 
@@ -221,8 +221,8 @@ impl<'a> Course<'a> {
         if end == ProofEnd::Interrupted {
             self.fail(INTERRUPTED.into());
         }
-        if let Some(duel) = &mut self.proof {
-            duel.end(end, minutes);
+        if let Some(samples) = &mut self.proof {
+            samples.set_end(end, minutes);
         }
     }
 
@@ -241,12 +241,12 @@ impl<'a> Course<'a> {
 
     /// Whether a new baseline, once accepted, would turn the test green or keep it honest. A broken limit stays broken
     /// whatever the baseline is, and sessions in which the client was sick, or the engine left no room, make none.
-    fn calls_for_baseline(&self, judgement: &Judgement) -> bool {
+    fn needs_baseline(&self, judgement: &Judgement) -> bool {
         let calls = match judgement.verdict {
             Verdict::NoBaseline | Verdict::NotComparable | Verdict::Improved | Verdict::Regressed => true,
             Verdict::Suspected => !self.passes(Verdict::Suspected),
             // Proven without one; the next run shall have one to begin with.
-            Verdict::Ok => self.elsewhere.is_some(),
+            Verdict::Ok => self.other_baseline.is_some(),
             _ => false,
         };
         let unfit = |gate: &GateOutcome| gate.breaks_limit() || gate.verdict == Verdict::Invalid;
@@ -256,7 +256,7 @@ impl<'a> Course<'a> {
 
     /// The baseline to be accepted, where this verdict leaves one and enough was measured.
     pub fn next_baseline(&self, recorded: &str) -> Option<Baseline> {
-        let leaves = self.calls_for_baseline(&self.judgement());
+        let leaves = self.needs_baseline(&self.judgement());
         let sessions = self.sessions_to_keep();
         let complete = sessions.len() >= self.planned_sessions();
         let environment = self.environment.as_ref().filter(|_| leaves && complete && self.end.is_none())?;
@@ -284,7 +284,7 @@ impl<'a> Course<'a> {
         self.baseline
     }
 
-    pub fn left_pending(&mut self, file: String) {
+    pub fn set_pending(&mut self, file: String) {
         self.pending = Some(file);
     }
 
@@ -292,7 +292,7 @@ impl<'a> Course<'a> {
         self.judgement().verdict
     }
 
-    pub fn sets_in(&mut self, onset: String) {
+    pub fn set_onset(&mut self, onset: String) {
         self.onset = Some(onset);
     }
 
@@ -320,7 +320,7 @@ impl<'a> Course<'a> {
             warnings: self.warnings.clone(),
             environment: self.environment.clone(),
             baseline,
-            proof: self.proof.as_ref().map(|duel| duel.report(self.scenario)),
+            proof: self.proof.as_ref().map(|samples| samples.report(self.scenario)),
             pending: self.pending.clone(),
             summary: Summary::merge(self.all_sessions().map(|session| &session.summary)),
             sessions: self.sessions.clone(),
@@ -342,14 +342,14 @@ impl<'a> Course<'a> {
     /// The sessions that a new baseline consists of: those of the proof, where there was one.
     fn sessions_to_keep(&self) -> Vec<&Session> {
         match &self.proof {
-            Some(duel) => duel.sessions(Side::New).collect(),
+            Some(samples) => samples.sessions(Side::New).collect(),
             None => self.sessions.iter().collect(),
         }
     }
 
     /// Every session of the engine under test.
     fn all_sessions(&self) -> impl Iterator<Item = &Session> {
-        let proven = self.proof.iter().flat_map(|duel| duel.sessions(Side::New));
+        let proven = self.proof.iter().flat_map(|samples| samples.sessions(Side::New));
         self.sessions.iter().chain(proven)
     }
 

@@ -20,7 +20,7 @@ use crate::suite::event::Event;
 use crate::target::TargetSpec;
 
 /// What is measured, and how.
-pub struct Ladder {
+pub struct SweepPlan {
     pub workload: Workload,
     pub axis: Axis,
     /// Each with what it counts on the axis, in rising order.
@@ -32,8 +32,8 @@ pub struct Ladder {
 }
 
 /// Everything a sweep needs from outside.
-pub struct Sweeping<'a> {
-    pub ladder: &'a Ladder,
+pub struct SweepRunner<'a> {
+    pub plan: &'a SweepPlan,
     pub run: &'a Run,
     pub targets: &'a [TargetSpec],
     pub launcher: Launcher<'a>,
@@ -43,20 +43,20 @@ pub struct Sweeping<'a> {
     pub save: &'a dyn Fn(&Sweep) -> Result<(), StoreError>,
 }
 
-impl Sweeping<'_> {
+impl SweepRunner<'_> {
     /// Climbs the ladder with every target, `run.sessions` times. A target in trouble is left out from there on.
     pub fn run(&self) -> Result<Sweep, StoreError> {
-        let mut sweep = self.ladder.unmeasured(self.run, self.targets);
-        for number in 1..=self.ladder.run.sessions {
+        let mut sweep = self.plan.unmeasured(self.run, self.targets);
+        for number in 1..=self.plan.run.sessions {
             let order = order(number, self.targets.len());
             if number > 1 && self.targets.iter().any(|target| !target.restarts()) {
                 thread::sleep(ENDPOINT_PAUSE);
             }
-            match self.ladder.interleaved {
-                true => self.in_turn(number, &order, &mut sweep)?,
+            match self.plan.interleaved {
+                true => self.run_targets(number, &order, &mut sweep)?,
                 false => {
                     for at in order {
-                        self.in_turn(number, &[at], &mut sweep)?;
+                        self.run_targets(number, &[at], &mut sweep)?;
                     }
                 }
             }
@@ -67,7 +67,7 @@ impl Sweeping<'_> {
     }
 
     /// Has these targets run at once, and climbs with them level by level.
-    fn in_turn(&self, number: u32, order: &[usize], sweep: &mut Sweep) -> Result<(), StoreError> {
+    fn run_targets(&self, number: u32, order: &[usize], sweep: &mut Sweep) -> Result<(), StoreError> {
         let mut launched: Vec<(usize, Launched)> = Vec::new();
         for at in order.iter().copied() {
             if sweep.targets[at].trouble.is_none() && !self.cancel.is_cancelled() {
@@ -75,13 +75,13 @@ impl Sweeping<'_> {
                     .extend(self.launch(number, at, &mut sweep.targets[at]).map(|launched| (at, launched)));
             }
         }
-        for (level, _) in self.ladder.loads.iter().enumerate() {
+        for (level, _) in self.plan.loads.iter().enumerate() {
             for (at, launched) in &launched {
                 if self.cancel.is_cancelled() {
                     return Ok(());
                 }
                 if sweep.targets[*at].trouble.is_none() {
-                    self.climb(number, level, launched, &mut sweep.targets[*at]);
+                    self.measure_level(number, level, launched, &mut sweep.targets[*at]);
                     sweep.interrupted = self.cancel.is_cancelled();
                     (self.save)(sweep)?;
                 }
@@ -107,8 +107,8 @@ impl Sweeping<'_> {
         }
     }
 
-    fn climb(&self, number: u32, level: usize, launched: &Launched, swept: &mut SweptTarget) {
-        let Ladder { workload, loads, run, limits, axis, .. } = self.ladder;
+    fn measure_level(&self, number: u32, level: usize, launched: &Launched, swept: &mut SweptTarget) {
+        let SweepPlan { workload, loads, run, limits, axis, .. } = self.plan;
         let (at, load) = &loads[level];
         let scenario = scenario(*axis, *at, &swept.name);
         let asked = Asked {
@@ -121,7 +121,7 @@ impl Sweeping<'_> {
             begin_ns: None,
         };
         let name = session_name(number);
-        let mut ear = Ear {
+        let mut sink = GoodputSink {
             limits,
             load,
             streamed: workload.stream,
@@ -129,7 +129,7 @@ impl Sweeping<'_> {
             timeline: TimelineBuilder::new(load, workload.stream),
         };
         let held =
-            hold_heard(&asked, launched, Which { number, name: &name }, self.listen, self.cancel, &mut ear);
+            hold_heard(&asked, launched, Which { number, name: &name }, self.listen, self.cancel, &mut sink);
         let Held { session, trouble, warnings } = held;
         if trouble.is_some() && self.cancel.is_cancelled() {
             return;
@@ -140,17 +140,17 @@ impl Sweeping<'_> {
             return;
         }
         match swept.levels.iter_mut().find(|level| level.at == *at) {
-            Some(known) => add(known, session, ear.within, limits),
+            Some(known) => add(known, session, sink.within, limits),
             None => {
                 let mut level = Level {
                     at: *at,
                     load: load.clone(),
                     summary: Summary::default(),
                     goodput: None,
-                    timeline: Some(ear.timeline.finish()),
+                    timeline: Some(sink.timeline.finish()),
                     sessions: Vec::new(),
                 };
-                add(&mut level, session, ear.within, limits);
+                add(&mut level, session, sink.within, limits);
                 swept.levels.push(level);
             }
         }
@@ -159,7 +159,7 @@ impl Sweeping<'_> {
     }
 }
 
-impl Ladder {
+impl SweepPlan {
     /// The report before anything is measured.
     pub fn unmeasured(&self, run: &Run, targets: &[TargetSpec]) -> Sweep {
         let unmeasured = |target: &TargetSpec| SweptTarget {
@@ -188,7 +188,7 @@ impl Ladder {
 }
 
 /// Hears what a summary can't tell any more: which requests kept all limits, and what happened when.
-struct Ear<'a> {
+struct GoodputSink<'a> {
     limits: &'a Limits,
     load: &'a Load,
     streamed: bool,
@@ -196,7 +196,7 @@ struct Ear<'a> {
     timeline: TimelineBuilder,
 }
 
-impl RecordSink for Ear<'_> {
+impl RecordSink for GoodputSink<'_> {
     fn take(&mut self, record: &RequestRecord) {
         self.timeline.take(record);
         let times = Times::of(record, self.load, self.streamed);

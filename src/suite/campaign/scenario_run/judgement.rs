@@ -1,10 +1,10 @@
-//! What the figures of a course say so far.
+//! What the figures of a run say so far.
 
 use crate::metrics::{Family, Metric};
 use crate::results::Session;
 use crate::results::baseline::Baseline;
-use crate::suite::campaign::proof_samples::Duel;
-use crate::suite::campaign::scenario_run::{Course, End};
+use crate::suite::campaign::proof_samples::ProofSamples;
+use crate::suite::campaign::scenario_run::{End, ScenarioRun};
 use crate::text::figures;
 use crate::verdict::explain::{Sides, explain};
 use crate::verdict::{Evidence, GateOutcome, Old, OldValues, Side, Verdict, judge};
@@ -15,24 +15,24 @@ pub(super) struct Judgement {
     pub gates: Vec<GateOutcome>,
 }
 
-impl<'a> Course<'a> {
+impl<'a> ScenarioRun<'a> {
     pub(super) fn judgement(&self) -> Judgement {
         let mut gates = self.gate_outcomes();
         match &self.end {
-            Some(End::Trouble(_)) => gates.iter_mut().for_each(void),
-            Some(End::Death(_)) => {
-                gates.iter_mut().filter(|gate| !self.convicts_of_death(gate)).for_each(void)
+            Some(End::Failed(_)) => gates.iter_mut().for_each(invalidate),
+            Some(End::EngineDied(_)) => {
+                gates.iter_mut().filter(|gate| !self.is_proven_death(gate)).for_each(invalidate)
             }
             Some(End::Ignored(_)) | None => {}
         }
         let concluded = |verdict, reason: String| Judgement { verdict, reason, gates: gates.clone() };
         match &self.end {
             Some(End::Ignored(reason)) => return concluded(Verdict::Ignored, reason.clone()),
-            Some(End::Trouble(reason)) => return concluded(Verdict::Invalid, reason.clone()),
-            Some(End::Death(reason)) => {
+            Some(End::Failed(reason)) => return concluded(Verdict::Invalid, reason.clone()),
+            Some(End::EngineDied(reason)) => {
                 let convicted = gates.iter().any(|gate| gate.verdict == Verdict::Regressed);
                 let verdict = if convicted { Verdict::Regressed } else { Verdict::Invalid };
-                return concluded(verdict, self.death_told(reason, verdict, &gates));
+                return concluded(verdict, self.explain_death(reason, verdict, &gates));
             }
             None if self.sessions.is_empty() && self.proof.is_none() => {
                 return concluded(Verdict::Invalid, "nothing was measured".into());
@@ -42,12 +42,15 @@ impl<'a> Course<'a> {
         let verdict = Verdict::worst(gates.iter().map(|gate| gate.verdict));
         if matches!(verdict, Verdict::Invalid | Verdict::Regressed) {
             let sentence = explain(verdict, &gates, &self.sides());
-            let part =
-                self.proof.as_ref().and_then(Duel::slow_part).filter(|_| verdict == Verdict::Regressed);
+            let part = self
+                .proof
+                .as_ref()
+                .and_then(ProofSamples::slow_part)
+                .filter(|_| verdict == Verdict::Regressed);
             let sentences = [Some(sentence), part, self.onset.clone()];
             return concluded(verdict, sentences.into_iter().flatten().collect::<Vec<_>>().join(" "));
         }
-        match self.comparable() {
+        match self.comparable_baseline() {
             Err((verdict, reason)) if self.proof.is_none() && self.scenario.is_compared() => {
                 concluded(verdict, reason)
             }
@@ -56,23 +59,23 @@ impl<'a> Course<'a> {
     }
 
     /// Requests are lost with an engine that dies. That is a regression where the old one has borne the same load in a
-    /// whole proof: had it died as well, the course would be over.
-    fn convicts_of_death(&self, gate: &GateOutcome) -> bool {
-        gate.gate.metric.family() == Family::Success && gate.breaks_limit() && self.is_proven_through()
+    /// whole proof: had it died as well, the run would be over.
+    fn is_proven_death(&self, gate: &GateOutcome) -> bool {
+        gate.gate.metric.family() == Family::Success && gate.breaks_limit() && self.has_full_proof()
     }
 
-    fn is_proven_through(&self) -> bool {
-        self.proof.as_ref().is_some_and(|duel| duel.starts() >= self.scenario.target.proof.starts)
+    fn has_full_proof(&self) -> bool {
+        self.proof.as_ref().is_some_and(|samples| samples.starts() >= self.scenario.target.proof.starts)
     }
 
-    fn death_told(&self, reason: &str, verdict: Verdict, gates: &[GateOutcome]) -> String {
-        let starts = self.proof.as_ref().map_or(0, Duel::starts);
+    fn explain_death(&self, reason: &str, verdict: Verdict, gates: &[GateOutcome]) -> String {
+        let starts = self.proof.as_ref().map_or(0, ProofSamples::starts);
         match verdict {
             Verdict::Regressed => format!(
                 "{} What happened: {reason}. The old one bore the same load in all of its {starts} starts.",
                 explain(verdict, gates, &self.sides())
             ),
-            _ if self.is_proven_through() => {
+            _ if self.has_full_proof() => {
                 format!(
                     "{reason}; a proof of {starts} starts of each does not lay that at the new engine's door"
                 )
@@ -82,17 +85,17 @@ impl<'a> Course<'a> {
     }
 
     pub(super) fn gate_outcomes(&self) -> Vec<GateOutcome> {
-        if let Some(duel) = &self.proof {
-            let [old, new] = [Side::Old, Side::New].map(|side| self.evidence(duel.sessions(side)));
+        if let Some(samples) = &self.proof {
+            let [old, new] = [Side::Old, Side::New].map(|side| self.evidence(samples.sessions(side)));
             return self.judge(|_| Old::Alternating(&old), &new);
         }
         let none = OldValues::new();
-        let old = self.comparable().map_or(&none, |baseline| &baseline.values);
+        let old = self.comparable_baseline().map_or(&none, |baseline| &baseline.values);
         let values = |metric: Metric| Old::Stored(old.get(&metric).map_or(&[][..], Vec::as_slice));
         let new = self.evidence(self.sessions.iter());
         let mut outcomes = self.judge(values, &new);
         if self.same_engine() {
-            outcomes.iter_mut().for_each(acquit);
+            outcomes.iter_mut().for_each(clear_same_engine);
         }
         if self.can_prove_more() {
             return outcomes;
@@ -121,7 +124,7 @@ impl<'a> Course<'a> {
     }
 
     /// The baseline, if it is one of this very scenario.
-    fn comparable(&self) -> Result<&'a Baseline, (Verdict, String)> {
+    fn comparable_baseline(&self) -> Result<&'a Baseline, (Verdict, String)> {
         let recorded = figures::counted(self.sessions.len() as u64, "session");
         let Some(baseline) = self.baseline else {
             return Err((
@@ -144,8 +147,8 @@ impl<'a> Course<'a> {
     fn sides(&self) -> Sides {
         let new = self.environment.as_ref().map_or("this run", |environment| &environment.engine);
         match (&self.proof, self.baseline) {
-            (Some(duel), _) => {
-                let old = duel.old();
+            (Some(samples), _) => {
+                let old = samples.old_environment();
                 let apart = self
                     .environment
                     .as_ref()
@@ -159,13 +162,13 @@ impl<'a> Course<'a> {
 }
 
 /// Half of a measurement is shown, and says nothing about any gate.
-fn void(outcome: &mut GateOutcome) {
+fn invalidate(outcome: &mut GateOutcome) {
     outcome.verdict = Verdict::Invalid;
     outcome.reason.clear();
 }
 
 /// An engine can't have become slower than itself.
-fn acquit(outcome: &mut GateOutcome) {
+fn clear_same_engine(outcome: &mut GateOutcome) {
     const WHY: &str = "the engine is the baseline's own: the machine has changed";
     if outcome.change.is_none() {
         return;
