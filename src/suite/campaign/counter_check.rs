@@ -13,37 +13,37 @@ use crate::verdict::LEAST_SHARE_ENDED_BY_LENGTH;
 
 /// Reads the engine's counters before the first round and after the last.
 #[derive(Default)]
-pub struct Witness {
+pub struct CounterCheck {
     before: Option<ServerSide>,
     /// By the answers themselves.
-    told: ServerTimes,
+    reported: ServerTimes,
     warnings: Vec<String>,
 }
 
 /// An engine may count an answer a little after it has sent its end.
-const SETTLING: [Duration; 5] = [Duration::from_millis(100); 5];
+const RETRY_PAUSES: [Duration; 5] = [Duration::from_millis(100); 5];
 
-impl Witness {
+impl CounterCheck {
     pub fn begin(&mut self, client: &Client) {
         self.before = self.read(client);
     }
 
-    pub fn hear(&mut self, record: &RequestRecord) {
-        self.told.merge(&record.server_times);
+    pub fn take(&mut self, record: &RequestRecord) {
+        self.reported.merge(&record.server_times);
     }
 
     /// What it says of the rounds, and what doesn't fit. Answers that failed were counted by nobody but the engine, so
     /// then there is nothing to compare; and `shared`, they are those of others too.
-    pub fn end(
+    pub fn finish(
         mut self,
         client: &Client,
         summary: &Summary,
         shared: bool,
     ) -> (Option<ServerSide>, Vec<String>) {
         let complete = summary.requests.failures() == 0 && summary.requests.sent > 0 && !shared;
-        let expected = |side: &ServerSide| !complete || disagreement(&side.counts, summary).is_none();
+        let expected = |side: &ServerSide| !complete || mismatch(&side.counts, summary).is_none();
         let mut session = self.read_since(client);
-        for pause in SETTLING {
+        for pause in RETRY_PAUSES {
             if session.as_ref().is_none_or(expected) {
                 break;
             }
@@ -53,13 +53,13 @@ impl Witness {
         if let Some(side) = &session
             && complete
         {
-            self.warnings.extend(disagreement(&side.counts, summary));
+            self.warnings.extend(mismatch(&side.counts, summary));
         }
-        let told = (self.told != ServerTimes::default())
-            .then_some(ServerSide { times: self.told, ..ServerSide::default() });
-        let side = session.map(|side| ServerSide { times: self.told.or(&side.times), ..side }).or(told);
-        self.warnings.extend(cut_short(summary, client.engine()));
-        self.warnings.extend(side.and_then(|side| kept_waiting(&side.times, client.engine())));
+        let told = (self.reported != ServerTimes::default())
+            .then_some(ServerSide { times: self.reported, ..ServerSide::default() });
+        let side = session.map(|side| ServerSide { times: self.reported.or(&side.times), ..side }).or(told);
+        self.warnings.extend(early_ends(summary, client.engine()));
+        self.warnings.extend(side.and_then(|side| long_queueing(&side.times, client.engine())));
         (side, self.warnings)
     }
 
@@ -80,7 +80,7 @@ impl Witness {
 }
 
 /// In words, where answers were not of the asked-for length.
-fn cut_short(summary: &Summary, engine: EngineKind) -> Option<String> {
+fn early_ends(summary: &Summary, engine: EngineKind) -> Option<String> {
     let share = summary.share_ended_by_length().filter(|share| *share < LEAST_SHARE_ENDED_BY_LENGTH)?;
     let remedy = match engine.fixes_output_length() {
         true => "ignore_eos makes it go on",
@@ -94,7 +94,7 @@ fn cut_short(summary: &Summary, engine: EngineKind) -> Option<String> {
 }
 
 /// In words, where requests waited for most of their time and it is known what helps.
-fn kept_waiting(times: &ServerTimes, engine: EngineKind) -> Option<String> {
+fn long_queueing(times: &ServerTimes, engine: EngineKind) -> Option<String> {
     let hint = engine.queueing_hint()?;
     let (waited_ms, total_ms) = (times.queue_ms.mean, times.e2e_ms.mean);
     (waited_ms > total_ms / 2.0).then(|| {
@@ -104,7 +104,7 @@ fn kept_waiting(times: &ServerTimes, engine: EngineKind) -> Option<String> {
 }
 
 /// In words, where the engine's counters and its answers don't tell the same.
-fn disagreement(counts: &ServerCounts, summary: &Summary) -> Option<String> {
+fn mismatch(counts: &ServerCounts, summary: &Summary) -> Option<String> {
     let told = [
         ("input", counts.input_tokens, summary.input_tokens),
         ("output", counts.output_tokens, summary.output_tokens),
@@ -147,18 +147,18 @@ mod tests {
 
     #[test]
     fn equal_counts_are_no_warning() {
-        assert_eq!(disagreement(&counts(40, 96), &summary(TokenCount::Usage)), None);
-        assert_eq!(disagreement(&ServerCounts::default(), &summary(TokenCount::Usage)), None);
+        assert_eq!(mismatch(&counts(40, 96), &summary(TokenCount::Usage)), None);
+        assert_eq!(mismatch(&ServerCounts::default(), &summary(TokenCount::Usage)), None);
     }
 
     #[test]
     fn every_count_that_differs_is_told_with_both_numbers() {
         assert_eq!(
-            disagreement(&counts(41, 100), &summary(TokenCount::Usage)).unwrap(),
+            mismatch(&counts(41, 100), &summary(TokenCount::Usage)).unwrap(),
             "the engine counted 41 input tokens where its answers told of 40, and 100 output tokens where its answers \
              told of 96: it may have served others too"
         );
-        let of_output = disagreement(&counts(40, 95), &summary(TokenCount::Usage)).unwrap();
+        let of_output = mismatch(&counts(40, 95), &summary(TokenCount::Usage)).unwrap();
         assert!(!of_output.contains("input"), "{of_output}");
     }
 
@@ -168,10 +168,10 @@ mod tests {
         summary.requests.succeeded = 100;
         summary.requests.ended_by_length = 99;
         let [vllm, ollama] = ["vllm", "ollama"].map(|name| EngineKind::named(name).unwrap());
-        assert_eq!(cut_short(&summary, vllm), None);
+        assert_eq!(early_ends(&summary, vllm), None);
         summary.requests.ended_by_length = 60;
-        assert!(cut_short(&summary, vllm).unwrap().ends_with("ignore_eos makes it go on"));
-        assert!(cut_short(&summary, ollama).unwrap().ends_with("the length is a cap to it"));
+        assert!(early_ends(&summary, vllm).unwrap().ends_with("ignore_eos makes it go on"));
+        assert!(early_ends(&summary, ollama).unwrap().ends_with("the length is a cap to it"));
     }
 
     #[test]
@@ -182,9 +182,9 @@ mod tests {
             ..ServerTimes::default()
         };
         let [vllm, ollama] = ["vllm", "ollama"].map(|name| EngineKind::named(name).unwrap());
-        assert_eq!(kept_waiting(&times(49.0), ollama), None);
-        assert_eq!(kept_waiting(&times(51.0), vllm), None);
-        let warning = kept_waiting(&times(51.0), ollama).unwrap();
+        assert_eq!(long_queueing(&times(49.0), ollama), None);
+        assert_eq!(long_queueing(&times(51.0), vllm), None);
+        let warning = long_queueing(&times(51.0), ollama).unwrap();
         assert!(
             warning.contains("51.0 of their 100 ms") && warning.contains("OLLAMA_NUM_PARALLEL"),
             "{warning}"
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn chunks_that_held_several_tokens_are_known_as_the_cause() {
-        let warning = disagreement(&counts(40, 100), &summary(TokenCount::Chunks)).unwrap();
+        let warning = mismatch(&counts(40, 100), &summary(TokenCount::Chunks)).unwrap();
         assert!(warning.ends_with("several tokens may share a chunk"), "{warning}");
     }
 }

@@ -27,7 +27,7 @@ use crate::verdict::Verdict;
 use crate::verdict::explain::onset;
 
 use scenario_run::{Need, ScenarioRun};
-pub use session::{Asked, Held, Which, hold};
+pub use session::{SessionId, SessionOutcome, SessionRequest, run_session};
 pub use sweep::{SweepPlan, SweepRunner};
 
 /// Everything a campaign needs from outside.
@@ -128,7 +128,7 @@ impl<'a> Campaign<'a> {
         let launched = self.launcher.launch_shared(self.target);
         for run in open {
             match &launched {
-                Ok(launched) => self.measure(launched, Which { number, name: &name }, run),
+                Ok(launched) => self.measure(launched, SessionId { number, name: &name }, run),
                 Err(error) => self.mark_engine_unavailable(run, error),
             }
             self.save(run)?;
@@ -146,36 +146,44 @@ impl<'a> Campaign<'a> {
         }
     }
 
-    fn measure(&self, launched: &Launched, which: Which, run: &mut ScenarioRun<'a>) {
+    fn measure(&self, launched: &Launched, id: SessionId, run: &mut ScenarioRun<'a>) {
         run.set_environment(&launched.environment, self.baselines);
         let salt = self.salt("");
-        let asked = self.asked(run.scenario, &salt);
-        let Held { session, trouble, warnings } = hold(&asked, launched, which, self.listen, self.cancel);
+        let request = self.session_request(id, launched, run.scenario, &salt);
+        let SessionOutcome { session, error, warnings } = run_session(request);
         run.add_session(session);
         warnings.into_iter().for_each(|warning| run.warn(warning));
-        if let Some(trouble) = trouble {
-            run.record_error(trouble);
+        if let Some(error) = error {
+            run.record_error(error);
         }
     }
 
-    /// What makes the prompts of a part of this run its own. An endpoint remembers those of yesterday and of every other
-    /// part; an engine that starts anew does not.
+    /// Makes the prompts of one part of this run unique. An endpoint may still have those of an earlier run or part in
+    /// its cache; an engine that starts anew has not.
     fn salt(&self, part: &str) -> String {
-        match self.target.restarts() {
-            true => String::new(),
-            false => format!("{}{part}", self.run.id),
-        }
+        if self.target.restarts() { String::new() } else { format!("{}{part}", self.run.id) }
     }
 
-    fn asked<'s>(&'s self, scenario: &'s Scenario, salt: &'s str) -> Asked<'s> {
-        Asked {
+    fn session_request<'s>(
+        &'s self,
+        id: SessionId<'s>,
+        engine: &'s Launched,
+        scenario: &'s Scenario,
+        salt: &'s str,
+    ) -> SessionRequest<'s> {
+        SessionRequest {
+            id,
+            engine,
             scenario: &scenario.id,
             workload: &scenario.workload,
             load: &scenario.load,
-            run: &scenario.run,
+            plan: &scenario.run,
             salt,
             records: scenario.run.records.then(|| self.record_file(scenario)),
             begin_ns: None,
+            listen: self.listen,
+            cancel: self.cancel,
+            sink: None,
         }
     }
 

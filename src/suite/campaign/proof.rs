@@ -7,7 +7,7 @@ use crate::results::ProofEnd;
 use crate::store::StoreError;
 use crate::suite::campaign::Campaign;
 use crate::suite::campaign::scenario_run::ScenarioRun;
-use crate::suite::campaign::session::{Held, Which, hold, hold_side_by_side};
+use crate::suite::campaign::session::{SessionId, SessionOutcome, run_session, run_side_by_side};
 use crate::suite::event::Event;
 use crate::target::TargetSpec;
 use crate::verdict::Side;
@@ -65,29 +65,30 @@ impl<'a> Proof<'_, 'a> {
 
     /// Two starts of each side. A block that time or Ctrl-C cuts off leaves what it measured.
     fn block(&self, pair: &mut u32, runs: &mut [&mut ScenarioRun<'a>]) -> Result<(), StoreError> {
-        let turns: &[&[Side]] = match self.campaign.target.proof.side_by_side {
-            true => &[&[Side::Old, Side::New], &[Side::Old, Side::New]],
-            false => &Side::BLOCK.each_ref().map(std::slice::from_ref),
+        let turns: &[&[Side]] = if self.campaign.target.proof.side_by_side {
+            &[&[Side::Old, Side::New], &[Side::Old, Side::New]]
+        } else {
+            &Side::BLOCK.each_ref().map(std::slice::from_ref)
         };
         // Who is measured is settled for the whole block: a look after every single start would be a look too many.
         let mut undecided: Vec<&mut ScenarioRun<'a>> =
             runs.iter_mut().map(|run| &mut **run).filter(|run| run.is_undecided()).collect();
-        let mut held = 0;
+        let mut starts = 0;
         for sides in turns {
             if self.campaign.cancel.is_cancelled() || self.is_out_of_time() {
                 return Ok(());
             }
-            self.turn(sides, *pair + held / 2 + 1, &mut undecided)?;
-            held += sides.len() as u32;
+            self.turn(sides, *pair + starts / 2 + 1, &mut undecided)?;
+            starts += sides.len() as u32;
         }
-        *pair += held / 2;
+        *pair += starts / 2;
         Ok(())
     }
 
     /// One start of an engine, or of both at once.
     fn turn(&self, sides: &[Side], pair: u32, runs: &mut [&mut ScenarioRun<'a>]) -> Result<(), StoreError> {
         let names: Vec<String> =
-            sides.iter().map(|side| format!("proof: {}, start {pair}", called(*side))).collect();
+            sides.iter().map(|side| format!("proof: {}, start {pair}", name(*side))).collect();
         let launched: Result<Vec<Launched>, LaunchError> =
             sides.iter().zip(&names).map(|(side, name)| self.launch(*side, name)).collect();
         for run in runs.iter_mut().filter(|run| !run.is_over()) {
@@ -118,30 +119,29 @@ impl<'a> Proof<'_, 'a> {
         pair: u32,
         run: &mut ScenarioRun<'a>,
     ) {
-        let Campaign { listen, cancel, .. } = self.campaign;
-        let asked = self.campaign.asked(run.scenario, &self.salt);
-        let which = |index: usize| Which { number: pair, name: &names[index] };
-        let held: Vec<Held> = match launched {
-            [one] => vec![hold(&asked, one, which(0), listen, cancel)],
-            [old, new] => {
-                let (old, new) = hold_side_by_side(&asked, (old, which(0)), (new, which(1)), listen, cancel);
-                vec![old, new]
-            }
-            _ => unreachable!("a turn is one side or both"),
+        let scenario = run.scenario;
+        let request = |index: usize| {
+            let id = SessionId { number: pair, name: &names[index] };
+            self.campaign.session_request(id, &launched[index], scenario, &self.salt)
         };
-        for ((side, launched), Held { session, trouble, warnings }) in sides.iter().zip(launched).zip(held) {
+        let outcomes = match sides {
+            [_] => vec![run_session(request(0))],
+            _ => run_side_by_side(request(0), request(1)).into(),
+        };
+        for ((side, launched), outcome) in sides.iter().zip(launched).zip(outcomes) {
+            let SessionOutcome { session, error, warnings } = outcome;
             run.add_to_proof(*side, &launched.environment, session);
             warnings.into_iter().for_each(|warning| run.warn(warning));
-            match (side, trouble) {
+            match (side, error) {
                 (_, None) => {}
-                (Side::New, Some(trouble)) => run.record_error(trouble),
-                (Side::Old, Some(trouble)) => run.fail(trouble.to_string()),
+                (Side::New, Some(error)) => run.record_error(error),
+                (Side::Old, Some(error)) => run.fail(error.to_string()),
             }
         }
     }
 }
 
-fn called(side: Side) -> &'static str {
+fn name(side: Side) -> &'static str {
     match side {
         Side::Old => "old",
         Side::New => "new",

@@ -11,7 +11,7 @@ use crate::results::baseline::{Baseline, Facts};
 use crate::results::{BaselineUsed, ProofEnd, Report, Run, Session};
 use crate::store::Baselines;
 use crate::suite::campaign::proof_samples::ProofSamples;
-use crate::suite::campaign::session::{INTERRUPTED, Trouble};
+use crate::suite::campaign::session::{INTERRUPTED, SessionError};
 use crate::target::{Environment, TargetSpec};
 use crate::verdict::{GateOutcome, OldValues, Side, Verdict, is_decided, no_room, wants_proof};
 use judgement::Judgement;
@@ -115,10 +115,10 @@ impl<'a> ScenarioRun<'a> {
     }
 
     /// The engine under test, or the client beside it, could not go on.
-    pub fn record_error(&mut self, trouble: Trouble) {
-        match trouble {
-            Trouble::EngineDied(reason) => _ = self.end.get_or_insert(End::EngineDied(reason)),
-            Trouble::Other(reason) => self.fail(reason),
+    pub fn record_error(&mut self, error: SessionError) {
+        match error {
+            SessionError::EngineDied(reason) => _ = self.end.get_or_insert(End::EngineDied(reason)),
+            SessionError::Other(reason) => self.fail(reason),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::results::sweep::{Axis, Level, Sweep, SweptTarget};
 use crate::results::{Kind, Run, Session, VERSION, curve};
 use crate::store::StoreError;
 use crate::suite::campaign::ENDPOINT_PAUSE;
-use crate::suite::campaign::session::{Asked, Held, Which, hold_heard};
+use crate::suite::campaign::session::{SessionId, SessionOutcome, SessionRequest, run_session};
 use crate::suite::event::Event;
 use crate::target::TargetSpec;
 
@@ -52,12 +52,11 @@ impl SweepRunner<'_> {
             if number > 1 && self.targets.iter().any(|target| !target.restarts()) {
                 thread::sleep(ENDPOINT_PAUSE);
             }
-            match self.plan.interleaved {
-                true => self.run_targets(number, &order, &mut sweep)?,
-                false => {
-                    for at in order {
-                        self.run_targets(number, &[at], &mut sweep)?;
-                    }
+            if self.plan.interleaved {
+                self.run_targets(number, &order, &mut sweep)?;
+            } else {
+                for at in order {
+                    self.run_targets(number, &[at], &mut sweep)?;
                 }
             }
         }
@@ -107,50 +106,48 @@ impl SweepRunner<'_> {
         }
     }
 
-    fn measure_level(&self, number: u32, level: usize, launched: &Launched, swept: &mut SweptTarget) {
-        let SweepPlan { workload, loads, run, limits, axis, .. } = self.plan;
+    fn measure_level(&self, number: u32, level: usize, engine: &Launched, swept: &mut SweptTarget) {
+        let SweepPlan { workload, loads, run, axis, .. } = self.plan;
         let (at, load) = &loads[level];
-        let scenario = scenario(*axis, *at, &swept.name);
-        let asked = Asked {
-            scenario: &scenario,
+        let mut sink = GoodputSink::new(self.plan, load);
+        let SessionOutcome { session, error, warnings } = run_session(SessionRequest {
+            id: SessionId { number, name: &session_name(number) },
+            engine,
+            scenario: &scenario(*axis, *at, &swept.name),
             workload,
             load,
-            run,
+            plan: run,
             salt: &self.run.id,
             records: None,
             begin_ns: None,
-        };
-        let name = session_name(number);
-        let mut sink = GoodputSink {
-            limits,
-            load,
-            streamed: workload.stream,
-            within: 0,
-            timeline: TimelineBuilder::new(load, workload.stream),
-        };
-        let held =
-            hold_heard(&asked, launched, Which { number, name: &name }, self.listen, self.cancel, &mut sink);
-        let Held { session, trouble, warnings } = held;
-        if trouble.is_some() && self.cancel.is_cancelled() {
+            listen: self.listen,
+            cancel: self.cancel,
+            sink: Some(&mut sink),
+        });
+        if error.is_some() && self.cancel.is_cancelled() {
             return;
         }
         swept.warnings.extend(warnings.into_iter().map(|warning| format!("{}, {warning}", axis.level(*at))));
-        swept.trouble = trouble.map(|trouble| format!("at {}, {trouble}", axis.level(*at)));
-        if session.summary.requests.sent == 0 {
-            return;
+        swept.trouble = error.map(|error| format!("at {}, {error}", axis.level(*at)));
+        if session.summary.requests.sent > 0 {
+            self.add_session(*at, session, sink, swept);
         }
-        match swept.levels.iter_mut().find(|level| level.at == *at) {
-            Some(known) => add(known, session, sink.within, limits),
+    }
+
+    fn add_session(&self, at: f64, session: Session, sink: GoodputSink, swept: &mut SweptTarget) {
+        let GoodputSink { limits, load, within_limits, timeline, .. } = sink;
+        match swept.levels.iter_mut().find(|level| level.at == at) {
+            Some(level) => add(level, session, within_limits, limits),
             None => {
                 let mut level = Level {
-                    at: *at,
+                    at,
                     load: load.clone(),
                     summary: Summary::default(),
                     goodput: None,
-                    timeline: Some(sink.timeline.finish()),
+                    timeline: Some(timeline.finish()),
                     sessions: Vec::new(),
                 };
-                add(&mut level, session, sink.within, limits);
+                add(&mut level, session, within_limits, limits);
                 swept.levels.push(level);
             }
         }
@@ -187,20 +184,28 @@ impl SweepPlan {
     }
 }
 
-/// Hears what a summary can't tell any more: which requests kept all limits, and what happened when.
+/// Collects what a summary doesn't keep: how many requests met all limits, and what happened when.
 struct GoodputSink<'a> {
     limits: &'a Limits,
     load: &'a Load,
     streamed: bool,
-    within: u64,
+    within_limits: u64,
     timeline: TimelineBuilder,
+}
+
+impl<'a> GoodputSink<'a> {
+    fn new(plan: &'a SweepPlan, load: &'a Load) -> GoodputSink<'a> {
+        let streamed = plan.workload.stream;
+        let timeline = TimelineBuilder::new(load, streamed);
+        GoodputSink { limits: &plan.limits, load, streamed, within_limits: 0, timeline }
+    }
 }
 
 impl RecordSink for GoodputSink<'_> {
     fn take(&mut self, record: &RequestRecord) {
         self.timeline.take(record);
         let times = Times::of(record, self.load, self.streamed);
-        self.within += u64::from(times.is_some_and(|times| self.limits.admit(&times)));
+        self.within_limits += u64::from(times.is_some_and(|times| self.limits.admit(&times)));
     }
 }
 

@@ -200,8 +200,8 @@ fn cut_short(session: &Session) -> Session {
     cut
 }
 
-fn dead() -> Trouble {
-    Trouble::EngineDied("the engine went away in round 1 of session 1".into())
+fn dead() -> SessionError {
+    SessionError::EngineDied("the engine went away in round 1 of session 1".into())
 }
 
 fn verdict_on(run: &ScenarioRun, metric: &str) -> Verdict {
