@@ -100,13 +100,6 @@ fn named(sweep: Sweep) -> (String, ReportFile) {
     (format!("sweep {}", sweep.run.id), ReportFile::Sweep(Box::new(sweep)))
 }
 
-/// Of a sweep's own targets; `None` where there is but one.
-pub fn of_sweep(sweep: &Sweep, wishes: &Wishes) -> Option<Comparison> {
-    let report = ReportFile::Sweep(Box::new(sweep.clone()));
-    let contenders = compare::contenders(vec![(sweep.run.id.clone(), report)]).ok()?;
-    compare::compare(&contenders, wishes).ok()
-}
-
 impl Args {
     fn wishes(&self) -> Wishes {
         let values = |values: &Option<Values>| values.as_deref().cloned().unwrap_or_default();

@@ -15,8 +15,9 @@ use std::collections::BTreeSet;
 
 use crate::metrics::Metric;
 use crate::results::comparison::{ComparedLevel, ComparedTarget, Comparison, TargetAtLevel};
+use crate::results::file::ReportFile;
 use crate::results::limits::Limits;
-use crate::results::sweep::{Axis, Level};
+use crate::results::sweep::{Axis, Level, Sweep};
 use crate::results::{Kind, VERSION, curve};
 
 pub use contender::{Contender, NotComparable, contenders};
@@ -57,6 +58,13 @@ pub fn compare(contenders: &[Contender], wishes: &Wishes) -> Result<Comparison, 
         levels: levels.iter().map(|at| compared_level(contenders, *at)).collect(),
         warnings: contenders.iter().flat_map(|contender| contender.warnings.clone()).collect(),
     })
+}
+
+/// Compares a sweep's own targets; `None` if there is only one.
+pub fn compare_sweep(sweep: &Sweep, wishes: &Wishes) -> Option<Comparison> {
+    let report = ReportFile::Sweep(Box::new(sweep.clone()));
+    let contenders = contenders(vec![(sweep.run.id.clone(), report)]).ok()?;
+    compare(&contenders, wishes).ok()
 }
 
 /// Whether these can be compared, measured or not, and by what.
