@@ -10,7 +10,7 @@ use crate::cli::sweep;
 use crate::cli::sweep_flags::SweepFlags;
 use crate::compare::{self, BadWish, NotComparable, Wishes};
 use crate::report::sweep_table;
-use crate::results::comparison::{Comparison, Criterion};
+use crate::results::comparison::Criterion;
 use crate::results::file::ReportFile;
 use crate::results::sweep::Sweep;
 use crate::store;
