@@ -30,7 +30,7 @@ use scenario_run::{Need, ScenarioRun};
 pub use session::{SessionId, SessionOutcome, SessionRequest, run_session};
 pub use sweep::{SweepPlan, SweepRunner};
 
-/// Everything a campaign needs from outside.
+/// What a campaign runs with.
 pub struct Campaign<'a> {
     pub run: &'a Run,
     pub target: &'a TargetSpec,
@@ -40,15 +40,15 @@ pub struct Campaign<'a> {
     pub cancel: &'a Cancel,
     pub listen: &'a dyn Fn(Event),
     pub launcher: Launcher<'a>,
-    /// Names whose absence is an error, not a reason to ignore a scenario.
+    /// Targets, engines and tools that must be available. A scenario that lacks one of them fails; others are ignored.
     pub required: &'a [String],
 }
 
-/// How long an endpoint rests between two sessions, since it can't be started anew.
+/// The pause between two sessions on an endpoint, which can't be restarted.
 const ENDPOINT_PAUSE: Duration = Duration::from_secs(3);
 
 impl<'a> Campaign<'a> {
-    /// Measures until every scenario is decided. What is measured is on disk after each scenario.
+    /// Measures until every scenario is decided, and saves a scenario's report after each of its sessions.
     pub fn run(&self, scenarios: &[&'a Scenario]) -> Result<Vec<Report>, StoreError> {
         let mut runs: Vec<ScenarioRun> =
             scenarios.iter().map(|scenario| ScenarioRun::new(scenario)).collect();
@@ -70,11 +70,11 @@ impl<'a> Campaign<'a> {
         self.conclude(&mut runs)
     }
 
-    /// One proof for all that need the same old engine, if any needs one.
+    /// Runs one proof for all scenarios that need the same old engine. Returns whether there was one to run.
     fn proof(&self, runs: &mut [ScenarioRun<'a>]) -> Result<bool, StoreError> {
         let mut suspected = runs_needing(runs, Need::Proof);
         let Some(old) = suspected.first().and_then(|run| run.old_target()) else { return Ok(false) };
-        // Baselines that were accepted at different times may have been recorded on different engines.
+        // Baselines accepted at different times may come from different engines.
         suspected.retain(|run| run.old_target().as_ref() == Some(&old));
         match self.launcher.obtain(&old) {
             Ok(found) => {
@@ -91,7 +91,7 @@ impl<'a> Campaign<'a> {
         Ok(true)
     }
 
-    /// The engines that baselines were recorded on, as far as these may have to be started again.
+    /// The engines of the baselines, which a proof may have to start again.
     fn recorded_targets(&self, scenarios: &[&Scenario]) -> Vec<TargetSpec> {
         let baselines = scenarios.iter().flat_map(|scenario| self.baselines.of_scenario(&scenario.id));
         let places = baselines.filter_map(|(_, baseline)| baseline.facts.place(&self.target.place));
@@ -104,7 +104,7 @@ impl<'a> Campaign<'a> {
         targets
     }
 
-    /// Proves without any suspicion, and without any baseline.
+    /// Runs a proof right away, without a suspicion and without a baseline.
     pub fn prove_at_once(
         &self,
         old: &TargetSpec,
@@ -140,7 +140,7 @@ impl<'a> Campaign<'a> {
         match why {
             LaunchError::NotToBeHad { reason, lacks } => match self.required_name(*lacks) {
                 None => run.ignore(reason.clone()),
-                Some(name) => run.fail(format!("{reason}, and TOLLGATE_REQUIRE names `{name}`")),
+                Some(name) => run.fail(format!("{reason}, but TOLLGATE_REQUIRE names `{name}`")),
             },
             LaunchError::Failed(reason) => run.fail(reason.clone()),
         }
@@ -158,8 +158,8 @@ impl<'a> Campaign<'a> {
         }
     }
 
-    /// Makes the prompts of one part of this run unique. An endpoint may still have those of an earlier run or part in
-    /// its cache; an engine that starts anew has not.
+    /// Makes the prompts of one part of this run unique. An endpoint may have cached those of an earlier run or part; a
+    /// restarted engine hasn't.
     fn salt(&self, part: &str) -> String {
         if self.target.restarts() { String::new() } else { format!("{}{part}", self.run.id) }
     }
@@ -196,7 +196,7 @@ impl<'a> Campaign<'a> {
         })
     }
 
-    /// By which name the target, or what it lacks, is required, if it is.
+    /// The name in TOLLGATE_REQUIRE that covers the target or what it lacks, if there is one.
     fn required_name(&self, lacks: Lack) -> Option<&String> {
         let names = [Some(self.target.name.as_str()), Some(self.target.engine.name()), lacks.name()];
         self.required.iter().find(|required| names.contains(&Some(required.as_str())))
@@ -218,7 +218,7 @@ impl<'a> Campaign<'a> {
             match self.pending.leave(self.baselines, scenario, &next) {
                 Some(file) => run.set_pending(file),
                 None => run.warn(
-                    "the new baseline was not left pending, since CI is set or INSTA_UPDATE says so: INSTA_UPDATE=new leaves it"
+                    "no pending baseline was written because of CI or INSTA_UPDATE; set INSTA_UPDATE=new to write one"
                         .into(),
                 ),
             }
@@ -238,7 +238,7 @@ fn runs_needing<'c, 'a>(runs: &'c mut [ScenarioRun<'a>], need: Need) -> Vec<&'c 
     runs.iter_mut().filter(|run| run.need() == need).collect()
 }
 
-/// The loads of one scenario file tell together from how many users on it is slower.
+/// The loads of one scenario file together show from how many users on the engine is slower.
 fn set_onsets(runs: &mut [ScenarioRun]) {
     let loads: Vec<(String, u32, Verdict)> = runs
         .iter()

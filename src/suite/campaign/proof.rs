@@ -1,4 +1,4 @@
-//! A proof: the old and the new engine take turns on this machine, until every suspicion is decided.
+//! A proof: the old and the new engine take turns on this machine until every suspicion is decided.
 
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use crate::verdict::Side;
 use crate::verdict::rule::MOST_STARTS_OF_PLANNED;
 
 impl<'a> Campaign<'a> {
-    /// All of the given scenarios share the proof's sessions.
+    /// All given scenarios share the proof's starts.
     pub(super) fn prove(
         &self,
         old: &TargetSpec,
@@ -22,7 +22,7 @@ impl<'a> Campaign<'a> {
     ) -> Result<(), StoreError> {
         let began = Instant::now();
         let minutes = || began.elapsed().as_secs_f64() / 60.0;
-        // What the screen has asked, the new engine still has in its prefix cache, and the old one has not.
+        // The screen's prompts may still be in the new engine's prefix cache, but not in the old one's.
         let salt = self.salt(" proof");
         let proof = Proof { campaign: self, old, salt, budget_ends: began + self.target.proof.budget };
         let mut pair = 0;
@@ -63,14 +63,14 @@ impl<'a> Proof<'_, 'a> {
         Instant::now() >= self.budget_ends
     }
 
-    /// Two starts of each side. A block that time or Ctrl-C cuts off leaves what it measured.
+    /// Two starts of each side. If time runs out or Ctrl-C comes, what was measured until then is kept.
     fn block(&self, pair: &mut u32, runs: &mut [&mut ScenarioRun<'a>]) -> Result<(), StoreError> {
         let turns: &[&[Side]] = if self.campaign.target.proof.side_by_side {
             &[&[Side::Old, Side::New], &[Side::Old, Side::New]]
         } else {
             &Side::BLOCK.each_ref().map(std::slice::from_ref)
         };
-        // Who is measured is settled for the whole block: a look after every single start would be a look too many.
+        // The scenarios are chosen for the whole block: deciding after every start would raise the error rate.
         let mut undecided: Vec<&mut ScenarioRun<'a>> =
             runs.iter_mut().map(|run| &mut **run).filter(|run| run.is_undecided()).collect();
         let mut starts = 0;

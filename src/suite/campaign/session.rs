@@ -80,7 +80,7 @@ pub struct SessionOutcome {
 /// Why a session can't continue.
 #[derive(Debug, Error)]
 pub enum SessionError {
-    /// The engine died under the load. Whether that is its own fault depends on how another engine handles the same load.
+    /// The engine died under the load. Another engine under the same load shows whether that is its own fault.
     #[error("{0}")]
     EngineDied(String),
     #[error("{0}")]

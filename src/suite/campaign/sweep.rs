@@ -1,4 +1,4 @@
-//! A sweep: every target under one load after another.
+//! A sweep: measures every target at one load after another.
 
 use std::thread;
 
@@ -19,19 +19,19 @@ use crate::suite::campaign::session::{SessionId, SessionOutcome, SessionRequest,
 use crate::suite::event::Event;
 use crate::target::TargetSpec;
 
-/// What is measured, and how.
+/// What to measure, and how.
 pub struct SweepPlan {
     pub workload: Workload,
     pub axis: Axis,
-    /// Each with what it counts on the axis, in rising order.
+    /// Each with its value on the axis, in ascending order.
     pub loads: Vec<(f64, Load)>,
     pub run: RunPlan,
     pub limits: Limits,
-    /// Whether all targets run at once and take turns level by level.
+    /// Whether all targets are up at once and take turns level by level.
     pub interleaved: bool,
 }
 
-/// Everything a sweep needs from outside.
+/// Measures the plan on every target.
 pub struct SweepRunner<'a> {
     pub plan: &'a SweepPlan,
     pub run: &'a Run,
@@ -39,12 +39,12 @@ pub struct SweepRunner<'a> {
     pub launcher: Launcher<'a>,
     pub cancel: &'a Cancel,
     pub listen: &'a dyn Fn(Event),
-    /// Called with what there is after each level.
+    /// Called with the report so far after each level.
     pub save: &'a dyn Fn(&Sweep) -> Result<(), StoreError>,
 }
 
 impl SweepRunner<'_> {
-    /// Climbs the ladder with every target, `run.sessions` times. A target in trouble is left out from there on.
+    /// Measures every level on every target, `run.sessions` times. A target that fails is skipped from then on.
     pub fn run(&self) -> Result<Sweep, StoreError> {
         let mut sweep = self.plan.unmeasured(self.run, self.targets);
         for number in 1..=self.plan.run.sessions {
@@ -65,7 +65,7 @@ impl SweepRunner<'_> {
         Ok(sweep)
     }
 
-    /// Has these targets run at once, and climbs with them level by level.
+    /// Starts these targets, then measures them level by level.
     fn run_targets(&self, number: u32, order: &[usize], sweep: &mut Sweep) -> Result<(), StoreError> {
         let mut launched: Vec<(usize, Launched)> = Vec::new();
         for at in order.iter().copied() {
@@ -157,7 +157,7 @@ impl SweepRunner<'_> {
 }
 
 impl SweepPlan {
-    /// The report before anything is measured.
+    /// The report before anything was measured.
     pub fn unmeasured(&self, run: &Run, targets: &[TargetSpec]) -> Sweep {
         let unmeasured = |target: &TargetSpec| SweptTarget {
             name: target.name.clone(),
@@ -209,7 +209,7 @@ impl RecordSink for GoodputSink<'_> {
     }
 }
 
-/// Every other session goes the other way round, so that a steady drift of the machine cancels.
+/// Every other session runs in reverse order, so that a steady drift of the machine cancels out.
 fn order(number: u32, targets: usize) -> Vec<usize> {
     if number % 2 == 1 { (0..targets).collect() } else { (0..targets).rev().collect() }
 }
@@ -218,7 +218,7 @@ fn session_name(number: u32) -> String {
     format!("session {number}")
 }
 
-/// What a level is called in progress and to its deck of prompts.
+/// Identifies a level: progress shows it, and its prompts depend on it.
 fn scenario(axis: Axis, at: f64, target: &str) -> ScenarioId {
     let load = match axis {
         Axis::Users => format!("users-{at}"),
@@ -227,10 +227,10 @@ fn scenario(axis: Axis, at: f64, target: &str) -> ScenarioId {
     ScenarioId { file: "sweep".into(), load, target: target.into() }
 }
 
-/// One more session of a level; `within` of its requests were within all bounds.
-fn add(level: &mut Level, session: Session, within: u64, limits: &Limits) {
+/// Adds a session to a level; `within_limits` of its requests met all limits.
+fn add(level: &mut Level, session: Session, within_limits: u64, limits: &Limits) {
     let before = level.goodput.map_or(0, |goodput| goodput.requests);
     level.summary = Summary::merge([&level.summary, &session.summary]);
     level.sessions.push(session);
-    level.goodput = (!limits.is_empty()).then(|| Goodput::of(limits, before + within, &level.summary));
+    level.goodput = (!limits.is_empty()).then(|| Goodput::of(limits, before + within_limits, &level.summary));
 }

@@ -1,4 +1,4 @@
-//! What the figures of a run say so far.
+//! What a scenario's figures say so far.
 
 use crate::metrics::{Family, Metric};
 use crate::results::Session;
@@ -58,8 +58,8 @@ impl<'a> ScenarioRun<'a> {
         }
     }
 
-    /// Requests are lost with an engine that dies. That is a regression where the old one has borne the same load in a
-    /// whole proof: had it died as well, the run would be over.
+    /// A dying engine loses requests. That is a regression if the old one handled the same load through a whole proof:
+    /// had it died too, the run would be over.
     fn is_proven_death(&self, gate: &GateOutcome) -> bool {
         gate.gate.metric.family() == Family::Success && gate.breaks_limit() && self.has_full_proof()
     }
@@ -72,12 +72,12 @@ impl<'a> ScenarioRun<'a> {
         let starts = self.proof.as_ref().map_or(0, ProofSamples::starts);
         match verdict {
             Verdict::Regressed => format!(
-                "{} What happened: {reason}. The old one bore the same load in all of its {starts} starts.",
+                "{} What happened: {reason}. The old one handled the same load in all of its {starts} starts.",
                 explain(verdict, gates, &self.sides())
             ),
             _ if self.has_full_proof() => {
                 format!(
-                    "{reason}; a proof of {starts} starts of each does not lay that at the new engine's door"
+                    "{reason}; a proof with {starts} starts of each does not attribute it to the new version"
                 )
             }
             _ => reason.to_owned(),
@@ -115,7 +115,7 @@ impl<'a> ScenarioRun<'a> {
         self.scenario.gates.iter().map(|gate| judge(gate, old(gate.metric), new)).collect()
     }
 
-    /// Whether the baseline was recorded on this very engine, so that only the machine can have changed.
+    /// Whether the baseline was recorded on this same engine, so that only the machine can have changed.
     fn same_engine(&self) -> bool {
         match (self.baseline, &self.environment) {
             (Some(Baseline { facts, .. }), Some(environment)) => facts.is_of(environment),
@@ -123,7 +123,7 @@ impl<'a> ScenarioRun<'a> {
         }
     }
 
-    /// The baseline, if it is one of this very scenario.
+    /// The baseline, if it was recorded with the scenario as it is now.
     fn comparable_baseline(&self) -> Result<&'a Baseline, (Verdict, String)> {
         let recorded = figures::counted(self.sessions.len() as u64, "session");
         let Some(baseline) = self.baseline else {
@@ -161,15 +161,15 @@ impl<'a> ScenarioRun<'a> {
     }
 }
 
-/// Half of a measurement is shown, and says nothing about any gate.
+/// An incomplete measurement is shown, but says nothing about any gate.
 fn invalidate(outcome: &mut GateOutcome) {
     outcome.verdict = Verdict::Invalid;
     outcome.reason.clear();
 }
 
-/// An engine can't have become slower than itself.
+/// An engine can't have become slower or faster than itself.
 fn clear_same_engine(outcome: &mut GateOutcome) {
-    const WHY: &str = "the engine is the baseline's own: the machine has changed";
+    const WHY: &str = "this is the same engine as the baseline's, so the machine has changed";
     if outcome.change.is_none() {
         return;
     }

@@ -198,8 +198,8 @@ fn no_room_warning(summary: &Summary) -> Option<String> {
     let without_room = summary.requests.without_room();
     (without_room > 0).then(|| {
         format!(
-            "{without_room} of {} requests came due while `max_in_flight` requests were still unanswered; they count as \
-             failed, and latencies cover only the others",
+            "{without_room} of {} requests came due while `max_in_flight` others were unanswered; they count as failed, \
+             and latencies cover only the rest",
             summary.requests.sent
         )
     })
