@@ -41,7 +41,7 @@ pub fn run_side_by_side<'a>(old: SessionRequest<'a>, new: SessionRequest<'a>) ->
     [old.finish(), new.finish()]
 }
 
-/// What to run, on which engine, and who takes part.
+/// What to run, the engine to run it on, and who takes part.
 pub struct SessionRequest<'a> {
     pub id: SessionId<'a>,
     pub engine: &'a Launched,
