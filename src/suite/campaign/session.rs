@@ -105,10 +105,10 @@ impl SessionRequest<'_> {
         self.share_of(Deck::warmup(self.workload, &self.salt(), self.id.number))
     }
 
-    fn share_of(&self, prompts: Deck) -> Deck {
+    fn share_of(&self, sampler: Deck) -> Deck {
         match self.load.deal() {
-            Some(share) => prompts.dealt(share),
-            None => prompts,
+            Some(share) => sampler.dealt(share),
+            None => sampler,
         }
     }
 
