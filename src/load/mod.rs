@@ -16,7 +16,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::load::worker::{Deal, Worker};
+use crate::load::worker::{Shard, Worker};
 use crate::units::Nanos;
 
 pub use crate::load::plan::{DueTimes, Plan};
@@ -114,13 +114,13 @@ impl Load {
     }
 
     /// Which requests of the load are to be asked here; `None` where all of them are.
-    pub fn deal(&self) -> Option<Deal> {
-        self.worker.map(|worker| worker.deal(self.all_users()))
+    pub fn shard(&self) -> Option<Shard> {
+        self.worker.map(|worker| worker.shard(self.all_users()))
     }
 
     /// How many of the first places are to be asked here.
     fn own(&self, places: u32) -> u32 {
-        self.deal().map_or(places, |deal| deal.count(places))
+        self.shard().map_or(places, |shard| shard.count(places))
     }
 
     /// Those that send their requests here; `None` where requests come by the clock and not from users.

@@ -2,7 +2,7 @@
 
 use rand_pcg::Pcg64;
 
-use crate::load::worker::Deal;
+use crate::load::worker::Shard;
 use crate::load::{Arrival, Closed, Gaps, Load, Open, Ramp, Replay, Stop, ThinkTime};
 use crate::units::Nanos;
 
@@ -31,7 +31,7 @@ pub struct DueTimes {
     moments: Moments,
     /// Of the next moment within the whole load, from 0.
     place: u32,
-    deal: Option<Deal>,
+    shard: Option<Shard>,
     left: u32,
 }
 
@@ -56,10 +56,10 @@ impl Load {
             Arrival::Replay(replay) => Moments::Replay { replay: replay.clone(), next: 0 },
         };
         let left = self.due_without_answers();
-        let due = DueTimes { moments, place: 0, deal: self.deal(), left };
+        let due = DueTimes { moments, place: 0, shard: self.shard(), left };
         match &self.arrival {
             Arrival::Closed(Closed { think_time, .. }) => {
-                let (rng, until_ns) = (self.own_lots(rng), self.stop.duration_ns());
+                let (rng, until_ns) = (self.own_rng(rng), self.stop.duration_ns());
                 let follow = Some(Follow { think_time: *think_time, rng, until_ns });
                 Plan { due, requests: self.requests(), follow }
             }
@@ -77,7 +77,7 @@ impl Load {
     }
 
     /// Workers share the moments, and their users think each for themselves.
-    fn own_lots(&self, mut rng: Pcg64) -> Pcg64 {
+    fn own_rng(&self, mut rng: Pcg64) -> Pcg64 {
         rng.advance(self.worker.map_or(0, |worker| u128::from(worker.number - 1) << 64));
         rng
     }
@@ -152,7 +152,7 @@ impl Iterator for DueTimes {
             let due_ns = self.moments.next()?;
             let place = self.place;
             self.place += 1;
-            if self.deal.is_none_or(|deal| deal.has(place)) {
+            if self.shard.is_none_or(|shard| shard.has(place)) {
                 return Some(due_ns);
             }
         }

@@ -17,10 +17,10 @@ pub struct Worker {
 }
 
 /// Which requests of a whole load are one worker's: in a closed load those of its users, every `of`-th user being one,
-/// else every `of`-th request. So the requests, the prompts and the moments of all workers together are those of a single
-/// process, each of them once.
+/// else every `of`-th request. So the requests, the prompts and the moments of all workers together are those of a
+/// single process, each of them once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Deal {
+pub struct Shard {
     worker: Worker,
     users: Option<u32>,
 }
@@ -39,8 +39,8 @@ pub struct NothingToDo {
 
 impl Worker {
     /// `users`: of a closed load.
-    pub fn deal(self, users: Option<u32>) -> Deal {
-        Deal { worker: self, users }
+    pub fn shard(self, users: Option<u32>) -> Shard {
+        Shard { worker: self, users }
     }
 
     /// The same load, of which this process asks this worker's share.
@@ -72,7 +72,7 @@ impl Worker {
     }
 }
 
-impl Deal {
+impl Shard {
     /// Whether the whole load's request at this place, from 0, is this worker's.
     pub fn has(self, place: u32) -> bool {
         self.users.map_or(place, |users| place % users) % self.worker.of == self.worker.number - 1
@@ -127,8 +127,8 @@ mod tests {
             let mut owners = vec![0; requests as usize];
             for worker in workers(of) {
                 let share = worker.share(&load).unwrap();
-                let deal = share.deal().unwrap();
-                let own: Vec<u32> = (0..requests).filter(|place| deal.has(*place)).collect();
+                let shard = share.shard().unwrap();
+                let own: Vec<u32> = (0..requests).filter(|place| shard.has(*place)).collect();
                 assert_eq!(share.requests(), Some(own.len() as u32), "{worker} of {load:?}");
                 users_of_all += share.users().unwrap_or(0);
                 own.into_iter().for_each(|place| owners[place as usize] += 1);

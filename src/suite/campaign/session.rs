@@ -8,7 +8,7 @@ use crate::client::{Cancel, ClientError};
 use crate::config::{RunPlan, ScenarioId};
 use crate::launch::Launched;
 use crate::load::Load;
-use crate::load::prompts::Deck;
+use crate::load::prompts::PromptSampler;
 use crate::load::workload::Workload;
 use crate::metrics::record::RecordSink;
 use crate::results::Session;
@@ -97,17 +97,17 @@ impl SessionRequest<'_> {
     }
 
     /// The prompts of the measured rounds.
-    fn prompts(&self) -> Deck {
-        self.share_of(Deck::measured(self.workload, &self.salt(), self.id.number))
+    fn prompts(&self) -> PromptSampler {
+        self.share_of(PromptSampler::measured(self.workload, &self.salt(), self.id.number))
     }
 
-    fn warm_up_prompts(&self) -> Deck {
-        self.share_of(Deck::warmup(self.workload, &self.salt(), self.id.number))
+    fn warm_up_prompts(&self) -> PromptSampler {
+        self.share_of(PromptSampler::warmup(self.workload, &self.salt(), self.id.number))
     }
 
-    fn share_of(&self, sampler: Deck) -> Deck {
-        match self.load.deal() {
-            Some(share) => sampler.dealt(share),
+    fn share_of(&self, sampler: PromptSampler) -> PromptSampler {
+        match self.load.shard() {
+            Some(share) => sampler.with_shard(share),
             None => sampler,
         }
     }

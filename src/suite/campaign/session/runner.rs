@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::client::{Client, Progress, WarmUp, Watch};
 use crate::launch::Launched;
-use crate::load::prompts::Deck;
+use crate::load::prompts::PromptSampler;
 use crate::metrics::health::ClientHealth;
 use crate::metrics::summary::{RequestCounts, Summary, SummaryBuilder};
 use crate::results::{Round, Session, rounds_never_whole};
@@ -21,7 +21,7 @@ use crate::sys::clock;
 /// Does nothing more after the first error.
 pub struct SessionRunner<'a> {
     request: SessionRequest<'a>,
-    prompts: Deck,
+    prompts: PromptSampler,
     client: Result<Client, SessionError>,
     counter_check: CounterCheck,
     record_log: Result<Option<RecordLog>, StoreError>,
