@@ -17,7 +17,7 @@ use crate::config::names;
 use crate::config::units::{HumanDuration, HumanSize};
 use crate::engine::{EngineChoice, EngineKind, HttpVersion};
 use crate::target::{
-    Endpoint, InvalidSetting, Place, ProofPlan, Pull, SimulatorSettings, TargetSpec, museum,
+    Endpoint, InvalidSetting, Place, ProofPlan, Pull, SimulatorSettings, TargetSpec, known_regressions,
 };
 use crate::text::secret::Secret;
 
@@ -52,8 +52,8 @@ pub(super) struct TargetTable {
     /// The certificates, as PEM, of the authorities that may vouch for the URL's server, if not those that the system
     /// trusts: a file, relative to this one's folder.
     pub ca_file: Option<PathBuf>,
-    /// Which HTTP is spoken: "1.1" if not given, or "2", agreed upon by TLS where the URL is https:// and else taken for
-    /// granted.
+    /// Which HTTP is spoken: "1.1" if not given, or "2", agreed upon by TLS where the URL is https:// and else taken
+    /// for granted.
     #[serde(default)]
     pub http_version: HttpVersion,
     /// What the engine runs on, as a short word for its baselines' folder: "l40s".
@@ -126,7 +126,8 @@ impl Default for ProofTable {
 
 /// A profile's name is gone by the time that the settings are read.
 fn simulator_schema(generator: &mut SchemaGenerator) -> Schema {
-    let names: Vec<&str> = museum::profiles().iter().map(|profile| profile.name.as_str()).collect();
+    let names: Vec<&str> =
+        known_regressions::profiles().iter().map(|profile| profile.name.as_str()).collect();
     let mut schema = SimulatorSettings::json_schema(generator);
     let profile = json!({
         "description": "Settings by the name of a known regression; keys that are given go before.",
