@@ -7,7 +7,7 @@ use super::{PATIENCE, client, workload};
 use crate::client::{Cancel, Progress, Watch};
 use crate::load::prompts::PromptSampler;
 use crate::load::workload::{Prompts, Synthetic};
-use crate::load::{Arrival, Load, Stop, ThinkTime};
+use crate::load::{Arrival, Load, StopCondition, ThinkTime};
 use crate::metrics::record::RequestRecord;
 
 fn run_conversations(
@@ -19,7 +19,7 @@ fn run_conversations(
 ) -> Vec<RequestRecord> {
     let mut workload = workload(true);
     workload.prompts = Prompts::Synthetic(Synthetic { turns, ..Synthetic::of(12) });
-    let mut load = Load::closed(users, Stop::Requests(requests));
+    let mut load = Load::closed(users, StopCondition::Requests(requests));
     let Arrival::Closed(closed) = &mut load.arrival else { unreachable!() };
     closed.think_time = think_ms.map(|ms| ThinkTime::Uniform { from_ms: 0.0, to_ms: 2.0 * ms });
     let mut sampler = PromptSampler::measured(&workload, "", 0);

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use super::*;
 use crate::load::worker::Worker;
 use crate::load::workload::{Api, Sampling};
-use crate::load::{Load, Stop};
+use crate::load::{Load, StopCondition};
 
 fn workload(prompts: Prompts) -> Workload {
     Workload {
@@ -93,7 +93,7 @@ fn a_list_runs_through_shuffled_before_anything_returns() {
 #[test]
 fn workers_together_draw_what_one_would_draw_alone() {
     for workload in [synthetic(8, 0.5), list(7)] {
-        let load = Load::closed(6, Stop::Requests(24));
+        let load = Load::closed(6, StopCondition::Requests(24));
         let alone: Vec<String> = draw(&mut PromptSampler::measured(&workload, "", 0), 24);
         let mut together = vec![String::new(); 24];
         for number in 1..=3 {
@@ -194,8 +194,8 @@ fn turns_say_more_each_time_and_conversations_never_begin_alike() {
     let Prompts::Synthetic(synthetic) = &mut workload.prompts else { unreachable!() };
     synthetic.turns = 2;
     let turn = |said: &str| Turn { said: said.into(), answered: "c d".into(), output_tokens: 2 };
-    let dialogues = Dialogues::new("f.json", vec![vec![turn("a"), turn("b")]; 3]).of(2);
-    let told = Workload { output_tokens: None, ..self::workload(Prompts::Dialogues(dialogues)) };
+    let conversations = Conversations::new("f.json", vec![vec![turn("a"), turn("b")]; 3]).of(2);
+    let told = Workload { output_tokens: None, ..self::workload(Prompts::Conversations(conversations)) };
     for (workload, output_tokens) in [(workload, 8), (told, 2)] {
         let mut sampler = PromptSampler::measured(&workload, "", 0);
         let mut begun = HashSet::new();

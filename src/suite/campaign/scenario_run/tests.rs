@@ -4,7 +4,7 @@ use super::*;
 use crate::config::{RunPlan, ScenarioId};
 use crate::engine::{EngineChoice, HttpVersion};
 use crate::load::workload::{Api, Prompts, Sampling, Synthetic, Workload};
-use crate::load::{Load, Stop};
+use crate::load::{Load, StopCondition};
 use crate::metrics::Gate;
 use crate::metrics::health::ClientHealth;
 use crate::metrics::record::FailureClass;
@@ -29,7 +29,7 @@ fn scenario(load: &str) -> Scenario {
             seed: 1,
             sampling: Sampling::default(),
         },
-        load: Load::closed(4, Stop::Requests(10)),
+        load: Load::closed(4, StopCondition::Requests(10)),
         run: RunPlan {
             warmup: Duration::ZERO,
             rounds: 1,

@@ -5,7 +5,7 @@ use super::*;
 use crate::config::OnSuspected;
 use crate::engine::{EngineChoice, HttpVersion};
 use crate::launch::Launcher;
-use crate::load::Stop;
+use crate::load::StopCondition;
 use crate::load::workload::{Api, Prompts, Sampling, Synthetic};
 use crate::metrics::record::RequestRecord;
 use crate::results::record_file::example;
@@ -37,7 +37,7 @@ fn with_request<T>(load_name: &str, records: Option<PathBuf>, use_it: impl FnOnc
         engine: &launcher.launch(&simulator()).unwrap(),
         scenario: &ScenarioId { file: "chat".into(), load: load_name.into(), target: "sim".into() },
         workload: &workload,
-        load: &Load::closed(1, Stop::Requests(4)),
+        load: &Load::closed(1, StopCondition::Requests(4)),
         plan: &plan,
         salt: "",
         records: records.map(|path| RecordFile { path, header: example::header() }),

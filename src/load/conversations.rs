@@ -10,14 +10,14 @@ use crate::text::fingerprint::fingerprint_of_all;
 
 /// Those of a file. What a scenario's hash is taken of has their fingerprint and does not hold them.
 #[derive(Clone, Debug, Serialize)]
-pub struct Dialogues {
+pub struct Conversations {
     pub file: String,
     /// Of all that was said.
     pub fingerprint: String,
     /// The most turns of one that are asked.
     pub turns: u32,
     #[serde(skip)]
-    dialogues: Arc<[Vec<Turn>]>,
+    conversations: Arc<[Vec<Turn>]>,
 }
 
 /// What a user says, and what it is answered.
@@ -39,38 +39,38 @@ pub struct Question {
     then: VecDeque<Turn>,
 }
 
-impl Dialogues {
-    pub fn new(file: &str, dialogues: Vec<Vec<Turn>>) -> Dialogues {
-        Dialogues {
+impl Conversations {
+    pub fn new(file: &str, conversations: Vec<Vec<Turn>>) -> Conversations {
+        Conversations {
             file: file.to_owned(),
-            fingerprint: fingerprint_of_all(&dialogues),
+            fingerprint: fingerprint_of_all(&conversations),
             turns: u32::MAX,
-            dialogues: dialogues.into(),
+            conversations: conversations.into(),
         }
     }
 
     /// Of each, so many turns are asked at most.
-    pub fn of(self, turns: u32) -> Dialogues {
-        Dialogues { turns, ..self }
+    pub fn of(self, turns: u32) -> Conversations {
+        Conversations { turns, ..self }
     }
 
     pub fn len(&self) -> usize {
-        self.dialogues.len()
+        self.conversations.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.dialogues.is_empty()
+        self.conversations.is_empty()
     }
 
     /// What is asked of one of them.
     pub fn turns_of(&self, place: usize) -> Option<&[Turn]> {
-        let turns = self.dialogues.get(place)?;
+        let turns = self.conversations.get(place)?;
         Some(&turns[..turns.len().min(self.turns as usize)])
     }
 }
 
-impl PartialEq for Dialogues {
-    fn eq(&self, other: &Dialogues) -> bool {
+impl PartialEq for Conversations {
+    fn eq(&self, other: &Conversations) -> bool {
         (&self.fingerprint, self.turns) == (&other.fingerprint, other.turns)
     }
 }
@@ -131,8 +131,9 @@ mod tests {
 
     #[test]
     fn no_more_turns_are_asked_than_wanted() {
-        let dialogues = Dialogues::new("f.json", vec![vec![turn("a", "b", 2), turn("c", "d", 3)]]).of(1);
-        assert_eq!(dialogues.turns_of(0), Some([turn("a", "b", 2)].as_slice()));
-        assert_eq!(dialogues.turns_of(1), None);
+        let conversations =
+            Conversations::new("f.json", vec![vec![turn("a", "b", 2), turn("c", "d", 3)]]).of(1);
+        assert_eq!(conversations.turns_of(0), Some([turn("a", "b", 2)].as_slice()));
+        assert_eq!(conversations.turns_of(1), None);
     }
 }

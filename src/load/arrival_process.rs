@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Spacing {
+pub enum ArrivalProcess {
     /// All gaps alike.
     #[default]
     Constant,
@@ -25,12 +25,12 @@ pub enum Gaps {
     Drawn(Gamma<f64>, Pcg64),
 }
 
-impl Spacing {
+impl ArrivalProcess {
     pub fn gaps(self, rng: Pcg64) -> Gaps {
         let shape = match self {
-            Spacing::Constant => return Gaps::Alike,
-            Spacing::Poisson => 1.0,
-            Spacing::Gamma(shape) => shape,
+            ArrivalProcess::Constant => return Gaps::Alike,
+            ArrivalProcess::Poisson => 1.0,
+            ArrivalProcess::Gamma(shape) => shape,
         };
         match Gamma::new(shape, 1.0 / shape) {
             Ok(gamma) => Gaps::Drawn(gamma, rng),
