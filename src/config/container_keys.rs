@@ -113,7 +113,7 @@ impl Check<'_, '_> {
     }
 }
 
-/// An engine that takes its model by name need not be told it twice.
+/// An engine that takes its model by name needs no second mention of it.
 fn with_model(engine: EngineKind, model: Option<&str>, args: Vec<String>) -> Vec<String> {
     match (engine.model_flag(), model) {
         (Some(flag), Some(model))

@@ -43,12 +43,12 @@ fn hash(asked: &Value) -> String {
 }
 
 /// Sorts keys itself: whether serde_json does depends on features that any other crate in a build may switch on.
-/// Of a file that is told with a fingerprint, that stands for it, wherever the file lies.
+/// Of a file that is reported with a fingerprint, that stands for it, wherever the file lies.
 fn write_canonical(value: &Value, out: &mut String) {
     match value {
         Value::Object(entries) => {
-            let is_told = |key: &str| key != "file" || !entries.contains_key("fingerprint");
-            let mut entries: Vec<_> = entries.iter().filter(|(key, _)| is_told(key)).collect();
+            let counts = |key: &str| key != "file" || !entries.contains_key("fingerprint");
+            let mut entries: Vec<_> = entries.iter().filter(|(key, _)| counts(key)).collect();
             entries.sort_by_key(|(key, _)| key.as_str());
             out.push('{');
             for (key, value) in entries {

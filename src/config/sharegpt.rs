@@ -158,10 +158,11 @@ mod tests {
     }
 
     #[test]
-    fn another_file_is_told_with_its_place() {
-        let told = |text: &str| read_conversations("f.json", text, &Excerpt::default()).unwrap_err().plain();
-        let said = told("[{\"conversations\": 3}]");
+    fn another_file_is_reported_with_its_place() {
+        let refusal =
+            |text: &str| read_conversations("f.json", text, &Excerpt::default()).unwrap_err().plain();
+        let said = refusal("[{\"conversations\": 3}]");
         assert!(said.contains("expected a sequence at line 1 column"), "{said}");
-        assert!(told("[]").contains("none of its 0 conversations"));
+        assert!(refusal("[]").contains("none of its 0 conversations"));
     }
 }

@@ -62,7 +62,7 @@ pub(super) struct TargetTable {
     pub image: Option<String>,
     /// When the image is pulled: "missing" (where it is not here), "always" or "never".
     pub pull: Option<Pull>,
-    /// What comes after the image's entry point; vLLM is told its `model` besides.
+    /// What comes after the image's entry point; vLLM gets its `model` as well.
     pub args: Option<Vec<String>>,
     /// The container's environment variables.
     pub env: Option<BTreeMap<String, String>>,

@@ -195,8 +195,9 @@ fn turns_say_more_each_time_and_conversations_never_begin_alike() {
     synthetic.turns = 2;
     let turn = |said: &str| Turn { said: said.into(), answered: "c d".into(), output_tokens: 2 };
     let conversations = Conversations::new("f.json", vec![vec![turn("a"), turn("b")]; 3]).of(2);
-    let told = Workload { output_tokens: None, ..self::workload(Prompts::Conversations(conversations)) };
-    for (workload, output_tokens) in [(workload, 8), (told, 2)] {
+    let without_length =
+        Workload { output_tokens: None, ..self::workload(Prompts::Conversations(conversations)) };
+    for (workload, output_tokens) in [(workload, 8), (without_length, 2)] {
         let mut sampler = PromptSampler::measured(&workload, "", 0);
         let mut begun = HashSet::new();
         for _ in 0..5 {
