@@ -16,7 +16,7 @@ use rand_pcg::Pcg64;
 
 use crate::client::Cancel;
 use crate::config::Scenario;
-use crate::launch::{Lack, LaunchError, Launched, Launcher};
+use crate::launch::{LaunchError, Launched, Launcher, MissingRequirement};
 use crate::results::record_file::Header;
 use crate::results::{Report, Run};
 use crate::store::{Baselines, Pending, RecordFile, RunFolder, StoreError};
@@ -138,7 +138,7 @@ impl<'a> Campaign<'a> {
 
     fn mark_engine_unavailable(&self, run: &mut ScenarioRun<'a>, why: &LaunchError) {
         match why {
-            LaunchError::NotToBeHad { reason, lacks } => match self.required_name(*lacks) {
+            LaunchError::NotToBeHad { reason, missing } => match self.required_name(*missing) {
                 None => run.ignore(reason.clone()),
                 Some(name) => run.fail(format!("{reason}, but TOLLGATE_REQUIRE names `{name}`")),
             },
@@ -197,8 +197,8 @@ impl<'a> Campaign<'a> {
     }
 
     /// The name in TOLLGATE_REQUIRE that covers the target or what it lacks, if there is one.
-    fn required_name(&self, lacks: Lack) -> Option<&String> {
-        let names = [Some(self.target.name.as_str()), Some(self.target.engine.name()), lacks.name()];
+    fn required_name(&self, missing: MissingRequirement) -> Option<&String> {
+        let names = [Some(self.target.name.as_str()), Some(self.target.engine.name()), missing.name()];
         self.required.iter().find(|required| names.contains(&Some(required.as_str())))
     }
 
