@@ -33,7 +33,7 @@ use crate::verdict::{Verdict, client_late};
 
 /// Drive one load against a server and show every metric.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct BenchArgs {
     /// The server's base URL, with or without `/v1`.
     #[arg(long, value_parser = base_url)]
     url: String,
@@ -76,7 +76,7 @@ pub struct Args {
     start_at: Option<Timestamp>,
 }
 
-pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
     let cancel = Cancel::new();
     cancel_on_interrupt(&cancel);
     let run = args.run();
@@ -161,7 +161,7 @@ fn begin_ns(start_at: Timestamp) -> anyhow::Result<Nanos> {
 }
 
 fn bench(
-    args: &Args,
+    args: &BenchArgs,
     run: Run,
     work: Work,
     records: Option<RecordFile>,
@@ -210,7 +210,7 @@ fn bench(
     }
 }
 
-impl Args {
+impl BenchArgs {
     fn target(&self) -> anyhow::Result<TargetSpec> {
         if let Some(name) = header_twice(self.headers.iter().map(|(name, _)| name.as_str())) {
             bail!("--header `{name}` is there twice: give it once; the case of its name makes no difference");

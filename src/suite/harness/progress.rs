@@ -32,20 +32,22 @@ impl ProgressLine {
     pub fn show(&self, event: Event) {
         self.clear();
         let text = match event {
-            Event::EngineStarts { target, session } => Text::new(format!("{session}: starting {target}")),
-            Event::Preparation(Preparation { target, what, share }) => Text {
+            Event::EngineStarts { target, session } => {
+                ProgressText::new(format!("{session}: starting {target}"))
+            }
+            Event::Preparation(Preparation { target, what, share }) => ProgressText {
                 so_far: Box::new(move || percent_done(&share)),
-                ..Text::new(format!("{target}: {what}"))
+                ..ProgressText::new(format!("{target}: {what}"))
             },
-            Event::WarmUp { scenario, session, progress } => Text {
+            Event::WarmUp { scenario, session, progress } => ProgressText {
                 so_far: Box::new(move || requests_done(&progress, None)),
                 scenario: format!(" ({scenario})"),
-                ..Text::new(format!("{session}: warming up"))
+                ..ProgressText::new(format!("{session}: warming up"))
             },
-            Event::RoundStarts { scenario, session, round, rounds, requests, progress } => Text {
+            Event::RoundStarts { scenario, session, round, rounds, requests, progress } => ProgressText {
                 so_far: Box::new(move || requests_done(&progress, requests)),
                 scenario: format!(" ({scenario})"),
-                ..Text::new(format!("{session}: round {round}/{rounds}"))
+                ..ProgressText::new(format!("{session}: round {round}/{rounds}"))
             },
             Event::Pause => return,
         };
@@ -67,7 +69,7 @@ pub fn print_below(text: &str) {
     write(&format!("{erase}\n{text}\n"));
 }
 
-struct Text {
+struct ProgressText {
     doing: String,
     /// The progress so far, with a comma before it.
     so_far: Box<dyn Fn() -> String + Send>,
@@ -75,14 +77,14 @@ struct Text {
     since: Instant,
 }
 
-impl Text {
-    fn new(doing: String) -> Text {
-        Text { doing, so_far: Box::new(String::new), scenario: String::new(), since: Instant::now() }
+impl ProgressText {
+    fn new(doing: String) -> ProgressText {
+        ProgressText { doing, so_far: Box::new(String::new), scenario: String::new(), since: Instant::now() }
     }
 
     /// `session 1: round 1/2, 4/8 requests, 12 s (chat::users-4::sim)`: a narrow terminal cuts the end off.
     fn now(&self) -> String {
-        let Text { doing, so_far, scenario, since } = self;
+        let ProgressText { doing, so_far, scenario, since } = self;
         format!("{doing}{}, {} s{scenario}", so_far(), since.elapsed().as_secs())
     }
 }
@@ -105,7 +107,7 @@ struct Drawing {
 }
 
 impl Drawing {
-    fn start(text: Text) -> Drawing {
+    fn start(text: ProgressText) -> Drawing {
         let (stop, stopped) = mpsc::channel();
         let thread = thread::spawn(move || {
             loop {
@@ -144,10 +146,10 @@ mod tests {
     fn a_round_shows_its_progress_and_failures() {
         let progress = Arc::new(Progress::default());
         let shown = progress.clone();
-        let text = Text {
+        let text = ProgressText {
             so_far: Box::new(move || requests_done(&shown, Some(8))),
             scenario: " (chat::users-4::sim)".into(),
-            ..Text::new("session 1: round 1/2".into())
+            ..ProgressText::new("session 1: round 1/2".into())
         };
         assert_eq!(text.now(), "session 1: round 1/2, 0/8 requests, 0 s (chat::users-4::sim)");
         progress.ended.store(4, Ordering::Relaxed);
@@ -159,9 +161,9 @@ mod tests {
     fn a_preparation_shows_its_percentage_once_it_is_known() {
         let share = Arc::new(Share::default());
         let shown = share.clone();
-        let text = Text {
+        let text = ProgressText {
             so_far: Box::new(move || percent_done(&shown)),
-            ..Text::new("gpu: pulling qwen3:8b".into())
+            ..ProgressText::new("gpu: pulling qwen3:8b".into())
         };
         assert_eq!(text.now(), "gpu: pulling qwen3:8b, 0 s");
         share.set(0.426);
