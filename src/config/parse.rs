@@ -368,7 +368,7 @@ itl_ms_p99 = { max = 50 }
     }
 
     #[test]
-    fn an_engine_can_be_overridden_with_its_neighbours() {
+    fn an_engine_can_be_overridden_with_its_neighbors() {
         let suite = suite(CHAT, "targets.sim.engine=openai,targets.sim.url='https://a/v1'").unwrap();
         assert_eq!(suite.targets["sim"].engine, EngineChoice::Kind(EngineKind::OPENAI));
     }

@@ -108,7 +108,7 @@ pub(super) enum AllGpus {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, expecting = "a table such as { minutes = 60 }")]
 struct ProofTable {
-    /// Starts of each side before the first judgement; an even number, 4 at least.
+    /// Starts of each side before the first judgment; an even number, 4 at least.
     #[schemars(range(min = 4))]
     starts: u32,
     /// No session begins after so many minutes; what is undecided then is inconclusive.

@@ -1,6 +1,6 @@
 //! One scenario of a campaign: what was measured so far, and whether it needs more.
 
-mod judgement;
+mod judgment;
 
 use std::fmt::Display;
 
@@ -14,7 +14,7 @@ use crate::suite::campaign::proof_samples::ProofSamples;
 use crate::suite::campaign::session::{INTERRUPTED, SessionError};
 use crate::target::{Environment, TargetSpec};
 use crate::verdict::{GateOutcome, OldValues, Side, Verdict, is_decided, no_room, wants_proof};
-use judgement::Judgement;
+use judgment::Judgment;
 
 pub struct ScenarioRun<'a> {
     pub scenario: &'a Scenario,
@@ -136,16 +136,16 @@ impl<'a> ScenarioRun<'a> {
         if self.sessions.is_empty() {
             return Need::Session;
         }
-        let judgement = self.judgement();
-        if judgement.gates.iter().any(GateOutcome::breaks_limit) {
+        let judgment = self.judgment();
+        if judgment.gates.iter().any(GateOutcome::breaks_limit) {
             // No proof or further session changes that, and failing requests say little about speed.
             return Need::Nothing;
         }
-        if (wants_proof(&judgement.gates) || self.other_baseline.is_some()) && self.old_target().is_some() {
+        if (wants_proof(&judgment.gates) || self.other_baseline.is_some()) && self.old_target().is_some() {
             Need::Proof
         } else if self.is_complete() {
             Need::Nothing
-        } else if judgement.verdict == Verdict::Suspected || self.needs_baseline(&judgement) {
+        } else if judgment.verdict == Verdict::Suspected || self.needs_baseline(&judgment) {
             Need::Session
         } else {
             Need::Nothing
@@ -239,8 +239,8 @@ impl<'a> ScenarioRun<'a> {
 
     /// Whether a new baseline, once accepted, would make the test pass or keep it up to date. It can't fix a broken
     /// limit. Sessions with an unhealthy client, or with an engine that left no room, can't become a baseline.
-    fn needs_baseline(&self, judgement: &Judgement) -> bool {
-        let calls = match judgement.verdict {
+    fn needs_baseline(&self, judgment: &Judgment) -> bool {
+        let calls = match judgment.verdict {
             Verdict::NoBaseline | Verdict::NotComparable | Verdict::Improved | Verdict::Regressed => true,
             Verdict::Suspected => !self.passes(Verdict::Suspected),
             // The proof needed no baseline of this machine, but the next run should have one.
@@ -249,12 +249,12 @@ impl<'a> ScenarioRun<'a> {
         };
         let is_unfit = |gate: &GateOutcome| gate.breaks_limit() || gate.verdict == Verdict::Invalid;
         let had_no_room = |session: &Session| no_room(&session.summary).is_some();
-        calls && !judgement.gates.iter().any(is_unfit) && !self.all_sessions().any(had_no_room)
+        calls && !judgment.gates.iter().any(is_unfit) && !self.all_sessions().any(had_no_room)
     }
 
     /// The baseline to accept, if the verdict calls for one and enough was measured.
     pub fn next_baseline(&self, recorded: &str) -> Option<Baseline> {
-        let leaves = self.needs_baseline(&self.judgement());
+        let leaves = self.needs_baseline(&self.judgment());
         let sessions = self.sessions_to_keep();
         let complete = sessions.len() >= self.planned_sessions();
         let environment = self.environment.as_ref().filter(|_| leaves && complete && self.end.is_none())?;
@@ -287,7 +287,7 @@ impl<'a> ScenarioRun<'a> {
     }
 
     pub fn verdict(&self) -> Verdict {
-        self.judgement().verdict
+        self.judgment().verdict
     }
 
     pub fn set_onset(&mut self, onset: String) {
@@ -295,7 +295,7 @@ impl<'a> ScenarioRun<'a> {
     }
 
     pub fn report(&self, run: &Run) -> Report {
-        let Judgement { verdict, reason, gates } = self.judgement();
+        let Judgment { verdict, reason, gates } = self.judgment();
         let baseline =
             self.baseline.zip(self.environment.as_ref()).map(|(baseline, environment)| BaselineUsed {
                 file: Baselines::file(&environment.name, &self.scenario.id),
@@ -326,7 +326,7 @@ impl<'a> ScenarioRun<'a> {
     }
 
     pub fn passed(&self) -> bool {
-        self.passes(self.judgement().verdict)
+        self.passes(self.judgment().verdict)
     }
 
     fn passes(&self, verdict: Verdict) -> bool {

@@ -166,7 +166,7 @@ fn the_baselines_own_engine_without_room_is_invalid() {
     run.sessions = slow.map(without_room).into();
     assert_eq!((run.verdict(), run.passed()), (Verdict::Invalid, false));
     assert_eq!(run.need(), Need::Nothing);
-    let reason = run.judgement().reason;
+    let reason = run.judgment().reason;
     assert!(reason.contains("the engine left no room for 1 of 11 requests"), "{reason}");
 }
 
@@ -206,7 +206,7 @@ fn engine_died() -> SessionError {
 }
 
 fn verdict_on(run: &ScenarioRun, metric: &str) -> Verdict {
-    let gates = run.judgement().gates;
+    let gates = run.judgment().gates;
     gates.iter().find(|outcome| outcome.gate.metric.to_string() == metric).unwrap().verdict
 }
 
@@ -223,7 +223,7 @@ fn an_engine_that_dies_where_the_old_one_lives_regresses() {
     assert_eq!(verdict_on(&run, "success_rate"), Verdict::Regressed);
     assert_eq!(verdict_on(&run, "output_tokens_per_s"), Verdict::Invalid);
     assert!(run.next_baseline("2026-11-21").is_none());
-    let reason = run.judgement().reason;
+    let reason = run.judgment().reason;
     assert!(
         reason.starts_with("success rate: 40 % is below 100 %. What happened: the engine went away"),
         "{reason}"
@@ -278,7 +278,7 @@ fn verdicts(measured: &[(&str, [u64; 2])]) -> Vec<(String, Verdict, Vec<GateOutc
     }
     set_onsets(&mut runs);
     let of = |run: &ScenarioRun| {
-        let Judgement { verdict, gates, .. } = run.judgement();
+        let Judgment { verdict, gates, .. } = run.judgment();
         (run.scenario.id.load.clone(), verdict, gates)
     };
     runs.iter().map(of).collect()
