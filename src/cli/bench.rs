@@ -170,21 +170,23 @@ fn bench(
     cancel: &Cancel,
 ) -> Report {
     let scenario = args.scenario();
-    let request = SessionRequest {
+    let SessionOutcome { session, error, warnings } = run_session(SessionRequest {
+        id: SessionId { number: 1, name: "bench" },
+        engine: launched,
         scenario: &scenario,
         workload: &work.workload,
         load: &work.load,
-        run: &work.plan,
+        plan: &work.plan,
         salt: &run.id,
         records,
         begin_ns: work.begin_ns,
-    };
-    let id = SessionId { number: 1, name: "bench" };
-    let SessionOutcome { session, trouble, warnings } =
-        run_session(&request, launched, id, listen, cancel, None);
+        listen,
+        cancel,
+        sink: None,
+    });
     let nothing = session.summary.requests.succeeded == 0;
-    let trouble = trouble.map(|trouble| trouble.to_string());
-    let trouble = trouble
+    let failure = error
+        .map(|error| error.to_string())
         .or_else(|| nothing.then(|| "no request succeeded".to_owned()))
         .or_else(|| client_late(&session.summary));
     Report {
@@ -194,9 +196,9 @@ fn bench(
         scenario,
         load: Some(Load { worker: None, ..work.load }),
         scenario_hash: Some(work.hash),
-        passed: trouble.is_none(),
-        verdict: if trouble.is_none() { Verdict::Ok } else { Verdict::Invalid },
-        reason: trouble.unwrap_or_else(|| "figures only: no gate was given.".into()),
+        passed: failure.is_none(),
+        verdict: if failure.is_none() { Verdict::Ok } else { Verdict::Invalid },
+        reason: failure.unwrap_or_else(|| "figures only: no gate was given.".into()),
         gates: Vec::new(),
         warnings,
         environment: Some(launched.environment.clone()),

@@ -17,7 +17,7 @@ use crate::load::workload::Workload;
 use crate::load::{ArrivalProcess, Load, StopCondition};
 use crate::results::limits::Limits;
 use crate::results::sweep::Axis;
-use crate::suite::campaign::Ladder;
+use crate::suite::campaign::SweepPlan;
 use crate::suite::files;
 use crate::suite::harness::this_run;
 use crate::target::{Endpoint, Place, ProofPlan, TargetSpec};
@@ -121,8 +121,8 @@ impl SweepFlags {
     pub fn plan(&self) -> anyhow::Result<PlannedSweep> {
         let suite = self.suite()?;
         let targets = self.targets(suite.as_ref())?;
-        let ladder = self.ladder(suite.as_ref())?;
-        Ok(PlannedSweep { run: this_run(), targets, ladder })
+        let plan = self.sweep_plan(suite.as_ref())?;
+        Ok(PlannedSweep { run: this_run(), targets, plan })
     }
 
     /// Read only where something of it is asked for.
@@ -167,7 +167,7 @@ impl SweepFlags {
         }
     }
 
-    fn ladder(&self, suite: Option<&Suite>) -> anyhow::Result<Ladder> {
+    fn sweep_plan(&self, suite: Option<&Suite>) -> anyhow::Result<SweepPlan> {
         let workload = match (&self.scenario, suite) {
             (Some(file), Some(suite)) => workload_of(file, suite)?,
             _ => self.workload.workload(None)?,
@@ -178,7 +178,7 @@ impl SweepFlags {
                  one turn only"
             );
         }
-        Ok(Ladder {
+        Ok(SweepPlan {
             workload,
             axis: if self.rates.is_empty() { Axis::Users } else { Axis::RequestsPerS },
             loads: if self.rates.is_empty() { self.closed_loads()? } else { self.open_loads() },
@@ -255,8 +255,8 @@ mod tests {
 
     fn loads(flags: &str) -> Result<Vec<(f64, Load)>, String> {
         parsed::<SweepFlags>(flags)?
-            .ladder(None)
-            .map(|ladder| ladder.loads)
+            .sweep_plan(None)
+            .map(|plan| plan.loads)
             .map_err(|error| error.to_string())
     }
 
