@@ -215,7 +215,7 @@ fn answers_that_the_model_ends_early_are_reported_with_what_can_still_be_compare
     let warnings = warned("ollama");
     let warning = warnings.first().expect("a warning");
     assert!(warning.contains("of the answers had the requested length"), "{warning}");
-    assert!(warning.ends_with("the length is a cap to it"), "{warning}");
+    assert!(warning.ends_with("it treats the length as a cap"), "{warning}");
 }
 
 #[test]
