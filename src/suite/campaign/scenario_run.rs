@@ -156,7 +156,7 @@ impl<'a> ScenarioRun<'a> {
     /// The target as it was when the baseline was recorded, where that can be started and is another engine.
     pub fn old_target(&self) -> Option<TargetSpec> {
         let facts = &self.origin()?.facts;
-        if self.old_is_lost || facts.is_of(self.environment.as_ref()?) {
+        if self.old_is_lost || facts.is_same_engine(self.environment.as_ref()?) {
             return None;
         }
         let target = &self.scenario.target;
