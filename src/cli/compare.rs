@@ -143,8 +143,8 @@ mod tests {
         };
         assert!(refused(&[]).starts_with("expected at least two targets, found 1"));
         let axes = refused(&[users, "--rates", "1"]);
-        assert!(axes.contains("users.json has levels of users") && axes.contains("of requests/s"), "{axes}");
+        assert!(axes.contains("users.json has levels in users") && axes.contains("in requests/s"), "{axes}");
         let unknown = refused(&[users, "--costs", "a=1,b=1"]);
-        assert!(unknown.starts_with("there is no target `b` among those compared"), "{unknown}");
+        assert!(unknown.starts_with("no compared target is named `b`"), "{unknown}");
     }
 }

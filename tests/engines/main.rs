@@ -116,9 +116,10 @@ fn what_an_engine_counts_is_what_its_answers_tell() {
         let counted = (counts.input_tokens, counts.output_tokens);
         let reported = (report.summary.input_tokens, report.summary.output_tokens);
         assert_eq!(counted, (Some(reported.0), Some(reported.1)), "{}", kind.name());
-        bench
-            .outcome
-            .assert_says(&format!("It counted {} input and {} output tokens.", reported.0, reported.1));
+        bench.outcome.assert_says(&format!(
+            "The engine counted {} input and {} output tokens.",
+            reported.0, reported.1
+        ));
     }
 }
 

@@ -80,6 +80,6 @@ fn a_list_that_cant_be_searched_is_refused_before_anything_starts() {
     };
     refused("v1\nv2", "target `sim` has no image");
     refused("simulator.decode_scale=1\nsimulator.decode_scael=2\nsimulator.decode_scale=3", "decode_scale");
-    refused("simulator.decode_scale=1\nsimulator.decode_scale=1", "is there twice");
+    refused("simulator.decode_scale=1\nsimulator.decode_scale=1", "is listed twice");
     assert_eq!(proofs(&suite), 0);
 }

@@ -81,7 +81,7 @@ fn search(versions: &[String], mut variants: Vec<Variant>, steps: &Steps) -> any
             return Ok(None);
         };
         println!("{}", text::step(&step));
-        bisection.tell(version, step.verdict.into());
+        bisection.record(version, step.verdict.into());
         proven.push((version, step));
     }
     let border = bisection.border();

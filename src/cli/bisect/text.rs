@@ -41,15 +41,15 @@ pub fn no_bad_end(versions: &[String], end: &Step) -> String {
 }
 
 pub fn border(versions: &[String], border: &Border) -> String {
-    let Border { good, bad, unknown } = border;
+    let Border { good, bad, unjudged } = border;
     let (last_good, first_bad) = (&versions[*good], &versions[*bad]);
     if border.is_found() {
         return format!("FIRST BAD: {first_bad}. The one before it, {last_good}, is good.");
     }
     let suspects: Vec<&str> = versions[good + 1..=*bad].iter().map(String::as_str).collect();
-    let unknown: Vec<&str> = unknown.iter().map(|version| versions[*version].as_str()).collect();
-    let why = match unknown.len() + 1 == suspects.len() {
-        true => format!(" {} could not be judged.", unknown.join(", ")),
+    let unjudged: Vec<&str> = unjudged.iter().map(|version| versions[*version].as_str()).collect();
+    let why = match unjudged.len() + 1 == suspects.len() {
+        true => format!(" {} could not be judged.", unjudged.join(", ")),
         false => String::new(),
     };
     format!("FIRST BAD: one of {}. {last_good} is good.{why}", suspects.join(", "))

@@ -122,7 +122,7 @@ impl<'a> ScenarioRun<'a> {
     /// Whether the baseline was recorded on this same engine, so that only the machine can have changed.
     fn same_engine(&self) -> bool {
         match (self.baseline, &self.environment) {
-            (Some(Baseline { facts, .. }), Some(environment)) => facts.is_of(environment),
+            (Some(Baseline { facts, .. }), Some(environment)) => facts.is_same_engine(environment),
             _ => false,
         }
     }
