@@ -147,7 +147,7 @@ impl Sweep {
                 ));
             }
             for (of, level) in target.levels.iter().enumerate() {
-                if level.timeline.as_ref().is_some_and(|timeline| !timeline.is_even()) {
+                if level.timeline.as_ref().is_some_and(|timeline| !timeline.is_consistent()) {
                     return Err(format!(
                         "expected the lists of targets[{number}].levels[{of}].timeline to be of one length, up to \
                          {BUCKETS}, and its bucket_s above 0"

@@ -138,7 +138,7 @@ impl<'a> Campaign<'a> {
 
     fn without_engine(&self, run: &mut ScenarioRun<'a>, why: &LaunchError) {
         match why {
-            LaunchError::NotToBeHad { reason, missing } => match self.requirement(*missing) {
+            LaunchError::Unavailable { reason, missing } => match self.requirement(*missing) {
                 None => run.ignore(reason.clone()),
                 Some(name) => run.fail(format!("{reason}, and TOLLGATE_REQUIRE names `{name}`")),
             },
