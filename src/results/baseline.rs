@@ -114,7 +114,7 @@ impl Baseline {
         ] {
             write(key, value.as_str().into());
         }
-        if !http_version.is_usual() {
+        if !http_version.is_default() {
             write("http_version", toml::Value::try_from(http_version).expect("a version is a word"));
         }
         if let Some(session_s) = session_s {

@@ -148,7 +148,7 @@ impl Sweep {
                 ));
             }
             for (of, level) in target.levels.iter().enumerate() {
-                if level.timeline.as_ref().is_some_and(|timeline| !timeline.is_even()) {
+                if level.timeline.as_ref().is_some_and(|timeline| !timeline.is_consistent()) {
                     return Err(format!(
                         "expected the lists in targets[{number}].levels[{of}].timeline to have the same length, at most \
                          {BUCKETS}, and bucket_s to be above 0"

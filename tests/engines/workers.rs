@@ -153,7 +153,7 @@ fn workers_together_measure_what_their_records_say() {
     let refused = Outcome::of(
         tollgate(&["merge"]).args([open_crew.json("1/2"), onto.clone()]).arg("--output").arg(onto),
     );
-    refused.assert_exit(2).assert_complains("would overwrite what a worker measured");
+    refused.assert_exit(2).assert_complains("would overwrite a worker's report or records");
 }
 
 #[test]

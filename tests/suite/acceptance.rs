@@ -42,16 +42,15 @@ fn suite_with_pending(text: &str) -> Suite {
 
 #[test]
 fn without_anything_pending_it_says_when_there_would_be() {
-    Suite::new().accept(&[]).assert_exit(2).assert_complains("nothing is pending below");
+    Suite::new().accept(&[]).assert_exit(2).assert_complains("no pending baselines below");
 }
 
 #[test]
 fn an_unknown_scenario_is_answered_with_what_is_pending() {
     let suite = suite_with_pending(&snapshot(4));
-    suite
-        .accept(&["chat::users-5::sim"])
-        .assert_exit(2)
-        .assert_complains("`chat::users-5::sim` has no pending baseline; pending are: chat::users-4::sim");
+    suite.accept(&["chat::users-5::sim"]).assert_exit(2).assert_complains(
+        "`chat::users-5::sim` has no pending baseline; pending baselines: chat::users-4::sim",
+    );
     assert!(suite.exists(PENDING) && !suite.exists(ACCEPTED));
 }
 
@@ -198,7 +197,7 @@ fn an_artifact_that_is_none_says_what_was_expected() {
     let suite = Suite::new();
     let folder = artifact(&[("chat__users-4__sim.snap.new", &snapshot(4)), ("text.zip", "not a ZIP file")]);
     let from = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let expected = "expected baselines/<environment>/<scenario>.snap.new within";
+    let expected = "expected files such as baselines/<environment>/<scenario>.snap.new";
     suite.accept(&["--from", &from("")]).assert_exit(2).assert_complains(expected);
     suite
         .accept(&["--from", &from("text.zip")])
