@@ -1,4 +1,4 @@
-//! A sweep whose flags and files were read, and that has not begun.
+//! A sweep whose flags and files have been read, before it starts.
 
 use std::path::PathBuf;
 
@@ -19,12 +19,12 @@ pub struct PlannedSweep {
 }
 
 impl PlannedSweep {
-    /// The report as it begins.
+    /// The report before the first level.
     pub fn unmeasured(&self) -> Sweep {
         self.ladder.unmeasured(&self.run, &self.targets)
     }
 
-    /// Climbs the ladder with every target, and has what there is saved after each level.
+    /// Measures every level on every target, and saves the report after each level.
     pub fn measure(&self, save: &dyn Fn(&Sweep) -> Result<(), StoreError>) -> Result<Sweep, StoreError> {
         let cancel = Cancel::new();
         cancel_on_interrupt(&cancel);

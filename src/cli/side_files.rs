@@ -1,4 +1,4 @@
-//! Files that flags name.
+//! Files named by flags.
 
 use std::fs;
 
@@ -8,12 +8,12 @@ use crate::config::{Excerpt, SuiteErrors, read_dialogues, read_trace};
 use crate::load::dialogue::Dialogues;
 use crate::load::trace::Trace;
 
-/// Of a trace.
+/// Reads a trace.
 pub fn trace(path: &str) -> Result<Trace, String> {
     read_trace(path, &text(path)?).map_err(|errors| SuiteErrors(errors).to_string())
 }
 
-/// Of conversations.
+/// Reads conversations.
 pub fn dialogues(path: &str, excerpt: &Excerpt) -> anyhow::Result<Dialogues> {
     let text = text(path).map_err(anyhow::Error::msg)?;
     read_dialogues(path, &text, excerpt).map_err(|error| anyhow!(error.plain()))

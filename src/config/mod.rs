@@ -21,7 +21,6 @@ mod sharegpt;
 mod targets_file;
 mod think_time;
 mod trace_file;
-mod units;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -39,10 +38,9 @@ pub use crate::config::overrides::TOLLGATE_SET;
 pub use crate::config::parse::{SuiteText, parse};
 pub use crate::config::prompts::{PromptLoader, SUITE_FOLDER};
 pub use crate::config::required::{TOLLGATE_REQUIRE, required};
-pub use crate::config::sharegpt::{Excerpt, MAX_INPUT_TOKENS, MAX_TOTAL_TOKENS, read_dialogues};
+pub use crate::config::sharegpt::{Excerpt, read_dialogues};
 pub use crate::config::targets_file::TargetsFile;
 pub use crate::config::trace_file::read_trace;
-pub use crate::config::units::HumanDuration;
 use crate::metrics::Gate;
 
 use crate::load::Load;

@@ -14,12 +14,12 @@ use crate::config::error::ConfigError;
 use crate::config::expand::{Environment, is_variable_name};
 use crate::config::headers::{header_twice, is_header_name};
 use crate::config::names;
-use crate::config::units::{HumanDuration, HumanSize};
 use crate::engine::{EngineChoice, EngineKind, HttpVersion};
 use crate::target::{
     Endpoint, InvalidSetting, Place, ProofPlan, Pull, SimulatorSettings, TargetSpec, museum,
 };
 use crate::text::secret::Secret;
+use crate::units::{HumanDuration, HumanSize};
 
 /// The targets of tollgate: the one file a version bump touches.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -139,7 +139,7 @@ mod tests {
 
     fn outcome(metric: &str, relative: f64, verdict: Verdict) -> GateOutcome {
         GateOutcome {
-            gate: Gate { metric: metric.parse().unwrap(), tolerance: Some(0.03), min: None, max: None },
+            gate: Gate::relative(metric.parse().unwrap(), 0.03).unwrap(),
             old: Some(100.0),
             new: Some(100.0 * (1.0 + relative)),
             change: Some(Change { relative, interval: None }),

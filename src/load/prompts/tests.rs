@@ -2,19 +2,15 @@ use std::collections::HashSet;
 
 use super::*;
 use crate::load::worker::Worker;
-use crate::load::workload::{Api, Sampling};
+use crate::load::workload::WorkloadSpec;
 use crate::load::{Load, Stop};
 
 fn workload(prompts: Prompts) -> Workload {
-    Workload {
-        api: Api::Chat,
-        stream: true,
-        prompts,
-        output_tokens: Some(8),
-        ignore_eos: false,
-        seed: 1,
-        sampling: Sampling::default(),
-    }
+    with_answers(prompts, Some(8))
+}
+
+fn with_answers(prompts: Prompts, output_tokens: Option<u32>) -> Workload {
+    Workload::new(WorkloadSpec { prompts, output_tokens, ..Workload::synthetic(8, 8).into_spec() }).unwrap()
 }
 
 fn synthetic(input_tokens: u32, shared_prefix: f64) -> Workload {
@@ -47,8 +43,7 @@ fn a_seed_stands_for_these_prompts_for_ever() {
 
 #[test]
 fn seed_salt_and_session_each_change_the_prompts() {
-    let mut other_seed = synthetic(16, 0.0);
-    other_seed.seed = 2;
+    let other_seed = Workload::new(WorkloadSpec { seed: 2, ..synthetic(16, 0.0).into_spec() }).unwrap();
     let decks = [
         Deck::measured(&synthetic(16, 0.0), "a", 0),
         Deck::measured(&synthetic(16, 0.0), "a", 1),
@@ -136,7 +131,7 @@ fn traced(requests: &[(u32, &[u64])]) -> Workload {
         blocks: blocks.to_vec(),
     };
     let trace = Trace::new("t.jsonl", requests.iter().enumerate().map(request).collect());
-    Workload { output_tokens: None, ..workload(Prompts::Trace(trace)) }
+    with_answers(Prompts::Trace(trace), None)
 }
 
 fn words_in_common(one: &str, other: &str) -> usize {
@@ -187,12 +182,10 @@ fn every_round_of_a_trace_begins_anew_in_other_words() {
 
 #[test]
 fn turns_say_more_each_time_and_conversations_never_begin_alike() {
-    let mut workload = synthetic(10, 0.0);
-    let Prompts::Synthetic(synthetic) = &mut workload.prompts else { unreachable!() };
-    synthetic.turns = 2;
+    let workload = workload(Prompts::Synthetic(Synthetic { turns: 2, ..Synthetic::of(10) }));
     let turn = |said: &str| Turn { said: said.into(), answered: "c d".into(), output_tokens: 2 };
     let dialogues = Dialogues::new("f.json", vec![vec![turn("a"), turn("b")]; 3]).of(2);
-    let told = Workload { output_tokens: None, ..self::workload(Prompts::Dialogues(dialogues)) };
+    let told = with_answers(Prompts::Dialogues(dialogues), None);
     for (workload, output_tokens) in [(workload, 8), (told, 2)] {
         let mut deck = Deck::measured(&workload, "", 0);
         let mut begun = HashSet::new();

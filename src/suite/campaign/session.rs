@@ -45,7 +45,7 @@ impl Asked<'_> {
 
     /// Other workers' requests are counted with its own.
     fn shares_engine(&self) -> bool {
-        self.load.worker.is_some()
+        self.load.is_share()
     }
 
     /// With the name that the session's report tells: of none that could not be created.
@@ -368,19 +368,10 @@ mod tests {
     use super::*;
     use crate::config::OnSuspected;
     use crate::load::Stop;
-    use crate::load::workload::{Api, Prompts, Sampling, Synthetic};
     use crate::results::record_file::example;
 
     fn with_asked<T>(load_name: &str, records: Option<PathBuf>, look: impl FnOnce(&Asked) -> T) -> T {
-        let workload = Workload {
-            api: Api::Chat,
-            stream: true,
-            prompts: Prompts::Synthetic(Synthetic::of(16)),
-            output_tokens: Some(8),
-            ignore_eos: true,
-            seed: 1,
-            sampling: Sampling::default(),
-        };
+        let workload = Workload::synthetic(16, 8);
         let run = RunPlan {
             warmup: Duration::ZERO,
             rounds: 1,
