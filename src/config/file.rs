@@ -221,7 +221,7 @@ impl RunTable {
             .into_iter()
             .filter(|(_, zero, _)| *zero)
             .map(|(key, _, least)| {
-                document.error_at(&["run", key], format!("`{key}` has to be at least {least}"))
+                document.error_at(&["run", key], format!("`{key}` must be at least {least}"))
             })
             .collect();
         if !errors.is_empty() {

@@ -167,7 +167,7 @@ fn sharegpt(
         ("max_total_tokens", table.max_total_tokens),
     ] {
         if value == Some(0) {
-            return Err(document.error_at(&at(key), format!("`{key}` has to be at least 1")));
+            return Err(document.error_at(&at(key), format!("`{key}` must be at least 1")));
         }
     }
     let (path, text) = side_file(&table.file, &at("file"), document, loader)?;

@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::units::HumanDuration;
 
-/// A level that goes from `from` to its end, evenly or in steps, and stays there. Its short form is `1:30s`, or `1:30s:5`
-/// in five steps.
+/// A level that goes from `from` to its end, evenly or in steps, and stays there.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ramp {
@@ -23,6 +22,7 @@ pub struct Ramp {
 #[error("expected FROM:OVER or FROM:OVER:STEPS, such as 1:30s or 1:30s:5, found `{0}`")]
 pub struct NotARamp(String);
 
+/// Reads `1:30s`, or `1:30s:5` for five steps.
 impl FromStr for Ramp {
     type Err = NotARamp;
 

@@ -7,7 +7,6 @@ use rand_pcg::Pcg64;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Its short form is `constant`, `poisson` or `gamma:SHAPE`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Spacing {
@@ -25,6 +24,7 @@ pub enum Spacing {
 #[error("expected constant, poisson or gamma:SHAPE, such as gamma:0.5, found `{0}`")]
 pub struct NotAnArrivalProcess(String);
 
+/// Reads `constant`, `poisson` or `gamma:SHAPE`.
 impl FromStr for Spacing {
     type Err = NotAnArrivalProcess;
 

@@ -50,6 +50,7 @@ pub enum ThinkTimeError {
 #[error("expected 2s, uniform:1s:3s, exponential:2s or lognormal:2s:0.5, found `{0}`")]
 pub struct NotAThinkTime(String);
 
+/// Reads `2s`, `uniform:1s:3s`, `exponential:2s` (mean) or `lognormal:2s:0.5` (median, sigma).
 impl FromStr for ThinkTime {
     type Err = NotAThinkTime;
 

@@ -33,7 +33,7 @@ fn draw(deck: &mut Deck, count: usize) -> Vec<String> {
 }
 
 #[test]
-fn a_seed_stands_for_these_prompts_for_ever() {
+fn the_prompts_of_a_seed_never_change() {
     let mut deck = Deck::measured(&synthetic(6, 0.5), "salt", 0);
     assert_eq!(
         draw(&mut deck, 2),
@@ -56,7 +56,7 @@ fn seed_salt_and_session_each_change_the_prompts() {
 }
 
 #[test]
-fn synthetic_prompts_have_the_asked_for_length_and_never_repeat() {
+fn synthetic_prompts_have_the_requested_length_and_never_repeat() {
     let workload = synthetic(32, 0.0);
     let mut prompts = draw(&mut Deck::measured(&workload, "", 0), 500);
     prompts.extend(draw(&mut Deck::warmup(&workload, "", 0), 500));
@@ -65,7 +65,7 @@ fn synthetic_prompts_have_the_asked_for_length_and_never_repeat() {
 }
 
 #[test]
-fn the_shared_prefix_is_the_same_in_every_session_and_the_rest_differs() {
+fn the_shared_prefix_is_the_same_in_every_session() {
     let workload = synthetic(40, 0.5);
     let prefix = |prompt: &str| prompt.split(' ').take(20).collect::<Vec<_>>().join(" ");
     let mut prompts = draw(&mut Deck::measured(&workload, "", 0), 50);
@@ -76,7 +76,7 @@ fn the_shared_prefix_is_the_same_in_every_session_and_the_rest_differs() {
 }
 
 #[test]
-fn a_list_runs_through_shuffled_before_anything_returns() {
+fn every_listed_prompt_comes_before_any_comes_again() {
     let drawn = draw(&mut Deck::measured(&list(20), "", 0), 20);
     let listed: Vec<&str> = drawn.iter().map(|prompt| prompt.lines().nth(1).unwrap()).collect();
     let plain: Vec<String> = (0..20).map(|i| format!("prompt {i}")).collect();
@@ -85,7 +85,7 @@ fn a_list_runs_through_shuffled_before_anything_returns() {
 }
 
 #[test]
-fn workers_together_draw_what_one_would_draw_alone() {
+fn workers_together_draw_what_a_single_process_draws() {
     for workload in [synthetic(8, 0.5), list(7)] {
         let load = Load::closed(6, Stop::Requests(24));
         let alone: Vec<String> = draw(&mut Deck::measured(&workload, "", 0), 24);
@@ -101,7 +101,7 @@ fn workers_together_draw_what_one_would_draw_alone() {
 }
 
 #[test]
-fn no_two_listed_prompts_begin_alike_whatever_deck_they_are_of() {
+fn no_two_listed_prompts_begin_alike() {
     let decks = [
         Deck::measured(&list(5), "", 0),
         Deck::measured(&list(5), "", 1),
@@ -139,7 +139,7 @@ fn words_in_common(one: &str, other: &str) -> usize {
 }
 
 #[test]
-fn a_traces_prompts_are_as_long_and_as_alike_as_it_says() {
+fn a_traces_prompts_have_its_lengths_and_shared_blocks() {
     let workload = traced(&[(1100, &[7, 8, 9]), (1200, &[7, 8, 10]), (600, &[11]), (3, &[])]);
     let mut deck = Deck::measured(&workload, "", 0);
     deck.begin_round();
@@ -164,7 +164,7 @@ fn a_prompt_does_not_depend_on_those_before_it() {
 }
 
 #[test]
-fn every_round_of_a_trace_begins_anew_in_other_words() {
+fn every_round_of_a_trace_has_other_words() {
     let workload = traced(&[(600, &[7]), (700, &[7])]);
     let mut deck = Deck::measured(&workload, "", 0);
     let mut first_of_round = || {
@@ -181,7 +181,7 @@ fn every_round_of_a_trace_begins_anew_in_other_words() {
 }
 
 #[test]
-fn turns_say_more_each_time_and_conversations_never_begin_alike() {
+fn conversations_never_begin_alike() {
     let workload = workload(Prompts::Synthetic(Synthetic { turns: 2, ..Synthetic::of(10) }));
     let turn = |said: &str| Turn { said: said.into(), answered: "c d".into(), output_tokens: 2 };
     let dialogues = Dialogues::new("f.json", vec![vec![turn("a"), turn("b")]; 3]).of(2);
