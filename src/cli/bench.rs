@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use jiff::Timestamp;
 
 use crate::cli::FAILED;
@@ -151,7 +151,9 @@ impl Args {
     fn plan(self) -> anyhow::Result<Plan> {
         let whole = self.load.load()?;
         let workload = self.workload.workload(self.load.trace())?;
-        workload.check_load(&whole).context("--turns: give --concurrency instead of --rate or --trace")?;
+        workload
+            .check_load(&whole)
+            .map_err(|error| anyhow!("--turns: {error}; give --concurrency instead of --rate or --trace"))?;
         let rounds = RunPlan { records: !self.no_records, ..self.run.plan() };
         Ok(Plan {
             run: self.run(),

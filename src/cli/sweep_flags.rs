@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{anyhow, bail};
 use clap::ArgGroup;
 
 use crate::cli::load_flags::{OPEN_ROUND, REQUESTS_PER_USER, flag_error, round_duration};
@@ -161,8 +161,10 @@ impl SweepFlags {
         };
         let (axis, loads) = how.levels()?;
         for (_, load) in &loads {
-            workload.check_load(load).with_context(|| {
-                format!("{workload}: give --concurrency instead of --rates, or ask for one turn only")
+            workload.check_load(load).map_err(|error| {
+                anyhow!(
+                    "{workload}: {error}; give --concurrency instead of --rates, or ask for one turn only"
+                )
             })?;
         }
         Ok(Ladder {
