@@ -29,7 +29,7 @@ use serde_json::Value;
 use crate::client::telemetry::Telemetry;
 use crate::engine::{EngineKind, Errand, Identity, refusal};
 use crate::load::Load;
-use crate::load::prompts::Deck;
+use crate::load::prompts::PromptSampler;
 use crate::load::workload::Workload;
 use crate::metrics::health::ClientHealth;
 use crate::metrics::record::{Failure, RecordSink, RequestRecord};
@@ -114,8 +114,8 @@ impl RecordSink for WarmUp {
 
 /// Between the decision to start a round and its first moment, so that the first one is not late already.
 const LEAD_NS: Nanos = 2_000_000;
-/// For getting ready before a moment that was agreed upon, also where other workers do so on the same processors. The pacing
-/// thread keeps the moment itself.
+/// For getting ready before a moment that was agreed upon, also where other workers do so on the same processors. The
+/// pacing thread keeps the moment itself.
 const STARTING_NS: Nanos = 50_000_000;
 /// For opening connections before a moment that was agreed upon. An engine closes those that are idle for longer.
 const CONNECTING_NS: Nanos = 3_000_000_000;
@@ -248,7 +248,7 @@ impl Client {
         &mut self,
         workload: &Workload,
         load: &Load,
-        deck: &mut Deck,
+        sampler: &mut PromptSampler,
         watch: Watch,
         records: &mut dyn RecordSink,
     ) -> Result<Round, ClientError> {
@@ -259,7 +259,7 @@ impl Client {
         let id_prefix = format!("tollgate-{:x}-{:x}-{}", std::process::id(), clock::now(), self.rounds);
         let lanes = load.connections() as usize;
 
-        let schedule = Schedule::new(&self.peer, ask, deck, load, watch.progress, id_prefix, records);
+        let schedule = Schedule::new(&self.peer, ask, sampler, load, watch.progress, id_prefix, records);
         schedule.prepare();
         let begin_ns = self.begin_ns.take();
         if let Some(late_ms) = late_ms(begin_ns) {
@@ -298,7 +298,8 @@ impl Client {
         Ok(Round { started_ns, ended_ns, health, cancelled })
     }
 
-    /// Has the next round wait for this moment with its first request, after requests were written and connections opened.
+    /// Has the next round wait for this moment with its first request, after requests were written and connections
+    /// opened.
     pub fn begin_next_round_at(&mut self, begin_ns: Nanos) {
         self.begin_ns = Some(begin_ns);
     }
@@ -309,12 +310,12 @@ impl Client {
         &mut self,
         workload: &Workload,
         load: &Load,
-        deck: &mut Deck,
+        sampler: &mut PromptSampler,
         duration: Duration,
         watch: Watch,
     ) -> Result<WarmUp, ClientError> {
         let mut warm_up = WarmUp::default();
-        self.run_round(workload, &load.warm_up(duration), deck, watch, &mut warm_up)?;
+        self.run_round(workload, &load.warm_up(duration), sampler, watch, &mut warm_up)?;
         Ok(warm_up)
     }
 

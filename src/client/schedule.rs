@@ -17,7 +17,7 @@ use crate::client::pacer::{Moments, Pacer};
 use crate::client::telemetry::Telemetry;
 use crate::engine::Ask;
 use crate::load::dialogue::Question;
-use crate::load::prompts::Deck;
+use crate::load::prompts::PromptSampler;
 use crate::load::workload::Workload;
 use crate::load::{Load, Plan};
 use crate::metrics::record::{Failure, FailureClass, RecordSink, RequestRecord};
@@ -31,8 +31,8 @@ pub struct Asking<'a> {
     pub model: Option<&'a str>,
 }
 
-/// Sends what a plan says, whatever load that is of: a request whose moment has come goes to a free lane; the end of one
-/// may make another one due.
+/// Sends what a plan says, whatever load that is of: a request whose moment has come goes to a free lane; the end of
+/// one may make another one due.
 pub struct Schedule<'a> {
     peer: &'a Peer,
     asking: Asking<'a>,
@@ -43,7 +43,7 @@ pub struct Schedule<'a> {
     progress: &'a Progress,
     /// Put before the count that makes a request's id.
     id_prefix: String,
-    deck: RefCell<&'a mut Deck>,
+    sampler: RefCell<&'a mut PromptSampler>,
     /// Requests drawn and written ahead of their time, in order.
     written: RefCell<VecDeque<Written>>,
     /// Of conversations whose users think: what they ask next, by when that is due. The count tells those of one moment
@@ -53,8 +53,8 @@ pub struct Schedule<'a> {
     ahead: usize,
     drawn: Cell<u32>,
     sent: Cell<u32>,
-    /// Moments that have not come yet and in which something may be asked, and requests that are unanswered: while there
-    /// are any, the round goes on.
+    /// Moments that have not come yet and in which something may be asked, and requests that are unanswered: while
+    /// there are any, the round goes on.
     awaited: Cell<u32>,
     unanswered: Cell<u32>,
     lanes: Lanes<Assignment>,
@@ -96,13 +96,13 @@ impl<'a> Schedule<'a> {
     pub fn new(
         peer: &'a Peer,
         asking: Asking<'a>,
-        deck: &'a mut Deck,
+        sampler: &'a mut PromptSampler,
         load: &Load,
         progress: &'a Progress,
         id_prefix: String,
         records: &'a mut dyn RecordSink,
     ) -> Schedule<'a> {
-        let plan = load.plan(deck.begin_round());
+        let plan = load.plan(sampler.begin_round());
         Schedule {
             peer,
             asking,
@@ -111,7 +111,7 @@ impl<'a> Schedule<'a> {
             started_ns: Cell::new(0),
             progress,
             id_prefix,
-            deck: RefCell::new(deck),
+            sampler: RefCell::new(sampler),
             written: RefCell::default(),
             continued: RefCell::default(),
             ahead: ahead(load),
@@ -300,7 +300,7 @@ impl<'a> Schedule<'a> {
             return None;
         }
         self.drawn.set(self.drawn.get() + 1);
-        let question = self.deck.borrow_mut().draw();
+        let question = self.sampler.borrow_mut().draw();
         Some(self.write(question))
     }
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::load::worker::{Deal, Worker};
+use crate::load::worker::{Shard, Worker};
 use crate::units::Nanos;
 
 pub use crate::load::error::LoadError;
@@ -135,13 +135,13 @@ impl Load {
     }
 
     /// Which requests of the load are sent here; `None` if all of them are.
-    pub fn deal(&self) -> Option<Deal> {
-        self.worker.map(|worker| worker.deal(self.all_users()))
+    pub fn shard(&self) -> Option<Shard> {
+        self.worker.map(|worker| worker.shard(self.all_users()))
     }
 
     /// How many of the first `places` requests or users belong here.
     fn own(&self, places: u32) -> u32 {
-        self.deal().map_or(places, |deal| deal.count(places))
+        self.shard().map_or(places, |shard| shard.count(places))
     }
 
     /// How many users send their requests here; `None` if requests come by the clock and not from users.
@@ -156,8 +156,8 @@ impl Load {
         }
     }
 
-    /// Requests per second sent here: at the end of a ramp, on average for a trace. `None` for users, who send as many as
-    /// are answered.
+    /// Requests per second sent here: at the end of a ramp, on average for a trace. `None` for users, who send as many
+    /// as are answered.
     pub fn rate_per_s(&self) -> Option<f64> {
         let whole = match &self.arrival {
             Arrival::Closed(_) => return None,

@@ -2,15 +2,15 @@
 
 use rand_pcg::Pcg64;
 
-use crate::load::worker::Deal;
+use crate::load::worker::Shard;
 use crate::load::{Arrival, Closed, Gaps, Load, Open, Ramp, Replay, Stop, ThinkTime};
 use crate::units::Nanos;
 
 /// What a scheduler needs to know about a round: a pure function of load and seed.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// When the requests are due that wait for no answer, in order: the first request of every user who starts before the
-    /// round's time is up, or all requests of an open load.
+    /// When the requests are due that wait for no answer, in order: the first request of every user who starts before
+    /// the round's time is up, or all requests of an open load.
     pub due: DueTimes,
     /// How many requests are sent; `None` if only the time ends the round.
     pub requests: Option<u32>,
@@ -31,7 +31,7 @@ pub struct DueTimes {
     moments: Moments,
     /// The next request's place within the whole load, from 0.
     place: u32,
-    deal: Option<Deal>,
+    shard: Option<Shard>,
     left: u32,
 }
 
@@ -39,8 +39,8 @@ pub struct DueTimes {
 ///
 /// At a rate, the k-th request is due when the rate's integral reaches the sum of k gaps of mean 1 (time rescaling: see
 /// Brown et al., The time-rescaling theorem, Neural Computation 14, 2002). The gaps of a round of n requests are scaled
-/// so that the n + 1-th would come at exactly n. So a round has the requested rate, and not that rate give or take 1/√n;
-/// a Poisson process that is known to have had n arrivals looks just like that.
+/// so that the n + 1-th would come at exactly n. So a round has the requested rate, and not that rate give or take
+/// 1/√n; a Poisson process that is known to have had n arrivals looks just like that.
 #[derive(Clone, Debug)]
 enum Moments {
     Users { next: u32, users: u32, ramp: Option<Ramp> },
@@ -56,10 +56,10 @@ impl Load {
             Arrival::Replay(replay) => Moments::Replay { replay: replay.clone(), next: 0 },
         };
         let left = self.due_without_answers();
-        let due = DueTimes { moments, place: 0, deal: self.deal(), left };
+        let due = DueTimes { moments, place: 0, shard: self.shard(), left };
         match &self.arrival {
             Arrival::Closed(Closed { think_time, .. }) => {
-                let (rng, until_ns) = (self.own_lots(rng), self.stop.duration_ns());
+                let (rng, until_ns) = (self.own_rng(rng), self.stop.duration_ns());
                 let follow = Some(Follow { think_time: *think_time, rng, until_ns });
                 Plan { due, requests: self.requests(), follow }
             }
@@ -77,7 +77,7 @@ impl Load {
     }
 
     /// Workers share the send times, but each draws its own think times.
-    fn own_lots(&self, mut rng: Pcg64) -> Pcg64 {
+    fn own_rng(&self, mut rng: Pcg64) -> Pcg64 {
         rng.advance(self.worker.map_or(0, |worker| u128::from(worker.number - 1) << 64));
         rng
     }
@@ -152,7 +152,7 @@ impl Iterator for DueTimes {
             let due_ns = self.moments.next()?;
             let place = self.place;
             self.place += 1;
-            if self.deal.is_none_or(|deal| deal.has(place)) {
+            if self.shard.is_none_or(|shard| shard.has(place)) {
                 return Some(due_ns);
             }
         }

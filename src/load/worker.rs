@@ -20,7 +20,7 @@ pub struct Worker {
 /// `of`-th request. So the requests, the prompts and the send times of all workers together are those of a single
 /// process, each of them once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Deal {
+pub struct Shard {
     worker: Worker,
     users: Option<u32>,
 }
@@ -39,8 +39,8 @@ pub struct NothingToDo {
 
 impl Worker {
     /// `users` are those of a closed load.
-    pub fn deal(self, users: Option<u32>) -> Deal {
-        Deal { worker: self, users }
+    pub fn shard(self, users: Option<u32>) -> Shard {
+        Shard { worker: self, users }
     }
 
     /// The same load, of which this process sends this worker's share.
@@ -69,7 +69,7 @@ impl Worker {
     }
 }
 
-impl Deal {
+impl Shard {
     /// Whether the whole load's request at this place, counted from 0, belongs to this worker.
     pub fn has(self, place: u32) -> bool {
         self.users.map_or(place, |users| place % users) % self.worker.of == self.worker.number - 1
@@ -124,8 +124,8 @@ mod tests {
             let mut owners = vec![0; requests as usize];
             for worker in workers(of) {
                 let share = worker.share(&load).unwrap();
-                let deal = share.deal().unwrap();
-                let own: Vec<u32> = (0..requests).filter(|place| deal.has(*place)).collect();
+                let shard = share.shard().unwrap();
+                let own: Vec<u32> = (0..requests).filter(|place| shard.has(*place)).collect();
                 assert_eq!(share.requests(), Some(own.len() as u32), "{worker} of {load:?}");
                 users_of_all += share.users().unwrap_or(0);
                 own.into_iter().for_each(|place| owners[place as usize] += 1);

@@ -5,7 +5,7 @@
 //! `batch` is the model: it reads no clock. `pacer` drives it in real time on a thread of its own. `routes` take
 //! requests in, each becomes an `answer` that writes its reply token by token, in the `dialect` in which it was asked,
 //! and notes the times for `/truth`. `about` and `library` are what engines say of themselves, `exposition` what they
-//! count. `faults` draws the lots of what goes wrong: what slows or starves the engine is done by `batch`, what
+//! count. `faults` decides at random what goes wrong: what slows or starves the engine is done by `batch`, what
 //! spoils an answer by `answer`, what turns a request away by `routes`.
 
 mod about;

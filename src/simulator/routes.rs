@@ -180,7 +180,7 @@ impl Frontend {
             self.crash.notify_one();
             return std::future::pending().await;
         }
-        let fate = self.lottery.lock().expect("no drawer of lots panics").draw(asked.0.max_tokens);
+        let fate = self.lottery.lock().expect("no thread panics while drawing").draw(asked.0.max_tokens);
         if fate == Fate::Refused {
             let message = "the engine failed, as its settings say (error_rate)";
             return Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, message));
@@ -216,7 +216,7 @@ impl Frontend {
         fate: Fate,
         received: Received,
     ) -> Result<Answer, ApiError> {
-        let mut lottery = self.lottery.lock().expect("no drawer of lots panics");
+        let mut lottery = self.lottery.lock().expect("no thread panics while drawing");
         let early_end = lottery.early_end(request.max_tokens, request.ignore_eos);
         let (sender, tokens) = unbounded_channel();
         let arrival = Arrival {

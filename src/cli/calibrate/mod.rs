@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::client::{Access, Cancel, Client, ClientError, ClientSettings, Progress, Round, Watch};
 use crate::engine::EngineKind;
-use crate::load::prompts::Deck;
+use crate::load::prompts::PromptSampler;
 use crate::load::workload::Workload;
 use crate::load::{Load, Spacing, Stop};
 use crate::metrics::calibration::{Calibration, Level, NotTried, Pace, Seen};
@@ -147,10 +147,10 @@ impl Trial {
         })?;
         client.identity()?;
         let workload = self.workload();
-        let mut deck = Deck::measured(&workload, "calibrate", 0);
+        let mut sampler = PromptSampler::measured(&workload, "calibrate", 0);
         let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
         let mut records: Vec<RequestRecord> = Vec::new();
-        let round = client.run_round(&workload, load, &mut deck, watch, &mut records)?;
+        let round = client.run_round(&workload, load, &mut sampler, watch, &mut records)?;
         Ok(Asked { client, round, records })
     }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::server::{Server, answer_json, answer_well};
 use super::{PATIENCE, client, workload};
 use crate::client::{Cancel, Progress, Watch};
-use crate::load::prompts::Deck;
+use crate::load::prompts::PromptSampler;
 use crate::load::workload::{Prompts, Synthetic, Workload, WorkloadSpec};
 use crate::load::{Arrival, Closed, Load, Stop, ThinkTime};
 use crate::metrics::record::RequestRecord;
@@ -16,10 +16,10 @@ fn hold(server: &Server, turns: u32, users: u32, requests: u32, think_ms: Option
     let think_time = think_ms.map(|ms| ThinkTime::Uniform { from_ms: 0.0, to_ms: 2.0 * ms });
     let closed = Closed { concurrency: users, think_time, ramp: None };
     let load = Load::new(Arrival::Closed(closed), Stop::Requests(requests)).unwrap();
-    let mut deck = Deck::measured(&workload, "", 0);
+    let mut sampler = PromptSampler::measured(&workload, "", 0);
     let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
     let mut records = Vec::new();
-    client(&server.url, PATIENCE).run_round(&workload, &load, &mut deck, watch, &mut records).unwrap();
+    client(&server.url, PATIENCE).run_round(&workload, &load, &mut sampler, watch, &mut records).unwrap();
     records
 }
 

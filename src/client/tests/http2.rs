@@ -107,11 +107,11 @@ fn tokens_are_dated_when_they_arrive() {
 fn a_prompt_may_be_larger_than_the_servers_window() {
     let server = FrameServer::start(answer_well);
     let workload = Workload::synthetic(50_000, 3);
-    let mut deck = Deck::measured(&workload, "", 0);
+    let mut sampler = PromptSampler::measured(&workload, "", 0);
     let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
     let load = Load::closed(1, Stop::Requests(3));
     let mut records = Vec::new();
-    client(&server.url, PATIENCE).run_round(&workload, &load, &mut deck, watch, &mut records).unwrap();
+    client(&server.url, PATIENCE).run_round(&workload, &load, &mut sampler, watch, &mut records).unwrap();
     assert_well(&records);
 }
 
@@ -191,11 +191,11 @@ fn an_answer_as_a_whole_may_be_larger_than_the_window() {
         sent && send(stream, &[last_data(on, "\"},\"finish_reason\":\"length\"}]}")])
     });
     let workload = workload(false);
-    let mut deck = Deck::measured(&workload, "", 0);
+    let mut sampler = PromptSampler::measured(&workload, "", 0);
     let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
     let load = Load::closed(1, Stop::Requests(1));
     let mut records = Vec::new();
-    client(&server.url, PATIENCE).run_round(&workload, &load, &mut deck, watch, &mut records).unwrap();
+    client(&server.url, PATIENCE).run_round(&workload, &load, &mut sampler, watch, &mut records).unwrap();
     for record in records {
         assert_eq!((record.content_ns.len(), record.outcome), (1, Ok(())));
     }

@@ -39,11 +39,11 @@ fn at_most_in_flight(max_in_flight: u32, rate: f64, stop: Stop) -> Load {
 /// A round and what became of its requests.
 fn round(client: &mut Client, users: u32, stop: Stop) -> (Round, Vec<RequestRecord>) {
     let workload = workload(true);
-    let mut deck = Deck::measured(&workload, "", 0);
+    let mut sampler = PromptSampler::measured(&workload, "", 0);
     let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
     let mut records = Vec::new();
     let load = Load::closed(users, stop);
-    let round = client.run_round(&workload, &load, &mut deck, watch, &mut records).unwrap();
+    let round = client.run_round(&workload, &load, &mut sampler, watch, &mut records).unwrap();
     (round, records)
 }
 
@@ -115,7 +115,8 @@ fn no_prompt_is_ever_sent_twice_in_a_session() {
     let server = Server::start(|_, stream| answer_well(stream));
     let mut client = client(&server.url, PATIENCE);
     let workload = workload(true);
-    let (mut warm, mut measured) = (Deck::warmup(&workload, "", 0), Deck::measured(&workload, "", 0));
+    let (mut warm, mut measured) =
+        (PromptSampler::warmup(&workload, "", 0), PromptSampler::measured(&workload, "", 0));
     let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
     let load = Load::closed(3, Stop::Requests(20));
     let warm_up = client.warm_up(&workload, &load, &mut warm, Duration::from_millis(50), watch).unwrap();
@@ -128,16 +129,16 @@ fn no_prompt_is_ever_sent_twice_in_a_session() {
 }
 
 #[test]
-fn a_round_uses_the_decks_next_prompts_and_no_more() {
+fn a_round_uses_only_the_samplers_next_prompts() {
     let server = Server::start(|_, stream| answer_well(stream));
     let workload = workload(true);
-    let mut deck = Deck::measured(&workload, "", 0);
+    let mut sampler = PromptSampler::measured(&workload, "", 0);
     let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
     let load = Load::closed(4, Stop::Requests(10));
-    client(&server.url, PATIENCE).run_round(&workload, &load, &mut deck, watch, &mut Vec::new()).unwrap();
-    let mut expected = Deck::measured(&workload, "", 0);
+    client(&server.url, PATIENCE).run_round(&workload, &load, &mut sampler, watch, &mut Vec::new()).unwrap();
+    let mut expected = PromptSampler::measured(&workload, "", 0);
     (0..10).for_each(|_| drop(expected.draw()));
-    assert_eq!(deck.draw(), expected.draw());
+    assert_eq!(sampler.draw(), expected.draw());
 }
 
 #[test]
@@ -146,9 +147,9 @@ fn a_warm_up_without_time_still_reaches_every_user_and_tells_of_failures() {
     let workload = workload(true);
     let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
     let load = Load::closed(5, Stop::Requests(500));
-    let mut deck = Deck::warmup(&workload, "", 0);
+    let mut sampler = PromptSampler::warmup(&workload, "", 0);
     let warm_up =
-        client(&server.url, PATIENCE).warm_up(&workload, &load, &mut deck, Duration::ZERO, watch).unwrap();
+        client(&server.url, PATIENCE).warm_up(&workload, &load, &mut sampler, Duration::ZERO, watch).unwrap();
     assert_eq!((warm_up.requests, warm_up.failed), (5, 5));
 }
 
@@ -163,7 +164,7 @@ fn cancelling_keeps_what_has_ended() {
     let mut client = client(&server.url, PATIENCE);
     let (progress, cancel) = (Progress::default(), Cancel::new());
     let workload = workload(true);
-    let mut deck = Deck::measured(&workload, "", 0);
+    let mut sampler = PromptSampler::measured(&workload, "", 0);
     let watch = Watch { progress: &progress, cancel: &cancel };
     let load = Load::closed(3, Stop::Requests(50));
     let mut records = Vec::new();
@@ -175,7 +176,7 @@ fn cancelling_keeps_what_has_ended() {
             }
             cancel.cancel();
         });
-        client.run_round(&workload, &load, &mut deck, watch, &mut records).unwrap()
+        client.run_round(&workload, &load, &mut sampler, watch, &mut records).unwrap()
     });
     assert!(round.cancelled && started.elapsed() < PATIENCE);
     assert_eq!(records.len(), 3);
@@ -241,10 +242,10 @@ fn requests_that_were_not_written_by_the_moment_agreed_upon_are_told() {
     let mut client = client(&server.url, PATIENCE);
     client.begin_next_round_at(clock::now());
     let workload = workload(true);
-    let mut deck = Deck::measured(&workload, "", 0);
+    let mut sampler = PromptSampler::measured(&workload, "", 0);
     let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
     let load = Load::closed(1, Stop::Requests(1));
-    let error = client.run_round(&workload, &load, &mut deck, watch, &mut Vec::new()).unwrap_err();
+    let error = client.run_round(&workload, &load, &mut sampler, watch, &mut Vec::new()).unwrap_err();
     assert!(matches!(error, ClientError::WrittenLate { .. }), "{error}");
     assert_eq!(server.bodies().len(), 0);
 }
@@ -341,11 +342,11 @@ fn an_answer_as_a_whole_is_one_chunk_at_its_end() {
         write(stream, &format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
     });
     let workload = workload(false);
-    let mut deck = Deck::measured(&workload, "", 0);
+    let mut sampler = PromptSampler::measured(&workload, "", 0);
     let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
     let load = Load::closed(2, Stop::Requests(6));
     let mut records = Vec::new();
-    client(&server.url, PATIENCE).run_round(&workload, &load, &mut deck, watch, &mut records).unwrap();
+    client(&server.url, PATIENCE).run_round(&workload, &load, &mut sampler, watch, &mut records).unwrap();
     assert!(records.iter().all(|record| record.outcome.is_ok() && record.content_ns.len() == 1));
     assert_eq!(records[0].tokens_counted_by, TokenCount::Chunks);
 }
@@ -369,10 +370,10 @@ fn tokens_are_dated_when_they_arrive() {
 
 fn round_of(client: &mut Client, load: &Load) -> (Round, Vec<RequestRecord>) {
     let workload = workload(true);
-    let mut deck = Deck::measured(&workload, "", 0);
+    let mut sampler = PromptSampler::measured(&workload, "", 0);
     let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
     let mut records = Vec::new();
-    let round = client.run_round(&workload, load, &mut deck, watch, &mut records).unwrap();
+    let round = client.run_round(&workload, load, &mut sampler, watch, &mut records).unwrap();
     (round, records)
 }
 
@@ -400,7 +401,8 @@ fn an_open_load_sends_by_the_clock_and_never_early() {
     let server = Server::start(|_, stream| answer_well(stream));
     let load = Load::open(200.0, Spacing::Poisson, Stop::Requests(60));
     let (round, mut records) = round_of(&mut client(&server.url, PATIENCE), &load);
-    let due: Vec<Nanos> = load.plan(Deck::measured(&workload(true), "", 0).begin_round()).due.collect();
+    let due: Vec<Nanos> =
+        load.plan(PromptSampler::measured(&workload(true), "", 0).begin_round()).due.collect();
     records.sort_by_key(|record| record.due_ns);
     let found: Vec<Nanos> = records.iter().map(|record| record.due_ns - round.started_ns).collect();
     assert_eq!(found, due);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::server::{Server, answer_well, write};
 use super::{PATIENCE, client, round_of, workload};
 use crate::client::{Cancel, Progress, Round, WarmUp, Watch};
-use crate::load::prompts::Deck;
+use crate::load::prompts::PromptSampler;
 use crate::load::{Arrival, Closed, Load, Ramp, Stop, ThinkTime};
 use crate::metrics::record::RequestRecord;
 use crate::units::Nanos;
@@ -68,10 +68,10 @@ fn a_round_waits_for_nobody_once_its_requests_are_used_up() {
 
 fn warm_up(server: &Server, load: &Load) -> WarmUp {
     let workload = workload(true);
-    let mut deck = Deck::warmup(&workload, "", 0);
+    let mut sampler = PromptSampler::warmup(&workload, "", 0);
     let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
     let mut client = client(&server.url, PATIENCE);
-    client.warm_up(&workload, load, &mut deck, Duration::from_millis(10), watch).unwrap()
+    client.warm_up(&workload, load, &mut sampler, Duration::from_millis(10), watch).unwrap()
 }
 
 #[test]

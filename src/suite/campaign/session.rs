@@ -10,7 +10,7 @@ use crate::client::{Cancel, Client, ClientError, Progress, WarmUp, Watch};
 use crate::config::{RunPlan, ScenarioId};
 use crate::launch::Launched;
 use crate::load::Load;
-use crate::load::prompts::Deck;
+use crate::load::prompts::PromptSampler;
 use crate::load::workload::Workload;
 use crate::metrics::health::ClientHealth;
 use crate::metrics::record::RecordSink;
@@ -55,10 +55,10 @@ impl Asked<'_> {
         (log, name)
     }
 
-    fn dealt(&self, deck: Deck) -> Deck {
-        match self.load.deal() {
-            Some(deal) => deck.dealt(deal),
-            None => deck,
+    fn sharded(&self, sampler: PromptSampler) -> PromptSampler {
+        match self.load.shard() {
+            Some(shard) => sampler.with_shard(shard),
+            None => sampler,
         }
     }
 }
@@ -139,7 +139,7 @@ struct Sitting<'a> {
     which: Which<'a>,
     listen: &'a dyn Fn(Event),
     cancel: &'a Cancel,
-    deck: Deck,
+    sampler: PromptSampler,
     client: Result<Client, Trouble>,
     witness: Witness,
     log: Result<Option<RecordLog>, StoreError>,
@@ -177,7 +177,7 @@ impl<'a> Sitting<'a> {
             which,
             listen,
             cancel,
-            deck: asked.dealt(Deck::measured(asked.workload, &asked.salt(), which.number)),
+            sampler: asked.sharded(PromptSampler::measured(asked.workload, &asked.salt(), which.number)),
             client: launched.client(asked.run.request_timeout).map_err(Trouble::from),
             witness: Witness::default(),
             log,
@@ -215,10 +215,10 @@ impl<'a> Sitting<'a> {
             let progress = Arc::new(Progress::default());
             let session = sitting.which.name;
             (sitting.listen)(Event::WarmUp { scenario, session, progress: progress.clone() });
-            let deck = Deck::warmup(workload, &sitting.asked.salt(), sitting.which.number);
-            let mut deck = sitting.asked.dealt(deck);
+            let sampler = PromptSampler::warmup(workload, &sitting.asked.salt(), sitting.which.number);
+            let mut sampler = sitting.asked.sharded(sampler);
             let watch = Watch { progress: &progress, cancel: sitting.cancel };
-            let warm_up = client.warm_up(workload, load, &mut deck, run.warmup, watch)?;
+            let warm_up = client.warm_up(workload, load, &mut sampler, run.warmup, watch)?;
             sitting.check_interrupt()?;
             check_warm_up(&warm_up)?;
             sitting.agree_on_begin(client)?;
@@ -249,7 +249,7 @@ impl<'a> Sitting<'a> {
                 log: sitting.log.as_mut().ok().and_then(Option::as_mut),
                 hear: sitting.hear.as_deref_mut(),
             };
-            let result = client.run_round(workload, load, &mut sitting.deck, watch, &mut ledger)?;
+            let result = client.run_round(workload, load, &mut sitting.sampler, watch, &mut ledger)?;
             let (summary, window) = ledger.summary.finish();
             let counts = summary.requests.clone();
             sitting.keep(Round { summary, health: result.health, window });
@@ -396,7 +396,7 @@ mod tests {
     fn no_scenario_of_a_session_asks_what_another_has_asked() {
         let first_prompt = |load_name: &str| {
             with_asked(load_name, None, |asked| {
-                Deck::measured(asked.workload, &asked.salt(), 1).draw().prompt
+                PromptSampler::measured(asked.workload, &asked.salt(), 1).draw().prompt
             })
         };
         assert_ne!(first_prompt("users-4"), first_prompt("users-16"));

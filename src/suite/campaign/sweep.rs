@@ -213,7 +213,7 @@ fn session_name(number: u32) -> String {
     format!("session {number}")
 }
 
-/// What a level is called in progress and to its deck of prompts.
+/// What a level is called in progress and to its prompt sampler.
 fn scenario(axis: Axis, at: f64, target: &str) -> ScenarioId {
     let load = match axis {
         Axis::Users => format!("users-{at}"),
