@@ -6,7 +6,7 @@ use crate::launch::{LaunchError, Launched};
 use crate::results::ProofEnd;
 use crate::store::StoreError;
 use crate::suite::campaign::Campaign;
-use crate::suite::campaign::course::Course;
+use crate::suite::campaign::scenario_run::ScenarioRun;
 use crate::suite::campaign::session::{Held, Which, hold, hold_side_by_side};
 use crate::suite::event::Event;
 use crate::target::TargetSpec;
@@ -15,7 +15,11 @@ use crate::verdict::rule::MOST_STARTS_OF_PLANNED;
 
 impl<'a> Campaign<'a> {
     /// All of the given scenarios share the proof's sessions.
-    pub(super) fn prove(&self, old: &TargetSpec, courses: &mut [&mut Course<'a>]) -> Result<(), StoreError> {
+    pub(super) fn prove(
+        &self,
+        old: &TargetSpec,
+        runs: &mut [&mut ScenarioRun<'a>],
+    ) -> Result<(), StoreError> {
         let began = Instant::now();
         let minutes = || began.elapsed().as_secs_f64() / 60.0;
         // What the screen has asked, the new engine still has in its prefix cache, and the old one has not.
@@ -23,13 +27,13 @@ impl<'a> Campaign<'a> {
         let proof = Proof { campaign: self, old, salt, budget_ends: began + self.target.proof.budget };
         let mut pair = 0;
         let end = loop {
-            match proof.why_to_end(courses, pair) {
+            match proof.why_to_end(runs, pair) {
                 Some(end) => break end,
-                None => proof.block(&mut pair, courses)?,
+                None => proof.block(&mut pair, runs)?,
             }
-            courses.iter_mut().for_each(|course| course.pause_proof(minutes()));
+            runs.iter_mut().for_each(|run| run.pause_proof(minutes()));
         };
-        courses.iter_mut().for_each(|course| course.end_proof(end, minutes()));
+        runs.iter_mut().for_each(|run| run.end_proof(end, minutes()));
         Ok(())
     }
 }
@@ -42,11 +46,11 @@ struct Proof<'c, 'a> {
 }
 
 impl<'a> Proof<'_, 'a> {
-    fn why_to_end(&self, courses: &[&mut Course<'a>], pairs: u32) -> Option<ProofEnd> {
+    fn why_to_end(&self, runs: &[&mut ScenarioRun<'a>], pairs: u32) -> Option<ProofEnd> {
         if self.campaign.cancel.is_cancelled() {
             return Some(ProofEnd::Interrupted);
         }
-        if !courses.iter().any(|course| course.is_undecided()) {
+        if !runs.iter().any(|run| run.is_undecided()) {
             return Some(ProofEnd::Decided);
         }
         if pairs >= MOST_STARTS_OF_PLANNED * self.campaign.target.proof.starts {
@@ -60,14 +64,14 @@ impl<'a> Proof<'_, 'a> {
     }
 
     /// Two starts of each side. A block that time or Ctrl-C cuts off leaves what it measured.
-    fn block(&self, pair: &mut u32, courses: &mut [&mut Course<'a>]) -> Result<(), StoreError> {
+    fn block(&self, pair: &mut u32, runs: &mut [&mut ScenarioRun<'a>]) -> Result<(), StoreError> {
         let turns: &[&[Side]] = match self.campaign.target.proof.side_by_side {
             true => &[&[Side::Old, Side::New], &[Side::Old, Side::New]],
             false => &Side::BLOCK.each_ref().map(std::slice::from_ref),
         };
         // Who is measured is settled for the whole block: a look after every single start would be a look too many.
-        let mut undecided: Vec<&mut Course<'a>> =
-            courses.iter_mut().map(|course| &mut **course).filter(|course| course.is_undecided()).collect();
+        let mut undecided: Vec<&mut ScenarioRun<'a>> =
+            runs.iter_mut().map(|run| &mut **run).filter(|run| run.is_undecided()).collect();
         let mut held = 0;
         for sides in turns {
             if self.campaign.cancel.is_cancelled() || self.is_out_of_time() {
@@ -81,17 +85,17 @@ impl<'a> Proof<'_, 'a> {
     }
 
     /// One start of an engine, or of both at once.
-    fn turn(&self, sides: &[Side], pair: u32, courses: &mut [&mut Course<'a>]) -> Result<(), StoreError> {
+    fn turn(&self, sides: &[Side], pair: u32, runs: &mut [&mut ScenarioRun<'a>]) -> Result<(), StoreError> {
         let names: Vec<String> =
             sides.iter().map(|side| format!("proof: {}, start {pair}", called(*side))).collect();
         let launched: Result<Vec<Launched>, LaunchError> =
             sides.iter().zip(&names).map(|(side, name)| self.launch(*side, name)).collect();
-        for course in courses.iter_mut().filter(|course| !course.is_over()) {
+        for run in runs.iter_mut().filter(|run| !run.is_over()) {
             match &launched {
-                Ok(launched) => self.measure(sides, launched, &names, pair, course),
-                Err(error) => course.fail(error.to_string()),
+                Ok(launched) => self.measure(sides, launched, &names, pair, run),
+                Err(error) => run.fail(error.to_string()),
             }
-            self.campaign.folder.save(&course.report(self.campaign.run))?;
+            self.campaign.folder.save(&run.report(self.campaign.run))?;
         }
         Ok(())
     }
@@ -112,10 +116,10 @@ impl<'a> Proof<'_, 'a> {
         launched: &[Launched],
         names: &[String],
         pair: u32,
-        course: &mut Course<'a>,
+        run: &mut ScenarioRun<'a>,
     ) {
         let Campaign { listen, cancel, .. } = self.campaign;
-        let asked = self.campaign.asked(course.scenario, &self.salt);
+        let asked = self.campaign.asked(run.scenario, &self.salt);
         let which = |index: usize| Which { number: pair, name: &names[index] };
         let held: Vec<Held> = match launched {
             [one] => vec![hold(&asked, one, which(0), listen, cancel)],
@@ -126,12 +130,12 @@ impl<'a> Proof<'_, 'a> {
             _ => unreachable!("a turn is one side or both"),
         };
         for ((side, launched), Held { session, trouble, warnings }) in sides.iter().zip(launched).zip(held) {
-            course.add_to_proof(*side, &launched.environment, session);
-            warnings.into_iter().for_each(|warning| course.warn(warning));
+            run.add_to_proof(*side, &launched.environment, session);
+            warnings.into_iter().for_each(|warning| run.warn(warning));
             match (side, trouble) {
                 (_, None) => {}
-                (Side::New, Some(trouble)) => course.meet(trouble),
-                (Side::Old, Some(trouble)) => course.fail(trouble.to_string()),
+                (Side::New, Some(trouble)) => run.meet(trouble),
+                (Side::Old, Some(trouble)) => run.fail(trouble.to_string()),
             }
         }
     }

@@ -10,16 +10,16 @@ use crate::target::Environment;
 use crate::verdict::Side;
 use crate::verdict::explain::diagnosis;
 
-pub struct Duel {
+pub struct ProofSamples {
     old: Environment,
     sessions: Vec<ProofSession>,
     minutes: f64,
     end: ProofEnd,
 }
 
-impl Duel {
-    pub fn against(old: &Environment) -> Duel {
-        Duel { old: old.clone(), sessions: Vec::new(), minutes: 0.0, end: ProofEnd::Interrupted }
+impl ProofSamples {
+    pub fn against(old: &Environment) -> ProofSamples {
+        ProofSamples { old: old.clone(), sessions: Vec::new(), minutes: 0.0, end: ProofEnd::Interrupted }
     }
 
     pub fn add(&mut self, side: Side, session: Session) {
@@ -35,7 +35,7 @@ impl Duel {
     }
 
     pub fn sessions(&self, side: Side) -> impl Iterator<Item = &Session> {
-        self.sessions.iter().filter(move |held| held.side == side).map(|held| &held.session)
+        self.sessions.iter().filter(move |sample| sample.side == side).map(|sample| &sample.session)
     }
 
     /// Of each side so far.

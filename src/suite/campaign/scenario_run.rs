@@ -10,13 +10,13 @@ use crate::results;
 use crate::results::baseline::{Baseline, Facts};
 use crate::results::{BaselineUsed, ProofEnd, Report, Run, Session};
 use crate::store::Baselines;
-use crate::suite::campaign::duel::Duel;
+use crate::suite::campaign::proof_samples::ProofSamples;
 use crate::suite::campaign::session::{INTERRUPTED, Trouble};
 use crate::target::{Environment, TargetSpec};
 use crate::verdict::{GateOutcome, OldValues, Side, Verdict, is_decided, no_room, wants_proof};
 use judgement::Judgement;
 
-pub struct Course<'a> {
+pub struct ScenarioRun<'a> {
     pub scenario: &'a Scenario,
     hash: String,
     environment: Option<Environment>,
@@ -25,15 +25,15 @@ pub struct Course<'a> {
     elsewhere: Option<&'a Baseline>,
     old_is_lost: bool,
     sessions: Vec<Session>,
-    proof: Option<Duel>,
+    proof: Option<ProofSamples>,
     warnings: Vec<String>,
     end: Option<End>,
     pending: Option<String>,
-    /// From which load on it is slower, as only all of the courses together know.
+    /// From which load on it is slower, as only all of the runs together know.
     onset: Option<String>,
 }
 
-/// What a course needs next.
+/// What a run needs next.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Need {
     Nothing,
@@ -41,7 +41,7 @@ pub enum Need {
     Proof,
 }
 
-/// What ends a course before its figures do.
+/// What ends a run before its figures do.
 enum End {
     Ignored(String),
     Trouble(String),
@@ -49,9 +49,9 @@ enum End {
     Death(String),
 }
 
-impl<'a> Course<'a> {
-    pub fn new(scenario: &'a Scenario) -> Course<'a> {
-        Course {
+impl<'a> ScenarioRun<'a> {
+    pub fn new(scenario: &'a Scenario) -> ScenarioRun<'a> {
+        ScenarioRun {
             scenario,
             hash: scenario.hash(),
             environment: None,
@@ -191,12 +191,12 @@ impl<'a> Course<'a> {
         if side == Side::New && self.environment.is_none() {
             self.environment = Some(environment.clone());
         }
-        self.proof.get_or_insert_with(|| Duel::against(environment)).add(side, session);
+        self.proof.get_or_insert_with(|| ProofSamples::against(environment)).add(side, session);
     }
 
     /// Whether more starts of each side could still change the verdict.
     pub fn is_undecided(&self) -> bool {
-        let starts = self.proof.as_ref().map_or(0, Duel::starts);
+        let starts = self.proof.as_ref().map_or(0, ProofSamples::starts);
         let planned = self.scenario.target.proof.starts;
         // Once the engine has died, its speed is not pursued.
         let goes_on = || self.end.is_none() && !is_decided(&self.gate_outcomes());
@@ -205,8 +205,8 @@ impl<'a> Course<'a> {
 
     /// What the report says of the proof if this was all of it.
     pub fn pause_proof(&mut self, minutes: f64) {
-        if let Some(duel) = &mut self.proof {
-            duel.end(ProofEnd::Interrupted, minutes);
+        if let Some(samples) = &mut self.proof {
+            samples.end(ProofEnd::Interrupted, minutes);
         }
     }
 
@@ -221,8 +221,8 @@ impl<'a> Course<'a> {
         if end == ProofEnd::Interrupted {
             self.fail(INTERRUPTED.into());
         }
-        if let Some(duel) = &mut self.proof {
-            duel.end(end, minutes);
+        if let Some(samples) = &mut self.proof {
+            samples.end(end, minutes);
         }
     }
 
@@ -320,7 +320,7 @@ impl<'a> Course<'a> {
             warnings: self.warnings.clone(),
             environment: self.environment.clone(),
             baseline,
-            proof: self.proof.as_ref().map(|duel| duel.report(self.scenario)),
+            proof: self.proof.as_ref().map(|samples| samples.report(self.scenario)),
             pending: self.pending.clone(),
             summary: Summary::merge(self.all_sessions().map(|session| &session.summary)),
             sessions: self.sessions.clone(),
@@ -342,14 +342,14 @@ impl<'a> Course<'a> {
     /// The sessions that a new baseline consists of: those of the proof, where there was one.
     fn sessions_to_keep(&self) -> Vec<&Session> {
         match &self.proof {
-            Some(duel) => duel.sessions(Side::New).collect(),
+            Some(samples) => samples.sessions(Side::New).collect(),
             None => self.sessions.iter().collect(),
         }
     }
 
     /// Every session of the engine under test.
     fn all_sessions(&self) -> impl Iterator<Item = &Session> {
-        let proven = self.proof.iter().flat_map(|duel| duel.sessions(Side::New));
+        let proven = self.proof.iter().flat_map(|samples| samples.sessions(Side::New));
         self.sessions.iter().chain(proven)
     }
 

@@ -87,10 +87,10 @@ fn engine(version: &str) -> Environment {
 }
 
 /// A proof of as many starts as planned, in all of which the engines did the same.
-fn prove(course: &mut Course, old: &Session, new: &Session) {
+fn prove(run: &mut ScenarioRun, old: &Session, new: &Session) {
     for number in 1..=STARTS {
         for (side, session, version) in [(Side::Old, old, "1.0"), (Side::New, new, "1.1")] {
-            course.add_to_proof(side, &engine(version), Session { number, ..session.clone() });
+            run.add_to_proof(side, &engine(version), Session { number, ..session.clone() });
         }
     }
 }
@@ -99,10 +99,10 @@ fn prove(course: &mut Course, old: &Session, new: &Session) {
 fn a_proven_regression_leaves_a_baseline_unless_the_client_was_sick_for_another_gate() {
     let scenario = scenario("users-4");
     let next = |lag_ms| {
-        let mut course = Course::new(&scenario);
-        prove(&mut course, &session(1000, lag_ms), &session(900, lag_ms));
-        assert_eq!(course.verdict(), Verdict::Regressed);
-        course.next_baseline("2026-11-21").is_some()
+        let mut run = ScenarioRun::new(&scenario);
+        prove(&mut run, &session(1000, lag_ms), &session(900, lag_ms));
+        assert_eq!(run.verdict(), Verdict::Regressed);
+        run.next_baseline("2026-11-21").is_some()
     };
     assert!(next(0.1));
     // 5 % of the time to first token, and next to nothing of the throughput.
@@ -122,10 +122,10 @@ fn an_engine_that_leaves_no_room_is_convicted_and_makes_no_baseline() {
     scenario.gates.retain(|gate| gate.tolerance.is_some());
     let mut crowded = crowded(session(900, 0.1));
     crowded.summary.ttft_ms.record_ms(5000.0);
-    let mut course = Course::new(&scenario);
-    prove(&mut course, &session(1000, 0.1), &crowded);
-    assert_eq!(course.verdict(), Verdict::Regressed);
-    assert!(course.next_baseline("2026-11-21").is_none());
+    let mut run = ScenarioRun::new(&scenario);
+    prove(&mut run, &session(1000, 0.1), &crowded);
+    assert_eq!(run.verdict(), Verdict::Regressed);
+    assert!(run.next_baseline("2026-11-21").is_none());
 }
 
 /// Today's sessions of an engine, with no baseline yet.
@@ -133,11 +133,11 @@ fn after<'a>(
     scenario: &'a Scenario,
     version: &str,
     sessions: impl IntoIterator<Item = Session>,
-) -> Course<'a> {
-    let mut course = Course::new(scenario);
-    course.environment = Some(engine(version));
-    sessions.into_iter().for_each(|session| course.add(session));
-    course
+) -> ScenarioRun<'a> {
+    let mut run = ScenarioRun::new(scenario);
+    run.environment = Some(engine(version));
+    sessions.into_iter().for_each(|session| run.add(session));
+    run
 }
 
 /// A scenario of throughput alone, and its baseline of engine 1.0.
@@ -153,13 +153,13 @@ fn compared() -> (Scenario, Baseline) {
 fn the_baselines_own_engine_does_not_pass_as_suspected_if_it_left_no_room() {
     let (scenario, baseline) = compared();
     let slow = [900, 902, 899, 901].map(|tokens| session(tokens, 0.1));
-    let mut course = after(&scenario, "1.0", slow.clone());
-    course.baseline = Some(&baseline);
-    assert_eq!((course.verdict(), course.passed()), (Verdict::Suspected, true));
-    course.sessions = slow.map(crowded).into();
-    assert_eq!((course.verdict(), course.passed()), (Verdict::Invalid, false));
-    assert_eq!(course.need(), Need::Nothing);
-    let told = course.judgement().reason;
+    let mut run = after(&scenario, "1.0", slow.clone());
+    run.baseline = Some(&baseline);
+    assert_eq!((run.verdict(), run.passed()), (Verdict::Suspected, true));
+    run.sessions = slow.map(crowded).into();
+    assert_eq!((run.verdict(), run.passed()), (Verdict::Invalid, false));
+    assert_eq!(run.need(), Need::Nothing);
+    let told = run.judgement().reason;
     assert!(told.contains("the engine left no room for 1 of 11 requests"), "{told}");
 }
 
@@ -167,10 +167,10 @@ fn the_baselines_own_engine_does_not_pass_as_suspected_if_it_left_no_room() {
 fn a_suspicion_of_an_engine_that_left_no_room_ends_invalid_where_stored_figures_prove_nothing() {
     let (scenario, baseline) = compared();
     let verdict = |tokens: [u64; 4]| {
-        let mut course = after(&scenario, "1.1", tokens.map(|tokens| crowded(session(tokens, 0.1))));
-        course.baseline = Some(&baseline);
-        course.lose_old("it is gone");
-        course.verdict()
+        let mut run = after(&scenario, "1.1", tokens.map(|tokens| crowded(session(tokens, 0.1))));
+        run.baseline = Some(&baseline);
+        run.lose_old("it is gone");
+        run.verdict()
     };
     assert_eq!(verdict([1000, 850, 990, 840]), Verdict::Invalid);
     assert_eq!(verdict([900, 902, 899, 901]), Verdict::Regressed);
@@ -179,11 +179,11 @@ fn a_suspicion_of_an_engine_that_left_no_room_ends_invalid_where_stored_figures_
 #[test]
 fn a_suspicion_of_an_engine_that_left_no_room_is_pursued_as_long_as_it_can_be() {
     let (scenario, baseline) = compared();
-    let mut course = after(&scenario, "1.1", [crowded(session(900, 0.1))]);
-    course.baseline = Some(&baseline);
-    assert_eq!((course.verdict(), course.need()), (Verdict::Suspected, Need::Proof));
-    course.lose_old("it is gone");
-    assert_eq!((course.verdict(), course.need()), (Verdict::Suspected, Need::Session));
+    let mut run = after(&scenario, "1.1", [crowded(session(900, 0.1))]);
+    run.baseline = Some(&baseline);
+    assert_eq!((run.verdict(), run.need()), (Verdict::Suspected, Need::Proof));
+    run.lose_old("it is gone");
+    assert_eq!((run.verdict(), run.need()), (Verdict::Suspected, Need::Session));
 }
 
 /// As when the engine crashed after four of ten requests.
@@ -197,8 +197,8 @@ fn dead() -> Trouble {
     Trouble::EngineDied("the engine went away in round 1 of session 1".into())
 }
 
-fn verdict_on(course: &Course, metric: &str) -> Verdict {
-    let gates = course.judgement().gates;
+fn verdict_on(run: &ScenarioRun, metric: &str) -> Verdict {
+    let gates = run.judgement().gates;
     gates.iter().find(|outcome| outcome.gate.metric.to_string() == metric).unwrap().verdict
 }
 
@@ -206,16 +206,16 @@ fn verdict_on(course: &Course, metric: &str) -> Verdict {
 fn an_engine_that_dies_where_the_old_one_lives_has_regressed_in_its_success_rate() {
     let scenario = scenario("users-4");
     let sound = session(1000, 0.1);
-    let mut course = Course::new(&scenario);
-    course.meet(dead());
-    assert_eq!(course.verdict(), Verdict::Invalid);
-    prove(&mut course, &sound, &cut_short(&sound));
-    assert!(!course.is_undecided());
-    assert_eq!(course.verdict(), Verdict::Regressed);
-    assert_eq!(verdict_on(&course, "success_rate"), Verdict::Regressed);
-    assert_eq!(verdict_on(&course, "output_tokens_per_s"), Verdict::Invalid);
-    assert!(course.next_baseline("2026-11-21").is_none());
-    let told = course.judgement().reason;
+    let mut run = ScenarioRun::new(&scenario);
+    run.meet(dead());
+    assert_eq!(run.verdict(), Verdict::Invalid);
+    prove(&mut run, &sound, &cut_short(&sound));
+    assert!(!run.is_undecided());
+    assert_eq!(run.verdict(), Verdict::Regressed);
+    assert_eq!(verdict_on(&run, "success_rate"), Verdict::Regressed);
+    assert_eq!(verdict_on(&run, "output_tokens_per_s"), Verdict::Invalid);
+    assert!(run.next_baseline("2026-11-21").is_none());
+    let told = run.judgement().reason;
     assert!(
         told.starts_with("success rate: 40 % is below 100 %. What happened: the engine went away"),
         "{told}"
@@ -226,23 +226,23 @@ fn an_engine_that_dies_where_the_old_one_lives_has_regressed_in_its_success_rate
 fn an_old_engine_that_left_no_room_and_lived_is_no_excuse_for_one_that_dies() {
     let scenario = scenario("rate-4");
     let sound = session(1000, 0.1);
-    let mut course = Course::new(&scenario);
-    course.meet(dead());
-    prove(&mut course, &crowded(sound.clone()), &cut_short(&sound));
-    assert_eq!(course.verdict(), Verdict::Regressed);
-    assert_eq!(verdict_on(&course, "success_rate"), Verdict::Regressed);
+    let mut run = ScenarioRun::new(&scenario);
+    run.meet(dead());
+    prove(&mut run, &crowded(sound.clone()), &cut_short(&sound));
+    assert_eq!(run.verdict(), Verdict::Regressed);
+    assert_eq!(verdict_on(&run, "success_rate"), Verdict::Regressed);
 }
 
 #[test]
 fn a_death_is_invalid_where_the_old_engine_dies_as_well_or_the_new_one_lives_through_the_proof() {
     let scenario = scenario("users-4");
     let sound = session(1000, 0.1);
-    let mut both = Course::new(&scenario);
+    let mut both = ScenarioRun::new(&scenario);
     both.meet(dead());
     prove(&mut both, &cut_short(&sound), &cut_short(&sound));
     both.fail("the old engine went away".into());
     assert_eq!(both.verdict(), Verdict::Invalid);
-    let mut once = Course::new(&scenario);
+    let mut once = ScenarioRun::new(&scenario);
     once.meet(dead());
     prove(&mut once, &sound, &sound);
     assert!(!once.is_undecided());
@@ -253,27 +253,27 @@ fn a_death_is_invalid_where_the_old_engine_dies_as_well_or_the_new_one_lives_thr
 fn a_proof_that_is_cut_off_convicts_no_dead_engine() {
     let scenario = scenario("users-4");
     let sound = session(1000, 0.1);
-    let mut course = Course::new(&scenario);
-    course.add_to_proof(Side::Old, &engine("1.0"), sound.clone());
-    course.add_to_proof(Side::New, &engine("1.1"), cut_short(&sound));
-    course.meet(dead());
-    assert!(course.is_undecided());
-    assert_eq!(course.verdict(), Verdict::Invalid);
+    let mut run = ScenarioRun::new(&scenario);
+    run.add_to_proof(Side::Old, &engine("1.0"), sound.clone());
+    run.add_to_proof(Side::New, &engine("1.1"), cut_short(&sound));
+    run.meet(dead());
+    assert!(run.is_undecided());
+    assert_eq!(run.verdict(), Verdict::Invalid);
 }
 
 /// What each scenario of a run measured, and the verdicts and gates that come of it.
-fn judged(run: &[(&str, [u64; 2])]) -> Vec<(String, Verdict, Vec<GateOutcome>)> {
-    let scenarios: Vec<Scenario> = run.iter().map(|(load, _)| scenario(load)).collect();
-    let mut courses: Vec<Course> = scenarios.iter().map(Course::new).collect();
-    for (course, (_, [old, new])) in courses.iter_mut().zip(run) {
-        prove(course, &session(*old, 0.1), &session(*new, 0.1));
+fn judged(measured: &[(&str, [u64; 2])]) -> Vec<(String, Verdict, Vec<GateOutcome>)> {
+    let scenarios: Vec<Scenario> = measured.iter().map(|(load, _)| scenario(load)).collect();
+    let mut runs: Vec<ScenarioRun> = scenarios.iter().map(ScenarioRun::new).collect();
+    for (run, (_, [old, new])) in runs.iter_mut().zip(measured) {
+        prove(run, &session(*old, 0.1), &session(*new, 0.1));
     }
-    tell_onsets(&mut courses);
-    let of = |course: &Course| {
-        let Judgement { verdict, gates, .. } = course.judgement();
-        (course.scenario.id.load.clone(), verdict, gates)
+    tell_onsets(&mut runs);
+    let of = |run: &ScenarioRun| {
+        let Judgement { verdict, gates, .. } = run.judgement();
+        (run.scenario.id.load.clone(), verdict, gates)
     };
-    courses.iter().map(of).collect()
+    runs.iter().map(of).collect()
 }
 
 #[test]

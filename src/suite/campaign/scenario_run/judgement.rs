@@ -1,10 +1,10 @@
-//! What the figures of a course say so far.
+//! What the figures of a run say so far.
 
 use crate::metrics::{Family, Metric};
 use crate::results::Session;
 use crate::results::baseline::Baseline;
-use crate::suite::campaign::course::{Course, End};
-use crate::suite::campaign::duel::Duel;
+use crate::suite::campaign::proof_samples::ProofSamples;
+use crate::suite::campaign::scenario_run::{End, ScenarioRun};
 use crate::text::figures;
 use crate::verdict::explain::{Sides, explain};
 use crate::verdict::{Evidence, GateOutcome, Old, OldValues, Side, Verdict, judge};
@@ -15,7 +15,7 @@ pub(super) struct Judgement {
     pub gates: Vec<GateOutcome>,
 }
 
-impl<'a> Course<'a> {
+impl<'a> ScenarioRun<'a> {
     pub(super) fn judgement(&self) -> Judgement {
         let mut gates = self.gate_outcomes();
         match &self.end {
@@ -42,8 +42,11 @@ impl<'a> Course<'a> {
         let verdict = Verdict::worst(gates.iter().map(|gate| gate.verdict));
         if matches!(verdict, Verdict::Invalid | Verdict::Regressed) {
             let sentence = explain(verdict, &gates, &self.sides());
-            let part =
-                self.proof.as_ref().and_then(Duel::slow_part).filter(|_| verdict == Verdict::Regressed);
+            let part = self
+                .proof
+                .as_ref()
+                .and_then(ProofSamples::slow_part)
+                .filter(|_| verdict == Verdict::Regressed);
             let sentences = [Some(sentence), part, self.onset.clone()];
             return concluded(verdict, sentences.into_iter().flatten().collect::<Vec<_>>().join(" "));
         }
@@ -56,17 +59,17 @@ impl<'a> Course<'a> {
     }
 
     /// Requests are lost with an engine that dies. That is a regression where the old one has borne the same load in a
-    /// whole proof: had it died as well, the course would be over.
+    /// whole proof: had it died as well, the run would be over.
     fn convicts_of_death(&self, gate: &GateOutcome) -> bool {
         gate.gate.metric.family() == Family::Success && gate.breaks_limit() && self.is_proven_through()
     }
 
     fn is_proven_through(&self) -> bool {
-        self.proof.as_ref().is_some_and(|duel| duel.starts() >= self.scenario.target.proof.starts)
+        self.proof.as_ref().is_some_and(|samples| samples.starts() >= self.scenario.target.proof.starts)
     }
 
     fn death_told(&self, reason: &str, verdict: Verdict, gates: &[GateOutcome]) -> String {
-        let starts = self.proof.as_ref().map_or(0, Duel::starts);
+        let starts = self.proof.as_ref().map_or(0, ProofSamples::starts);
         match verdict {
             Verdict::Regressed => format!(
                 "{} What happened: {reason}. The old one bore the same load in all of its {starts} starts.",
@@ -82,8 +85,8 @@ impl<'a> Course<'a> {
     }
 
     pub(super) fn gate_outcomes(&self) -> Vec<GateOutcome> {
-        if let Some(duel) = &self.proof {
-            let [old, new] = [Side::Old, Side::New].map(|side| self.evidence(duel.sessions(side)));
+        if let Some(samples) = &self.proof {
+            let [old, new] = [Side::Old, Side::New].map(|side| self.evidence(samples.sessions(side)));
             return self.judge(|_| Old::Alternating(&old), &new);
         }
         let none = OldValues::new();
@@ -144,8 +147,8 @@ impl<'a> Course<'a> {
     fn sides(&self) -> Sides {
         let new = self.environment.as_ref().map_or("this run", |environment| &environment.engine);
         match (&self.proof, self.baseline) {
-            (Some(duel), _) => {
-                let old = duel.old();
+            (Some(samples), _) => {
+                let old = samples.old();
                 let apart = self
                     .environment
                     .as_ref()
