@@ -23,7 +23,7 @@ use crate::results;
 use crate::results::record_file::Header;
 use crate::results::{Report, Run};
 use crate::store::{self, RecordFile, StoreError};
-use crate::suite::campaign::{Asked, Held, Which, hold};
+use crate::suite::campaign::{SessionId, SessionOutcome, SessionRequest, run_session};
 use crate::suite::event::Event;
 use crate::suite::harness::{INTERRUPTED, ProgressLine, cancel_on_interrupt, this_run};
 use crate::sys::clock;
@@ -221,7 +221,7 @@ impl Plan {
         listen: &dyn Fn(Event),
         cancel: &Cancel,
     ) -> Report {
-        let asked = Asked {
+        let request = SessionRequest {
             scenario: &self.scenario,
             workload: &self.workload,
             load: &self.load,
@@ -230,8 +230,9 @@ impl Plan {
             records,
             begin_ns: self.begin_ns,
         };
-        let which = Which { number: 1, name: "bench" };
-        let Held { session, trouble, warnings } = hold(&asked, launched, which, listen, cancel);
+        let id = SessionId { number: 1, name: "bench" };
+        let SessionOutcome { session, trouble, warnings } =
+            run_session(&request, launched, id, listen, cancel, None);
         let nothing = session.summary.requests.succeeded == 0;
         let trouble = trouble.map(|trouble| trouble.to_string());
         let trouble = trouble

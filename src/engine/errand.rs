@@ -13,7 +13,7 @@ pub struct Errand {
     /// Below the target's base URL.
     pub path: &'static str,
     pub body: Value,
-    /// Whether a session can't be held without. What is only good to have may be refused.
+    /// Whether a session can't be run without. What is only good to have may be refused.
     pub is_needed: bool,
 }
 

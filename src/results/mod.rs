@@ -126,7 +126,7 @@ pub struct Proof {
     pub side_by_side: bool,
     /// Every round of the old engine with its partner of the new one, for every gated metric.
     pub pairs: BTreeMap<Metric, Vec<Pair>>,
-    /// In the order in which they were held.
+    /// In the order in which they ran.
     pub sessions: Vec<ProofSession>,
 }
 

@@ -23,7 +23,9 @@ use crate::simulator::about;
 use crate::simulator::answer::{Answer, BrokenOff};
 use crate::simulator::batch::{Arrival, SequenceId};
 use crate::simulator::dialect::ollama::Wish;
-use crate::simulator::dialect::{Account, ApiError, Asked, Identity, Server, Voice, ollama, openai, tgi};
+use crate::simulator::dialect::{
+    Account, ApiError, Identity, ParsedRequest, Server, Voice, ollama, openai, tgi,
+};
 use crate::simulator::faults::{Fate, Lottery};
 use crate::simulator::library::{self, Library};
 use crate::simulator::metrics::Metrics;
@@ -174,7 +176,7 @@ impl Frontend {
         Server { identity: &self.identity, max_model_len: self.max_model_len, now_s: unix_s() }
     }
 
-    async fn answer(&self, asked: Asked, received: Received) -> Result<Response, ApiError> {
+    async fn answer(&self, asked: ParsedRequest, received: Received) -> Result<Response, ApiError> {
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         if self.crash_at_request.is_some_and(|at| number >= at) {
             self.crash.notify_one();
@@ -212,7 +214,7 @@ impl Frontend {
     fn submit(
         &self,
         id: SequenceId,
-        (request, reply): Asked,
+        (request, reply): ParsedRequest,
         fate: Fate,
         received: Received,
     ) -> Result<Answer, ApiError> {

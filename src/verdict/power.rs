@@ -208,13 +208,13 @@ impl Cast {
 
 fn prove(casts: &[Cast], starts: u32, most: u32, rng: &mut Pcg64) -> Run {
     let mut sides = vec![(Vec::new(), Vec::new()); casts.len()];
-    let (mut held, mut next) = (0, starts.min(most));
+    let (mut sessions_run, mut next) = (0, starts.min(most));
     loop {
         for (cast, (old, new)) in casts.iter().zip(&mut sides) {
-            old.extend(cast.gate.sessions(next - held, cast.day, rng));
-            new.extend(cast.gate.sessions(next - held, cast.day + cast.change, rng));
+            old.extend(cast.gate.sessions(next - sessions_run, cast.day, rng));
+            new.extend(cast.gate.sessions(next - sessions_run, cast.day + cast.change, rng));
         }
-        held = next;
+        sessions_run = next;
         let found = casts.iter().zip(&sides).map(|(cast, (old, new))| {
             let tau = cast.gate.tau;
             Difference::of_alternating(old, new).map_or((Verdict::Inconclusive, false), |difference| {
@@ -224,10 +224,11 @@ fn prove(casts: &[Cast], starts: u32, most: u32, rng: &mut Pcg64) -> Run {
         });
         let found: Vec<(Verdict, bool)> = found.collect();
         let verdict = Verdict::worst(found.iter().map(|(verdict, _)| *verdict));
-        if verdict == Verdict::Regressed || found.iter().all(|(_, settled)| *settled) || held >= most {
-            return Run { doubted: true, verdict, sessions: 1 + 2 * held };
+        if verdict == Verdict::Regressed || found.iter().all(|(_, settled)| *settled) || sessions_run >= most
+        {
+            return Run { doubted: true, verdict, sessions: 1 + 2 * sessions_run };
         }
-        next = most.min(held + Side::BLOCK.len() as u32 / 2);
+        next = most.min(sessions_run + Side::BLOCK.len() as u32 / 2);
     }
 }
 

@@ -1,4 +1,4 @@
-//! How a proof is held, and what is left of one that is cut off.
+//! How a proof runs, and what is left of one that is cut off.
 
 use std::process::Stdio;
 

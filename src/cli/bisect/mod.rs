@@ -74,7 +74,7 @@ fn search(versions: &[String], mut variants: Vec<Variant>, steps: &Steps) -> any
         return Ok(Some(end.verdict));
     }
     variants.iter_mut().for_each(|variant| variant.scenarios = looked_for(&variant.scenarios, &end));
-    let mut held = vec![(last, end)];
+    let mut proven = vec![(last, end)];
     while let Some(version) = bisection.next() {
         let Some(step) = steps.prove(&versions[version], &variants[version])? else {
             println!("{}", told::border(versions, &bisection.border()));
@@ -82,11 +82,11 @@ fn search(versions: &[String], mut variants: Vec<Variant>, steps: &Steps) -> any
         };
         println!("{}", told::step(&step));
         bisection.tell(version, step.verdict.into());
-        held.push((version, step));
+        proven.push((version, step));
     }
     let border = bisection.border();
-    println!("\n{}\n{}", told::border(versions, &border), told::cost(held.iter().map(|(_, step)| step)));
-    for (_, step) in held.iter().filter(|(version, _)| *version == border.bad) {
+    println!("\n{}\n{}", told::border(versions, &border), told::cost(proven.iter().map(|(_, step)| step)));
+    for (_, step) in proven.iter().filter(|(version, _)| *version == border.bad) {
         print!("{}", told::proof(step));
     }
     Ok(Some(if border.is_found() { Verdict::Regressed } else { Verdict::Inconclusive }))

@@ -19,9 +19,10 @@ pub fn plan(versions: &[String], bisection: &Bisection) -> String {
 
 /// `v0.32.0: regressed (8 starts, 3.8 min)`, and why, where that is not plain.
 pub fn step(step: &Step) -> String {
-    let held = step.held.as_ref().map(|when| format!(", held {when}")).unwrap_or_default();
+    let measured = step.measured.as_ref().map(|when| format!(", measured {when}")).unwrap_or_default();
     let starts = counted(step.starts as u64, "start");
-    let head = format!("{}: {} ({starts}, {:.1} min{held})", step.version, step.verdict.name(), step.minutes);
+    let head =
+        format!("{}: {} ({starts}, {:.1} min{measured})", step.version, step.verdict.name(), step.minutes);
     let decisive = step.reports.iter().filter(|report| report.verdict == step.verdict);
     let reasons = decisive.filter(|_| step.verdict != Verdict::Ok).map(|report| {
         let reason = report.reason.replace('\n', "\n  ");
@@ -57,7 +58,7 @@ pub fn border(versions: &[String], border: &Border) -> String {
 /// What it took, earlier runs included.
 pub fn cost<'s>(steps: impl Iterator<Item = &'s Step>) -> String {
     let steps: Vec<&Step> = steps.collect();
-    let earlier = match steps.iter().filter(|step| step.held.is_some()).count() {
+    let earlier = match steps.iter().filter(|step| step.measured.is_some()).count() {
         0 => String::new(),
         earlier => format!("; {earlier} of them by an earlier run"),
     };

@@ -42,7 +42,7 @@ struct Trial {
 }
 
 /// What came of a load, and the client that drove it.
-struct Asked {
+struct TriedLoad {
     client: Client,
     round: Round,
     records: Vec<RequestRecord>,
@@ -124,7 +124,7 @@ impl Trial {
     fn run(&self, apart: bool) -> anyhow::Result<Level> {
         let engine = Engine::start(self.step_ms, self.streams, apart)?;
         let load = Load::closed(self.streams, Stop::Requests(self.streams * self.waves));
-        let Asked { client, round, records } = self.ask(&engine, &load)?;
+        let TriedLoad { client, round, records } = self.ask(&engine, &load)?;
         let truth = client.truth().map_err(|why| anyhow!("/truth of the simulated engine: {why}"))?;
         let seconds = (round.ended_ns - round.started_ns) as f64 / 1e9;
         let tokens: u64 = records.iter().map(|record| u64::from(record.output_tokens)).sum();
@@ -138,7 +138,7 @@ impl Trial {
         })
     }
 
-    fn ask(&self, engine: &Engine, load: &Load) -> anyhow::Result<Asked> {
+    fn ask(&self, engine: &Engine, load: &Load) -> anyhow::Result<TriedLoad> {
         let mut client = Client::new(ClientSettings {
             access: Access::to(engine.url.clone()),
             engine: EngineKind::SIMULATOR,
@@ -151,7 +151,7 @@ impl Trial {
         let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
         let mut records: Vec<RequestRecord> = Vec::new();
         let round = client.run_round(&workload, load, &mut sampler, watch, &mut records)?;
-        Ok(Asked { client, round, records })
+        Ok(TriedLoad { client, round, records })
     }
 
     fn workload(&self) -> Workload {

@@ -10,7 +10,13 @@ use crate::load::workload::{Prompts, Synthetic, Workload, WorkloadSpec};
 use crate::load::{Arrival, Closed, Load, Stop, ThinkTime};
 use crate::metrics::record::RequestRecord;
 
-fn hold(server: &Server, turns: u32, users: u32, requests: u32, think_ms: Option<f64>) -> Vec<RequestRecord> {
+fn run_conversations(
+    server: &Server,
+    turns: u32,
+    users: u32,
+    requests: u32,
+    think_ms: Option<f64>,
+) -> Vec<RequestRecord> {
     let prompts = Prompts::Synthetic(Synthetic { turns, ..Synthetic::of(12) });
     let workload = Workload::new(WorkloadSpec { prompts, ..workload(true).into_spec() }).unwrap();
     let think_time = think_ms.map(|ms| ThinkTime::Uniform { from_ms: 0.0, to_ms: 2.0 * ms });
@@ -37,7 +43,7 @@ fn said(server: &Server) -> Vec<Vec<String>> {
 fn a_user_goes_on_with_its_conversation_and_then_begins_another() {
     for think_ms in [None, Some(5.0)] {
         let server = Server::start(|_, stream| answer_well(stream));
-        let records = hold(&server, 3, 4, 24, think_ms);
+        let records = run_conversations(&server, 3, 4, 24, think_ms);
         assert_eq!(records.len(), 24);
         let said = said(&server);
         let of_turn = |messages: usize| said.iter().filter(move |said| said.len() == messages);
@@ -55,7 +61,7 @@ fn a_user_goes_on_with_its_conversation_and_then_begins_another() {
 #[test]
 fn a_conversation_without_an_answer_is_over() {
     let server = Server::start(|_, stream| answer_json(stream, 500, "{}"));
-    let records = hold(&server, 3, 1, 3, None);
+    let records = run_conversations(&server, 3, 1, 3, None);
     assert_eq!(records.len(), 3);
     assert!(said(&server).iter().all(|said| said.len() == 1));
 }

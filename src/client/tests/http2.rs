@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use axum::http::HeaderMap;
 
 use super::frames::{
-    Asked, END_HEADERS, END_STREAM, FrameServer, HEADERS, PING, data, frame, go_away, last_data, reset, send,
-    status,
+    END_HEADERS, END_STREAM, FrameServer, HEADERS, PING, ReceivedFrame, data, frame, go_away, last_data,
+    reset, send, status,
 };
 use super::http::{assert_well, gist};
 use super::server::answer_json;
@@ -21,12 +21,12 @@ pub fn client(url: &str, request_timeout: Duration) -> Client {
     Client::new(ClientSettings { access, engine, model, request_timeout }).unwrap()
 }
 
-fn answer(asked: &Asked) -> Vec<Vec<u8>> {
+fn answer(asked: &ReceivedFrame) -> Vec<Vec<u8>> {
     let on = asked.stream;
     vec![status(on, 200), data(on, TOKEN), data(on, TOKEN), last_data(on, END)]
 }
 
-pub fn answer_well(asked: &Asked, stream: &mut dyn Write) -> bool {
+pub fn answer_well(asked: &ReceivedFrame, stream: &mut dyn Write) -> bool {
     send(stream, &answer(asked))
 }
 
@@ -37,7 +37,7 @@ fn round_with(server: &FrameServer, users: u32, requests: u32) -> Vec<RequestRec
 /// The failure of a single request against a server.
 fn failure(
     request_timeout: Duration,
-    answer: impl Fn(&Asked, &mut dyn Write) -> bool + Send + Sync + 'static,
+    answer: impl Fn(&ReceivedFrame, &mut dyn Write) -> bool + Send + Sync + 'static,
 ) -> Failure {
     let server = FrameServer::start(answer);
     let (_, mut records) = round(&mut client(&server.url, request_timeout), 1, Stop::Requests(1));
@@ -65,13 +65,13 @@ fn every_user_keeps_one_connection_with_one_stream_after_the_other() {
 
 #[test]
 fn every_cut_of_an_answer_gives_the_record_of_http_1_1() {
-    let elaborate = |asked: &Asked| {
+    let elaborate = |asked: &ReceivedFrame| {
         let (on, (first, second)) = (asked.stream, TOKEN.split_at(20));
         let trailer = frame(HEADERS, END_HEADERS | END_STREAM, on, b"\x00\x01x\x011");
         let tokens = [first, second, ": ping\n\n", TOKEN, END].map(|text| data(on, text)).concat();
         [status(on, 103), frame(PING, 0, 0, &[7; 8]), status(on, 200), tokens, trailer].concat()
     };
-    let cuts = elaborate(&Asked { connection: 0, before: 0, stream: 1, has_body: true }).len() as u32;
+    let cuts = elaborate(&ReceivedFrame { connection: 0, before: 0, stream: 1, has_body: true }).len() as u32;
     let server = FrameServer::start(move |asked, stream| {
         let answer = elaborate(asked);
         let (head, tail) = answer.split_at(asked.before as usize);
@@ -255,7 +255,7 @@ fn a_stall_is_a_timeout_that_tells_how_far_it_got() {
 
 #[test]
 fn a_request_that_the_server_has_not_taken_is_sent_once_more() {
-    type Refuse = fn(&Asked, &mut dyn Write) -> bool;
+    type Refuse = fn(&ReceivedFrame, &mut dyn Write) -> bool;
     let ways: [Refuse; 3] = [
         |asked, stream| send(stream, &[reset(asked.stream, h2::Reason::REFUSED_STREAM)]),
         |asked, stream| send(stream, &[go_away(asked.stream - 2)]),
@@ -275,7 +275,7 @@ fn a_request_that_the_server_has_not_taken_is_sent_once_more() {
 
 #[test]
 fn a_request_that_the_server_may_have_taken_is_not_sent_again() {
-    type Break = fn(&Asked, &mut dyn Write) -> bool;
+    type Break = fn(&ReceivedFrame, &mut dyn Write) -> bool;
     let ways: [Break; 3] = [
         |asked, stream| {
             send(stream, &[go_away(asked.stream)]);

@@ -8,7 +8,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use super::frames::{Asked, converse, last_data, send, status};
+use super::frames::{ReceivedFrame, converse, last_data, send, status};
 use super::server::{answer_json, read_request};
 use super::*;
 use crate::engine::HttpVersion;
@@ -22,8 +22,8 @@ fn start(per_connection: u32) -> String {
     start_offering(&[], per_connection)
 }
 
-/// A thread per connection, which speaks the version that was agreed upon and answers as many requests as `per_connection`
-/// says; the server's URL.
+/// A thread per connection, which speaks the version that was agreed upon and answers as many requests as
+/// `per_connection` says; the server's URL.
 fn start_offering(protocols: &[&str], per_connection: u32) -> String {
     let provider = rustls::crypto::ring::default_provider();
     let chain = CertificateDer::pem_file_iter(file("server.pem")).unwrap().collect::<Result<_, _>>().unwrap();
@@ -64,7 +64,7 @@ fn start_offering(protocols: &[&str], per_connection: u32) -> String {
     url
 }
 
-fn answer_in_http2(asked: &Asked, stream: &mut dyn Write) -> bool {
+fn answer_in_http2(asked: &ReceivedFrame, stream: &mut dyn Write) -> bool {
     match asked.has_body {
         true => http2::answer_well(asked, stream),
         false => {

@@ -16,14 +16,14 @@ fn users(concurrency: u32, think_ms: Option<f64>, ramp: Option<Ramp>, stop: Stop
     Load::new(Arrival::Closed(Closed { concurrency, think_time, ramp }), stop).unwrap()
 }
 
-fn hold(load: &Load) -> (Round, Vec<RequestRecord>) {
+fn run_load(load: &Load) -> (Round, Vec<RequestRecord>) {
     let server = Server::start(|_, stream| answer_well(stream));
     round_of(&mut client(&server.url, PATIENCE), load)
 }
 
 #[test]
 fn a_user_thinks_between_an_answer_and_its_next_request() {
-    let (round, records) = hold(&users(2, Some(30.0), None, Stop::Requests(6)));
+    let (round, records) = run_load(&users(2, Some(30.0), None, Stop::Requests(6)));
     let ends: HashSet<Nanos> = records.iter().map(|record| record.end_ns + 30_000_000).collect();
     let followers = records.iter().filter(|record| record.due_ns != round.started_ns);
     assert!(followers.clone().all(|record| ends.contains(&record.due_ns)));
@@ -33,7 +33,7 @@ fn a_user_thinks_between_an_answer_and_its_next_request() {
 #[test]
 fn users_of_a_ramp_come_one_after_the_other() {
     let ramp = Some(Ramp { from: 1.0, over_ms: 60, steps: None });
-    let (round, records) = hold(&users(3, Some(200.0), ramp, Stop::DurationMs(100)));
+    let (round, records) = run_load(&users(3, Some(200.0), ramp, Stop::DurationMs(100)));
     let mut due_ms: Vec<u64> =
         records.iter().map(|record| (record.due_ns - round.started_ns) / 1_000_000).collect();
     due_ms.sort_unstable();
@@ -49,11 +49,11 @@ fn lasted(round: &Round) -> Duration {
 
 #[test]
 fn a_round_waits_for_nobody_who_would_ask_after_its_time() {
-    let (round, records) = hold(&users(3, Some(LONG_MS as f64), None, Stop::DurationMs(50)));
+    let (round, records) = run_load(&users(3, Some(LONG_MS as f64), None, Stop::DurationMs(50)));
     assert_eq!(records.len(), 3);
     assert!(lasted(&round) < PATIENCE, "{round:?}");
     let late = Some(Ramp { from: 1.0, over_ms: LONG_MS, steps: None });
-    let (round, records) = hold(&users(2, Some(20.0), late, Stop::DurationMs(50)));
+    let (round, records) = run_load(&users(2, Some(20.0), late, Stop::DurationMs(50)));
     assert!((1..=3).contains(&records.len()), "{}", records.len());
     assert!(lasted(&round) < PATIENCE, "{round:?}");
 }
@@ -61,7 +61,7 @@ fn a_round_waits_for_nobody_who_would_ask_after_its_time() {
 #[test]
 fn a_round_waits_for_nobody_once_its_requests_are_used_up() {
     let late = Some(Ramp { from: 1.0, over_ms: LONG_MS, steps: None });
-    let (round, records) = hold(&users(2, None, late, Stop::Requests(5)));
+    let (round, records) = run_load(&users(2, None, late, Stop::Requests(5)));
     assert_eq!(records.len(), 5);
     assert!(lasted(&round) < PATIENCE, "{round:?}");
 }

@@ -134,8 +134,8 @@ fn tolerated(gate: &Gate) -> Option<f64> {
 
 fn distributions(report: &Report, tint: Tint) -> Vec<Chart> {
     let side = |proof: &Proof, side: Side| {
-        let held = proof.sessions.iter().filter(|held| held.side == side);
-        Summary::merge(held.map(|held| &held.session.summary))
+        let sample = proof.sessions.iter().filter(|sample| sample.side == side);
+        Summary::merge(sample.map(|sample| &sample.session.summary))
     };
     let (old, new) = match &report.proof {
         Some(proof) => (Some(side(proof, Side::Old)), side(proof, Side::New)),

@@ -9,11 +9,11 @@ use crate::simulator::batch::Token;
 use crate::simulator::dialect::error::ApiError;
 use crate::simulator::dialect::fields::{Fields, check_length, parse};
 use crate::simulator::dialect::words::Words;
-use crate::simulator::dialect::{Account, Asked, Reply, Request, Server};
+use crate::simulator::dialect::{Account, ParsedRequest, Reply, Request, Server};
 
 /// What a body asks for.
 pub enum Wish {
-    Answer(Asked),
+    Answer(ParsedRequest),
     /// An empty prompt only loads the model, or unloads it.
     Load,
 }
@@ -113,7 +113,7 @@ mod tests {
         read(api, body.as_bytes(), &["m".into()], server)
     }
 
-    fn asked(api: Api, body: &str) -> Asked {
+    fn asked(api: Api, body: &str) -> ParsedRequest {
         match read_it(api, body) {
             Ok(Wish::Answer(asked)) => asked,
             _ => panic!("expected a request for an answer: {body}"),

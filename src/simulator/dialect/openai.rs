@@ -8,13 +8,13 @@ use crate::simulator::batch::Token;
 use crate::simulator::dialect::error::ApiError;
 use crate::simulator::dialect::fields::{Fields, check_length, parse};
 use crate::simulator::dialect::words::Words;
-use crate::simulator::dialect::{Account, Asked, Reply, Request, Server};
+use crate::simulator::dialect::{Account, ParsedRequest, Reply, Request, Server};
 
 /// OpenAI's default on the completions route, here for both.
 const DEFAULT_MAX_TOKENS: u32 = 16;
 
 /// Reads a request that is known by this id.
-pub fn read(api: Api, body: &[u8], id: &str, server: Server) -> Result<Asked, ApiError> {
+pub fn read(api: Api, body: &[u8], id: &str, server: Server) -> Result<ParsedRequest, ApiError> {
     let body = parse(body)?;
     let fields = Fields::of(&body)?;
     fields.check_model(&server.identity.model)?;
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
     use crate::simulator::dialect::Identity;
 
-    fn parse(api: Api, body: &str) -> Result<Asked, ApiError> {
+    fn parse(api: Api, body: &str) -> Result<ParsedRequest, ApiError> {
         let identity = Identity { model: "m\"1".into(), version: "1.0.0".into(), seed: 1 };
         read(api, body.as_bytes(), "r1", Server { identity: &identity, max_model_len: 131_072, now_s: 1 })
     }

@@ -18,7 +18,7 @@ pub struct Ledger<'a, 's> {
     /// Of the session, in words.
     pub failures: &'a mut Vec<String>,
     pub log: Option<&'a mut RecordLog>,
-    pub hear: Option<&'a mut (dyn RecordSink + 's)>,
+    pub sink: Option<&'a mut (dyn RecordSink + 's)>,
 }
 
 impl RecordSink for Ledger<'_, '_> {
@@ -27,19 +27,19 @@ impl RecordSink for Ledger<'_, '_> {
         if let Some(log) = &mut self.log {
             log.begin_part(&Part { session: self.session.into(), round: self.round, began_ns: at_ns });
         }
-        if let Some(hear) = &mut self.hear {
-            hear.begin(at_ns);
+        if let Some(sink) = &mut self.sink {
+            sink.begin(at_ns);
         }
     }
 
     fn take(&mut self, record: &RequestRecord) {
         self.summary.take(record);
-        self.witness.hear(record);
+        self.witness.take(record);
         if let Some(log) = &mut self.log {
             log.take(record);
         }
-        if let Some(hear) = &mut self.hear {
-            hear.take(record);
+        if let Some(sink) = &mut self.sink {
+            sink.take(record);
         }
         if let Err(failure) = &record.outcome
             && self.failures.len() < FAILURES_IN_WORDS

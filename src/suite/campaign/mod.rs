@@ -27,7 +27,7 @@ use crate::verdict::Verdict;
 use crate::verdict::explain::onset;
 
 use scenario_run::{Need, ScenarioRun};
-pub use session::{Asked, Held, Which, hold};
+pub use session::{SessionId, SessionOutcome, SessionRequest, run_session};
 pub use sweep::{Ladder, Sweeping};
 
 /// Everything a campaign needs from outside.
@@ -128,7 +128,7 @@ impl<'a> Campaign<'a> {
         let launched = self.launcher.launch_shared(self.target);
         for run in open {
             match &launched {
-                Ok(launched) => self.measure(launched, Which { number, name: &name }, run),
+                Ok(launched) => self.measure(launched, SessionId { number, name: &name }, run),
                 Err(error) => self.without_engine(run, error),
             }
             self.save(run)?;
@@ -146,11 +146,12 @@ impl<'a> Campaign<'a> {
         }
     }
 
-    fn measure(&self, launched: &Launched, which: Which, run: &mut ScenarioRun<'a>) {
+    fn measure(&self, launched: &Launched, id: SessionId, run: &mut ScenarioRun<'a>) {
         run.on(&launched.environment, self.baselines);
         let salt = self.salt("");
-        let asked = self.asked(run.scenario, &salt);
-        let Held { session, trouble, warnings } = hold(&asked, launched, which, self.listen, self.cancel);
+        let request = self.session_request(run.scenario, &salt);
+        let SessionOutcome { session, trouble, warnings } =
+            run_session(&request, launched, id, self.listen, self.cancel, None);
         run.add(session);
         warnings.into_iter().for_each(|warning| run.warn(warning));
         if let Some(trouble) = trouble {
@@ -167,8 +168,8 @@ impl<'a> Campaign<'a> {
         }
     }
 
-    fn asked<'s>(&'s self, scenario: &'s Scenario, salt: &'s str) -> Asked<'s> {
-        Asked {
+    fn session_request<'s>(&'s self, scenario: &'s Scenario, salt: &'s str) -> SessionRequest<'s> {
+        SessionRequest {
             scenario: &scenario.id,
             workload: &scenario.workload,
             load: &scenario.load,

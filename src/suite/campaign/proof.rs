@@ -7,7 +7,7 @@ use crate::results::ProofEnd;
 use crate::store::StoreError;
 use crate::suite::campaign::Campaign;
 use crate::suite::campaign::scenario_run::ScenarioRun;
-use crate::suite::campaign::session::{Held, Which, hold, hold_side_by_side};
+use crate::suite::campaign::session::{SessionId, SessionOutcome, run_session, run_side_by_side};
 use crate::suite::event::Event;
 use crate::target::TargetSpec;
 use crate::verdict::Side;
@@ -72,15 +72,15 @@ impl<'a> Proof<'_, 'a> {
         // Who is measured is settled for the whole block: a look after every single start would be a look too many.
         let mut undecided: Vec<&mut ScenarioRun<'a>> =
             runs.iter_mut().map(|run| &mut **run).filter(|run| run.is_undecided()).collect();
-        let mut held = 0;
+        let mut starts = 0;
         for sides in turns {
             if self.campaign.cancel.is_cancelled() || self.is_out_of_time() {
                 return Ok(());
             }
-            self.turn(sides, *pair + held / 2 + 1, &mut undecided)?;
-            held += sides.len() as u32;
+            self.turn(sides, *pair + starts / 2 + 1, &mut undecided)?;
+            starts += sides.len() as u32;
         }
-        *pair += held / 2;
+        *pair += starts / 2;
         Ok(())
     }
 
@@ -119,17 +119,19 @@ impl<'a> Proof<'_, 'a> {
         run: &mut ScenarioRun<'a>,
     ) {
         let Campaign { listen, cancel, .. } = self.campaign;
-        let asked = self.campaign.asked(run.scenario, &self.salt);
-        let which = |index: usize| Which { number: pair, name: &names[index] };
-        let held: Vec<Held> = match launched {
-            [one] => vec![hold(&asked, one, which(0), listen, cancel)],
+        let request = self.campaign.session_request(run.scenario, &self.salt);
+        let id = |index: usize| SessionId { number: pair, name: &names[index] };
+        let outcomes: Vec<SessionOutcome> = match launched {
+            [one] => vec![run_session(&request, one, id(0), listen, cancel, None)],
             [old, new] => {
-                let (old, new) = hold_side_by_side(&asked, (old, which(0)), (new, which(1)), listen, cancel);
+                let (old, new) = run_side_by_side(&request, (old, id(0)), (new, id(1)), listen, cancel);
                 vec![old, new]
             }
             _ => unreachable!("a turn is one side or both"),
         };
-        for ((side, launched), Held { session, trouble, warnings }) in sides.iter().zip(launched).zip(held) {
+        for ((side, launched), SessionOutcome { session, trouble, warnings }) in
+            sides.iter().zip(launched).zip(outcomes)
+        {
             run.add_to_proof(*side, &launched.environment, session);
             warnings.into_iter().for_each(|warning| run.warn(warning));
             match (side, trouble) {

@@ -24,7 +24,7 @@ use crate::sys::clock;
 use crate::units::Nanos;
 
 /// What is asked of an engine, and how.
-pub struct Asked<'a> {
+pub struct SessionRequest<'a> {
     pub scenario: &'a ScenarioId,
     pub workload: &'a Workload,
     pub load: &'a Load,
@@ -37,8 +37,8 @@ pub struct Asked<'a> {
     pub begin_ns: Option<Nanos>,
 }
 
-impl Asked<'_> {
-    /// The scenarios of a session share an engine, and with it its prefix cache: none may ask what another has asked.
+impl SessionRequest<'_> {
+    /// The scenarios of a session share an engine, and with it its prefix cache: none may send what another has sent.
     fn salt(&self) -> String {
         format!("{} {}", self.scenario, self.salt)
     }
@@ -64,7 +64,7 @@ impl Asked<'_> {
 }
 
 /// What came of it. With trouble, the session holds what was measured until then.
-pub struct Held {
+pub struct SessionOutcome {
     pub session: Session,
     pub trouble: Option<Trouble>,
     /// What may be wrong with figures that were measured.
@@ -76,74 +76,60 @@ pub const INTERRUPTED: &str = "interrupted before it was decided";
 
 /// Which session this is, and how people are told of it.
 #[derive(Clone, Copy)]
-pub struct Which<'a> {
+pub struct SessionId<'a> {
     /// Decides the prompts: two sessions of one number are asked the same.
     pub number: u32,
     pub name: &'a str,
 }
 
-/// Holds one scenario's part of a session.
-pub fn hold(
-    asked: &Asked,
+/// Runs one scenario's part of a session. `sink` also takes every measured record.
+pub fn run_session<'a>(
+    request: &'a SessionRequest,
     launched: &Launched,
-    which: Which,
-    listen: &dyn Fn(Event),
-    cancel: &Cancel,
-) -> Held {
-    hold_all(Sitting::new(asked, launched, which, listen, cancel))
-}
-
-/// Holds it with somebody else taking every measured record, too.
-pub fn hold_heard(
-    asked: &Asked,
-    launched: &Launched,
-    which: Which,
-    listen: &dyn Fn(Event),
-    cancel: &Cancel,
-    hear: &mut dyn RecordSink,
-) -> Held {
-    hold_all(Sitting { hear: Some(hear), ..Sitting::new(asked, launched, which, listen, cancel) })
-}
-
-fn hold_all(mut sitting: Sitting) -> Held {
-    sitting.warm_up();
-    for round in 1..=sitting.asked.run.rounds {
-        sitting.round(round);
+    id: SessionId<'a>,
+    listen: &'a dyn Fn(Event),
+    cancel: &'a Cancel,
+    sink: Option<&'a mut dyn RecordSink>,
+) -> SessionOutcome {
+    let mut runner = SessionRunner { sink, ..SessionRunner::new(request, launched, id, listen, cancel) };
+    runner.warm_up();
+    for round in 1..=request.run.rounds {
+        runner.round(round);
     }
-    sitting.held()
+    runner.outcome()
 }
 
-/// Holds the same part of a session on two engines at once. They take turns by rounds, so that neither is measured
+/// Runs the same part of a session on two engines at once. They take turns by rounds, so that neither is measured
 /// while the other one works, and each is the first one as often as the other.
-pub fn hold_side_by_side(
-    asked: &Asked,
-    old: (&Launched, Which),
-    new: (&Launched, Which),
+pub fn run_side_by_side(
+    request: &SessionRequest,
+    old: (&Launched, SessionId),
+    new: (&Launched, SessionId),
     listen: &dyn Fn(Event),
     cancel: &Cancel,
-) -> (Held, Held) {
-    let mut old = Sitting::new(asked, old.0, old.1, listen, cancel);
-    let mut new = Sitting::new(asked, new.0, new.1, listen, cancel);
+) -> (SessionOutcome, SessionOutcome) {
+    let mut old = SessionRunner::new(request, old.0, old.1, listen, cancel);
+    let mut new = SessionRunner::new(request, new.0, new.1, listen, cancel);
     old.warm_up();
     new.warm_up();
-    for round in 1..=asked.run.rounds {
+    for round in 1..=request.run.rounds {
         let turns = if round % 2 == 1 { [&mut old, &mut new] } else { [&mut new, &mut old] };
-        turns.into_iter().for_each(|sitting| sitting.round(round));
+        turns.into_iter().for_each(|runner| runner.round(round));
     }
-    (old.held(), new.held())
+    (old.outcome(), new.outcome())
 }
 
 /// A scenario at one engine, from the first connection to the last round. After trouble it does nothing more.
-struct Sitting<'a> {
-    asked: &'a Asked<'a>,
-    which: Which<'a>,
+struct SessionRunner<'a> {
+    request: &'a SessionRequest<'a>,
+    id: SessionId<'a>,
     listen: &'a dyn Fn(Event),
     cancel: &'a Cancel,
     sampler: PromptSampler,
     client: Result<Client, Trouble>,
     witness: Witness,
     log: Result<Option<RecordLog>, StoreError>,
-    hear: Option<&'a mut dyn RecordSink>,
+    sink: Option<&'a mut dyn RecordSink>,
     session: Session,
 }
 
@@ -163,31 +149,31 @@ impl From<ClientError> for Trouble {
     }
 }
 
-impl<'a> Sitting<'a> {
+impl<'a> SessionRunner<'a> {
     fn new(
-        asked: &'a Asked,
+        request: &'a SessionRequest,
         launched: &Launched,
-        which: Which<'a>,
+        id: SessionId<'a>,
         listen: &'a dyn Fn(Event),
         cancel: &'a Cancel,
-    ) -> Sitting<'a> {
-        let (log, records) = asked.log();
-        Sitting {
-            asked,
-            which,
+    ) -> SessionRunner<'a> {
+        let (log, records) = request.log();
+        SessionRunner {
+            request,
+            id,
             listen,
             cancel,
-            sampler: asked.sharded(PromptSampler::measured(asked.workload, &asked.salt(), which.number)),
-            client: launched.client(asked.run.request_timeout).map_err(Trouble::from),
+            sampler: request.sharded(PromptSampler::measured(request.workload, &request.salt(), id.number)),
+            client: launched.client(request.run.request_timeout).map_err(Trouble::from),
             witness: Witness::default(),
             log,
-            hear: None,
-            session: Session { records, ..empty_session(which.number, launched) },
+            sink: None,
+            session: Session { records, ..empty_session(id.number, launched) },
         }
     }
 
-    fn held(self) -> Held {
-        let Sitting { mut session, client, witness, which, log, asked, .. } = self;
+    fn outcome(self) -> SessionOutcome {
+        let SessionRunner { mut session, client, witness, id, log, request, .. } = self;
         let mut warnings = Vec::new();
         if let Err(error) = log.and_then(|log| log.map_or(Ok(()), RecordLog::finish)) {
             warnings.push(format!("not all records were kept: {error}"));
@@ -195,66 +181,66 @@ impl<'a> Sitting<'a> {
         warnings.extend(some_without_room(&session.summary));
         let trouble = match client {
             Ok(client) => {
-                let (server, doubts) = witness.end(&client, &session.summary, asked.shares_engine());
+                let (server, doubts) = witness.end(&client, &session.summary, request.shares_engine());
                 session.server = server;
                 warnings.extend(doubts);
                 warnings.extend(never_whole(&session.rounds));
                 let calibration = store::calibration();
-                warnings.extend(calibration.and_then(|known| known.doubt(asked.load, &session.summary)));
+                warnings.extend(calibration.and_then(|known| known.doubt(request.load, &session.summary)));
                 None
             }
             Err(trouble) => Some(trouble),
         };
-        let warnings = warnings.iter().map(|warning| format!("{}: {warning}", which.name)).collect();
-        Held { session, trouble, warnings }
+        let warnings = warnings.iter().map(|warning| format!("{}: {warning}", id.name)).collect();
+        SessionOutcome { session, trouble, warnings }
     }
 
     fn warm_up(&mut self) {
-        self.unless_in_trouble(|sitting, client| {
-            let Asked { scenario, workload, load, run, .. } = *sitting.asked;
+        self.unless_in_trouble(|runner, client| {
+            let SessionRequest { scenario, workload, load, run, .. } = *runner.request;
             let progress = Arc::new(Progress::default());
-            let session = sitting.which.name;
-            (sitting.listen)(Event::WarmUp { scenario, session, progress: progress.clone() });
-            let sampler = PromptSampler::warmup(workload, &sitting.asked.salt(), sitting.which.number);
-            let mut sampler = sitting.asked.sharded(sampler);
-            let watch = Watch { progress: &progress, cancel: sitting.cancel };
+            let session = runner.id.name;
+            (runner.listen)(Event::WarmUp { scenario, session, progress: progress.clone() });
+            let sampler = PromptSampler::warmup(workload, &runner.request.salt(), runner.id.number);
+            let mut sampler = runner.request.sharded(sampler);
+            let watch = Watch { progress: &progress, cancel: runner.cancel };
             let warm_up = client.warm_up(workload, load, &mut sampler, run.warmup, watch)?;
-            sitting.check_interrupt()?;
+            runner.check_interrupt()?;
             check_warm_up(&warm_up)?;
-            sitting.agree_on_begin(client)?;
-            sitting.witness.begin(client);
+            runner.agree_on_begin(client)?;
+            runner.witness.begin(client);
             Ok(())
         });
     }
 
     fn round(&mut self, round: u32) {
-        self.unless_in_trouble(|sitting, client| {
-            let Asked { scenario, workload, load, run, .. } = *sitting.asked;
+        self.unless_in_trouble(|runner, client| {
+            let SessionRequest { scenario, workload, load, run, .. } = *runner.request;
             let progress = Arc::new(Progress::default());
-            (sitting.listen)(Event::RoundStarts {
+            (runner.listen)(Event::RoundStarts {
                 scenario,
-                session: sitting.which.name,
+                session: runner.id.name,
                 round,
                 rounds: run.rounds,
                 requests: load.requests(),
                 progress: progress.clone(),
             });
-            let watch = Watch { progress: &progress, cancel: sitting.cancel };
+            let watch = Watch { progress: &progress, cancel: runner.cancel };
             let mut ledger = Ledger {
-                session: sitting.which.name,
+                session: runner.id.name,
                 round,
                 summary: SummaryBuilder::new(load, workload.stream),
-                witness: &mut sitting.witness,
-                failures: &mut sitting.session.failures,
-                log: sitting.log.as_mut().ok().and_then(Option::as_mut),
-                hear: sitting.hear.as_deref_mut(),
+                witness: &mut runner.witness,
+                failures: &mut runner.session.failures,
+                log: runner.log.as_mut().ok().and_then(Option::as_mut),
+                sink: runner.sink.as_deref_mut(),
             };
-            let result = client.run_round(workload, load, &mut sitting.sampler, watch, &mut ledger)?;
+            let result = client.run_round(workload, load, &mut runner.sampler, watch, &mut ledger)?;
             let (summary, window) = ledger.summary.finish();
             let counts = summary.requests.clone();
-            sitting.keep(Round { summary, health: result.health, window });
-            sitting.check_interrupt()?;
-            sitting.check_engine(client, &counts, round)
+            runner.keep(Round { summary, health: result.health, window });
+            runner.check_interrupt()?;
+            runner.check_engine(client, &counts, round)
         });
     }
 
@@ -277,7 +263,7 @@ impl<'a> Sitting<'a> {
 
     /// Other workers begin at the same moment.
     fn agree_on_begin(&self, client: &mut Client) -> Result<(), Trouble> {
-        let Some(begin_ns) = self.asked.begin_ns else { return Ok(()) };
+        let Some(begin_ns) = self.request.begin_ns else { return Ok(()) };
         if let Some(late_ns) = clock::now().checked_sub(begin_ns) {
             let late_s = late_ns as f64 / 1e9;
             let why = format!(
@@ -305,7 +291,7 @@ impl<'a> Sitting<'a> {
         Err(Trouble::EngineDied(format!(
             "the engine went away in round {round} of {}: {failed} of the round's {} requests failed, and it takes \
              no more",
-            self.which.name, requests.sent
+            self.id.name, requests.sent
         )))
     }
 }
@@ -370,7 +356,11 @@ mod tests {
     use crate::load::Stop;
     use crate::results::record_file::example;
 
-    fn with_asked<T>(load_name: &str, records: Option<PathBuf>, look: impl FnOnce(&Asked) -> T) -> T {
+    fn with_request<T>(
+        load_name: &str,
+        records: Option<PathBuf>,
+        look: impl FnOnce(&SessionRequest) -> T,
+    ) -> T {
         let workload = Workload::synthetic(16, 8);
         let run = RunPlan {
             warmup: Duration::ZERO,
@@ -381,7 +371,7 @@ mod tests {
             records: records.is_some(),
         };
         let scenario = ScenarioId { file: "chat".into(), load: load_name.into(), target: "vllm".into() };
-        look(&Asked {
+        look(&SessionRequest {
             scenario: &scenario,
             workload: &workload,
             load: &Load::closed(1, Stop::Requests(1)),
@@ -393,10 +383,10 @@ mod tests {
     }
 
     #[test]
-    fn no_scenario_of_a_session_asks_what_another_has_asked() {
+    fn no_scenario_of_a_session_repeats_another_ones_prompts() {
         let first_prompt = |load_name: &str| {
-            with_asked(load_name, None, |asked| {
-                PromptSampler::measured(asked.workload, &asked.salt(), 1).draw().prompt
+            with_request(load_name, None, |request| {
+                PromptSampler::measured(request.workload, &request.salt(), 1).draw().prompt
             })
         };
         assert_ne!(first_prompt("users-4"), first_prompt("users-16"));
@@ -405,7 +395,8 @@ mod tests {
     #[test]
     fn records_that_could_not_be_begun_are_not_told_of() {
         let folder = tempfile::tempdir().unwrap();
-        let told = |path: &str| with_asked("users-4", Some(folder.path().join(path)), |asked| asked.log());
+        let told =
+            |path: &str| with_request("users-4", Some(folder.path().join(path)), |request| request.log());
         let (log, name) = told("a.records");
         assert_eq!((log.is_ok(), name.as_deref()), (true, Some("a.records")));
         let (log, name) = told("missing/a.records");

@@ -15,7 +15,7 @@ use crate::results::sweep::{Axis, Level, Sweep, SweptTarget};
 use crate::results::{Kind, Run, Session, VERSION, curve};
 use crate::store::StoreError;
 use crate::suite::campaign::ENDPOINT_PAUSE;
-use crate::suite::campaign::session::{Asked, Held, Which, hold_heard};
+use crate::suite::campaign::session::{SessionId, SessionOutcome, SessionRequest, run_session};
 use crate::suite::event::Event;
 use crate::target::TargetSpec;
 
@@ -111,7 +111,7 @@ impl Sweeping<'_> {
         let Ladder { workload, loads, run, limits, axis, .. } = self.ladder;
         let (at, load) = &loads[level];
         let scenario = scenario(*axis, *at, &swept.name);
-        let asked = Asked {
+        let request = SessionRequest {
             scenario: &scenario,
             workload,
             load,
@@ -128,9 +128,9 @@ impl Sweeping<'_> {
             within: 0,
             timeline: TimelineBuilder::new(load, workload.stream),
         };
-        let held =
-            hold_heard(&asked, launched, Which { number, name: &name }, self.listen, self.cancel, &mut ear);
-        let Held { session, trouble, warnings } = held;
+        let id = SessionId { number, name: &name };
+        let SessionOutcome { session, trouble, warnings } =
+            run_session(&request, launched, id, self.listen, self.cancel, Some(&mut ear));
         if trouble.is_some() && self.cancel.is_cancelled() {
             return;
         }

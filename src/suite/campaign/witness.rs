@@ -28,7 +28,7 @@ impl Witness {
         self.before = self.read(client);
     }
 
-    pub fn hear(&mut self, record: &RequestRecord) {
+    pub fn take(&mut self, record: &RequestRecord) {
         self.told.merge(&record.server_times);
     }
 
