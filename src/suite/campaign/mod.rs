@@ -1,12 +1,12 @@
 //! A campaign: the sessions of one target, shared by all of its selected scenarios.
 
-mod ledger;
+mod counter_check;
 mod proof;
 mod proof_samples;
+mod record_fanout;
 mod scenario_run;
 mod session;
 mod sweep;
-mod witness;
 
 use std::time::Duration;
 

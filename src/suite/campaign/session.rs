@@ -17,8 +17,8 @@ use crate::metrics::record::RecordSink;
 use crate::metrics::summary::{RequestCounts, Summary, SummaryBuilder};
 use crate::results::{Round, Session};
 use crate::store::{self, RecordFile, RecordLog, StoreError};
-use crate::suite::campaign::ledger::Ledger;
-use crate::suite::campaign::witness::Witness;
+use crate::suite::campaign::counter_check::CounterCheck;
+use crate::suite::campaign::record_fanout::RecordFanout;
 use crate::suite::event::Event;
 use crate::sys::clock;
 use crate::units::Nanos;
@@ -127,7 +127,7 @@ struct SessionRunner<'a> {
     cancel: &'a Cancel,
     sampler: PromptSampler,
     client: Result<Client, Trouble>,
-    witness: Witness,
+    counter_check: CounterCheck,
     log: Result<Option<RecordLog>, StoreError>,
     sink: Option<&'a mut dyn RecordSink>,
     session: Session,
@@ -165,7 +165,7 @@ impl<'a> SessionRunner<'a> {
             cancel,
             sampler: request.sharded(PromptSampler::measured(request.workload, &request.salt(), id.number)),
             client: launched.client(request.run.request_timeout).map_err(Trouble::from),
-            witness: Witness::default(),
+            counter_check: CounterCheck::default(),
             log,
             sink: None,
             session: Session { records, ..empty_session(id.number, launched) },
@@ -173,7 +173,7 @@ impl<'a> SessionRunner<'a> {
     }
 
     fn outcome(self) -> SessionOutcome {
-        let SessionRunner { mut session, client, witness, id, log, request, .. } = self;
+        let SessionRunner { mut session, client, counter_check, id, log, request, .. } = self;
         let mut warnings = Vec::new();
         if let Err(error) = log.and_then(|log| log.map_or(Ok(()), RecordLog::finish)) {
             warnings.push(format!("not all records were kept: {error}"));
@@ -181,7 +181,7 @@ impl<'a> SessionRunner<'a> {
         warnings.extend(some_without_room(&session.summary));
         let trouble = match client {
             Ok(client) => {
-                let (server, doubts) = witness.end(&client, &session.summary, request.shares_engine());
+                let (server, doubts) = counter_check.end(&client, &session.summary, request.shares_engine());
                 session.server = server;
                 warnings.extend(doubts);
                 warnings.extend(never_whole(&session.rounds));
@@ -208,7 +208,7 @@ impl<'a> SessionRunner<'a> {
             runner.check_interrupt()?;
             check_warm_up(&warm_up)?;
             runner.agree_on_begin(client)?;
-            runner.witness.begin(client);
+            runner.counter_check.begin(client);
             Ok(())
         });
     }
@@ -226,17 +226,17 @@ impl<'a> SessionRunner<'a> {
                 progress: progress.clone(),
             });
             let watch = Watch { progress: &progress, cancel: runner.cancel };
-            let mut ledger = Ledger {
+            let mut fanout = RecordFanout {
                 session: runner.id.name,
                 round,
                 summary: SummaryBuilder::new(load, workload.stream),
-                witness: &mut runner.witness,
+                counter_check: &mut runner.counter_check,
                 failures: &mut runner.session.failures,
                 log: runner.log.as_mut().ok().and_then(Option::as_mut),
                 sink: runner.sink.as_deref_mut(),
             };
-            let result = client.run_round(workload, load, &mut runner.sampler, watch, &mut ledger)?;
-            let (summary, window) = ledger.summary.finish();
+            let result = client.run_round(workload, load, &mut runner.sampler, watch, &mut fanout)?;
+            let (summary, window) = fanout.summary.finish();
             let counts = summary.requests.clone();
             runner.keep(Round { summary, health: result.health, window });
             runner.check_interrupt()?;

@@ -121,7 +121,7 @@ impl Sweeping<'_> {
             begin_ns: None,
         };
         let name = session_name(number);
-        let mut ear = Ear {
+        let mut sink = GoodputSink {
             limits,
             load,
             streamed: workload.stream,
@@ -130,7 +130,7 @@ impl Sweeping<'_> {
         };
         let id = SessionId { number, name: &name };
         let SessionOutcome { session, trouble, warnings } =
-            run_session(&request, launched, id, self.listen, self.cancel, Some(&mut ear));
+            run_session(&request, launched, id, self.listen, self.cancel, Some(&mut sink));
         if trouble.is_some() && self.cancel.is_cancelled() {
             return;
         }
@@ -140,17 +140,17 @@ impl Sweeping<'_> {
             return;
         }
         match swept.levels.iter_mut().find(|level| level.at == *at) {
-            Some(known) => add(known, session, ear.within, limits),
+            Some(known) => add(known, session, sink.within, limits),
             None => {
                 let mut level = Level {
                     at: *at,
                     load: load.clone(),
                     summary: Summary::default(),
                     goodput: None,
-                    timeline: Some(ear.timeline.finish()),
+                    timeline: Some(sink.timeline.finish()),
                     sessions: Vec::new(),
                 };
-                add(&mut level, session, ear.within, limits);
+                add(&mut level, session, sink.within, limits);
                 swept.levels.push(level);
             }
         }
@@ -187,8 +187,8 @@ impl Ladder {
     }
 }
 
-/// Hears what a summary can't tell any more: which requests kept all limits, and what happened when.
-struct Ear<'a> {
+/// Takes what a summary can't show any more: which requests kept all limits, and what happened when.
+struct GoodputSink<'a> {
     limits: &'a Limits,
     load: &'a Load,
     streamed: bool,
@@ -196,7 +196,7 @@ struct Ear<'a> {
     timeline: TimelineBuilder,
 }
 
-impl RecordSink for Ear<'_> {
+impl RecordSink for GoodputSink<'_> {
     fn take(&mut self, record: &RequestRecord) {
         self.timeline.take(record);
         let times = Times::of(record, self.load, self.streamed);

@@ -1,27 +1,27 @@
-//! What a round's records are entered into as they come.
+//! Passes a round's records on as they arrive.
 
 use crate::metrics::record::{RecordSink, RequestRecord};
 use crate::metrics::summary::SummaryBuilder;
 use crate::results::record_file::Part;
 use crate::store::RecordLog;
-use crate::suite::campaign::witness::Witness;
+use crate::suite::campaign::counter_check::CounterCheck;
 use crate::units::Nanos;
 
 /// Failures that are kept in words.
 const FAILURES_IN_WORDS: usize = 5;
 
-pub struct Ledger<'a, 's> {
+pub struct RecordFanout<'a, 's> {
     pub session: &'a str,
     pub round: u32,
     pub summary: SummaryBuilder,
-    pub witness: &'a mut Witness,
+    pub counter_check: &'a mut CounterCheck,
     /// Of the session, in words.
     pub failures: &'a mut Vec<String>,
     pub log: Option<&'a mut RecordLog>,
     pub sink: Option<&'a mut (dyn RecordSink + 's)>,
 }
 
-impl RecordSink for Ledger<'_, '_> {
+impl RecordSink for RecordFanout<'_, '_> {
     fn begin(&mut self, at_ns: Nanos) {
         self.summary.begin(at_ns);
         if let Some(log) = &mut self.log {
@@ -34,7 +34,7 @@ impl RecordSink for Ledger<'_, '_> {
 
     fn take(&mut self, record: &RequestRecord) {
         self.summary.take(record);
-        self.witness.take(record);
+        self.counter_check.take(record);
         if let Some(log) = &mut self.log {
             log.take(record);
         }

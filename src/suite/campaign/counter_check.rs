@@ -1,4 +1,4 @@
-//! What an engine says of a session's rounds, held against what its answers told the client.
+//! What an engine says of a session's rounds, checked against what its answers reported to the client.
 
 use std::thread;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::verdict::LEAST_SHARE_ENDED_BY_LENGTH;
 
 /// Reads the engine's counters before the first round and after the last.
 #[derive(Default)]
-pub struct Witness {
+pub struct CounterCheck {
     before: Option<ServerSide>,
     /// By the answers themselves.
     told: ServerTimes,
@@ -23,7 +23,7 @@ pub struct Witness {
 /// An engine may count an answer a little after it has sent its end.
 const SETTLING: [Duration; 5] = [Duration::from_millis(100); 5];
 
-impl Witness {
+impl CounterCheck {
     pub fn begin(&mut self, client: &Client) {
         self.before = self.read(client);
     }
