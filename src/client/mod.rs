@@ -4,7 +4,6 @@ mod access;
 mod address;
 mod cancel;
 mod connection;
-mod errands;
 mod exchange;
 mod head;
 mod http1;
@@ -16,6 +15,7 @@ mod pacer;
 mod progress;
 mod recognition;
 mod schedule;
+mod setup_calls;
 mod small_talk;
 mod socket;
 pub mod telemetry;
@@ -27,7 +27,7 @@ use futures_util::future::join_all;
 use serde_json::Value;
 
 use crate::client::telemetry::Telemetry;
-use crate::engine::{EngineKind, Errand, Identity, refusal};
+use crate::engine::{EngineKind, Identity, SetupCall, refusal};
 use crate::load::Load;
 use crate::load::prompts::PromptSampler;
 use crate::load::workload::Workload;
@@ -215,20 +215,20 @@ impl Client {
     }
 
     /// Has the engine do something beside the load; an error says in words what came of it.
-    pub fn run_errand(&self, errand: &Errand, share: &Share, cancel: &Cancel) -> Result<(), String> {
-        self.runtime.block_on(errands::run(&self.small_talk, &self.peer.address, errand, share, cancel))
+    pub fn run_setup_call(&self, call: &SetupCall, share: &Share, cancel: &Cancel) -> Result<(), String> {
+        self.runtime.block_on(setup_calls::run(&self.small_talk, &self.peer.address, call, share, cancel))
     }
 
     /// What the engine has counted since its start; `None` if it shows nothing.
     pub fn server_side(&self) -> Result<Option<ServerSide>, String> {
-        let Some(meter) = self.peer.engine.meter() else { return Ok(None) };
-        let url = self.peer.address.url(meter.path);
+        let Some(counters) = self.peer.engine.counter_names() else { return Ok(None) };
+        let url = self.peer.address.url(counters.path);
         let (status, body) = self.runtime.block_on(self.small_talk.get(&url))?;
         if !status.is_success() {
             return Ok(None);
         }
-        let read = meter.read(&String::from_utf8_lossy(&body), self.model());
-        read.map(Some).map_err(|error| format!("{}: {error}", meter.path))
+        let read = counters.read(&String::from_utf8_lossy(&body), self.model());
+        read.map(Some).map_err(|error| format!("{}: {error}", counters.path))
     }
 
     /// What the simulated engine saw of the requests; no other engine tells.

@@ -17,21 +17,21 @@ pub struct Unrecognised {
     said: Vec<String>,
 }
 
-/// The first engine of the list whose sign is there.
+/// The first engine of the list whose probe is there.
 pub fn recognise(access: &Access) -> Result<EngineKind, ClientError> {
     let address = Address::of(access)?;
     let small_talk = SmallTalk::new(&address, access.header_map()?)?;
     let runtime = runtime()?;
     let mut answers: Vec<(&str, Result<Value, String>)> = Vec::new();
     for kind in EngineKind::all() {
-        let sign = kind.sign();
-        if !answers.iter().any(|(path, _)| *path == sign.path) {
-            let answer = runtime.block_on(ask(&small_talk, &address, sign.path));
-            answers.push((sign.path, answer));
+        let probe = kind.probe();
+        if !answers.iter().any(|(path, _)| *path == probe.path) {
+            let answer = runtime.block_on(ask(&small_talk, &address, probe.path));
+            answers.push((probe.path, answer));
         }
-        let answer = answers.iter().find(|(path, _)| *path == sign.path).map(|(_, answer)| answer);
+        let answer = answers.iter().find(|(path, _)| *path == probe.path).map(|(_, answer)| answer);
         if let Some(Ok(answer)) = answer
-            && (sign.is_mine)(answer)
+            && (probe.is_mine)(answer)
         {
             return Ok(kind);
         }

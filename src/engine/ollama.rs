@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::engine::payload::{Content, Filled, FinishReason};
 use crate::engine::prompt::{self, Messages};
 use crate::engine::refusal::{bad_payload, error_told};
-use crate::engine::{Ask, Engine, Errand, Identity, Reply, Request, Sign, Wire, text};
+use crate::engine::{Ask, Engine, Identity, Probe, Reply, Request, SetupCall, Wire, text};
 use crate::load::workload::{Api, Sampling};
 use crate::metrics::record::Failure;
 use crate::metrics::server_side::Mean;
@@ -41,8 +41,8 @@ impl Engine for Ollama {
         Some(11434)
     }
 
-    fn sign(&self) -> Sign {
-        Sign { path: VERSION, is_mine: |answer| answer["version"].is_string() }
+    fn probe(&self) -> Probe {
+        Probe { path: VERSION, is_mine: |answer| answer["version"].is_string() }
     }
 
     fn identity_paths(&self) -> &'static [&'static str] {
@@ -70,9 +70,9 @@ impl Engine for Ollama {
 
     /// A model that isn't there is pulled. One that is loaded is unloaded first: that empties its prefix cache, and a
     /// session begins with a fresh runner.
-    fn errands(&self, identity: &Identity) -> Vec<Errand> {
+    fn setup_calls(&self, identity: &Identity) -> Vec<SetupCall> {
         let Some(model) = &identity.model else { return Vec::new() };
-        let ask = |what: &str, path, body, is_needed| Errand {
+        let ask = |what: &str, path, body, is_needed| SetupCall {
             what: format!("{what} {model}"),
             path,
             body,

@@ -1,5 +1,5 @@
-//! Text Generation Inference: its own route for completions, with times in headers; OpenAI's for chats, where its own has
-//! no template.
+//! Text Generation Inference: its own route for completions, with times in headers; OpenAI's for chats, where its own
+//! has no template.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,7 +8,7 @@ use crate::engine::openai_wire::OpenaiWire;
 use crate::engine::payload::{Filled, FinishReason};
 use crate::engine::refusal::{bad_payload, error_told};
 use crate::engine::sse::{Event, event};
-use crate::engine::{Ask, Engine, Identity, Meter, Reply, Request, Sign, Wire, prompt, text};
+use crate::engine::{Ask, CounterNames, Engine, Identity, Probe, Reply, Request, Wire, prompt, text};
 use crate::load::workload::Api;
 use crate::metrics::record::Failure;
 use crate::metrics::server_side::Mean;
@@ -19,7 +19,7 @@ pub struct Tgi;
 
 const INFO: &str = "/info";
 
-static METER: Meter = Meter {
+static COUNTERS: CounterNames = CounterNames {
     path: "/metrics",
     model_label: None,
     // Histograms over requests.
@@ -54,8 +54,11 @@ impl Engine for Tgi {
         Some("--model-id")
     }
 
-    fn sign(&self) -> Sign {
-        Sign { path: INFO, is_mine: |info| info["max_total_tokens"].is_u64() && info["model_id"].is_string() }
+    fn probe(&self) -> Probe {
+        Probe {
+            path: INFO,
+            is_mine: |info| info["max_total_tokens"].is_u64() && info["model_id"].is_string(),
+        }
     }
 
     fn identity_paths(&self) -> &'static [&'static str] {
@@ -75,8 +78,8 @@ impl Engine for Tgi {
         false
     }
 
-    fn meter(&self) -> Option<&'static Meter> {
-        Some(&METER)
+    fn counter_names(&self) -> Option<&'static CounterNames> {
+        Some(&COUNTERS)
     }
 }
 

@@ -22,7 +22,7 @@ const LEAST_FREE_BYTES: u64 = 2_000_000_000;
 /// Lines of the engine's own that an error shows.
 const LAST_LINES: usize = 15;
 /// How often a container is asked whether it still runs.
-const LIFE_SIGN: Duration = Duration::from_millis(500);
+const LIVENESS_POLL: Duration = Duration::from_millis(500);
 
 /// An engine in its container. Its log is kept when it ends.
 struct Running {
@@ -180,7 +180,7 @@ impl Launcher<'_> {
 
 impl Running {
     fn still_lives(&self, image: &ImageRef, since: Instant) -> Result<(), LaunchError> {
-        std::thread::sleep(LIFE_SIGN);
+        std::thread::sleep(LIVENESS_POLL);
         let Some(Died { exit_code, out_of_memory }) = self.container.died().map_err(launch_error)? else {
             return Ok(());
         };

@@ -221,18 +221,18 @@ impl<'a> Launcher<'a> {
     ) -> Result<Introduced, LaunchError> {
         let mut client = Client::new(address.clone()).map_err(failed)?;
         let mut identity = client.identity().map_err(failed)?;
-        let errands = client.engine().errands(&identity);
-        for errand in &errands {
+        let setup_calls = client.engine().setup_calls(&identity);
+        for call in &setup_calls {
             let share = Arc::new(Share::default());
-            (self.listen)(Preparation { target: &target.name, what: &errand.what, share: share.clone() });
+            (self.listen)(Preparation { target: &target.name, what: &call.what, share: share.clone() });
             // That it can't do what is only good to have says nothing about it.
-            if let Err(why) = client.run_errand(errand, &share, self.cancel)
-                && errand.is_needed
+            if let Err(why) = client.run_setup_call(call, &share, self.cancel)
+                && call.is_needed
             {
-                return Err(LaunchError::Failed(format!("{} failed: {why}", errand.what)));
+                return Err(LaunchError::Failed(format!("{} failed: {why}", call.what)));
             }
         }
-        if !errands.is_empty() {
+        if !setup_calls.is_empty() {
             // A model that had to be got has its digest only now.
             identity = client.identity().map_err(failed)?;
         }

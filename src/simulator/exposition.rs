@@ -148,8 +148,8 @@ mod tests {
         metrics.e2e_latency.record_ns(2_000_000_000);
         let text = render(&metrics, "a\"b\\c");
         for kind in EngineKind::all() {
-            let Some(meter) = kind.meter() else { continue };
-            let read = meter.read(&text, Some("a\"b\\c")).unwrap();
+            let Some(counters) = kind.counter_names() else { continue };
+            let read = counters.read(&text, Some("a\"b\\c")).unwrap();
             let counts = (read.counts.input_tokens, read.counts.output_tokens);
             assert_eq!(counts, (Some(7), Some(5)), "{}", kind.name());
             assert!(read.times.e2e_ms.is_empty() || read.times.e2e_ms.mean == 2000.0, "{}", kind.name());

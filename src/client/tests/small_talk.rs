@@ -48,7 +48,7 @@ fn server_with(routes: &'static [(&'static str, &'static str)]) -> Server {
 }
 
 #[test]
-fn an_engine_is_recognised_by_its_sign() {
+fn an_engine_is_detected_by_its_probe() {
     for (name, routes) in [
         ("vllm", &[("GET /v1/models", r#"{"data":[{"id":"m","owned_by":"vllm"}]}"#)]),
         ("llamacpp", &[("GET /v1/models", r#"{"data":[{"id":"m","owned_by":"llamacpp"}]}"#)]),
@@ -95,18 +95,18 @@ fn key_and_headers_go_with_every_request() {
     }
 }
 
-fn errand(path: &'static str) -> Errand {
-    Errand { what: "pulling m".into(), path, body: serde_json::json!({"model": "m"}), is_needed: true }
+fn call(path: &'static str) -> SetupCall {
+    SetupCall { what: "pulling m".into(), path, body: serde_json::json!({"model": "m"}), is_needed: true }
 }
 
-fn run_errand(server: &Server, path: &'static str) -> (Result<(), String>, Option<f64>) {
+fn run_setup_call(server: &Server, path: &'static str) -> (Result<(), String>, Option<f64>) {
     let share = Share::default();
-    let done = client(&server.url, PATIENCE).run_errand(&errand(path), &share, &Cancel::new());
+    let done = client(&server.url, PATIENCE).run_setup_call(&call(path), &share, &Cancel::new());
     (done, share.get())
 }
 
 #[test]
-fn an_errand_is_followed_to_its_end() {
+fn a_setup_call_is_followed_to_its_end() {
     let server = server_with(&[
         (
             "POST /pull",
@@ -114,20 +114,20 @@ fn an_errand_is_followed_to_its_end() {
         ),
         ("POST /broken", "{\"status\":\"a\"}\n{\"error\":\"disk full\"}\n{\"status\":\"b\"}"),
     ]);
-    assert_eq!(run_errand(&server, "/pull"), (Ok(()), Some(0.75)));
+    assert_eq!(run_setup_call(&server, "/pull"), (Ok(()), Some(0.75)));
     assert_eq!(server.bodies(), [r#"{"model":"m"}"#]);
-    assert_eq!(run_errand(&server, "/broken").0, Err("disk full".into()));
-    assert_eq!(run_errand(&server, "/nowhere").0, Err("HTTP 404: Not Found".into()));
+    assert_eq!(run_setup_call(&server, "/broken").0, Err("disk full".into()));
+    assert_eq!(run_setup_call(&server, "/nowhere").0, Err("HTTP 404: Not Found".into()));
 }
 
 #[test]
-fn an_errand_ends_when_it_is_cancelled() {
+fn a_setup_call_ends_when_cancelled() {
     let server = Server::start(|_, _| {
         std::thread::sleep(PATIENCE);
         false
     });
     let cancel = Cancel::new();
     cancel.cancel();
-    let done = client(&server.url, PATIENCE).run_errand(&errand("/pull"), &Share::default(), &cancel);
+    let done = client(&server.url, PATIENCE).run_setup_call(&call("/pull"), &Share::default(), &cancel);
     assert_eq!(done, Err("interrupted".into()));
 }

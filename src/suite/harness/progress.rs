@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn an_errand_shows_its_share_once_it_is_known() {
+    fn a_setup_call_shows_its_share_once_known() {
         let share = Arc::new(Share::default());
         let shown = share.clone();
         let text =

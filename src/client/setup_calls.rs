@@ -8,7 +8,7 @@ use crate::client::Share;
 use crate::client::address::Address;
 use crate::client::cancel::Cancel;
 use crate::client::small_talk::{SmallTalk, chain};
-use crate::engine::{Errand, LineTooLong, Lines, read_progress, refusal};
+use crate::engine::{LineTooLong, Lines, SetupCall, read_progress, refusal};
 
 /// A large model takes minutes to be loaded, and nothing is heard meanwhile.
 const SILENCE: Duration = Duration::from_secs(15 * 60);
@@ -17,20 +17,20 @@ const SILENCE: Duration = Duration::from_secs(15 * 60);
 pub async fn run(
     small_talk: &SmallTalk,
     address: &Address,
-    errand: &Errand,
+    call: &SetupCall,
     share: &Share,
     cancel: &Cancel,
 ) -> Result<(), String> {
-    let url = address.url(errand.path);
+    let url = address.url(call.path);
     tokio::select! {
-        done = converse(small_talk, &url, errand, share) => done,
+        done = converse(small_talk, &url, call, share) => done,
         () = cancel.cancelled() => Err("interrupted".into()),
     }
 }
 
-async fn converse(small_talk: &SmallTalk, url: &str, errand: &Errand, share: &Share) -> Result<(), String> {
+async fn converse(small_talk: &SmallTalk, url: &str, call: &SetupCall, share: &Share) -> Result<(), String> {
     let silence = |_| format!("nothing was heard for {} minutes", SILENCE.as_secs() / 60);
-    let sent = tokio::time::timeout(SILENCE, small_talk.post(url, errand.body.to_string())).await;
+    let sent = tokio::time::timeout(SILENCE, small_talk.post(url, call.body.to_string())).await;
     let mut response = sent.map_err(silence)??;
     if response.status() != StatusCode::OK {
         let status = response.status().as_u16();

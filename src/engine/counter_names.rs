@@ -5,7 +5,7 @@ use crate::metrics::server_side::{Mean, ServerCounts, ServerSide, ServerTimes};
 
 /// Where an engine shows its counters, and how they are called.
 #[derive(Clone, Copy, Debug)]
-pub struct Meter {
+pub struct CounterNames {
     pub path: &'static str,
     /// The label by which several models of one server are told apart.
     pub model_label: Option<&'static str>,
@@ -26,7 +26,7 @@ pub type PhaseOf = fn(&mut ServerTimes) -> &mut Mean;
 
 const MS_PER_S: f64 = 1000.0;
 
-impl Meter {
+impl CounterNames {
     /// All that was counted since the engine's start.
     pub fn read(&self, text: &str, model: Option<&str>) -> Result<ServerSide, NotExposition> {
         let mut samples = parse(text)?;
@@ -73,7 +73,7 @@ impl Samples<'_> {
 mod tests {
     use super::*;
 
-    const METER: Meter = Meter {
+    const COUNTERS: CounterNames = CounterNames {
         path: "/metrics",
         model_label: Some("model"),
         input_tokens: &[&["fresh_total"], &["cached_total"]],
@@ -84,7 +84,7 @@ mod tests {
     };
 
     fn read(text: &str, model: &str) -> ServerSide {
-        METER.read(text, Some(model)).unwrap()
+        COUNTERS.read(text, Some(model)).unwrap()
     }
 
     #[test]

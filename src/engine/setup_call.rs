@@ -7,7 +7,7 @@ use crate::engine::refusal::error_told;
 
 /// A POST beside the load. Its answer may come as lines that tell of its progress.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Errand {
+pub struct SetupCall {
     /// For whoever waits: `pulling qwen3:8b`.
     pub what: String,
     /// Below the target's base URL.
