@@ -8,7 +8,7 @@ use anyhow::bail;
 
 use crate::cli::sweep;
 use crate::cli::sweep_flags::SweepFlags;
-use crate::compare::{self, BadWish, NotComparable, Wishes};
+use crate::compare::{self, BadPreference, NotComparable, Preferences};
 use crate::report::sweep_table;
 use crate::results::comparison::{Comparison, Criterion};
 use crate::results::file::ReportFile;
@@ -46,16 +46,16 @@ pub struct Args {
 type Weights = std::sync::Arc<BTreeMap<Criterion, f64>>;
 type Values = std::sync::Arc<BTreeMap<String, f64>>;
 
-fn weights(text: &str) -> Result<Weights, BadWish> {
-    Wishes::parse_weights(text).map(Weights::new)
+fn weights(text: &str) -> Result<Weights, BadPreference> {
+    Preferences::parse_weights(text).map(Weights::new)
 }
 
-fn simplicity(text: &str) -> Result<Values, BadWish> {
-    Wishes::parse_simplicity(text).map(Values::new)
+fn simplicity(text: &str) -> Result<Values, BadPreference> {
+    Preferences::parse_simplicity(text).map(Values::new)
 }
 
-fn costs(text: &str) -> Result<Values, BadWish> {
-    Wishes::parse_costs(text).map(Values::new)
+fn costs(text: &str) -> Result<Values, BadPreference> {
+    Preferences::parse_costs(text).map(Values::new)
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -66,10 +66,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     for path in &args.reports {
         reports.push((path.display().to_string(), store::read_any_report(path)?));
     }
-    let (mut code, wishes) = (0, args.wishes());
+    let (mut code, preferences) = (0, args.preferences());
     if args.swept.is_given() {
         let planned = args.swept.plan()?;
-        check(&reports, planned.unmeasured(), &wishes)?;
+        check(&reports, planned.unmeasured(), &preferences)?;
         for path in args.sweep_json.iter().chain(&args.json) {
             store::check_writable(path)?;
         }
@@ -80,8 +80,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         println!("{}\n", sweep_table::sweep(&sweep));
         reports.push(named(sweep));
     }
-    let contenders = compare::contenders(reports)?;
-    let comparison = compare::compare(&contenders, &wishes)?;
+    let candidates = compare::candidates(reports)?;
+    let comparison = compare::compare(&candidates, &preferences)?;
     println!("{}", sweep_table::comparison(&comparison));
     if let Some(path) = &args.json {
         store::write_report(path, &comparison)?;
@@ -91,9 +91,13 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 /// What can't be compared with the reports would be measured in vain.
-fn check(reports: &[(String, ReportFile)], unmeasured: Sweep, wishes: &Wishes) -> Result<(), NotComparable> {
-    let contenders = compare::contenders([reports, &[named(unmeasured)]].concat())?;
-    compare::check(&contenders, wishes).map(|_| ())
+fn check(
+    reports: &[(String, ReportFile)],
+    unmeasured: Sweep,
+    preferences: &Preferences,
+) -> Result<(), NotComparable> {
+    let candidates = compare::candidates([reports, &[named(unmeasured)]].concat())?;
+    compare::check(&candidates, preferences).map(|_| ())
 }
 
 fn named(sweep: Sweep) -> (String, ReportFile) {
@@ -101,16 +105,16 @@ fn named(sweep: Sweep) -> (String, ReportFile) {
 }
 
 /// Of a sweep's own targets; `None` where there is but one.
-pub fn of_sweep(sweep: &Sweep, wishes: &Wishes) -> Option<Comparison> {
+pub fn of_sweep(sweep: &Sweep, preferences: &Preferences) -> Option<Comparison> {
     let report = ReportFile::Sweep(Box::new(sweep.clone()));
-    let contenders = compare::contenders(vec![(sweep.run.id.clone(), report)]).ok()?;
-    compare::compare(&contenders, wishes).ok()
+    let candidates = compare::candidates(vec![(sweep.run.id.clone(), report)]).ok()?;
+    compare::compare(&candidates, preferences).ok()
 }
 
 impl Args {
-    fn wishes(&self) -> Wishes {
+    fn preferences(&self) -> Preferences {
         let values = |values: &Option<Values>| values.as_deref().cloned().unwrap_or_default();
-        Wishes {
+        Preferences {
             weights: self.weights.as_ref().clone(),
             simplicity: values(&self.simplicity),
             costs: values(&self.costs),

@@ -39,7 +39,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     println!("{}\n", table(&targets));
-    targets.iter().flat_map(Known::wishes).for_each(|wish| println!("{wish}"));
+    targets.iter().flat_map(Known::underpowered).for_each(|gate| println!("{gate}"));
     println!("{}", false_alarms(&targets));
     targets.iter().for_each(|target| println!("{}", target.cost()));
     Ok(ExitCode::SUCCESS)
@@ -104,11 +104,11 @@ impl<'a> Known<'a> {
         self.stored.iter().map(|stored| StoredScenario { gates: gates(stored), check: self.check }).collect()
     }
 
-    /// What it would take for the gates that are wishes.
-    fn wishes(&self) -> Vec<String> {
+    /// What it would take for each underpowered gate to detect enough.
+    fn underpowered(&self) -> Vec<String> {
         let gates = self.stored.iter().flat_map(|stored| stored.gates.iter().map(move |gate| (stored, gate)));
-        let wishes = gates.filter(|(_, (.., gate))| gate.is_wishful(self.check));
-        let told = wishes.map(|(stored, (metric, tolerance, gate))| {
+        let underpowered = gates.filter(|(_, (.., gate))| gate.is_wishful(self.check));
+        let told = underpowered.map(|(stored, (metric, tolerance, gate))| {
             format!(
                 "Wishful: {} {metric}: its sessions scatter by {}, and a loss of twice the tolerance of {} is seen \
                  in fewer than 90 % of runs. {}",

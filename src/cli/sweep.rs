@@ -7,7 +7,7 @@ use clap::ArgGroup;
 
 use crate::cli::sweep_flags::SweepFlags;
 use crate::cli::{FAILED, compare};
-use crate::compare::Wishes;
+use crate::compare::Preferences;
 use crate::report::sweep_table;
 use crate::results::sweep::{Sweep, SweptTarget};
 use crate::store;
@@ -32,7 +32,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let sweep = planned.measure(&save)?;
     println!("{}", sweep_table::sweep(&sweep));
-    if let Some(comparison) = compare::of_sweep(&sweep, &Wishes::default()) {
+    if let Some(comparison) = compare::of_sweep(&sweep, &Preferences::default()) {
         println!("\n{}", sweep_table::comparison(&comparison));
     }
     if let Some(path) = &args.json {

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use crate::compare::Contender;
+use crate::compare::Candidate;
 use crate::metrics::summary::Summary;
 use crate::target::Environment;
 use crate::text::figures;
@@ -13,9 +13,9 @@ const FULL_LENGTH: f64 = 0.99;
 const SAME_PROMPTS: f64 = 0.05;
 
 /// In sentences, those first that weigh most.
-pub fn caveats(contenders: &[Contender]) -> Vec<String> {
+pub fn caveats(candidates: &[Candidate]) -> Vec<String> {
     let mut caveats = Vec::new();
-    caveats.extend(differing(contenders, "models or quantisations", |environment| &environment.model).map(
+    caveats.extend(differing(candidates, "models or quantisations", |environment| &environment.model).map(
         |listed| {
             format!(
                 "{listed}. What differs below may be the models' doing and not the engines', and a token of one is not \
@@ -24,29 +24,29 @@ pub fn caveats(contenders: &[Contender]) -> Vec<String> {
         },
     ));
     caveats.extend(
-        differing(contenders, "machines", |environment| &environment.machine)
+        differing(candidates, "machines", |environment| &environment.machine)
             .map(|listed| format!("{listed}.")),
     );
     caveats.extend(
-        differing(contenders, "versions of HTTP", |environment| &environment.http_version)
+        differing(candidates, "versions of HTTP", |environment| &environment.http_version)
             .map(|listed| format!("{listed}.")),
     );
-    caveats.extend(workloads(contenders));
-    caveats.extend(limits(contenders));
-    caveats.extend(prompts(contenders));
-    caveats.extend(contenders.iter().filter_map(early_ends));
+    caveats.extend(workloads(candidates));
+    caveats.extend(limits(candidates));
+    caveats.extend(prompts(candidates));
+    caveats.extend(candidates.iter().filter_map(early_ends));
     caveats
 }
 
 /// `The models differ: a has x, b has y`, if they do.
 fn differing<T: PartialEq + Display>(
-    contenders: &[Contender],
+    candidates: &[Candidate],
     what: &str,
     of: impl Fn(&Environment) -> &T,
 ) -> Option<String> {
-    let told: Vec<(&str, &T)> = contenders
+    let told: Vec<(&str, &T)> = candidates
         .iter()
-        .filter_map(|contender| Some((contender.name.as_str(), of(contender.environment.as_ref()?))))
+        .filter_map(|candidate| Some((candidate.name.as_str(), of(candidate.environment.as_ref()?))))
         .collect();
     let (_, first) = told.first()?;
     if told.iter().all(|(_, other)| other == first) {
@@ -56,9 +56,9 @@ fn differing<T: PartialEq + Display>(
     Some(format!("Different {what}: {}", listed.join(", ")))
 }
 
-fn workloads(contenders: &[Contender]) -> Option<String> {
-    let first = contenders.first()?;
-    let other = contenders.iter().find(|other| other.asked != first.asked)?;
+fn workloads(candidates: &[Candidate]) -> Option<String> {
+    let first = candidates.first()?;
+    let other = candidates.iter().find(|other| other.asked != first.asked)?;
     Some(match other.workload == first.workload {
         true => format!("{} and {} were measured in different runs.", first.name, other.name),
         false => format!(
@@ -68,23 +68,23 @@ fn workloads(contenders: &[Contender]) -> Option<String> {
     })
 }
 
-fn limits(contenders: &[Contender]) -> Option<String> {
-    let first = contenders.first()?;
-    if contenders.iter().all(|other| other.limits == first.limits) {
+fn limits(candidates: &[Candidate]) -> Option<String> {
+    let first = candidates.first()?;
+    if candidates.iter().all(|other| other.limits == first.limits) {
         return None;
     }
-    let told = |contender: &Contender| match contender.limits.is_empty() {
-        true => format!("{} has none", contender.name),
-        false => format!("{} has {}", contender.name, contender.limits),
+    let told = |candidate: &Candidate| match candidate.limits.is_empty() {
+        true => format!("{} has none", candidate.name),
+        false => format!("{} has {}", candidate.name, candidate.limits),
     };
-    let listed: Vec<String> = contenders.iter().map(told).collect();
+    let listed: Vec<String> = candidates.iter().map(told).collect();
     Some(format!("Different limits: {}. How well they are kept is not compared.", listed.join("; ")))
 }
 
-fn prompts(contenders: &[Contender]) -> Option<String> {
-    let told: Vec<(&str, f64)> = contenders
+fn prompts(candidates: &[Candidate]) -> Option<String> {
+    let told: Vec<(&str, f64)> = candidates
         .iter()
-        .filter_map(|contender| Some((contender.name.as_str(), prompt_tokens(contender)?)))
+        .filter_map(|candidate| Some((candidate.name.as_str(), prompt_tokens(candidate)?)))
         .collect();
     let least = told.iter().map(|(_, tokens)| *tokens).reduce(f64::min)?;
     let most = told.iter().map(|(_, tokens)| *tokens).reduce(f64::max)?;
@@ -96,20 +96,20 @@ fn prompts(contenders: &[Contender]) -> Option<String> {
     Some(format!("Of a prompt's tokens {}: their tokenizers or chat templates differ.", listed.join(", ")))
 }
 
-fn prompt_tokens(contender: &Contender) -> Option<f64> {
-    let whole = Summary::merge(contender.levels.iter().map(|level| &level.summary));
+fn prompt_tokens(candidate: &Candidate) -> Option<f64> {
+    let whole = Summary::merge(candidate.levels.iter().map(|level| &level.summary));
     let known = whole.input_tokens > 0 && whole.requests.succeeded > 0;
     known.then(|| whole.input_tokens as f64 / whole.requests.succeeded as f64)
 }
 
-fn early_ends(contender: &Contender) -> Option<String> {
-    let whole = Summary::merge(contender.levels.iter().map(|level| &level.summary));
+fn early_ends(candidate: &Candidate) -> Option<String> {
+    let whole = Summary::merge(candidate.levels.iter().map(|level| &level.summary));
     let share = whole.share_ended_by_length()?;
     (share < FULL_LENGTH).then(|| {
         format!(
             "{} ended {} of its answers before their asked-for length: its throughput and E2E depend on how much it \
              chose to say.",
-            contender.name,
+            candidate.name,
             figures::percent(1.0 - share)
         )
     })

@@ -22,7 +22,7 @@ use crate::metrics::truth::RequestTruth;
 use crate::simulator::about;
 use crate::simulator::answer::{Answer, BrokenOff};
 use crate::simulator::batch::{Arrival, SequenceId};
-use crate::simulator::dialect::ollama::Wish;
+use crate::simulator::dialect::ollama::OllamaRequest;
 use crate::simulator::dialect::{
     Account, ApiError, Identity, ParsedRequest, Server, Voice, ollama, openai, tgi,
 };
@@ -161,8 +161,10 @@ impl Frontend {
         let received = received?;
         let models = self.library.lock().expect("no reader of the library panics").models();
         match ollama::read(api, &received.body, &models, self.server())? {
-            Wish::Answer(asked) => self.answer(asked, received).await,
-            Wish::Load => Ok(about::json(r#"{"response":"","done":true,"done_reason":"load"}"#.to_owned())),
+            OllamaRequest::Generate(asked) => self.answer(asked, received).await,
+            OllamaRequest::Load => {
+                Ok(about::json(r#"{"response":"","done":true,"done_reason":"load"}"#.to_owned()))
+            }
         }
     }
 

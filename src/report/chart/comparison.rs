@@ -129,11 +129,11 @@ fn short(traffic: Traffic) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::{self, Wishes};
+    use crate::compare::{self, Preferences};
     use crate::results::sweep;
 
-    fn drawn(wishes: &Wishes) -> Vec<Chart> {
-        let comparison = compare::example::of(sweep::example::crossing(), wishes);
+    fn drawn(preferences: &Preferences) -> Vec<Chart> {
+        let comparison = compare::example::of(sweep::example::crossing(), preferences);
         charts(&comparison, &|name| Tint::Target(usize::from(name != "quick")))
     }
 
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn two_criteria_are_bars_with_a_panel_per_class_that_was_measured() {
-        let charts = drawn(&Wishes::default());
+        let charts = drawn(&Preferences::default());
         assert_eq!(names(&charts), ["crossing-output_tokens_per_s", "crossing-ttft_ms_p95", "criteria"]);
         let Figure::Panels(panels) = &charts[2].figure else { panic!("not panels") };
         let titles: Vec<&str> = panels.iter().map(|panel| panel.title.as_str()).collect();
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn three_criteria_are_a_radar_per_class() {
         let simplicity = [("quick".to_owned(), 5.0), ("wide".to_owned(), 3.0)].into();
-        let charts = drawn(&Wishes { simplicity, ..Wishes::default() });
+        let charts = drawn(&Preferences { simplicity, ..Preferences::default() });
         assert_eq!(names(&charts)[2..], ["criteria-low", "criteria-medium"]);
         let Figure::Radar(radar) = &charts[2].figure else { panic!("no radar") };
         assert_eq!(radar.spokes, ["performance", "reliability", "simplicity"]);
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_crossing_is_marked_where_the_curves_meet() {
-        let charts = drawn(&Wishes::default());
+        let charts = drawn(&Preferences::default());
         let Figure::Panels(panels) = &charts[0].figure else { panic!("not panels") };
         let [guide] = panels[0].guides.as_slice() else { panic!("not one crossing") };
         assert_eq!(guide.label, "wide overtakes quick");

@@ -12,8 +12,8 @@ use crate::simulator::dialect::words::Words;
 use crate::simulator::dialect::{Account, ParsedRequest, Reply, Request, Server};
 
 /// What a body asks for.
-pub enum Wish {
-    Answer(ParsedRequest),
+pub enum OllamaRequest {
+    Generate(ParsedRequest),
     /// An empty prompt only loads the model, or unloads it.
     Load,
 }
@@ -22,13 +22,15 @@ pub enum Wish {
 const DEFAULT_MAX_TOKENS: u32 = 128;
 
 /// Reads a request for one of these models.
-pub fn read(api: Api, body: &[u8], models: &[String], server: Server) -> Result<Wish, ApiError> {
+pub fn read(api: Api, body: &[u8], models: &[String], server: Server) -> Result<OllamaRequest, ApiError> {
     let body = parse(body)?;
     let fields = Fields::of(&body)?;
     let model = asked_model(&fields, models)?;
     let prompt_tokens = match api {
         Api::Chat => fields.message_tokens()?,
-        Api::Completions if fields.get("prompt").is_none_or(|prompt| prompt == "") => return Ok(Wish::Load),
+        Api::Completions if fields.get("prompt").is_none_or(|prompt| prompt == "") => {
+            return Ok(OllamaRequest::Load);
+        }
         Api::Completions => fields.text_tokens("prompt")?,
     };
     let options = fields.table("options")?;
@@ -39,7 +41,10 @@ pub fn read(api: Api, body: &[u8], models: &[String], server: Server) -> Result<
     let words = Words { seed: server.identity.seed, prompt_tokens };
     // A length is a cap here: nothing makes the model go on.
     let request = Request { prompt_tokens, max_tokens, stream, ignore_eos: false };
-    Ok(Wish::Answer((request, Box::new(Answer { api, words, model: Value::from(model).to_string() }))))
+    Ok(OllamaRequest::Generate((
+        request,
+        Box::new(Answer { api, words, model: Value::from(model).to_string() }),
+    )))
 }
 
 fn asked_model(fields: &Fields, models: &[String]) -> Result<String, ApiError> {
@@ -107,7 +112,7 @@ mod tests {
     use super::*;
     use crate::simulator::dialect::Identity;
 
-    fn read_it(api: Api, body: &str) -> Result<Wish, ApiError> {
+    fn read_it(api: Api, body: &str) -> Result<OllamaRequest, ApiError> {
         let identity = Identity { model: "m".into(), version: "1.0.0".into(), seed: 1 };
         let server = Server { identity: &identity, max_model_len: 1000, now_s: 1 };
         read(api, body.as_bytes(), &["m".into()], server)
@@ -115,7 +120,7 @@ mod tests {
 
     fn asked(api: Api, body: &str) -> ParsedRequest {
         match read_it(api, body) {
-            Ok(Wish::Answer(asked)) => asked,
+            Ok(OllamaRequest::Generate(asked)) => asked,
             _ => panic!("expected a request for an answer: {body}"),
         }
     }
@@ -142,7 +147,7 @@ mod tests {
     #[test]
     fn an_empty_prompt_only_loads_the_model() {
         for body in [r#"{"model":"m"}"#, r#"{"model":"m","prompt":"","keep_alive":0}"#] {
-            assert!(matches!(read_it(Api::Completions, body), Ok(Wish::Load)), "{body}");
+            assert!(matches!(read_it(Api::Completions, body), Ok(OllamaRequest::Load)), "{body}");
         }
     }
 

@@ -12,23 +12,23 @@ pub const TIE_UNSEEN: f64 = 0.1;
 
 /// How many times worse one side is than another.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Odds {
+pub struct Ratio {
     /// Below 1 it is the better one.
     pub times_worse: f64,
     pub interval: Option<(f64, f64)>,
 }
 
-impl Odds {
+impl Ratio {
     /// `other` against `one`. With two values on both sides (sessions, or the rounds of a single one), the interval is
     /// [`Difference::of_alternating`]'s, which leaves the truth out with a chance of 0.2 %.
-    pub fn of(metric: Metric, one: &Level, other: &Level) -> Option<Odds> {
+    pub fn of(metric: Metric, one: &Level, other: &Level) -> Option<Ratio> {
         let (one, other) = (slownesses(metric, one)?, slownesses(metric, other)?);
         match Difference::of_alternating(&one, &other) {
-            Some(found) => Some(Odds {
+            Some(found) => Some(Ratio {
                 times_worse: found.estimate.exp(),
                 interval: Some((found.low.exp(), found.high.exp())),
             }),
-            None => Some(Odds { times_worse: (mean(&other) - mean(&one)).exp(), interval: None }),
+            None => Some(Ratio { times_worse: (mean(&other) - mean(&one)).exp(), interval: None }),
         }
     }
 
@@ -44,7 +44,7 @@ impl Odds {
 }
 
 /// All targets of a level by a metric, best first; those without a value are left out. `None` where nobody has one.
-pub fn contest(metric: Metric, sides: &[(&str, &Level)]) -> Option<ComparedMetric> {
+pub fn rank(metric: Metric, sides: &[(&str, &Level)]) -> Option<ComparedMetric> {
     let mut ranked: Vec<(f64, &str, &Level)> = sides
         .iter()
         .filter_map(|(name, level)| Some((mean(&slownesses(metric, level)?), *name, *level)))
@@ -60,13 +60,13 @@ pub fn contest(metric: Metric, sides: &[(&str, &Level)]) -> Option<ComparedMetri
         tied_with_best: true,
     }];
     for (_, name, level) in others {
-        let odds = Odds::of(metric, best, level)?;
+        let ratio = Ratio::of(metric, best, level)?;
         standings.push(Standing {
             target: (*name).to_owned(),
             value: value(level),
-            times_worse: odds.times_worse,
-            interval: odds.interval,
-            tied_with_best: odds.is_tie(),
+            times_worse: ratio.times_worse,
+            interval: ratio.interval,
+            tied_with_best: ratio.is_tie(),
         });
     }
     let wins = standings[1..].iter().all(|standing| !standing.tied_with_best);
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn the_better_one_wins_by_a_factor_with_its_interval() {
         let (quick, wide) = levels(4);
-        let found = contest(throughput(), &[("quick", &quick), ("wide", &wide)]).unwrap();
+        let found = rank(throughput(), &[("quick", &quick), ("wide", &wide)]).unwrap();
         assert_eq!(found.winner.as_deref(), Some("wide"));
         let Standing { times_worse, interval: Some((low, high)), .. } = found.standings[1] else { panic!() };
         assert!(1.0 < low && low < times_worse && times_worse < high, "{low} {times_worse} {high}");
@@ -107,37 +107,37 @@ mod tests {
     #[test]
     fn an_engine_against_itself_is_a_tie() {
         let (quick, _) = levels(2);
-        let found = contest(throughput(), &[("one", &quick), ("other", &quick)]).unwrap();
+        let found = rank(throughput(), &[("one", &quick), ("other", &quick)]).unwrap();
         assert_eq!(found.winner, None);
         assert!(found.standings[1].tied_with_best && found.standings[1].times_worse == 1.0);
     }
 
     #[test]
-    fn odds_are_the_other_way_round_for_the_other_side() {
+    fn the_ratio_is_inverted_for_the_other_side() {
         let (quick, wide) = levels(3);
-        let there = Odds::of(throughput(), &quick, &wide).unwrap();
-        let back = Odds::of(throughput(), &wide, &quick).unwrap();
+        let there = Ratio::of(throughput(), &quick, &wide).unwrap();
+        let back = Ratio::of(throughput(), &wide, &quick).unwrap();
         assert!((there.times_worse * back.times_worse - 1.0).abs() < 1e-12);
         assert_eq!(there.is_tie(), back.is_tie());
     }
 
     #[test]
     fn a_difference_that_nobody_would_notice_is_a_tie_however_sure_it_is() {
-        assert!(Odds { times_worse: 1.02, interval: Some((1.019, 1.021)) }.is_tie());
-        assert!(Odds { times_worse: 1.2, interval: Some((0.9, 1.6)) }.is_tie());
-        assert!(!Odds { times_worse: 1.2, interval: Some((1.1, 1.3)) }.is_tie());
-        assert!(!Odds { times_worse: 0.8, interval: Some((0.7, 0.9)) }.is_tie());
-        assert!(Odds { times_worse: 1.09, interval: None }.is_tie());
-        assert!(!Odds { times_worse: 0.9, interval: None }.is_tie());
+        assert!(Ratio { times_worse: 1.02, interval: Some((1.019, 1.021)) }.is_tie());
+        assert!(Ratio { times_worse: 1.2, interval: Some((0.9, 1.6)) }.is_tie());
+        assert!(!Ratio { times_worse: 1.2, interval: Some((1.1, 1.3)) }.is_tie());
+        assert!(!Ratio { times_worse: 0.8, interval: Some((0.7, 0.9)) }.is_tie());
+        assert!(Ratio { times_worse: 1.09, interval: None }.is_tie());
+        assert!(!Ratio { times_worse: 0.9, interval: None }.is_tie());
     }
 
     #[test]
     fn what_has_no_value_has_no_standing() {
         let (quick, mut wide) = levels(0);
         wide.summary = crate::metrics::summary::Summary::default();
-        let found = contest(throughput(), &[("quick", &quick), ("wide", &wide)]).unwrap();
+        let found = rank(throughput(), &[("quick", &quick), ("wide", &wide)]).unwrap();
         assert_eq!(found.standings.len(), 1);
         assert_eq!(found.winner.as_deref(), Some("quick"));
-        assert_eq!(contest(throughput(), &[("wide", &wide)]), None);
+        assert_eq!(rank(throughput(), &[("wide", &wide)]), None);
     }
 }

@@ -12,8 +12,8 @@ use crate::text::nearest::did_you_mean;
 use crate::text::printable::one_line;
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Contender {
-    /// No two contenders share one.
+pub struct Candidate {
+    /// No two candidates share one.
     pub name: String,
     /// The file it was read from.
     pub source: String,
@@ -47,14 +47,14 @@ pub enum NotComparable {
 }
 
 impl NotComparable {
-    pub fn unknown_target(name: &str, contenders: &[Contender]) -> NotComparable {
-        let known: Vec<String> = contenders.iter().map(|contender| one_line(&contender.name)).collect();
+    pub fn unknown_target(name: &str, candidates: &[Candidate]) -> NotComparable {
+        let known: Vec<String> = candidates.iter().map(|candidate| one_line(&candidate.name)).collect();
         let help = did_you_mean(name, known.iter().map(String::as_str));
         NotComparable::UnknownTarget { name: one_line(name), help }
     }
 }
 
-impl Contender {
+impl Candidate {
     pub fn level(&self, at: f64) -> Option<&Level> {
         self.levels.iter().find(|level| level.at == at)
     }
@@ -68,29 +68,29 @@ impl Contender {
         self.name == name || (self.environment.is_none() && apart())
     }
 
-    pub fn without_goodput(mut self) -> Contender {
+    pub fn without_goodput(mut self) -> Candidate {
         self.levels.iter_mut().for_each(|level| level.goodput = None);
         self
     }
 }
 
 /// Everything that takes part, of files and what they hold. Reports of one target, run and scenario file are one curve.
-pub fn contenders(reports: Vec<(String, ReportFile)>) -> Result<Vec<Contender>, NotComparable> {
-    let mut contenders: Vec<Contender> = Vec::new();
+pub fn candidates(reports: Vec<(String, ReportFile)>) -> Result<Vec<Candidate>, NotComparable> {
+    let mut candidates: Vec<Candidate> = Vec::new();
     for (source, report) in reports {
         match report {
-            ReportFile::Sweep(sweep) => contenders.extend(of_sweep(&source, *sweep)),
-            ReportFile::Scenario(report) => join(of_report(source, *report)?, &mut contenders),
+            ReportFile::Sweep(sweep) => candidates.extend(of_sweep(&source, *sweep)),
+            ReportFile::Scenario(report) => join(of_report(source, *report)?, &mut candidates),
             ReportFile::Comparison(_) => return Err(NotComparable::Comparison { source_file: source }),
         }
     }
-    name_apart(&mut contenders);
-    Ok(contenders)
+    name_apart(&mut candidates);
+    Ok(candidates)
 }
 
-fn of_sweep(source: &str, sweep: Sweep) -> Vec<Contender> {
+fn of_sweep(source: &str, sweep: Sweep) -> Vec<Candidate> {
     let Sweep { axis, limits, workload, workload_hash, targets, .. } = sweep;
-    let of_target = targets.into_iter().map(|target| Contender {
+    let of_target = targets.into_iter().map(|target| Candidate {
         name: target.name,
         source: source.to_owned(),
         environment: target.environment,
@@ -105,13 +105,13 @@ fn of_sweep(source: &str, sweep: Sweep) -> Vec<Contender> {
     of_target.collect()
 }
 
-fn of_report(source: String, report: Report) -> Result<Contender, NotComparable> {
+fn of_report(source: String, report: Report) -> Result<Candidate, NotComparable> {
     let Some(load) = report.load else { return Err(NotComparable::NoLoad { source_file: source }) };
     let (axis, at) = place(&load);
     let level =
         Level { at, load, summary: report.summary, goodput: None, timeline: None, sessions: report.sessions };
     let has_figures = level.summary.requests.sent > 0;
-    Ok(Contender {
+    Ok(Candidate {
         name: report.scenario.target,
         source,
         environment: report.environment,
@@ -134,43 +134,43 @@ fn place(load: &Load) -> (Axis, f64) {
 }
 
 /// A scenario file's loads are levels of one curve.
-fn join(contender: Contender, contenders: &mut Vec<Contender>) {
-    let is_same = |other: &&mut Contender| {
-        other.name == contender.name
-            && other.asked == contender.asked
-            && other.environment == contender.environment
-            && other.axis == contender.axis
-            && contender.levels.iter().all(|level| other.level(level.at).is_none())
+fn join(candidate: Candidate, candidates: &mut Vec<Candidate>) {
+    let is_same = |other: &&mut Candidate| {
+        other.name == candidate.name
+            && other.asked == candidate.asked
+            && other.environment == candidate.environment
+            && other.axis == candidate.axis
+            && candidate.levels.iter().all(|level| other.level(level.at).is_none())
     };
-    match contenders.iter_mut().find(is_same) {
+    match candidates.iter_mut().find(is_same) {
         Some(other) => {
-            other.levels.extend(contender.levels);
+            other.levels.extend(candidate.levels);
             other.levels.sort_by(|one, other| one.at.total_cmp(&other.at));
-            other.trouble = other.trouble.take().or(contender.trouble);
-            other.warnings.extend(contender.warnings);
+            other.trouble = other.trouble.take().or(candidate.trouble);
+            other.warnings.extend(candidate.warnings);
         }
-        None => contenders.push(contender),
+        None => candidates.push(candidate),
     }
 }
 
 /// Two of one name are told apart by their engines, where these differ, else by a number.
-fn name_apart(contenders: &mut [Contender]) {
-    let of = |contenders: &[Contender]| {
+fn name_apart(candidates: &mut [Candidate]) {
+    let of = |candidates: &[Candidate]| {
         let mut counts: BTreeMap<String, u32> = BTreeMap::new();
-        contenders.iter().for_each(|contender| *counts.entry(contender.name.clone()).or_default() += 1);
+        candidates.iter().for_each(|candidate| *counts.entry(candidate.name.clone()).or_default() += 1);
         counts
     };
-    let counts = of(contenders);
-    for contender in contenders.iter_mut().filter(|contender| counts[&contender.name] > 1) {
-        if let Some(environment) = &contender.environment {
-            contender.name = format!("{} ({})", contender.name, environment.engine);
+    let counts = of(candidates);
+    for candidate in candidates.iter_mut().filter(|candidate| counts[&candidate.name] > 1) {
+        if let Some(environment) = &candidate.environment {
+            candidate.name = format!("{} ({})", candidate.name, environment.engine);
         }
     }
-    let counts = of(contenders);
+    let counts = of(candidates);
     let mut seen: BTreeMap<String, u32> = BTreeMap::new();
-    for contender in contenders.iter_mut().filter(|contender| counts[&contender.name] > 1) {
-        let number = seen.entry(contender.name.clone()).or_default();
+    for candidate in candidates.iter_mut().filter(|candidate| counts[&candidate.name] > 1) {
+        let number = seen.entry(candidate.name.clone()).or_default();
         *number += 1;
-        contender.name = format!("{} #{number}", contender.name);
+        candidate.name = format!("{} #{number}", candidate.name);
     }
 }
