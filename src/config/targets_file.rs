@@ -16,7 +16,7 @@ use crate::config::headers::{header_twice, is_header_name};
 use crate::config::names;
 use crate::engine::{EngineChoice, EngineKind, HttpVersion};
 use crate::target::{
-    Endpoint, InvalidSetting, Place, ProofPlan, Pull, SimulatorSettings, TargetSpec, museum,
+    Endpoint, InvalidSetting, Place, ProofPlan, Pull, SimulatorSettings, TargetSpec, known_regressions,
 };
 use crate::text::secret::Secret;
 use crate::units::{HumanDuration, HumanSize};
@@ -49,11 +49,11 @@ pub(super) struct TargetTable {
     pub api_key_env: Option<String>,
     /// HTTP headers to send with every request, such as { X-Team = "${TEAM}" }. No output shows their values.
     pub headers: Option<BTreeMap<String, String>>,
-    /// CA certificates, as PEM, for the URL's server: a file relative to the folder of this one. Default: those that the
-    /// system trusts.
+    /// CA certificates, as PEM, for the URL's server: a file relative to the folder of this one. Default: those that
+    /// the system trusts.
     pub ca_file: Option<PathBuf>,
-    /// HTTP version: "1.1" (default), or "2", which TLS negotiates for an https:// URL and which is otherwise used without
-    /// negotiation.
+    /// HTTP version: "1.1" (default), or "2", which TLS negotiates for an https:// URL and which is otherwise used
+    /// without negotiation.
     #[serde(default)]
     pub http_version: HttpVersion,
     /// The hardware that the engine runs on, as a short word for the folder of its baselines: "l40s".
@@ -126,7 +126,8 @@ impl Default for ProofTable {
 
 /// Adds `profile`, which has been replaced by its settings by the time they are read.
 fn simulator_schema(generator: &mut SchemaGenerator) -> Schema {
-    let names: Vec<&str> = museum::profiles().iter().map(|profile| profile.name.as_str()).collect();
+    let names: Vec<&str> =
+        known_regressions::profiles().iter().map(|profile| profile.name.as_str()).collect();
     let mut schema = SimulatorSettings::json_schema(generator);
     let profile = json!({
         "description": "The settings of a known regression, by name; keys that are given take precedence.",

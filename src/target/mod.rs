@@ -2,7 +2,7 @@
 
 mod container;
 mod environment;
-pub mod museum;
+pub mod known_regressions;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -136,8 +136,8 @@ pub struct SimulatorSettings {
     /// Tokens of prompts and answers that fit into the KV cache; 0 is room for all. When it is full, the request that
     /// came last gives its part back, queues again and has all of its tokens prefilled once more.
     pub kv_cache_tokens: u32,
-    /// The share of answers that the model ends before their asked-for length. Requests that say `ignore_eos` are spared;
-    /// Ollama's and TGI's own wires have no word for it.
+    /// The share of answers that the model ends before their asked-for length. Requests that say `ignore_eos` are
+    /// spared; Ollama's and TGI's own wires have no word for it.
     pub eos_rate: f64,
     /// What a request that finds the engine idle waits before its prefill, as when a model has to be woken up.
     pub wake_ms: f64,

@@ -1,13 +1,14 @@
 //! Regressions that reached users, each against a scenario that would have been there: the gate catches it and names
 //! the metric, and the healthy engine passes.
 //!
-//! The public figures are in `src/target/museum.toml`; the scenarios are shorter than a user's, most of the times too.
+//! The public figures are in `src/target/known_regressions.toml`; the scenarios are shorter than a user's, most of the
+//! times too.
 
 #[path = "../common/mod.rs"]
 mod common;
-mod room;
+mod regression_suite;
 
-use room::{Room, Target};
+use regression_suite::{RegressionSuite, Target};
 use tollgate::verdict::Verdict;
 
 fn chat(workload: &str, loads: &str, gates: &str) -> String {
@@ -22,8 +23,11 @@ fn short(output_tokens: u32) -> String {
     format!("prompts = {{ synthetic = {{ input_tokens = 16 }} }}\noutput_tokens = {output_tokens}")
 }
 
-fn room(exhibit: &'static str, settings: &'static str, scenario: &str) -> Room {
-    Room::furnish(&[Target { name: "sim", exhibit, settings }], &[("scenarios/chat.toml", scenario)])
+fn suite(regression: &'static str, settings: &'static str, scenario: &str) -> RegressionSuite {
+    RegressionSuite::with_baseline(
+        &[Target { name: "sim", regression, settings }],
+        &[("scenarios/chat.toml", scenario)],
+    )
 }
 
 #[test]
@@ -31,9 +35,9 @@ fn vllm_4210_is_slower_at_saturation_and_as_fast_as_before_at_low_load() {
     let loads =
         "[load.users-4]\nconcurrency = 4\nrequests = 12\n[load.users-64]\nconcurrency = 64\nrequests = 128";
     let scenario = chat(&short(16), loads, "output_tokens_per_s = { tolerance = \"5%\" }");
-    let room = room("vllm-4210", "cold_start_ms = 0", &scenario);
-    room.healthy().assert_green();
-    let sick = room.sick(&[]);
+    let suite = suite("vllm-4210", "cold_start_ms = 0", &scenario);
+    suite.healthy().assert_green();
+    let sick = suite.sick(&[]);
     sick.of_red_run("chat::users-64::sim")
         .assert_verdict(Verdict::Regressed)
         .assert_change("output_tokens_per_s", -0.15..=-0.08);
@@ -46,9 +50,10 @@ fn vllm_8918_is_slower_to_the_first_token_and_in_nothing_else() {
     let loads = "[load.user]\nconcurrency = 1\nrequests = 3";
     let gates = "output_tokens_per_s = { tolerance = \"5%\" }\nttft_ms_p50 = { tolerance = \"15%\" }\n\
                  tpot_ms_p50 = { tolerance = \"5%\" }";
-    let room = room("vllm-8918", "cold_start_ms = 0, time_scale = 0.6", &chat(&short(80), loads, gates));
-    room.healthy().assert_green();
-    room.sick(&[])
+    let suite = suite("vllm-8918", "cold_start_ms = 0, time_scale = 0.6", &chat(&short(80), loads, gates));
+    suite.healthy().assert_green();
+    suite
+        .sick(&[])
         .of_red_run("chat::user::sim")
         .assert_verdict(Verdict::Regressed)
         .assert_change("ttft_ms_p50", 0.2..=0.35)
@@ -67,11 +72,12 @@ fn ollama_7717_is_slow_for_short_prompts_after_a_long_one() {
     let gates = "tpot_ms_p50 = { tolerance = \"10%\" }\noutput_tokens_per_s = { tolerance = \"10%\" }";
     let scenario = chat(workload, "[load.user]\nconcurrency = 1\nrequests = 12", gates);
     let settings = "cold_start_ms = 0, time_scale = 0.25";
-    let target = Target { name: "sim", exhibit: "ollama-7717", settings };
+    let target = Target { name: "sim", regression: "ollama-7717", settings };
     let files = [("scenarios/chat.toml", scenario.as_str()), ("prompts/mixed.jsonl", &prompts)];
-    let room = Room::furnish(&[target], &files);
-    room.healthy().assert_green();
-    room.sick(&[])
+    let suite = RegressionSuite::with_baseline(&[target], &files);
+    suite.healthy().assert_green();
+    suite
+        .sick(&[])
         .of_red_run("chat::user::sim")
         .assert_verdict(Verdict::Regressed)
         .assert_gate("tpot_ms_p50", Verdict::Regressed)
@@ -84,9 +90,10 @@ fn ollama_16505_decodes_seven_percent_slower() {
                  tpot_ms_p50 = { tolerance = \"3%\" }";
     let loads = "[load.users-2]\nconcurrency = 2\nrequests = 4";
     // Long steps: a third of 3 % of an answer of 0.4 s would be 4 ms, and a busy machine's client is later than that.
-    let room = room("ollama-16505", "cold_start_ms = 0, time_scale = 3", &chat(&short(48), loads, gates));
-    room.healthy().assert_green();
-    room.sick(&[])
+    let suite = suite("ollama-16505", "cold_start_ms = 0, time_scale = 3", &chat(&short(48), loads, gates));
+    suite.healthy().assert_green();
+    suite
+        .sick(&[])
         .of_red_run("chat::users-2::sim")
         .assert_verdict(Verdict::Regressed)
         .assert_gate("output_tokens_per_s", Verdict::Regressed)
@@ -101,9 +108,10 @@ fn ollama_16505_decodes_seven_percent_slower() {
 fn ollama_16754_takes_longer_to_begin_and_decodes_as_before() {
     let gates = "ttft_ms_p50 = { tolerance = \"25%\" }\ntpot_ms_p50 = { tolerance = \"15%\" }";
     let loads = "[load.user]\nconcurrency = 1\nrequests = 6";
-    let room = room("ollama-16754", "time_scale = 0.2", &chat(&short(12), loads, gates));
-    room.healthy().assert_green();
-    room.sick(&[])
+    let suite = suite("ollama-16754", "time_scale = 0.2", &chat(&short(12), loads, gates));
+    suite.healthy().assert_green();
+    suite
+        .sick(&[])
         .of_red_run("chat::user::sim")
         .assert_verdict(Verdict::Regressed)
         .assert_change("ttft_ms_p50", 4.5..=5.5)
@@ -114,15 +122,15 @@ fn ollama_16754_takes_longer_to_begin_and_decodes_as_before() {
 fn ollama_14740_is_a_third_as_fast_on_one_model_and_as_fast_as_before_on_another() {
     let settings = "cold_start_ms = 0, time_scale = 0.2";
     let targets = [
-        Target { name: "qwen3", exhibit: "ollama-14740", settings },
-        Target { name: "gemma3", exhibit: "ollama-14740-gemma3", settings },
+        Target { name: "qwen3", regression: "ollama-14740", settings },
+        Target { name: "gemma3", regression: "ollama-14740-gemma3", settings },
     ];
     let loads = "[load.user]\nconcurrency = 1\nrequests = 8";
     let gates = "tpot_ms_p50 = { tolerance = \"10%\" }\noutput_tokens_per_s = { tolerance = \"5%\" }";
     let scenario = chat(&short(16), loads, gates).replace("\"sim\"", "\"qwen3\", \"gemma3\"");
-    let room = Room::furnish(&targets, &[("scenarios/chat.toml", &scenario)]);
-    room.healthy().assert_green();
-    let sick = room.sick(&[]);
+    let suite = RegressionSuite::with_baseline(&targets, &[("scenarios/chat.toml", &scenario)]);
+    suite.healthy().assert_green();
+    let sick = suite.sick(&[]);
     sick.of_red_run("chat::user::qwen3")
         .assert_verdict(Verdict::Regressed)
         .assert_gate("output_tokens_per_s", Verdict::Regressed)
@@ -136,9 +144,9 @@ fn vllm_51663_collapses_at_40_users_and_not_at_4() {
     let loads =
         "[load.users-4]\nconcurrency = 4\nrequests = 12\n[load.users-40]\nconcurrency = 40\nrequests = 80";
     let gates = "output_tokens_per_s = { tolerance = \"5%\" }\ntpot_ms_p50 = { tolerance = \"10%\" }";
-    let room = room("vllm-51663", "cold_start_ms = 0, time_scale = 2", &chat(&short(12), loads, gates));
-    room.healthy().assert_green();
-    let sick = room.sick(&[]);
+    let suite = suite("vllm-51663", "cold_start_ms = 0, time_scale = 2", &chat(&short(12), loads, gates));
+    suite.healthy().assert_green();
+    let sick = suite.sick(&[]);
     sick.of_red_run("chat::users-40::sim")
         .assert_verdict(Verdict::Regressed)
         .assert_gate("output_tokens_per_s", Verdict::Regressed)
@@ -153,9 +161,10 @@ fn vllm_51663_hangs_at_an_engine_that_says_it_is_well_and_only_the_timeout_sees_
     let loads = "[load.users-8]\nconcurrency = 8\nrequests = 24";
     let scenario = chat(&short(12), loads, "output_tokens_per_s = { tolerance = \"5%\" }");
     let scenario = scenario.replace("\"30s\"", "\"1500ms\"");
-    let room = room("vllm-51663-hang", "cold_start_ms = 0, time_scale = 2", &scenario);
-    room.healthy().assert_green();
-    room.sick(&["faults.hang_after_requests=20"])
+    let suite = suite("vllm-51663-hang", "cold_start_ms = 0, time_scale = 2", &scenario);
+    suite.healthy().assert_green();
+    suite
+        .sick(&["faults.hang_after_requests=20"])
         .of_red_run("chat::users-8::sim")
         .assert_verdict(Verdict::Regressed)
         .assert_gate("success_rate", Verdict::Regressed)
@@ -167,9 +176,10 @@ fn vllm_51663_hangs_at_an_engine_that_says_it_is_well_and_only_the_timeout_sees_
 fn a_crash_within_a_batch_is_proven_by_the_old_engine_that_bears_it() {
     let loads = "[load.batch]\nconcurrency = 8\nrequests = 32";
     let scenario = chat(&short(12), loads, "output_tokens_per_s = { tolerance = \"5%\" }");
-    let room = room("batch-5000", "cold_start_ms = 0, time_scale = 2", &scenario);
-    room.healthy().assert_green();
-    room.sick(&["faults.crash_after_requests=20"])
+    let suite = suite("batch-5000", "cold_start_ms = 0, time_scale = 2", &scenario);
+    suite.healthy().assert_green();
+    suite
+        .sick(&["faults.crash_after_requests=20"])
         .of_red_run("chat::batch::sim")
         .assert_verdict(Verdict::Regressed)
         .assert_gate("success_rate", Verdict::Regressed)

@@ -8,7 +8,7 @@ use toml::{Table, Value};
 /// One regression: an engine before it and one after it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Exhibit {
+struct Regression {
     /// Where it was reported, and what happened.
     story: String,
     healthy: Table,
@@ -26,15 +26,17 @@ pub struct Profile {
     pub toml: String,
 }
 
-/// Two profiles for every exhibit, the healthy one first.
+/// Two profiles for each regression, the healthy one first.
 pub fn profiles() -> &'static [Profile] {
     static PROFILES: LazyLock<Vec<Profile>> = LazyLock::new(|| {
-        let exhibits: Table = include_str!("museum.toml").parse().expect("the museum is TOML");
-        let exhibits = exhibits.into_iter().map(|(name, exhibit)| {
-            let exhibit: Exhibit = exhibit.try_into().unwrap_or_else(|error| panic!("{name}: {error}"));
-            exhibit.profiles(&name)
+        let regressions: Table =
+            include_str!("known_regressions.toml").parse().expect("known_regressions.toml is valid TOML");
+        let regressions = regressions.into_iter().map(|(name, regression)| {
+            let regression: Regression =
+                regression.try_into().unwrap_or_else(|error| panic!("{name}: {error}"));
+            regression.profiles(&name)
         });
-        exhibits.flatten().collect()
+        regressions.flatten().collect()
     });
     &PROFILES
 }
@@ -55,7 +57,7 @@ pub fn overlaid(mut base: Table, over: Table) -> Table {
     base
 }
 
-impl Exhibit {
+impl Regression {
     fn profiles(self, name: &str) -> [Profile; 2] {
         let profile = |state, settings: Table| Profile {
             name: format!("{name}-{state}"),
@@ -89,8 +91,8 @@ mod tests {
     #[test]
     fn the_sick_engine_is_another_version_of_the_healthy_one() {
         for Profile { name, .. } in profiles() {
-            let Some(exhibit) = name.strip_suffix("-healthy") else { continue };
-            let (healthy, sick) = (settings(name), settings(&format!("{exhibit}-sick")));
+            let Some(regression) = name.strip_suffix("-healthy") else { continue };
+            let (healthy, sick) = (settings(name), settings(&format!("{regression}-sick")));
             assert_ne!(healthy.version, sick.version, "{name}");
             assert!(healthy.faults.are_none(), "{name}");
         }
