@@ -8,7 +8,7 @@ use tollgate::client::{Access, Cancel, Client, ClientSettings, Progress, Watch};
 use tollgate::engine::{EngineKind, HttpVersion};
 use tollgate::load::prompts::PromptSampler;
 use tollgate::load::workload::Workload;
-use tollgate::load::{Load, Stop};
+use tollgate::load::{Load, StopCondition};
 use tollgate::metrics::distribution::Distribution;
 use tollgate::metrics::record::RequestRecord;
 use tollgate::metrics::truth::{RequestTruth, Truth};
@@ -44,7 +44,7 @@ fn round(simulator: &Simulator, http_version: HttpVersion) -> Vec<RequestRecord>
     assert_eq!(identity.version, Some(SimulatorSettings::default().version));
     let mut sampler = PromptSampler::measured(&workload, "accuracy", 0);
     let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
-    let load = Load::closed(USERS, Stop::Requests(4 * USERS));
+    let load = Load::closed(USERS, StopCondition::Requests(4 * USERS));
     let mut records = Vec::new();
     client.run_round(&workload, &load, &mut sampler, watch, &mut records).unwrap();
     records

@@ -7,7 +7,8 @@ use anyhow::anyhow;
 use crate::cli::side_files::trace;
 use crate::load::trace::Trace;
 use crate::load::{
-    Arrival, Closed, Load, LoadError, MAX_IN_FLIGHT, Open, Ramp, Replay, Spacing, Stop, ThinkTime,
+    Arrival, ArrivalProcess, Closed, Load, LoadError, MAX_IN_FLIGHT, Open, Ramp, Replay, StopCondition,
+    ThinkTime,
 };
 use crate::units::{HumanDuration, QuantityError};
 
@@ -21,7 +22,7 @@ pub struct LoadFlags {
     requests: Option<u32>,
     #[arg(long, value_parser = round_duration,
         help = format!("Start no request later than this, such as `30s` [default with --rate and without --requests: {}s]", OPEN_ROUND.as_secs()))]
-    duration: Option<Stop>,
+    duration: Option<StopCondition>,
     /// How long a user waits between an answer and its next request: `2s`, `uniform:1s:3s`, `exponential:2s` (mean),
     /// `lognormal:2s:0.5` (median, sigma).
     #[arg(long, conflicts_with_all = ["rate", "trace"])]
@@ -31,7 +32,7 @@ pub struct LoadFlags {
     rate: Option<f64>,
     /// How requests are spaced: `constant`, `poisson`, or `gamma:SHAPE`; below 1 in bursts, above 1 more evenly.
     #[arg(long, default_value = "constant", requires = "rate")]
-    arrival: Spacing,
+    arrival: ArrivalProcess,
     /// A request that is due while this many are unanswered is not sent and counts as failed.
     #[arg(long, default_value_t = MAX_IN_FLIGHT, requires = "by_the_clock")]
     max_in_flight: u32,
@@ -57,7 +58,7 @@ impl LoadFlags {
     /// # Errors
     /// The rule of [`Load::new`] that the flags break, and the flag.
     pub fn load(&self) -> anyhow::Result<Load> {
-        let stop = self.duration.or(self.requests.map(Stop::Requests));
+        let stop = self.duration.or(self.requests.map(StopCondition::Requests));
         let max_in_flight = self.max_in_flight;
         let (arrival, usual) = match (self.rate, &self.trace) {
             (None, Some(trace)) => {
@@ -67,12 +68,12 @@ impl LoadFlags {
             }
             (None, None) => {
                 let (concurrency, think_time, ramp) = (self.concurrency, self.think_time, self.ramp);
-                let usual = Stop::Requests(concurrency.saturating_mul(REQUESTS_PER_USER));
+                let usual = StopCondition::Requests(concurrency.saturating_mul(REQUESTS_PER_USER));
                 (Arrival::Closed(Closed { concurrency, think_time, ramp }), usual)
             }
             (Some(rate), _) => {
-                let open = Open { rate, spacing: self.arrival, ramp: self.ramp, max_in_flight };
-                (Arrival::Open(open), Stop::DurationMs(OPEN_ROUND.as_millis() as u64))
+                let open = Open { rate, process: self.arrival, ramp: self.ramp, max_in_flight };
+                (Arrival::Open(open), StopCondition::DurationMs(OPEN_ROUND.as_millis() as u64))
             }
         };
         Load::new(arrival, stop.unwrap_or(usual)).map_err(flag_error)
@@ -115,8 +116,8 @@ pub fn flag_error(error: LoadError) -> anyhow::Error {
 }
 
 /// How long a round lasts.
-pub fn round_duration(text: &str) -> Result<Stop, QuantityError> {
-    text.parse().map(|HumanDuration(duration)| Stop::DurationMs(duration.as_millis() as u64))
+pub fn round_duration(text: &str) -> Result<StopCondition, QuantityError> {
+    text.parse().map(|HumanDuration(duration)| StopCondition::DurationMs(duration.as_millis() as u64))
 }
 
 #[cfg(test)]
@@ -130,13 +131,13 @@ mod tests {
 
     #[test]
     fn without_flags_one_user_sends_four_requests() {
-        assert_eq!(load("").unwrap(), Load::closed(1, Stop::Requests(4)));
-        assert_eq!(load("--concurrency 3").unwrap(), Load::closed(3, Stop::Requests(12)));
+        assert_eq!(load("").unwrap(), Load::closed(1, StopCondition::Requests(4)));
+        assert_eq!(load("--concurrency 3").unwrap(), Load::closed(3, StopCondition::Requests(12)));
     }
 
     #[test]
     fn requests_of_very_many_users_do_not_overflow() {
-        assert_eq!(load("--concurrency 2000000000").unwrap().stop(), Stop::Requests(u32::MAX));
+        assert_eq!(load("--concurrency 2000000000").unwrap().stop(), StopCondition::Requests(u32::MAX));
     }
 
     #[test]
@@ -151,11 +152,11 @@ mod tests {
     fn a_rate_makes_an_open_load() {
         assert_eq!(
             load("--rate 2.5 --arrival poisson --requests 9").unwrap(),
-            Load::open(2.5, Spacing::Poisson, Stop::Requests(9))
+            Load::open(2.5, ArrivalProcess::Poisson, StopCondition::Requests(9))
         );
         assert_eq!(
             load("--rate 2.5 --arrival gamma:0.5").unwrap(),
-            Load::open(2.5, Spacing::Gamma(0.5), Stop::DurationMs(10_000))
+            Load::open(2.5, ArrivalProcess::Gamma(0.5), StopCondition::DurationMs(10_000))
         );
     }
 

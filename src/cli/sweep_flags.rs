@@ -15,7 +15,7 @@ use crate::client::{Access, Address};
 use crate::config::{RunPlan, SUITE_FOLDER, Suite};
 use crate::engine::{EngineChoice, HttpVersion};
 use crate::load::workload::Workload;
-use crate::load::{Arrival, Closed, Load, LoadError, MAX_IN_FLIGHT, Open, Spacing, Stop};
+use crate::load::{Arrival, ArrivalProcess, Closed, Load, LoadError, MAX_IN_FLIGHT, Open, StopCondition};
 use crate::results::limits::Limits;
 use crate::results::sweep::Axis;
 use crate::suite::campaign::Ladder;
@@ -62,13 +62,13 @@ struct HowFlags {
     rates: Vec<f64>,
     /// How requests are spaced: `constant`, `poisson`, or `gamma:SHAPE`; below 1 in bursts, above 1 more evenly.
     #[arg(long, default_value = "constant", requires = "rates")]
-    arrival: Spacing,
+    arrival: ArrivalProcess,
     #[arg(long, conflicts_with = "duration",
         help = format!("Requests per level and round, over all users [default without --duration: {REQUESTS_PER_USER} per user, or those of {} s at --rates; at least {MIN_REQUESTS}]", OPEN_ROUND.as_secs()))]
     requests: Option<u32>,
     /// Per level and round: start no request later than this, such as `30s`.
     #[arg(long, value_parser = round_duration)]
-    duration: Option<Stop>,
+    duration: Option<StopCondition>,
     /// How often each level is measured per session. The scatter between rounds decides what is a tie.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
@@ -81,7 +81,8 @@ struct HowFlags {
     /// Limits that each level is checked against, such as `ttft_ms_p95=800,tpot_ms_p95=50`.
     #[arg(long, value_name = "METRIC=BOUND,…")]
     limits: Option<Limits>,
-    /// Use the workload of this scenario file instead of the flags', such as `chat` or `perf-tests/scenarios/chat.toml`.
+    /// Use the workload of this scenario file instead of the flags', such as `chat` or
+    /// `perf-tests/scenarios/chat.toml`.
     #[arg(long, value_name = "FILE", conflicts_with = "WorkloadArgs")]
     scenario: Option<PathBuf>,
     #[command(flatten)]
@@ -198,14 +199,16 @@ impl HowFlags {
                 (Arrival::Closed(closed), closed.concurrency.saturating_mul(REQUESTS_PER_USER))
             }
             Axis::RequestsPerS => {
-                let open = Open { rate: at, spacing: self.arrival, ramp: None, max_in_flight: MAX_IN_FLIGHT };
+                let open = Open { rate: at, process: self.arrival, ramp: None, max_in_flight: MAX_IN_FLIGHT };
                 (Arrival::Open(open), (at * OPEN_ROUND.as_secs_f64()).ceil() as u32)
             }
         };
         let requests = self.requests.unwrap_or(usual_requests.max(MIN_REQUESTS));
-        Load::new(arrival, self.duration.unwrap_or(Stop::Requests(requests))).map_err(|error| match error {
-            LoadError::Rate(_) => anyhow!("--rates: {error}"),
-            _ => flag_error(error),
+        Load::new(arrival, self.duration.unwrap_or(StopCondition::Requests(requests))).map_err(|error| {
+            match error {
+                LoadError::Rate(_) => anyhow!("--rates: {error}"),
+                _ => flag_error(error),
+            }
         })
     }
 }
@@ -252,17 +255,20 @@ mod tests {
     #[test]
     fn a_level_of_users_has_four_requests_per_user_and_at_least_16() {
         let found = loads("--url http://127.0.0.1:1 --concurrency 8,1,8").unwrap();
-        let expected = [(1.0, Stop::Requests(16)), (8.0, Stop::Requests(32))];
+        let expected = [(1.0, StopCondition::Requests(16)), (8.0, StopCondition::Requests(32))];
         assert_eq!(found, expected.map(|(at, stop)| (at, Load::closed(at as u32, stop))));
     }
 
     #[test]
     fn levels_of_rates_rise_and_last_ten_seconds() {
         let found = loads("--url http://127.0.0.1:1 --rates 4,0.5 --arrival poisson").unwrap();
-        let expected = [(0.5, Stop::Requests(16)), (4.0, Stop::Requests(40))];
-        assert_eq!(found, expected.map(|(at, stop)| (at, Load::open(at, Spacing::Poisson, stop))));
+        let expected = [(0.5, StopCondition::Requests(16)), (4.0, StopCondition::Requests(40))];
+        assert_eq!(found, expected.map(|(at, stop)| (at, Load::open(at, ArrivalProcess::Poisson, stop))));
         let found = loads("--url http://127.0.0.1:1 --rates 4 --arrival gamma:0.5 --duration 3s").unwrap();
-        assert_eq!(found, [(4.0, Load::open(4.0, Spacing::Gamma(0.5), Stop::DurationMs(3000)))]);
+        assert_eq!(
+            found,
+            [(4.0, Load::open(4.0, ArrivalProcess::Gamma(0.5), StopCondition::DurationMs(3000)))]
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use anyhow::anyhow;
 
-use crate::cli::side_files::dialogues;
+use crate::cli::side_files::conversations;
 use crate::cli::words::one_of;
 use crate::config::Excerpt;
 use crate::load::trace::Trace;
@@ -31,13 +31,13 @@ pub struct WorkloadArgs {
     /// Use this many conversations from the start of the --sharegpt file [default: all].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), requires = "sharegpt")]
     conversations: Option<u32>,
-    /// Stop a --sharegpt conversation before the first turn that has more tokens than this; skip it if that is its first
-    /// turn.
+    /// StopCondition a --sharegpt conversation before the first turn that has more tokens than this; skip it if that is
+    /// its first turn.
     #[arg(long, value_name = "N", default_value_t = Excerpt::default().max_input_tokens,
         value_parser = clap::value_parser!(u32).range(1..), requires = "sharegpt")]
     max_input_tokens: u32,
-    /// Stop a --sharegpt conversation before the first turn that, with its answer and everything said before it, has more
-    /// tokens than this.
+    /// StopCondition a --sharegpt conversation before the first turn that, with its answer and everything said before
+    /// it, has more tokens than this.
     #[arg(long, value_name = "N", default_value_t = Excerpt::default().max_total_tokens,
         value_parser = clap::value_parser!(u32).range(1..), requires = "sharegpt")]
     max_total_tokens: u32,
@@ -82,7 +82,9 @@ impl WorkloadArgs {
     fn prompts(&self, trace: Option<&Trace>) -> anyhow::Result<Prompts> {
         Ok(match (&self.prompt, &self.sharegpt, trace) {
             (Some(prompt), ..) => Prompts::List(vec![Prompt::Text(prompt.clone())]),
-            (None, Some(file), _) => Prompts::Dialogues(dialogues(file, &self.excerpt())?.of(self.turns)),
+            (None, Some(file), _) => {
+                Prompts::Conversations(conversations(file, &self.excerpt())?.of(self.turns))
+            }
             (None, None, Some(trace)) if self.turns == 1 => Prompts::Trace(match self.input_tokens {
                 Some(input_tokens) => trace.with_input_tokens(input_tokens),
                 None => trace.clone(),

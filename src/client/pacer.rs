@@ -24,8 +24,8 @@ pub struct Pacer {
 /// Moments that are announced.
 pub struct Moments(UnboundedReceiver<Nanos>);
 
-/// What it takes to wake this thread, and from here the event loop. What is left of it the event loop spins; answers that
-/// arrive meanwhile are dated by the system.
+/// What it takes to wake this thread, and from here the event loop. What is left of it the event loop spins; answers
+/// that arrive meanwhile are dated by the system.
 const AHEAD_NS: Nanos = 80_000;
 
 impl Pacer {
@@ -115,11 +115,11 @@ mod tests {
     use rand_pcg::Pcg64;
 
     use super::*;
-    use crate::load::{Load, Spacing, Stop};
+    use crate::load::{ArrivalProcess, Load, StopCondition};
 
     #[test]
     fn moments_come_in_order_and_never_early_whether_planned_or_appointed() {
-        let load = Load::open(200.0, Spacing::Constant, Stop::Requests(10));
+        let load = Load::open(200.0, ArrivalProcess::Constant, StopCondition::Requests(10));
         let origin_ns = clock::now();
         let due = load.plan(Pcg64::seed_from_u64(1)).due;
         let (pacer, mut moments) = Pacer::start(due, origin_ns).unwrap();

@@ -16,7 +16,7 @@ use crate::client::lanes::{Lanes, Resting};
 use crate::client::pacer::{Moments, Pacer};
 use crate::client::telemetry::Telemetry;
 use crate::engine::Ask;
-use crate::load::dialogue::Question;
+use crate::load::conversations::Question;
 use crate::load::prompts::PromptSampler;
 use crate::load::workload::Workload;
 use crate::load::{Load, Plan};
@@ -353,12 +353,14 @@ fn ahead(load: &Load) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::{Spacing, Stop};
+    use crate::load::{ArrivalProcess, StopCondition};
 
     #[test]
     fn an_open_load_is_written_a_second_ahead_and_users_all_at_once() {
-        let open = |rate, requests| ahead(&Load::open(rate, Spacing::Poisson, Stop::Requests(requests)));
+        let open = |rate, requests| {
+            ahead(&Load::open(rate, ArrivalProcess::Poisson, StopCondition::Requests(requests)))
+        };
         assert_eq!([open(2.0, 5000), open(99.5, 5000), open(1e9, 5000), open(2.0, 5)], [16, 100, 1024, 5]);
-        assert_eq!(ahead(&Load::closed(300, Stop::Requests(5000))), 300);
+        assert_eq!(ahead(&Load::closed(300, StopCondition::Requests(5000))), 300);
     }
 }

@@ -45,7 +45,8 @@ pub struct ScenarioFile {
 #[serde(deny_unknown_fields, expecting = "a table [workload]")]
 struct WorkloadTable {
     prompts: PromptsValue,
-    /// The number of tokens requested of every answer. Default: the lengths that prompts from `trace` and `sharegpt` bring.
+    /// The number of tokens requested of every answer. Default: the lengths that prompts from `trace` and `sharegpt`
+    /// bring.
     #[schemars(range(min = 1))]
     output_tokens: Option<u32>,
     /// The seed for synthetic prompts and for the order of listed ones.
@@ -198,7 +199,7 @@ fn workload_error(error: &WorkloadError, spec: &WorkloadSpec, document: &Documen
         }
         WorkloadError::NoInputTokens => &["prompts", "synthetic", "input_tokens"],
         WorkloadError::SharedPrefix(_) => &["prompts", "synthetic", "shared_prefix"],
-        WorkloadError::NoTurns if matches!(spec.prompts, Prompts::Dialogues(_)) => {
+        WorkloadError::NoTurns if matches!(spec.prompts, Prompts::Conversations(_)) => {
             &["prompts", "sharegpt", "turns"]
         }
         WorkloadError::NoTurns => &["prompts", "synthetic", "turns"],

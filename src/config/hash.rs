@@ -8,8 +8,8 @@ use crate::load::workload::Workload;
 use crate::text::fingerprint::fingerprint;
 
 impl Scenario {
-    /// `sha256:` and 16 hex digits over workload, load and run. Gates, names, the target and the number of sessions are not
-    /// part of it.
+    /// `sha256:` and 16 hex digits over workload, load and run. Gates, names, the target and the number of sessions are
+    /// not part of it.
     pub fn hash(&self) -> String {
         hash_of(&self.workload, &self.load, &self.run)
     }
@@ -74,7 +74,7 @@ fn write_canonical(value: &Value, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::dialogue::{Dialogues, Turn};
+    use crate::load::conversations::{Conversations, Turn};
     use crate::load::trace::{Trace, TracedRequest};
 
     #[test]
@@ -85,11 +85,11 @@ mod tests {
         };
         assert_eq!(trace("a/t.csv", 3), trace("/mnt/t.csv", 3));
         assert_ne!(trace("a/t.csv", 3), trace("a/t.csv", 4));
-        let dialogues = |file: &str, said: &str| {
+        let conversations = |file: &str, said: &str| {
             let turn = Turn { said: said.into(), answered: "b".into(), output_tokens: 1 };
-            hash(&json!(Dialogues::new(file, vec![vec![turn]])))
+            hash(&json!(Conversations::new(file, vec![vec![turn]])))
         };
-        assert_eq!(dialogues("a/s.json", "a"), dialogues("/mnt/s.json", "a"));
-        assert_ne!(dialogues("a/s.json", "a"), dialogues("a/s.json", "b"));
+        assert_eq!(conversations("a/s.json", "a"), conversations("/mnt/s.json", "a"));
+        assert_ne!(conversations("a/s.json", "a"), conversations("a/s.json", "b"));
     }
 }

@@ -12,7 +12,8 @@ use crate::config::prompts::{PromptLoader, side_file};
 use crate::config::think_time::ThinkTimeValue;
 use crate::config::trace_file::read_trace;
 use crate::load::{
-    Arrival, Closed, Load, LoadError, MAX_IN_FLIGHT, Open, Ramp, Replay, Spacing, Stop, ThinkTimeError,
+    Arrival, ArrivalProcess, Closed, Load, LoadError, MAX_IN_FLIGHT, Open, Ramp, Replay, StopCondition,
+    ThinkTimeError,
 };
 use crate::units::HumanDuration;
 
@@ -176,7 +177,12 @@ impl Check<'_, '_> {
     fn open(&self, rate: f64) -> Result<Open, ConfigError> {
         self.refuse("concurrency", &[("think_time", self.table.think_time.is_some())])?;
         self.refuse("trace", &[("speed", self.table.speed.is_some())])?;
-        Ok(Open { rate, spacing: self.spacing()?, ramp: self.ramp(), max_in_flight: self.max_in_flight() })
+        Ok(Open {
+            rate,
+            process: self.arrival_process()?,
+            ramp: self.ramp(),
+            max_in_flight: self.max_in_flight(),
+        })
     }
 
     fn replay(&self, file: &str, loader: PromptLoader) -> Result<Replay, Vec<ConfigError>> {
@@ -194,11 +200,11 @@ impl Check<'_, '_> {
         Ok(Replay { trace, speed: self.table.speed.unwrap_or(1.0), max_in_flight: self.max_in_flight() })
     }
 
-    fn spacing(&self) -> Result<Spacing, ConfigError> {
+    fn arrival_process(&self) -> Result<ArrivalProcess, ConfigError> {
         match (self.table.arrival, self.table.burstiness) {
-            (None | Some(ArrivalWord::Constant), None) => Ok(Spacing::Constant),
-            (Some(ArrivalWord::Poisson), None) => Ok(Spacing::Poisson),
-            (Some(ArrivalWord::Gamma), Some(shape)) => Ok(Spacing::Gamma(shape)),
+            (None | Some(ArrivalWord::Constant), None) => Ok(ArrivalProcess::Constant),
+            (Some(ArrivalWord::Poisson), None) => Ok(ArrivalProcess::Poisson),
+            (Some(ArrivalWord::Gamma), Some(shape)) => Ok(ArrivalProcess::Gamma(shape)),
             (Some(ArrivalWord::Gamma), None) => Err(self
                 .document
                 .error_at(
@@ -221,10 +227,12 @@ impl Check<'_, '_> {
         self.table.max_in_flight.unwrap_or(MAX_IN_FLIGHT)
     }
 
-    fn stop(&self, arrival: &Arrival) -> Result<Stop, ConfigError> {
+    fn stop(&self, arrival: &Arrival) -> Result<StopCondition, ConfigError> {
         match (self.table.requests, self.table.duration, arrival) {
-            (Some(requests), None, _) => Ok(Stop::Requests(requests)),
-            (None, Some(HumanDuration(duration)), _) => Ok(Stop::DurationMs(duration.as_millis() as u64)),
+            (Some(requests), None, _) => Ok(StopCondition::Requests(requests)),
+            (None, Some(HumanDuration(duration)), _) => {
+                Ok(StopCondition::DurationMs(duration.as_millis() as u64))
+            }
             (None, None, Arrival::Replay(replay)) => Ok(replay.all_requests()),
             (Some(_), Some(_), _) => Err(self
                 .key_error("duration", format!("load `{}` has both `requests` and `duration`", self.name))

@@ -38,7 +38,7 @@ pub use crate::config::overrides::TOLLGATE_SET;
 pub use crate::config::parse::{SuiteText, parse};
 pub use crate::config::prompts::{PromptLoader, SUITE_FOLDER};
 pub use crate::config::required::{TOLLGATE_REQUIRE, required};
-pub use crate::config::sharegpt::{Excerpt, read_dialogues};
+pub use crate::config::sharegpt::{Excerpt, read_conversations};
 pub use crate::config::targets_file::TargetsFile;
 pub use crate::config::trace_file::read_trace;
 use crate::metrics::Gate;

@@ -12,7 +12,7 @@ use crate::config::complaint::Complaint;
 use crate::config::document::Document;
 use crate::config::error::ConfigError;
 use crate::config::lines::{Lines, Misread};
-use crate::config::sharegpt::{Excerpt, read_dialogues};
+use crate::config::sharegpt::{Excerpt, read_conversations};
 use crate::config::trace_file::read_trace;
 use crate::load::workload::{Api, Message, Prompt, Prompts, Synthetic};
 use crate::units::Percent;
@@ -39,8 +39,8 @@ pub struct PromptsTable {
     file: Option<String>,
     synthetic: Option<SyntheticTable>,
     sharegpt: Option<ShareGptTable>,
-    /// Generated prompts with the lengths of a trace, and with as much in common: a file relative to perf-tests/, in the
-    /// formats of a load's `trace`.
+    /// Generated prompts with the lengths of a trace, and with as much in common: a file relative to perf-tests/, in
+    /// the formats of a load's `trace`.
     trace: Option<String>,
 }
 
@@ -48,7 +48,8 @@ pub struct PromptsTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table such as { file = \"prompts/sharegpt.json\" }")]
 struct ShareGptTable {
-    /// A JSON file relative to perf-tests/: [{"conversations": [{"from": "human", "value": "…"}, {"from": "gpt", …}]}, …].
+    /// A JSON file relative to perf-tests/: [{"conversations": [{"from": "human", "value": "…"}, {"from": "gpt", …}]},
+    /// …].
     file: String,
     /// The most turns to send of a conversation, each with everything said before it. Default: 1.
     #[schemars(range(min = 1))]
@@ -56,12 +57,12 @@ struct ShareGptTable {
     /// Use this many conversations from the start of the file. Default: all of them.
     #[schemars(range(min = 1))]
     conversations: Option<u32>,
-    /// Stop a conversation before the first turn that has more tokens than this, at four characters per token; skip it if
-    /// that is its first turn. Default: 1024.
+    /// StopCondition a conversation before the first turn that has more tokens than this, at four characters per token;
+    /// skip it if that is its first turn. Default: 1024.
     #[schemars(range(min = 1))]
     max_input_tokens: Option<u32>,
-    /// Stop a conversation before the first turn that, with its answer and everything said before it, has more tokens than
-    /// this. Default: 2048.
+    /// StopCondition a conversation before the first turn that, with its answer and everything said before it, has more
+    /// tokens than this. Default: 2048.
     #[schemars(range(min = 1))]
     max_total_tokens: Option<u32>,
 }
@@ -177,8 +178,8 @@ fn sharegpt(
         max_input_tokens: table.max_input_tokens.unwrap_or(usual.max_input_tokens),
         max_total_tokens: table.max_total_tokens.unwrap_or(usual.max_total_tokens),
     };
-    read_dialogues(&path, &text, &excerpt)
-        .map(|dialogues| Prompts::Dialogues(dialogues.of(table.turns.unwrap_or(1))))
+    read_conversations(&path, &text, &excerpt)
+        .map(|conversations| Prompts::Conversations(conversations.of(table.turns.unwrap_or(1))))
 }
 
 impl SyntheticTable {

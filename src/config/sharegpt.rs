@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::config::error::ConfigError;
-use crate::load::dialogue::{Dialogues, Turn};
+use crate::load::conversations::{Conversations, Turn};
 
 #[derive(Deserialize)]
 struct Conversation {
@@ -42,16 +42,16 @@ impl Default for Excerpt {
 
 /// The first conversations of a file. Each starts with the first human turn and goes on as long as human and model
 /// alternate, both say something, and the turn is within the limits. A conversation without such a turn is skipped.
-pub fn read_dialogues(path: &str, text: &str, excerpt: &Excerpt) -> Result<Dialogues, ConfigError> {
+pub fn read_conversations(path: &str, text: &str, excerpt: &Excerpt) -> Result<Conversations, ConfigError> {
     let read: Vec<Conversation> = serde_json::from_str(text).map_err(|error| {
         let help = "expected [{\"conversations\": [{\"from\": \"human\", \"value\": \"…\"}, {\"from\": \"gpt\", \
                     \"value\": \"…\"}]}]";
         ConfigError::about(path, format!("not in ShareGPT's format: {error}")).help(help)
     })?;
     let most = excerpt.conversations.map_or(usize::MAX, |count| count as usize);
-    let dialogues = read.iter().map(|conversation| excerpt.of(turns(&conversation.conversations)));
-    let dialogues: Vec<Vec<Turn>> = dialogues.filter(|turns| !turns.is_empty()).take(most).collect();
-    if dialogues.is_empty() {
+    let conversations = read.iter().map(|conversation| excerpt.of(turns(&conversation.conversations)));
+    let conversations: Vec<Vec<Turn>> = conversations.filter(|turns| !turns.is_empty()).take(most).collect();
+    if conversations.is_empty() {
         let message = format!(
             "none of its {} conversations begins with a human turn of at most {} tokens that a model answers within {} \
              tokens in total",
@@ -61,7 +61,7 @@ pub fn read_dialogues(path: &str, text: &str, excerpt: &Excerpt) -> Result<Dialo
         );
         return Err(ConfigError::about(path, message));
     }
-    Ok(Dialogues::new(path, dialogues))
+    Ok(Conversations::new(path, conversations))
 }
 
 impl Excerpt {
@@ -123,15 +123,15 @@ mod tests {
 
     #[test]
     fn answered_turns_are_read_with_the_lengths_of_their_answers() {
-        let dialogues = read_dialogues("f.json", FILE, &Excerpt::default()).unwrap();
-        assert_eq!(dialogues.len(), 2);
-        let first = dialogues.turns_of(0).unwrap();
+        let conversations = read_conversations("f.json", FILE, &Excerpt::default()).unwrap();
+        assert_eq!(conversations.len(), 2);
+        let first = conversations.turns_of(0).unwrap();
         let read: Vec<(&str, u32)> =
             first.iter().map(|turn| (turn.said.as_str(), turn.output_tokens)).collect();
         assert_eq!(read, [("Why?", 3), ("And then?", 1)]);
         assert_eq!(first[0].answered, "Nine. ché");
         let one = Excerpt { conversations: Some(1), ..Excerpt::default() };
-        assert_eq!(read_dialogues("f.json", FILE, &one).unwrap().len(), 1);
+        assert_eq!(read_conversations("f.json", FILE, &one).unwrap().len(), 1);
     }
 
     #[test]
@@ -139,7 +139,7 @@ mod tests {
         // With their answers: 1 + 3 and 3 + 1 tokens; 1 + 1.
         let turns = |max_input_tokens, max_total_tokens| {
             let excerpt = Excerpt { max_input_tokens, max_total_tokens, conversations: None };
-            let read = read_dialogues("f.json", FILE, &excerpt).map_err(|error| error.plain())?;
+            let read = read_conversations("f.json", FILE, &excerpt).map_err(|error| error.plain())?;
             Ok::<_, String>((0..read.len()).map(|at| read.turns_of(at).unwrap().len()).collect::<Vec<_>>())
         };
         assert_eq!(turns(3, 8), Ok(vec![2, 1]));
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_file_in_another_format_is_refused() {
-        let told = |text: &str| read_dialogues("f.json", text, &Excerpt::default()).unwrap_err().plain();
+        let told = |text: &str| read_conversations("f.json", text, &Excerpt::default()).unwrap_err().plain();
         let said = told("[{\"conversations\": 3}]");
         assert!(said.contains("expected a sequence at line 1 column"), "{said}");
         assert!(told("[]").contains("none of its 0 conversations"));

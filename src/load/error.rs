@@ -1,6 +1,6 @@
 //! What can be wrong with a load. A [`Load`] is only ever built through these checks.
 
-use crate::load::{Arrival, Closed, Load, Open, Ramp, Replay, Spacing, Stop, ThinkTimeError};
+use crate::load::{Arrival, ArrivalProcess, Closed, Load, Open, Ramp, Replay, StopCondition, ThinkTimeError};
 
 /// Why an arrival process and a stop condition do not make a load.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
@@ -40,11 +40,13 @@ pub enum LoadError {
 impl Load {
     /// # Errors
     /// If a part is out of range, or if the two do not go together.
-    pub fn new(arrival: Arrival, stop: Stop) -> Result<Load, LoadError> {
+    pub fn new(arrival: Arrival, stop: StopCondition) -> Result<Load, LoadError> {
         arrival.check()?;
         stop.check()?;
         match (&arrival, stop) {
-            (Arrival::Closed(closed), Stop::Requests(requests)) => closed.check_requests(requests)?,
+            (Arrival::Closed(closed), StopCondition::Requests(requests)) => {
+                closed.check_requests(requests)?
+            }
             (Arrival::Replay(replay), _) => replay.check_trace(stop)?,
             _ => {}
         }
@@ -53,7 +55,7 @@ impl Load {
 
     /// A load as a report has it. A report names its trace without holding it, and earlier versions allowed fewer
     /// requests than users.
-    pub(super) fn reported(arrival: Arrival, stop: Stop) -> Result<Load, LoadError> {
+    pub(super) fn reported(arrival: Arrival, stop: StopCondition) -> Result<Load, LoadError> {
         arrival.check()?;
         stop.check()?;
         Ok(Load { arrival, stop, worker: None })
@@ -70,12 +72,12 @@ impl Arrival {
     }
 }
 
-impl Stop {
+impl StopCondition {
     fn check(self) -> Result<(), LoadError> {
         match self {
-            Stop::Requests(0) => Err(LoadError::NoRequests),
-            Stop::DurationMs(0) => Err(LoadError::NoDuration),
-            Stop::Requests(_) | Stop::DurationMs(_) => Ok(()),
+            StopCondition::Requests(0) => Err(LoadError::NoRequests),
+            StopCondition::DurationMs(0) => Err(LoadError::NoDuration),
+            StopCondition::Requests(_) | StopCondition::DurationMs(_) => Ok(()),
         }
     }
 }
@@ -103,7 +105,7 @@ impl Open {
     fn check(&self) -> Result<(), LoadError> {
         refuse_if(!is_positive(self.rate), LoadError::Rate(self.rate))?;
         refuse_if(self.max_in_flight == 0, LoadError::NoneInFlight)?;
-        if let Spacing::Gamma(shape) = self.spacing {
+        if let ArrivalProcess::Gamma(shape) = self.process {
             refuse_if(!is_positive(shape), LoadError::Shape(shape))?;
         }
         let Some(ramp) = self.ramp else { return Ok(()) };
@@ -118,7 +120,7 @@ impl Replay {
         refuse_if(self.max_in_flight == 0, LoadError::NoneInFlight)
     }
 
-    fn check_trace(&self, stop: Stop) -> Result<(), LoadError> {
+    fn check_trace(&self, stop: StopCondition) -> Result<(), LoadError> {
         let trace = self.trace.requests().len() as u32;
         refuse_if(trace == 0, LoadError::EmptyTrace)?;
         let requests = stop.requests().unwrap_or(trace);
@@ -149,18 +151,18 @@ mod tests {
 
     const USERS: Closed = Closed { concurrency: 4, think_time: None, ramp: None };
     const RATE: Open =
-        Open { rate: 2.0, spacing: Spacing::Constant, ramp: None, max_in_flight: MAX_IN_FLIGHT };
+        Open { rate: 2.0, process: ArrivalProcess::Constant, ramp: None, max_in_flight: MAX_IN_FLIGHT };
     const RAMP: Ramp = Ramp { from: 1.0, over_ms: 1000, steps: None };
 
     fn users(closed: Closed, requests: u32) -> Option<LoadError> {
-        Load::new(Arrival::Closed(closed), Stop::Requests(requests)).err()
+        Load::new(Arrival::Closed(closed), StopCondition::Requests(requests)).err()
     }
 
     fn rate(open: Open) -> Option<LoadError> {
-        Load::new(Arrival::Open(open), Stop::DurationMs(1000)).err()
+        Load::new(Arrival::Open(open), StopCondition::DurationMs(1000)).err()
     }
 
-    fn replay(requests: usize, speed: f64, stop: Stop) -> Option<LoadError> {
+    fn replay(requests: usize, speed: f64, stop: StopCondition) -> Option<LoadError> {
         let request = TracedRequest { at_ns: 0, input_tokens: 1, output_tokens: 1, blocks: Vec::new() };
         let trace = Trace::new("t.jsonl", vec![request; requests]);
         Load::new(Arrival::Replay(Replay { trace, speed, max_in_flight: 1 }), stop).err()
@@ -200,23 +202,23 @@ mod tests {
         assert_eq!(rate(RATE), None);
         for wrong in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             assert!(matches!(rate(Open { rate: wrong, ..RATE }), Some(LoadError::Rate(_))), "{wrong}");
-            let bursts = Open { spacing: Spacing::Gamma(wrong), ..RATE };
+            let bursts = Open { process: ArrivalProcess::Gamma(wrong), ..RATE };
             assert!(matches!(rate(bursts), Some(LoadError::Shape(_))), "{wrong}");
             let ramped = Open { ramp: Some(Ramp { from: wrong, ..RAMP }), ..RATE };
             assert!(matches!(rate(ramped), Some(LoadError::RampOfRate(_))), "{wrong}");
         }
         assert_eq!(rate(Open { max_in_flight: 0, ..RATE }), Some(LoadError::NoneInFlight));
-        let no_time = Load::new(Arrival::Open(RATE), Stop::DurationMs(0));
+        let no_time = Load::new(Arrival::Open(RATE), StopCondition::DurationMs(0));
         assert_eq!(no_time.err(), Some(LoadError::NoDuration));
     }
 
     #[test]
     fn a_trace_has_all_the_requests_of_a_round() {
-        assert_eq!(replay(3, 1.0, Stop::Requests(3)), None);
+        assert_eq!(replay(3, 1.0, StopCondition::Requests(3)), None);
         let short = LoadError::ShortTrace { requests: 4, trace: 3 };
-        assert_eq!(replay(3, 1.0, Stop::Requests(4)), Some(short));
-        assert_eq!(replay(0, 1.0, Stop::DurationMs(9)), Some(LoadError::EmptyTrace));
-        assert_eq!(replay(3, 0.0, Stop::Requests(3)), Some(LoadError::Speed(0.0)));
+        assert_eq!(replay(3, 1.0, StopCondition::Requests(4)), Some(short));
+        assert_eq!(replay(0, 1.0, StopCondition::DurationMs(9)), Some(LoadError::EmptyTrace));
+        assert_eq!(replay(3, 0.0, StopCondition::Requests(3)), Some(LoadError::Speed(0.0)));
     }
 
     #[test]

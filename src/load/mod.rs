@@ -1,12 +1,12 @@
 //! How an engine is driven: when requests arrive, and when a round is over.
 
-pub mod dialogue;
+mod arrival_process;
+pub mod conversations;
 mod error;
 mod plan;
 pub mod prompts;
 mod ramp;
 mod replay;
-mod spacing;
 mod think_time;
 pub mod trace;
 pub mod worker;
@@ -20,11 +20,11 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use crate::load::worker::{Shard, Worker};
 use crate::units::Nanos;
 
+pub use crate::load::arrival_process::{ArrivalProcess, Gaps};
 pub use crate::load::error::LoadError;
 pub use crate::load::plan::{DueTimes, Plan};
 pub use crate::load::ramp::Ramp;
 pub use crate::load::replay::Replay;
-pub use crate::load::spacing::{Gaps, Spacing};
 pub use crate::load::think_time::{ThinkTime, ThinkTimeError};
 
 /// A load is data; one scheduler consumes it.
@@ -32,7 +32,7 @@ pub use crate::load::think_time::{ThinkTime, ThinkTimeError};
 #[serde(deny_unknown_fields)]
 pub struct Load {
     arrival: Arrival,
-    stop: Stop,
+    stop: StopCondition,
     /// The process whose share this is, if several processes share the load.
     #[serde(skip)]
     worker: Option<Worker>,
@@ -65,7 +65,8 @@ pub struct Closed {
 pub struct Open {
     /// Requests per second.
     pub rate: f64,
-    pub spacing: Spacing,
+    #[serde(rename = "spacing")]
+    pub process: ArrivalProcess,
     /// How the rate is reached; without a ramp, it applies from the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ramp: Option<Ramp>,
@@ -75,7 +76,7 @@ pub struct Open {
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Stop {
+pub enum StopCondition {
     /// A round is over when this many requests have ended.
     Requests(u32),
     /// No request starts later than this after the start of the round; requests in flight are awaited.
@@ -90,7 +91,7 @@ impl Load {
     ///
     /// # Panics
     /// Where [`Load::new`] returns an error.
-    pub fn closed(concurrency: u32, stop: Stop) -> Load {
+    pub fn closed(concurrency: u32, stop: StopCondition) -> Load {
         let closed = Closed { concurrency, think_time: None, ramp: None };
         Load::new(Arrival::Closed(closed), stop).unwrap_or_else(|error| panic!("{error}"))
     }
@@ -99,8 +100,8 @@ impl Load {
     ///
     /// # Panics
     /// Where [`Load::new`] returns an error.
-    pub fn open(rate: f64, spacing: Spacing, stop: Stop) -> Load {
-        let open = Open { rate, spacing, ramp: None, max_in_flight: MAX_IN_FLIGHT };
+    pub fn open(rate: f64, process: ArrivalProcess, stop: StopCondition) -> Load {
+        let open = Open { rate, process, ramp: None, max_in_flight: MAX_IN_FLIGHT };
         Load::new(Arrival::Open(open), stop).unwrap_or_else(|error| panic!("{error}"))
     }
 
@@ -108,7 +109,7 @@ impl Load {
         &self.arrival
     }
 
-    pub fn stop(&self) -> Stop {
+    pub fn stop(&self) -> StopCondition {
         self.stop
     }
 
@@ -189,7 +190,7 @@ impl Load {
             Arrival::Open(open) => Arrival::Open(Open { ramp: None, ..*open }),
             Arrival::Replay(replay) => Arrival::Replay(replay.clone()),
         };
-        Load { arrival, stop: Stop::DurationMs(duration.as_millis() as u64), ..*self }
+        Load { arrival, stop: StopCondition::DurationMs(duration.as_millis() as u64), ..*self }
     }
 }
 
@@ -199,7 +200,7 @@ impl<'de> Deserialize<'de> for Load {
         #[serde(rename = "Load", deny_unknown_fields)]
         struct Fields {
             arrival: Arrival,
-            stop: Stop,
+            stop: StopCondition,
         }
 
         let Fields { arrival, stop } = Fields::deserialize(deserializer)?;
@@ -207,11 +208,11 @@ impl<'de> Deserialize<'de> for Load {
     }
 }
 
-impl Stop {
+impl StopCondition {
     pub fn duration(&self) -> Option<Duration> {
         match self {
-            Stop::Requests(_) => None,
-            Stop::DurationMs(ms) => Some(Duration::from_millis(*ms)),
+            StopCondition::Requests(_) => None,
+            StopCondition::DurationMs(ms) => Some(Duration::from_millis(*ms)),
         }
     }
 
@@ -221,8 +222,8 @@ impl Stop {
 
     pub fn requests(&self) -> Option<u32> {
         match self {
-            Stop::Requests(requests) => Some(*requests),
-            Stop::DurationMs(_) => None,
+            StopCondition::Requests(requests) => Some(*requests),
+            StopCondition::DurationMs(_) => None,
         }
     }
 }
@@ -233,8 +234,14 @@ mod tests {
 
     #[test]
     fn an_open_load_has_no_more_in_flight_than_a_round_has_requests() {
-        assert_eq!(Load::open(10.0, Spacing::Poisson, Stop::Requests(5)).connections(), 5);
-        assert_eq!(Load::open(10.0, Spacing::Poisson, Stop::DurationMs(2000)).connections(), 20);
-        assert_eq!(Load::open(1e6, Spacing::Poisson, Stop::DurationMs(2000)).connections(), MAX_IN_FLIGHT);
+        assert_eq!(Load::open(10.0, ArrivalProcess::Poisson, StopCondition::Requests(5)).connections(), 5);
+        assert_eq!(
+            Load::open(10.0, ArrivalProcess::Poisson, StopCondition::DurationMs(2000)).connections(),
+            20
+        );
+        assert_eq!(
+            Load::open(1e6, ArrivalProcess::Poisson, StopCondition::DurationMs(2000)).connections(),
+            MAX_IN_FLIGHT
+        );
     }
 }

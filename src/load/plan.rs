@@ -3,7 +3,7 @@
 use rand_pcg::Pcg64;
 
 use crate::load::worker::Shard;
-use crate::load::{Arrival, Closed, Gaps, Load, Open, Ramp, Replay, Stop, ThinkTime};
+use crate::load::{Arrival, Closed, Gaps, Load, Open, Ramp, Replay, StopCondition, ThinkTime};
 use crate::units::Nanos;
 
 /// What a scheduler needs to know about a round: a pure function of load and seed.
@@ -89,7 +89,7 @@ impl Closed {
     }
 
     /// How many users start before the time is up; those who begin the round do, however short it is.
-    fn count(&self, stop: Stop) -> u32 {
+    fn count(&self, stop: StopCondition) -> u32 {
         match self.ramp.and(stop.duration_ns()) {
             Some(until_ns) => self.moments().take_while(|due_ns| *due_ns < until_ns.max(1)).count() as u32,
             None => self.concurrency,
@@ -98,9 +98,9 @@ impl Closed {
 }
 
 impl Open {
-    fn moments(&self, stop: Stop, rng: Pcg64) -> Moments {
+    fn moments(&self, stop: StopCondition, rng: Pcg64) -> Moments {
         let requests = self.count(stop);
-        let gaps = self.spacing.gaps(rng);
+        let gaps = self.process.gaps(rng);
         let (scale, count) = match &gaps {
             // The first request is due immediately.
             Gaps::Alike => (1.0, -1.0),
@@ -113,10 +113,10 @@ impl Open {
     }
 
     /// How many requests a round has.
-    fn count(&self, stop: Stop) -> u32 {
+    fn count(&self, stop: StopCondition) -> u32 {
         match stop {
-            Stop::Requests(requests) => requests,
-            Stop::DurationMs(ms) => (self.count_within(ms as f64 / 1e3).round() as u32).max(1),
+            StopCondition::Requests(requests) => requests,
+            StopCondition::DurationMs(ms) => (self.count_within(ms as f64 / 1e3).round() as u32).max(1),
         }
     }
 
@@ -197,15 +197,15 @@ mod tests {
     use statrs::distribution::{ContinuousCDF, Gamma};
 
     use super::*;
-    use crate::load::Spacing;
+    use crate::load::ArrivalProcess;
     use crate::load::worker::Worker;
 
     fn due(load: &Load) -> Vec<Nanos> {
         load.plan(Pcg64::seed_from_u64(1)).due.collect()
     }
 
-    fn open(spacing: Spacing, stop: Stop) -> Load {
-        Load::open(100.0, spacing, stop)
+    fn open(process: ArrivalProcess, stop: StopCondition) -> Load {
+        Load::open(100.0, process, stop)
     }
 
     /// Compares the largest distance between the distribution of the gaps and the expected one with what a true sample
@@ -225,40 +225,45 @@ mod tests {
 
     #[test]
     fn at_a_constant_rate_requests_are_due_to_the_nanosecond() {
-        assert_eq!(due(&open(Spacing::Constant, Stop::Requests(4))), [0, 10_000_000, 20_000_000, 30_000_000]);
-        let whole = due(&Load::open(500.0, Spacing::Constant, Stop::DurationMs(60_000)));
+        assert_eq!(
+            due(&open(ArrivalProcess::Constant, StopCondition::Requests(4))),
+            [0, 10_000_000, 20_000_000, 30_000_000]
+        );
+        let whole = due(&Load::open(500.0, ArrivalProcess::Constant, StopCondition::DurationMs(60_000)));
         assert_eq!((whole.len(), whole[29_999]), (30_000, 59_998_000_000));
     }
 
     #[test]
     fn drawn_gaps_follow_their_distribution() {
-        for (spacing, shape) in
-            [(Spacing::Poisson, 1.0), (Spacing::Gamma(0.5), 0.5), (Spacing::Gamma(4.0), 4.0)]
-        {
-            assert_gaps_follow(&due(&open(spacing, Stop::Requests(20_000))), shape);
+        for (process, shape) in [
+            (ArrivalProcess::Poisson, 1.0),
+            (ArrivalProcess::Gamma(0.5), 0.5),
+            (ArrivalProcess::Gamma(4.0), 4.0),
+        ] {
+            assert_gaps_follow(&due(&open(process, StopCondition::Requests(20_000))), shape);
         }
     }
 
     #[test]
     fn the_check_of_gaps_notices_a_wrong_distribution() {
-        let bursts = due(&open(Spacing::Gamma(0.9), Stop::Requests(20_000)));
+        let bursts = due(&open(ArrivalProcess::Gamma(0.9), StopCondition::Requests(20_000)));
         assert!(std::panic::catch_unwind(|| assert_gaps_follow(&bursts, 1.0)).is_err());
     }
 
     #[test]
     fn a_round_has_the_requested_rate() {
-        for spacing in [Spacing::Constant, Spacing::Poisson, Spacing::Gamma(0.3)] {
-            let load = open(spacing, Stop::DurationMs(10_000));
+        for process in [ArrivalProcess::Constant, ArrivalProcess::Poisson, ArrivalProcess::Gamma(0.3)] {
+            let load = open(process, StopCondition::DurationMs(10_000));
             let due = due(&load);
-            assert_eq!(due.len(), 1000, "{spacing:?}");
-            assert!(due.iter().all(|due_ns| *due_ns < 10_000_000_000), "{spacing:?}");
-            assert!(due.is_sorted(), "{spacing:?}");
+            assert_eq!(due.len(), 1000, "{process:?}");
+            assert!(due.iter().all(|due_ns| *due_ns < 10_000_000_000), "{process:?}");
+            assert!(due.is_sorted(), "{process:?}");
         }
     }
 
     #[test]
     fn the_send_times_depend_on_the_seed() {
-        let load = open(Spacing::Poisson, Stop::Requests(100));
+        let load = open(ArrivalProcess::Poisson, StopCondition::Requests(100));
         assert_eq!(due(&load), due(&load));
         let other: Vec<Nanos> = load.plan(Pcg64::seed_from_u64(2)).due.collect();
         assert_ne!(due(&load), other);
@@ -267,8 +272,8 @@ mod tests {
     #[test]
     fn a_ramped_rate_rises() {
         let ramp = Some(Ramp { from: 10.0, over_ms: 10_000, steps: None });
-        let open = Open { rate: 100.0, spacing: Spacing::Constant, ramp, max_in_flight: 8 };
-        let load = Load::new(Arrival::Open(open), Stop::DurationMs(20_000)).unwrap();
+        let open = Open { rate: 100.0, process: ArrivalProcess::Constant, ramp, max_in_flight: 8 };
+        let load = Load::new(Arrival::Open(open), StopCondition::DurationMs(20_000)).unwrap();
         let due = due(&load);
         // 10 s at 55/s on average, then 10 s at 100/s.
         assert_eq!(due.len(), 1550);
@@ -277,10 +282,11 @@ mod tests {
 
     #[test]
     fn users_begin_at_once_and_follow_their_answers() {
-        let mut plan = Load::closed(3, Stop::Requests(9)).plan(Pcg64::seed_from_u64(1));
+        let mut plan = Load::closed(3, StopCondition::Requests(9)).plan(Pcg64::seed_from_u64(1));
         assert_eq!(plan.due.clone().collect::<Vec<_>>(), [0, 0, 0]);
         assert_eq!(plan.following_ns(5), Some(5));
-        let mut open = open(Spacing::Constant, Stop::Requests(1)).plan(Pcg64::seed_from_u64(1));
+        let mut open =
+            open(ArrivalProcess::Constant, StopCondition::Requests(1)).plan(Pcg64::seed_from_u64(1));
         assert_eq!(open.following_ns(5), None);
     }
 
@@ -288,36 +294,36 @@ mod tests {
     fn a_user_thinks_before_it_asks_again() {
         let think_time = Some(ThinkTime::Constant { ms: 20.0 });
         let closed = Closed { concurrency: 1, think_time, ramp: None };
-        let load = Load::new(Arrival::Closed(closed), Stop::Requests(2)).unwrap();
+        let load = Load::new(Arrival::Closed(closed), StopCondition::Requests(2)).unwrap();
         let mut plan = load.plan(Pcg64::seed_from_u64(1));
         assert_eq!(plan.following_ns(1_000_000), Some(21_000_000));
     }
 
-    fn ramped_users(stop: Stop) -> Load {
+    fn ramped_users(stop: StopCondition) -> Load {
         let ramp = Some(Ramp { from: 1.0, over_ms: 100, steps: None });
         Load::new(Arrival::Closed(Closed { concurrency: 3, think_time: None, ramp }), stop).unwrap()
     }
 
     #[test]
     fn users_who_would_start_after_the_round_are_not_planned() {
-        assert_eq!(due(&ramped_users(Stop::Requests(9))), [0, 50_000_000, 100_000_000]);
-        assert_eq!(due(&ramped_users(Stop::DurationMs(100))), [0, 50_000_000]);
-        assert_eq!(ramped_users(Stop::DurationMs(100)).connections(), 2);
+        assert_eq!(due(&ramped_users(StopCondition::Requests(9))), [0, 50_000_000, 100_000_000]);
+        assert_eq!(due(&ramped_users(StopCondition::DurationMs(100))), [0, 50_000_000]);
+        assert_eq!(ramped_users(StopCondition::DurationMs(100)).connections(), 2);
     }
 
     #[test]
     fn users_send_one_request_even_in_a_warm_up_of_no_time() {
-        let second = Stop::DurationMs(1000);
+        let second = StopCondition::DurationMs(1000);
         let no_time = Load::closed(3, second).warm_up(Duration::ZERO);
         let mut plan = no_time.plan(Pcg64::seed_from_u64(1));
         assert_eq!(plan.due.clone().collect::<Vec<_>>(), [0, 0, 0]);
         assert_eq!(plan.following_ns(0), None);
-        assert_eq!(due(&ramped_users(Stop::DurationMs(1))), [0]);
+        assert_eq!(due(&ramped_users(StopCondition::DurationMs(1))), [0]);
     }
 
     #[test]
     fn nothing_follows_an_answer_once_the_time_is_up() {
-        let mut plan = Load::closed(1, Stop::DurationMs(10)).plan(Pcg64::seed_from_u64(1));
+        let mut plan = Load::closed(1, StopCondition::DurationMs(10)).plan(Pcg64::seed_from_u64(1));
         assert_eq!(plan.following_ns(9_999_999), Some(9_999_999));
         assert_eq!(plan.following_ns(10_000_000), None);
     }
@@ -327,9 +333,9 @@ mod tests {
         let ramp = Some(Ramp { from: 1.0, over_ms: 1000, steps: None });
         let ramped = Closed { concurrency: 7, think_time: None, ramp };
         for load in [
-            open(Spacing::Poisson, Stop::Requests(101)),
-            open(Spacing::Constant, Stop::DurationMs(700)),
-            Load::new(Arrival::Closed(ramped), Stop::Requests(20)).unwrap(),
+            open(ArrivalProcess::Poisson, StopCondition::Requests(101)),
+            open(ArrivalProcess::Constant, StopCondition::DurationMs(700)),
+            Load::new(Arrival::Closed(ramped), StopCondition::Requests(20)).unwrap(),
         ] {
             let shares = (1..=3).map(|number| Worker { number, of: 3 }.share(&load).unwrap());
             let mut together: Vec<Nanos> = shares.flat_map(|share| due(&share)).collect();
@@ -342,7 +348,7 @@ mod tests {
     fn users_of_several_workers_do_not_think_alike() {
         let think_time = Some(ThinkTime::Exponential { mean_ms: 100.0 });
         let closed = Closed { concurrency: 2, think_time, ramp: None };
-        let load = Load::new(Arrival::Closed(closed), Stop::Requests(20)).unwrap();
+        let load = Load::new(Arrival::Closed(closed), StopCondition::Requests(20)).unwrap();
         let thinks = [1, 2].map(|number| {
             let share = Worker { number, of: 2 }.share(&load).unwrap();
             share.plan(Pcg64::seed_from_u64(1)).following_ns(0)

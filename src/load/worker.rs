@@ -106,7 +106,7 @@ impl fmt::Display for Worker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::{Arrival, Closed, Ramp, Spacing, Stop};
+    use crate::load::{Arrival, ArrivalProcess, Closed, Ramp, StopCondition};
 
     fn workers(of: u32) -> impl Iterator<Item = Worker> {
         (1..=of).map(move |number| Worker { number, of })
@@ -114,10 +114,11 @@ mod tests {
 
     #[test]
     fn every_request_belongs_to_exactly_one_worker() {
-        let closed = [(8, 32, 4), (5, 23, 2), (7, 7, 3), (256, 15_625, 4)]
-            .map(|(users, requests, of)| (Load::closed(users, Stop::Requests(requests)), requests, of));
+        let closed = [(8, 32, 4), (5, 23, 2), (7, 7, 3), (256, 15_625, 4)].map(|(users, requests, of)| {
+            (Load::closed(users, StopCondition::Requests(requests)), requests, of)
+        });
         let open = [(32, 4), (23, 2), (3, 3)].map(|(requests, of)| {
-            (Load::open(10.0, Spacing::Poisson, Stop::Requests(requests)), requests, of)
+            (Load::open(10.0, ArrivalProcess::Poisson, StopCondition::Requests(requests)), requests, of)
         });
         for (load, requests, of) in closed.into_iter().chain(open) {
             let mut users_of_all = 0;
@@ -140,15 +141,15 @@ mod tests {
         let third = Worker { number: 3, of: 3 };
         let refusal = |load: &Load| third.share(load).unwrap_err().to_string();
         assert_eq!(
-            refusal(&Load::closed(2, Stop::DurationMs(10))),
+            refusal(&Load::closed(2, StopCondition::DurationMs(10))),
             "worker 3/3 has nothing to do: the load has 2 users"
         );
         assert_eq!(
-            refusal(&Load::open(1.0, Spacing::Constant, Stop::Requests(2))),
+            refusal(&Load::open(1.0, ArrivalProcess::Constant, StopCondition::Requests(2))),
             "worker 3/3 has nothing to do: the load has 2 requests"
         );
         assert_eq!(
-            refusal(&Load::open(0.2, Spacing::Poisson, Stop::DurationMs(10_000))),
+            refusal(&Load::open(0.2, ArrivalProcess::Poisson, StopCondition::DurationMs(10_000))),
             "worker 3/3 has nothing to do: the load has 2 requests"
         );
     }
@@ -157,7 +158,7 @@ mod tests {
     fn a_worker_whose_users_would_start_too_late_is_refused() {
         let ramp = Some(Ramp { from: 1.0, over_ms: 100, steps: None });
         let users = Arrival::Closed(Closed { concurrency: 3, think_time: None, ramp });
-        let load = Load::new(users, Stop::DurationMs(60)).unwrap();
+        let load = Load::new(users, StopCondition::DurationMs(60)).unwrap();
         let refusal = Worker { number: 3, of: 3 }.share(&load).unwrap_err().to_string();
         let expected = "the load has 3 users, 2 of whom start before its time is up";
         assert_eq!(refusal, format!("worker 3/3 has nothing to do: {expected}"));

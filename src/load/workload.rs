@@ -8,12 +8,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::load::Load;
-use crate::load::dialogue::Dialogues;
+use crate::load::conversations::Conversations;
 use crate::load::trace::Trace;
 use crate::text::figures::counted;
 
-/// A workload that can be sent: the only way to one is [`Workload::new`]. It reads like the [`WorkloadSpec`] it was made
-/// of.
+/// A workload that can be sent: the only way to one is [`Workload::new`]. It reads like the [`WorkloadSpec`] it was
+/// made of.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Workload(WorkloadSpec);
 
@@ -128,7 +128,7 @@ impl fmt::Display for Workload {
             }
             Prompts::List(prompts) => write!(f, "{}", counted(prompts.len() as u64, "prompt"))?,
             Prompts::Trace(trace) => write!(f, "prompts as long as those of {}", trace.file)?,
-            Prompts::Dialogues(dialogues) => write!(f, "conversations of {}", dialogues.file)?,
+            Prompts::Conversations(conversations) => write!(f, "conversations of {}", conversations.file)?,
         }
         match self.output_tokens {
             Some(output_tokens) => write!(f, ", answers of {output_tokens}")?,
@@ -178,13 +178,13 @@ pub enum Prompts {
     /// Generated prompts with the lengths of a trace, and with as much in common.
     Trace(Trace),
     /// Conversations between people and models.
-    Dialogues(Dialogues),
+    Conversations(Conversations),
 }
 
 impl Prompts {
     /// Whether they bring the lengths of their answers.
     pub fn have_lengths(&self) -> bool {
-        matches!(self, Prompts::Trace(_) | Prompts::Dialogues(_))
+        matches!(self, Prompts::Trace(_) | Prompts::Conversations(_))
     }
 
     /// The most turns that a conversation has; a single prompt has one.
@@ -192,7 +192,7 @@ impl Prompts {
         match self {
             Prompts::List(_) | Prompts::Trace(_) => 1,
             Prompts::Synthetic(synthetic) => synthetic.turns,
-            Prompts::Dialogues(dialogues) => dialogues.turns,
+            Prompts::Conversations(conversations) => conversations.turns,
         }
     }
 
@@ -204,8 +204,12 @@ impl Prompts {
             }
             Prompts::Synthetic(synthetic) => synthetic.error(),
             Prompts::Trace(trace) => trace.requests().is_empty().then_some(WorkloadError::NoPrompts),
-            Prompts::Dialogues(dialogues) if dialogues.is_empty() => Some(WorkloadError::NoPrompts),
-            Prompts::Dialogues(dialogues) => (dialogues.turns == 0).then_some(WorkloadError::NoTurns),
+            Prompts::Conversations(conversations) if conversations.is_empty() => {
+                Some(WorkloadError::NoPrompts)
+            }
+            Prompts::Conversations(conversations) => {
+                (conversations.turns == 0).then_some(WorkloadError::NoTurns)
+            }
         }
     }
 }
@@ -290,7 +294,7 @@ impl Sampling {
 mod tests {
     use super::*;
     use crate::load::trace::{Trace, TracedRequest};
-    use crate::load::{Spacing, Stop};
+    use crate::load::{ArrivalProcess, StopCondition};
 
     fn spec(prompts: Prompts) -> WorkloadSpec {
         WorkloadSpec { prompts, ..Workload::synthetic(9, 8).0 }
@@ -342,8 +346,8 @@ mod tests {
         let talk = Prompts::Synthetic(Synthetic { turns: 2, ..Synthetic::of(9) });
         let conversation = Workload::new(spec(talk)).unwrap();
         let single = Workload::new(spec(Prompts::Synthetic(Synthetic::of(9)))).unwrap();
-        let users = Load::closed(1, Stop::Requests(1));
-        let rate = Load::open(1.0, Spacing::Constant, Stop::Requests(1));
+        let users = Load::closed(1, StopCondition::Requests(1));
+        let rate = Load::open(1.0, ArrivalProcess::Constant, StopCondition::Requests(1));
         assert_eq!(conversation.check_load(&rate), Err(NoUsersForConversations));
         assert!([(&conversation, &users), (&single, &rate)].iter().all(|(w, l)| w.check_load(l).is_ok()));
     }

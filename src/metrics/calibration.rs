@@ -90,8 +90,8 @@ pub const DISTORTION_MS: f64 = 1.0;
 pub const OUT_OF_STEP_MS: f64 = 1.0;
 
 impl Calibration {
-    /// The most streams, tokens and requests per second that were measured without distortion, where nothing lighter was
-    /// distorted; `None` where no level was tried.
+    /// The most streams, tokens and requests per second that were measured without distortion, where nothing lighter
+    /// was distorted; `None` where no level was tried.
     pub fn limits(&self) -> Option<Limits> {
         let distorted = || self.levels.iter().filter(|level| !level.is_sound());
         let is_exact = |level: &&Level| level.is_sound() && !distorted().any(|other| other.is_lighter(level));
@@ -246,7 +246,7 @@ fn ms(from_ns: Nanos, to_ns: Nanos) -> f64 {
 mod tests {
     use super::*;
     use crate::load::worker::Worker;
-    use crate::load::{Spacing, Stop};
+    use crate::load::{ArrivalProcess, StopCondition};
     use crate::metrics::record::TokenCount;
     use crate::metrics::server_side::ServerTimes;
     use crate::metrics::summary::RequestCounts;
@@ -336,7 +336,7 @@ mod tests {
         let doubt = |succeeded| {
             let requests = RequestCounts { sent: succeeded, succeeded, ..RequestCounts::default() };
             let summary = Summary { window_s: 1.0, output_tokens: succeeded, requests, ..Summary::default() };
-            calibration.doubt(&Load::closed(256, Stop::Requests(succeeded as u32)), &summary)
+            calibration.doubt(&Load::closed(256, StopCondition::Requests(succeeded as u32)), &summary)
         };
         assert_eq!(doubt(4000), None);
         let beyond = doubt(12_800).unwrap();
@@ -347,7 +347,7 @@ mod tests {
     fn a_load_beyond_the_limits_is_told() {
         let calibration = calibration(vec![level(32, 0.1, 3000.0)]);
         let summary = |output_tokens| Summary { window_s: 1.0, output_tokens, ..Summary::default() };
-        let load = |users| Load::closed(users, Stop::Requests(1000));
+        let load = |users| Load::closed(users, StopCondition::Requests(1000));
         assert_eq!(calibration.doubt(&load(32), &summary(3000)), None);
         let streams = calibration.doubt(&load(33), &summary(3000)).unwrap();
         assert!(streams.starts_with("33.0 streams are more than the 32.0"), "{streams}");
@@ -393,7 +393,7 @@ mod tests {
     fn the_rate_that_an_open_load_asks_for_is_held_against_those_that_were_kept() {
         let mut calibration = calibration(vec![level(32, 0.1, 3000.0)]);
         let doubt = |calibration: &Calibration, rate, worker: Option<Worker>| {
-            let load = Load::open(rate, Spacing::Poisson, Stop::Requests(1000));
+            let load = Load::open(rate, ArrivalProcess::Poisson, StopCondition::Requests(1000));
             let load = worker.map_or(load.clone(), |worker| worker.share(&load).unwrap());
             calibration.doubt(&load, &Summary::default())
         };
@@ -409,9 +409,10 @@ mod tests {
     fn a_client_that_was_exact_nowhere_is_doubted_under_any_load() {
         let mut calibration = calibration(vec![level(1, 1.5, 100.0)]);
         calibration.paces.push(paced(&[1500; 200]));
-        let users = calibration.doubt(&Load::closed(1, Stop::Requests(9)), &Summary::default()).unwrap();
+        let users =
+            calibration.doubt(&Load::closed(1, StopCondition::Requests(9)), &Summary::default()).unwrap();
         assert!(users.ends_with("client exact at no number of streams that it tried"), "{users}");
-        let open = Load::open(1.0, Spacing::Constant, Stop::Requests(9));
+        let open = Load::open(1.0, ArrivalProcess::Constant, StopCondition::Requests(9));
         let rate = calibration.doubt(&open, &Summary::default()).unwrap();
         assert!(rate.ends_with("exact at no number of requests per second that it tried"), "{rate}");
     }

@@ -4,17 +4,17 @@
 //!
 //! While users are still coming, and once the first of them finds no request left, an engine is asked for less than the
 //! load says. So the window of a closed load begins when its ramp is over, and ends with the first answer to end after
-//! the last request was sent. A failure doesn't end it: users that are refused at once use up a round's requests while the
-//! others' answers are under way. Only where no answer ends after the last sending, the first failure to do so is the end.
-//! An answer counts by the share of it that came within, evenly spread from its first content to its last (of an answer in
-//! one piece: from its sending). Latencies are those of requests that were due once the ramp was over; none are lost at
-//! the end, since every request was due before the window's end.
+//! the last request was sent. A failure doesn't end it: users that are refused at once use up a round's requests while
+//! the others' answers are under way. Only where no answer ends after the last sending, the first failure to do so is
+//! the end. An answer counts by the share of it that came within, evenly spread from its first content to its last (of
+//! an answer in one piece: from its sending). Latencies are those of requests that were due once the ramp was over;
+//! none are lost at the end, since every request was due before the window's end.
 //!
-//! From an open load only the ramp is cut. What piles up while it runs, and has to be worked off after the last arrival,
-//! is what such a load is there to show.
+//! From an open load only the ramp is cut. What piles up while it runs, and has to be worked off after the last
+//! arrival, is what such a load is there to show.
 //!
-//! Where a load was never whole (the ramp took longer than the round, or there were fewer requests than users), nothing is
-//! cut. A window follows from the round's records and its beginning alone.
+//! Where a load was never whole (the ramp took longer than the round, or there were fewer requests than users), nothing
+//! is cut. A window follows from the round's records and its beginning alone.
 
 use std::collections::VecDeque;
 
@@ -59,8 +59,8 @@ pub struct Cut {
     pub output_tokens: f64,
 }
 
-/// A round's window while its requests end. It keeps those alone that may reach beyond the window's end: no more than are
-/// under way at once.
+/// A round's window while its requests end. It keeps those alone that may reach beyond the window's end: no more than
+/// are under way at once.
 #[derive(Clone, Debug)]
 pub struct WindowBuilder {
     users: Option<u32>,
@@ -248,7 +248,7 @@ impl Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::{Arrival, Closed, Open, Ramp, Spacing, Stop};
+    use crate::load::{Arrival, ArrivalProcess, Closed, Open, Ramp, StopCondition};
     use crate::metrics::record::example::{answered, failed};
 
     const MS: Nanos = 1_000_000;
@@ -261,13 +261,13 @@ mod tests {
     }
 
     fn closed(users: u32) -> Load {
-        Load::closed(users, Stop::Requests(users.max(3)))
+        Load::closed(users, StopCondition::Requests(users.max(3)))
     }
 
     fn ramped(over_ms: u64) -> Load {
         let ramp = Some(Ramp { from: 1.0, over_ms, steps: None });
         let arrival = Arrival::Closed(Closed { concurrency: 2, think_time: None, ramp });
-        Load::new(arrival, Stop::Requests(3)).unwrap()
+        Load::new(arrival, StopCondition::Requests(3)).unwrap()
     }
 
     fn milliseconds(window: Window) -> (Nanos, Nanos, Edges) {
@@ -311,8 +311,8 @@ mod tests {
         assert_eq!(milliseconds(window), (400, 900, Edges::Cut));
         assert_eq!(cut.seconds, 0.1);
         let ramp = Some(Ramp { from: 1.0, over_ms: 400, steps: None });
-        let open = Open { rate: 2.0, spacing: Spacing::Poisson, ramp, max_in_flight: 1 };
-        let open = Load::new(Arrival::Open(open), Stop::Requests(1)).unwrap();
+        let open = Open { rate: 2.0, process: ArrivalProcess::Poisson, ramp, max_in_flight: 1 };
+        let open = Load::new(Arrival::Open(open), StopCondition::Requests(1)).unwrap();
         let (window, cut) = window_of(&open, &[answered(500, &[600, 900], 10)]);
         assert_eq!((milliseconds(window), cut), ((400, 900, Edges::Cut), Cut::default()));
     }
@@ -327,7 +327,7 @@ mod tests {
 
     #[test]
     fn what_an_open_load_piles_up_is_not_cut() {
-        let load = Load::open(10.0, Spacing::Constant, Stop::Requests(3));
+        let load = Load::open(10.0, ArrivalProcess::Constant, StopCondition::Requests(3));
         let (window, cut) = window_of(&load, &three_requests());
         assert_eq!((milliseconds(window), cut), ((0, 1500, Edges::Kept), Cut::default()));
     }

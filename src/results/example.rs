@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::config::ScenarioId;
 use crate::engine::HttpVersion;
-use crate::load::{Load, Stop};
+use crate::load::{Load, StopCondition};
 use crate::metrics::health::ClientHealth;
 use crate::metrics::record::FailureClass;
 use crate::metrics::summary::{RequestCounts, Summary};
@@ -164,7 +164,7 @@ fn measured(file: &str, load: &str, verdict: Verdict, reason: &str, sessions: u3
             worker: None,
         },
         scenario: ScenarioId { file: file.into(), load: load.into(), target: "vllm".into() },
-        load: Some(Load::closed(4, Stop::Requests(4000))),
+        load: Some(Load::closed(4, StopCondition::Requests(4000))),
         scenario_hash: Some("sha256:77ab".into()),
         passed: matches!(verdict, Verdict::Ok | Verdict::Suspected | Verdict::Ignored),
         verdict,

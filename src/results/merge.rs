@@ -188,7 +188,7 @@ fn clocks_apart(sessions: &[&Session], whole: &Session) -> Option<String> {
 mod tests {
     use super::*;
     use crate::load::worker::Worker;
-    use crate::load::{Spacing, Stop};
+    use crate::load::{ArrivalProcess, StopCondition};
     use crate::metrics::window::{Cut, Edges, Window};
     use crate::results::example;
     use crate::units::Clock;
@@ -203,7 +203,7 @@ mod tests {
     fn part(number: u32, of: u32, begin_s: u64, end_s: u64, ttft_ms: f64) -> Part {
         let mut report = example::ok();
         report.run.worker = Some(Worker { number, of });
-        report.load = Some(Load::open(20.0, Spacing::Constant, Stop::Requests(100 * of)));
+        report.load = Some(Load::open(20.0, ArrivalProcess::Constant, StopCondition::Requests(100 * of)));
         let window = Window { begin_ns: begin_s * S, end_ns: end_s * S, edges: Edges::Kept };
         let mut summary = Summary { window_s: window.seconds(), output_tokens: 3000, ..Summary::default() };
         summary.requests.sent = 100;
@@ -235,7 +235,7 @@ mod tests {
     #[test]
     fn a_load_that_was_never_whole_is_told_and_all_of_it_counts() {
         let cut = |mut part: Part| {
-            part.report.load = Some(Load::closed(4, Stop::Requests(200)));
+            part.report.load = Some(Load::closed(4, StopCondition::Requests(200)));
             let round = &mut part.report.sessions[0].rounds[0];
             round.window.as_mut().unwrap().edges = Edges::Cut;
             round.summary.cut = Cut { seconds: 1.0, output_tokens: 600.0, ..Cut::default() };

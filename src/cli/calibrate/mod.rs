@@ -13,7 +13,7 @@ use crate::client::{Access, Cancel, Client, ClientError, ClientSettings, Progres
 use crate::engine::EngineKind;
 use crate::load::prompts::PromptSampler;
 use crate::load::workload::Workload;
-use crate::load::{Load, Spacing, Stop};
+use crate::load::{ArrivalProcess, Load, StopCondition};
 use crate::metrics::calibration::{Calibration, Level, NotTried, Pace, Seen};
 use crate::metrics::record::RequestRecord;
 use crate::metrics::truth::{RequestTruth, Truth};
@@ -123,7 +123,7 @@ fn tried<T>(
 impl Trial {
     fn run(&self, apart: bool) -> anyhow::Result<Level> {
         let engine = Engine::start(self.step_ms, self.streams, apart)?;
-        let load = Load::closed(self.streams, Stop::Requests(self.streams * self.waves));
+        let load = Load::closed(self.streams, StopCondition::Requests(self.streams * self.waves));
         let TriedLoad { client, round, records } = self.ask(&engine, &load)?;
         let truth = client.truth().map_err(|why| anyhow!("/truth of the simulated engine: {why}"))?;
         let seconds = (round.ended_ns - round.started_ns) as f64 / 1e9;
@@ -161,7 +161,11 @@ impl Trial {
 
 fn pace(rate_per_s: f64, apart: bool) -> anyhow::Result<Pace> {
     let engine = Engine::start(PACED.step_ms, PACED.streams, apart)?;
-    let load = Load::open(rate_per_s, Spacing::Poisson, Stop::Requests((rate_per_s * PACE_S) as u32));
+    let load = Load::open(
+        rate_per_s,
+        ArrivalProcess::Poisson,
+        StopCondition::Requests((rate_per_s * PACE_S) as u32),
+    );
     Ok(Pace::of(rate_per_s, &PACED.ask(&engine, &load)?.records))
 }
 

@@ -7,7 +7,7 @@ use super::{PATIENCE, client, workload};
 use crate::client::{Cancel, Progress, Watch};
 use crate::load::prompts::PromptSampler;
 use crate::load::workload::{Prompts, Synthetic, Workload, WorkloadSpec};
-use crate::load::{Arrival, Closed, Load, Stop, ThinkTime};
+use crate::load::{Arrival, Closed, Load, StopCondition, ThinkTime};
 use crate::metrics::record::RequestRecord;
 
 fn run_conversations(
@@ -21,7 +21,7 @@ fn run_conversations(
     let workload = Workload::new(WorkloadSpec { prompts, ..workload(true).into_spec() }).unwrap();
     let think_time = think_ms.map(|ms| ThinkTime::Uniform { from_ms: 0.0, to_ms: 2.0 * ms });
     let closed = Closed { concurrency: users, think_time, ramp: None };
-    let load = Load::new(Arrival::Closed(closed), Stop::Requests(requests)).unwrap();
+    let load = Load::new(Arrival::Closed(closed), StopCondition::Requests(requests)).unwrap();
     let mut sampler = PromptSampler::measured(&workload, "", 0);
     let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
     let mut records = Vec::new();

@@ -31,7 +31,7 @@ pub fn answer_well(asked: &ReceivedFrame, stream: &mut dyn Write) -> bool {
 }
 
 fn round_with(server: &FrameServer, users: u32, requests: u32) -> Vec<RequestRecord> {
-    round(&mut client(&server.url, PATIENCE), users, Stop::Requests(requests)).1
+    round(&mut client(&server.url, PATIENCE), users, StopCondition::Requests(requests)).1
 }
 
 /// The failure of a single request against a server.
@@ -40,7 +40,7 @@ fn failure(
     answer: impl Fn(&ReceivedFrame, &mut dyn Write) -> bool + Send + Sync + 'static,
 ) -> Failure {
     let server = FrameServer::start(answer);
-    let (_, mut records) = round(&mut client(&server.url, request_timeout), 1, Stop::Requests(1));
+    let (_, mut records) = round(&mut client(&server.url, request_timeout), 1, StopCondition::Requests(1));
     records.remove(0).outcome.unwrap_err()
 }
 
@@ -84,7 +84,7 @@ fn every_cut_of_an_answer_gives_the_record_of_http_1_1() {
     assert_well(&records);
     assert_eq!(reconnects(&records), vec![0; cuts as usize]);
     let plain = Server::start(|_, stream| super::answer_well(stream));
-    let (_, of_http_1_1) = round(&mut super::client(&plain.url, PATIENCE), 1, Stop::Requests(1));
+    let (_, of_http_1_1) = round(&mut super::client(&plain.url, PATIENCE), 1, StopCondition::Requests(1));
     assert_eq!(gist(&records[0]), gist(&of_http_1_1[0]));
 }
 
@@ -109,7 +109,7 @@ fn a_prompt_may_be_larger_than_the_servers_window() {
     let workload = Workload::synthetic(50_000, 3);
     let mut sampler = PromptSampler::measured(&workload, "", 0);
     let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
-    let load = Load::closed(1, Stop::Requests(3));
+    let load = Load::closed(1, StopCondition::Requests(3));
     let mut records = Vec::new();
     client(&server.url, PATIENCE).run_round(&workload, &load, &mut sampler, watch, &mut records).unwrap();
     assert_well(&records);
@@ -151,7 +151,7 @@ fn key_headers_and_host_go_with_every_request() {
     let (engine, model) = (EngineKind::OPENAI, Some("m".to_owned()));
     let mut client =
         Client::new(ClientSettings { access, engine, model, request_timeout: PATIENCE }).unwrap();
-    let (_, records) = round(&mut client, 1, Stop::Requests(2));
+    let (_, records) = round(&mut client, 1, StopCondition::Requests(2));
     assert_well(&records);
     let seen = seen.lock().unwrap();
     for ((authority, headers), record) in seen.iter().zip(&records) {
@@ -193,7 +193,7 @@ fn an_answer_as_a_whole_may_be_larger_than_the_window() {
     let workload = workload(false);
     let mut sampler = PromptSampler::measured(&workload, "", 0);
     let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
-    let load = Load::closed(1, Stop::Requests(1));
+    let load = Load::closed(1, StopCondition::Requests(1));
     let mut records = Vec::new();
     client(&server.url, PATIENCE).run_round(&workload, &load, &mut sampler, watch, &mut records).unwrap();
     for record in records {
@@ -330,7 +330,7 @@ fn a_server_that_speaks_another_version_is_told_in_words() {
     let closes = Server::start(|_, _| false);
     for server in [speaks_http_1_1, closes] {
         let mut client = client(&server.url, PATIENCE);
-        let (_, records) = round(&mut client, 1, Stop::Requests(1));
+        let (_, records) = round(&mut client, 1, StopCondition::Requests(1));
         let failure = records[0].outcome.as_ref().unwrap_err();
         assert_eq!(failure.class, FailureClass::Connect);
         for told in [&failure.detail, &client.identity().unwrap_err().to_string()] {

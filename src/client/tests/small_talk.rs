@@ -84,7 +84,7 @@ fn key_and_headers_go_with_every_request() {
     let mut client =
         Client::new(ClientSettings { access, engine, model, request_timeout: PATIENCE }).unwrap();
     client.identity().unwrap();
-    round(&mut client, 1, Stop::Requests(1));
+    round(&mut client, 1, StopCondition::Requests(1));
     let seen = server.seen.lock().unwrap();
     assert_eq!(seen.len(), 2);
     for seen in seen.iter() {

@@ -88,7 +88,7 @@ fn speaking(http_version: HttpVersion, url: &str, ca_file: Option<PathBuf>) -> C
 fn a_server_of_a_named_authority_is_asked_for_its_models_and_for_answers() {
     let mut client = trusting(&start(u32::MAX), Some(file("ca.pem")));
     client.identity().unwrap();
-    let (_, records) = round(&mut client, 2, Stop::Requests(20));
+    let (_, records) = round(&mut client, 2, StopCondition::Requests(20));
     for record in &records {
         assert_eq!(record.outcome, Ok(()));
         assert_eq!((record.content_ns.len(), record.output_tokens, record.reconnects), (2, 3, 0));
@@ -98,14 +98,14 @@ fn a_server_of_a_named_authority_is_asked_for_its_models_and_for_answers() {
 
 #[test]
 fn a_tls_connection_that_the_server_has_ended_is_opened_anew() {
-    let (_, records) = round(&mut trusting(&start(3), Some(file("ca.pem"))), 1, Stop::Requests(10));
+    let (_, records) = round(&mut trusting(&start(3), Some(file("ca.pem"))), 1, StopCondition::Requests(10));
     assert!(records.iter().all(|record| record.outcome == Ok(())), "{records:?}");
 }
 
 #[test]
 fn a_server_of_an_unknown_authority_is_not_sent_anything_and_the_way_out_is_told() {
     let mut client = trusting(&start(u32::MAX), None);
-    let (_, records) = round(&mut client, 1, Stop::Requests(1));
+    let (_, records) = round(&mut client, 1, StopCondition::Requests(1));
     let failure = records[0].outcome.as_ref().unwrap_err();
     assert_eq!(failure.class, FailureClass::Connect);
     assert!(failure.detail.contains("certificate") && failure.detail.ends_with("(`--ca-file`)"), "{failure}");
@@ -126,7 +126,7 @@ fn the_version_that_was_asked_for_is_the_one_that_is_spoken() {
     for http_version in [HttpVersion::Http1, HttpVersion::Http2] {
         let mut client = speaking(http_version, &url, Some(file("ca.pem")));
         client.identity().unwrap();
-        let (_, records) = round(&mut client, 2, Stop::Requests(20));
+        let (_, records) = round(&mut client, 2, StopCondition::Requests(20));
         http::assert_well(&records);
         assert!(records.iter().all(|record| record.reconnects == 0), "{http_version}");
     }
@@ -137,7 +137,7 @@ fn a_server_that_does_not_agree_to_the_version_is_told_with_the_way_out() {
     let told = |http_version, protocols: &[&str]| {
         let url = start_offering(protocols, u32::MAX);
         let mut client = speaking(http_version, &url, Some(file("ca.pem")));
-        let (_, records) = round(&mut client, 1, Stop::Requests(1));
+        let (_, records) = round(&mut client, 1, StopCondition::Requests(1));
         let failure = records[0].outcome.clone().unwrap_err();
         assert_eq!(failure.class, FailureClass::Connect);
         let by_small_talk = client.identity().unwrap_err().to_string();

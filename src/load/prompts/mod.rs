@@ -7,7 +7,7 @@ use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64;
 use sha2::{Digest, Sha256};
 
-use crate::load::dialogue::{Dialogues, Question, Turn};
+use crate::load::conversations::{Conversations, Question, Turn};
 use crate::load::trace::{BLOCK_TOKENS, Trace, TracedRequest};
 use crate::load::worker::Shard;
 use crate::load::workload::{Message, Prompt, Prompts, Synthetic, Workload};
@@ -52,7 +52,7 @@ pub struct PromptSampler {
 enum Source {
     Synthetic { shared: Vec<&'static str>, input_tokens: u32, turns: u32 },
     List { prompts: Vec<Prompt>, order: Order },
-    Dialogues { dialogues: Dialogues, order: Order },
+    Conversations { conversations: Conversations, order: Order },
     Trace(Trace),
 }
 
@@ -79,8 +79,8 @@ impl PromptSampler {
         let source = match &workload.prompts {
             Prompts::Synthetic(synthetic) => Source::synthetic(*synthetic, workload.seed, salt),
             Prompts::List(prompts) => Source::List { prompts: prompts.clone(), order: Order::default() },
-            Prompts::Dialogues(dialogues) => {
-                Source::Dialogues { dialogues: dialogues.clone(), order: Order::default() }
+            Prompts::Conversations(conversations) => {
+                Source::Conversations { conversations: conversations.clone(), order: Order::default() }
             }
             Prompts::Trace(trace) => Source::Trace(trace.clone()),
         };
@@ -132,8 +132,9 @@ impl PromptSampler {
                 let prompt = listed.cloned().unwrap_or_else(|| Prompt::Text(String::new()));
                 Question::single(with_line(prompt, &line()), output_tokens.unwrap_or(1))
             }
-            Source::Dialogues { dialogues, order } => {
-                let turns = order.at(place, dialogues.len(), seeds).and_then(|at| dialogues.turns_of(at));
+            Source::Conversations { conversations, order } => {
+                let turns =
+                    order.at(place, conversations.len(), seeds).and_then(|at| conversations.turns_of(at));
                 told(turns.unwrap_or_default(), &line(), *output_tokens)
             }
             Source::Trace(trace) => {

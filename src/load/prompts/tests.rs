@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use super::*;
 use crate::load::worker::Worker;
 use crate::load::workload::WorkloadSpec;
-use crate::load::{Load, Stop};
+use crate::load::{Load, StopCondition};
 
 fn workload(prompts: Prompts) -> Workload {
     with_answers(prompts, Some(8))
@@ -88,7 +88,7 @@ fn every_listed_prompt_comes_before_any_comes_again() {
 #[test]
 fn workers_together_draw_what_a_single_process_draws() {
     for workload in [synthetic(8, 0.5), list(7)] {
-        let load = Load::closed(6, Stop::Requests(24));
+        let load = Load::closed(6, StopCondition::Requests(24));
         let alone: Vec<String> = draw(&mut PromptSampler::measured(&workload, "", 0), 24);
         let mut together = vec![String::new(); 24];
         for number in 1..=3 {
@@ -187,8 +187,8 @@ fn every_round_of_a_trace_has_other_words() {
 fn conversations_never_begin_alike() {
     let workload = workload(Prompts::Synthetic(Synthetic { turns: 2, ..Synthetic::of(10) }));
     let turn = |said: &str| Turn { said: said.into(), answered: "c d".into(), output_tokens: 2 };
-    let dialogues = Dialogues::new("f.json", vec![vec![turn("a"), turn("b")]; 3]).of(2);
-    let told = with_answers(Prompts::Dialogues(dialogues), None);
+    let conversations = Conversations::new("f.json", vec![vec![turn("a"), turn("b")]; 3]).of(2);
+    let told = with_answers(Prompts::Conversations(conversations), None);
     for (workload, output_tokens) in [(workload, 8), (told, 2)] {
         let mut sampler = PromptSampler::measured(&workload, "", 0);
         let mut begun = HashSet::new();

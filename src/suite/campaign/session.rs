@@ -353,7 +353,7 @@ mod tests {
 
     use super::*;
     use crate::config::OnSuspected;
-    use crate::load::Stop;
+    use crate::load::StopCondition;
     use crate::results::record_file::example;
 
     fn with_request<T>(
@@ -374,7 +374,7 @@ mod tests {
         look(&SessionRequest {
             scenario: &scenario,
             workload: &workload,
-            load: &Load::closed(1, Stop::Requests(1)),
+            load: &Load::closed(1, StopCondition::Requests(1)),
             run: &run,
             salt: "",
             records: records.map(|path| RecordFile { path, header: example::header() }),

@@ -4,7 +4,7 @@ use super::*;
 use crate::config::{RunPlan, ScenarioId};
 use crate::engine::{EngineChoice, HttpVersion};
 use crate::load::workload::Workload;
-use crate::load::{Load, Stop};
+use crate::load::{Load, StopCondition};
 use crate::metrics::health::ClientHealth;
 use crate::metrics::record::FailureClass;
 use crate::metrics::summary::RequestCounts;
@@ -22,7 +22,7 @@ fn scenario(load: &str) -> Scenario {
     Scenario {
         id: ScenarioId { file: "chat".into(), load: load.into(), target: "sim".into() },
         workload: Workload::synthetic(16, 8),
-        load: Load::closed(4, Stop::Requests(10)),
+        load: Load::closed(4, StopCondition::Requests(10)),
         run: RunPlan {
             warmup: Duration::ZERO,
             rounds: 1,

@@ -10,14 +10,14 @@ use crate::text::fingerprint::fingerprint_of_all;
 
 /// The conversations of a file. A scenario's hash covers their fingerprint, not their text.
 #[derive(Clone, Debug, Serialize)]
-pub struct Dialogues {
+pub struct Conversations {
     pub file: String,
     /// The fingerprint of everything said.
     pub fingerprint: String,
     /// The most turns sent of one conversation.
     pub turns: u32,
     #[serde(skip)]
-    dialogues: Arc<[Vec<Turn>]>,
+    conversations: Arc<[Vec<Turn>]>,
 }
 
 /// What a user says, and the answer.
@@ -39,38 +39,38 @@ pub struct Question {
     then: VecDeque<Turn>,
 }
 
-impl Dialogues {
-    pub fn new(file: &str, dialogues: Vec<Vec<Turn>>) -> Dialogues {
-        Dialogues {
+impl Conversations {
+    pub fn new(file: &str, conversations: Vec<Vec<Turn>>) -> Conversations {
+        Conversations {
             file: file.to_owned(),
-            fingerprint: fingerprint_of_all(&dialogues),
+            fingerprint: fingerprint_of_all(&conversations),
             turns: u32::MAX,
-            dialogues: dialogues.into(),
+            conversations: conversations.into(),
         }
     }
 
     /// Limits the turns sent of each conversation.
-    pub fn of(self, turns: u32) -> Dialogues {
-        Dialogues { turns, ..self }
+    pub fn of(self, turns: u32) -> Conversations {
+        Conversations { turns, ..self }
     }
 
     pub fn len(&self) -> usize {
-        self.dialogues.len()
+        self.conversations.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.dialogues.is_empty()
+        self.conversations.is_empty()
     }
 
     /// The turns sent of one conversation.
     pub fn turns_of(&self, place: usize) -> Option<&[Turn]> {
-        let turns = self.dialogues.get(place)?;
+        let turns = self.conversations.get(place)?;
         Some(&turns[..turns.len().min(self.turns as usize)])
     }
 }
 
-impl PartialEq for Dialogues {
-    fn eq(&self, other: &Dialogues) -> bool {
+impl PartialEq for Conversations {
+    fn eq(&self, other: &Conversations) -> bool {
         (&self.fingerprint, self.turns) == (&other.fingerprint, other.turns)
     }
 }
@@ -131,8 +131,9 @@ mod tests {
 
     #[test]
     fn turns_beyond_the_limit_are_not_sent() {
-        let dialogues = Dialogues::new("f.json", vec![vec![turn("a", "b", 2), turn("c", "d", 3)]]).of(1);
-        assert_eq!(dialogues.turns_of(0), Some([turn("a", "b", 2)].as_slice()));
-        assert_eq!(dialogues.turns_of(1), None);
+        let conversations =
+            Conversations::new("f.json", vec![vec![turn("a", "b", 2), turn("c", "d", 3)]]).of(1);
+        assert_eq!(conversations.turns_of(0), Some([turn("a", "b", 2)].as_slice()));
+        assert_eq!(conversations.turns_of(1), None);
     }
 }

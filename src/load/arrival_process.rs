@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Spacing {
+pub enum ArrivalProcess {
     /// All gaps are equal.
     #[default]
     Constant,
@@ -25,15 +25,15 @@ pub enum Spacing {
 pub struct NotAnArrivalProcess(String);
 
 /// Reads `constant`, `poisson` or `gamma:SHAPE`.
-impl FromStr for Spacing {
+impl FromStr for ArrivalProcess {
     type Err = NotAnArrivalProcess;
 
-    fn from_str(text: &str) -> Result<Spacing, NotAnArrivalProcess> {
+    fn from_str(text: &str) -> Result<ArrivalProcess, NotAnArrivalProcess> {
         let unknown = || NotAnArrivalProcess(text.to_owned());
         match text.split_once(':') {
-            None if text == "constant" => Ok(Spacing::Constant),
-            None if text == "poisson" => Ok(Spacing::Poisson),
-            Some(("gamma", shape)) => shape.trim().parse().map(Spacing::Gamma).map_err(|_| unknown()),
+            None if text == "constant" => Ok(ArrivalProcess::Constant),
+            None if text == "poisson" => Ok(ArrivalProcess::Poisson),
+            Some(("gamma", shape)) => shape.trim().parse().map(ArrivalProcess::Gamma).map_err(|_| unknown()),
             _ => Err(unknown()),
         }
     }
@@ -46,12 +46,12 @@ pub enum Gaps {
     Drawn(Gamma<f64>, Pcg64),
 }
 
-impl Spacing {
+impl ArrivalProcess {
     pub fn gaps(self, rng: Pcg64) -> Gaps {
         let shape = match self {
-            Spacing::Constant => return Gaps::Alike,
-            Spacing::Poisson => 1.0,
-            Spacing::Gamma(shape) => shape,
+            ArrivalProcess::Constant => return Gaps::Alike,
+            ArrivalProcess::Poisson => 1.0,
+            ArrivalProcess::Gamma(shape) => shape,
         };
         match Gamma::new(shape, 1.0 / shape) {
             Ok(gamma) => Gaps::Drawn(gamma, rng),
@@ -78,11 +78,11 @@ mod tests {
 
     #[test]
     fn an_arrival_process_is_read_from_its_short_form() {
-        assert_eq!("constant".parse(), Ok(Spacing::Constant));
-        assert_eq!("poisson".parse(), Ok(Spacing::Poisson));
-        assert_eq!("gamma:0.5".parse(), Ok(Spacing::Gamma(0.5)));
+        assert_eq!("constant".parse(), Ok(ArrivalProcess::Constant));
+        assert_eq!("poisson".parse(), Ok(ArrivalProcess::Poisson));
+        assert_eq!("gamma:0.5".parse(), Ok(ArrivalProcess::Gamma(0.5)));
         for text in ["", "gamma", "gamma:", "gamma:x", "poisson:1", "uniform"] {
-            let error = text.parse::<Spacing>().unwrap_err().to_string();
+            let error = text.parse::<ArrivalProcess>().unwrap_err().to_string();
             assert!(error.contains("such as gamma:0.5"), "{error}");
         }
     }
