@@ -13,7 +13,7 @@ use crate::suite::files;
 use crate::target::TargetSpec;
 use crate::text::columns::{Align, Columns};
 use crate::text::figures;
-use crate::verdict::power::{Check, Outlook, StoredGate, StoredScenario, WISHFUL_BEYOND};
+use crate::verdict::power::{Check, Forecast, StoredGate, StoredScenario, WISHFUL_BEYOND};
 use crate::verdict::rule::MOST_STARTS_OF_PLANNED;
 
 /// Tell from the stored baselines what each gate can detect, and what a green and a red run cost.
@@ -152,9 +152,9 @@ impl<'a> Known<'a> {
             );
         };
         let suite = self.suite();
-        let [green, red] = [0.0, WISHFUL_BEYOND].map(|tolerances| Outlook::of(&suite, tolerances));
-        let minutes = |outlook: &Outlook| -> f64 {
-            let each = self.stored.iter().zip(&outlook.sessions);
+        let [green, red] = [0.0, WISHFUL_BEYOND].map(|tolerances| Forecast::of(&suite, tolerances));
+        let minutes = |forecast: &Forecast| -> f64 {
+            let each = self.stored.iter().zip(&forecast.sessions);
             each.map(|(stored, sessions)| stored.baseline.facts.session_s.unwrap_or(0.0) * sessions)
                 .sum::<f64>()
                 / 60.0
@@ -219,7 +219,7 @@ fn table(targets: &[Known]) -> String {
 
 fn false_alarms(targets: &[Known]) -> String {
     let suite: Vec<StoredScenario> = targets.iter().flat_map(Known::suite).collect();
-    let Outlook { runs, doubted, red, .. } = Outlook::of(&suite, 0.0);
+    let Forecast { runs, doubted, red, .. } = Forecast::of(&suite, 0.0);
     format!(
         "Of {runs} rehearsed runs of an unchanged engine, {doubted} had something to look into again, and {red} were \
          red ({}).",

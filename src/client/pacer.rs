@@ -37,7 +37,7 @@ impl Pacer {
             // Where this is forbidden, wake-ups are up to 50 µs later.
             let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
             let planned = planned.map(|due_ns| origin_ns + due_ns);
-            Diary { planned: planned.peekable(), appointed, later: BinaryHeap::new() }.keep(&announced);
+            Queue { planned: planned.peekable(), appointed, later: BinaryHeap::new() }.keep(&announced);
         })?;
         Ok((Pacer { appointments }, Moments(moments)))
     }
@@ -62,13 +62,13 @@ impl Moments {
     }
 }
 
-struct Diary<P: Iterator<Item = Nanos>> {
+struct Queue<P: Iterator<Item = Nanos>> {
     planned: Peekable<P>,
     appointed: Receiver<Nanos>,
     later: BinaryHeap<Reverse<Nanos>>,
 }
 
-impl<P: Iterator<Item = Nanos>> Diary<P> {
+impl<P: Iterator<Item = Nanos>> Queue<P> {
     /// Returns when nobody listens any more.
     fn keep(mut self, announced: &UnboundedSender<Nanos>) {
         while let Some(due_ns) = self.earliest() {

@@ -41,7 +41,7 @@ pub struct StoredScenario {
 
 /// How rehearsed runs of a suite came out.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Outlook {
+pub struct Forecast {
     pub runs: u64,
     /// In which one session did not clear every scenario.
     pub doubted: u64,
@@ -56,8 +56,8 @@ pub const WISHFUL_BEYOND: f64 = 2.0;
 pub const POWER: f64 = 0.9;
 /// Runs behind a figure of power: 90 % of them are known to within 3 %.
 const RUNS: u64 = 400;
-/// Runs behind an outlook: a suite's false alarms are one in a thousand.
-const RUNS_OF_OUTLOOK: u64 = 4000;
+/// Runs behind an forecast: a suite's false alarms are one in a thousand.
+const RUNS_OF_FORECAST: u64 = 4000;
 const STEPS_OF_SEARCH: u32 = 12;
 /// In slowness: 95 % of the throughput lost. What a gate can't see then, it never sees.
 const LARGEST_CHANGE: f64 = 3.0;
@@ -139,16 +139,16 @@ impl StoredGate {
     }
 }
 
-impl Outlook {
+impl Forecast {
     /// With every gate's values worse by so many of its tolerances; 0 is an engine that did not change.
     ///
     /// Every gate scatters by itself here. In truth those of a suite err together, and fewer runs are red.
-    pub fn of(suite: &[StoredScenario], tolerances: f64) -> Outlook {
+    pub fn of(suite: &[StoredScenario], tolerances: f64) -> Forecast {
         let (mut doubted_runs, mut red_runs, mut sessions) = (0, 0, vec![0; suite.len()]);
-        for number in 0..RUNS_OF_OUTLOOK {
+        for number in 0..RUNS_OF_FORECAST {
             let (mut doubted, mut red) = (false, false);
             for (index, scenario) in suite.iter().enumerate() {
-                let seed = number + RUNS_OF_OUTLOOK * index as u64;
+                let seed = number + RUNS_OF_FORECAST * index as u64;
                 let run = rehearse(&scenario.gates, |gate| tolerances * gate.tau, scenario.check, seed);
                 doubted |= run.doubted;
                 red |= run.verdict == Verdict::Regressed;
@@ -157,9 +157,9 @@ impl Outlook {
             doubted_runs += u64::from(doubted);
             red_runs += u64::from(red);
         }
-        let each = |sum: &u32| f64::from(*sum) / RUNS_OF_OUTLOOK as f64;
-        Outlook {
-            runs: RUNS_OF_OUTLOOK,
+        let each = |sum: &u32| f64::from(*sum) / RUNS_OF_FORECAST as f64;
+        Forecast {
+            runs: RUNS_OF_FORECAST,
             doubted: doubted_runs,
             red: red_runs,
             sessions: sessions.iter().map(each).collect(),
@@ -175,8 +175,8 @@ struct Run {
 }
 
 /// A gate's sessions of one run.
-struct Cast {
-    gate: StoredGate,
+struct Simulated {
+    stored_gate: StoredGate,
     /// What the new engine is slower by.
     change: f64,
     day: f64,
@@ -186,37 +186,39 @@ struct Cast {
 
 fn rehearse(gates: &[StoredGate], change: impl Fn(&StoredGate) -> f64, check: Check, seed: u64) -> Run {
     let mut rng = Pcg64::seed_from_u64(seed);
-    let casts: Vec<Cast> = gates.iter().map(|gate| Cast::of(*gate, change(gate), &mut rng)).collect();
-    let doubts = |cast: &Cast| rule::screen(&cast.stored, &cast.screen, cast.gate.tau) != Verdict::Ok;
-    if !casts.iter().any(doubts) {
+    let simulated: Vec<Simulated> =
+        gates.iter().map(|gate| Simulated::of(*gate, change(gate), &mut rng)).collect();
+    let doubts =
+        |gate: &Simulated| rule::screen(&gate.stored, &gate.screen, gate.stored_gate.tau) != Verdict::Ok;
+    if !simulated.iter().any(doubts) {
         return Run { doubted: false, verdict: Verdict::Ok, sessions: 1 };
     }
     match check {
-        Check::Proof { starts, most } => prove(&casts, starts, most, &mut rng),
-        Check::Stored { sessions } => convict_by_stored(&casts, sessions, &mut rng),
+        Check::Proof { starts, most } => prove(&simulated, starts, most, &mut rng),
+        Check::Stored { sessions } => convict_by_stored(&simulated, sessions, &mut rng),
     }
 }
 
-impl Cast {
-    fn of(gate: StoredGate, change: f64, rng: &mut Pcg64) -> Cast {
+impl Simulated {
+    fn of(gate: StoredGate, change: f64, rng: &mut Pcg64) -> Simulated {
         let (yesterday, day) = (gate.day(rng), gate.day(rng));
         let stored = gate.sessions(gate.sessions, yesterday, rng);
         let screen = gate.sessions(1, day + change, rng);
-        Cast { gate, change, day, stored, screen }
+        Simulated { stored_gate: gate, change, day, stored, screen }
     }
 }
 
-fn prove(casts: &[Cast], starts: u32, most: u32, rng: &mut Pcg64) -> Run {
-    let mut sides = vec![(Vec::new(), Vec::new()); casts.len()];
+fn prove(simulated: &[Simulated], starts: u32, most: u32, rng: &mut Pcg64) -> Run {
+    let mut sides = vec![(Vec::new(), Vec::new()); simulated.len()];
     let (mut sessions_run, mut next) = (0, starts.min(most));
     loop {
-        for (cast, (old, new)) in casts.iter().zip(&mut sides) {
-            old.extend(cast.gate.sessions(next - sessions_run, cast.day, rng));
-            new.extend(cast.gate.sessions(next - sessions_run, cast.day + cast.change, rng));
+        for (gate, (old, new)) in simulated.iter().zip(&mut sides) {
+            old.extend(gate.stored_gate.sessions(next - sessions_run, gate.day, rng));
+            new.extend(gate.stored_gate.sessions(next - sessions_run, gate.day + gate.change, rng));
         }
         sessions_run = next;
-        let found = casts.iter().zip(&sides).map(|(cast, (old, new))| {
-            let tau = cast.gate.tau;
+        let found = simulated.iter().zip(&sides).map(|(gate, (old, new))| {
+            let tau = gate.stored_gate.tau;
             Difference::of_alternating(old, new).map_or((Verdict::Inconclusive, false), |difference| {
                 let verdict = rule::conclude(&difference, tau, Verdict::Inconclusive);
                 (verdict, rule::is_settled(verdict, &difference, tau))
@@ -232,17 +234,18 @@ fn prove(casts: &[Cast], starts: u32, most: u32, rng: &mut Pcg64) -> Run {
     }
 }
 
-fn convict_by_stored(casts: &[Cast], sessions: u32, rng: &mut Pcg64) -> Run {
-    let verdicts = casts.iter().map(|cast| {
-        let typical = cast.day + cast.change;
-        let more = cast.gate.sessions(sessions.saturating_sub(1), typical, rng);
-        let today = [&cast.screen[..], &more].concat();
+fn convict_by_stored(simulated: &[Simulated], sessions: u32, rng: &mut Pcg64) -> Run {
+    let verdicts = simulated.iter().map(|gate| {
+        let typical = gate.day + gate.change;
+        let more = gate.stored_gate.sessions(sessions.saturating_sub(1), typical, rng);
+        let today = [&gate.screen[..], &more].concat();
         if today.len() < rule::LEAST_SESSIONS_TO_CONVICT {
             return Verdict::Suspected;
         }
-        let difference = Difference::to_stored(&cast.stored, &today);
-        difference
-            .map_or(Verdict::NotComparable, |found| rule::conclude(&found, cast.gate.tau, Verdict::Suspected))
+        let difference = Difference::to_stored(&gate.stored, &today);
+        difference.map_or(Verdict::NotComparable, |found| {
+            rule::conclude(&found, gate.stored_gate.tau, Verdict::Suspected)
+        })
     });
     Run { doubted: true, verdict: Verdict::worst(verdicts), sessions: sessions.max(1) }
 }
@@ -330,22 +333,22 @@ mod tests {
 
     #[test]
     fn an_unchanged_quiet_engine_is_cleared_by_its_first_session() {
-        let outlook = Outlook::of(&suite(quiet(), PROOF), 0.0);
-        assert_eq!((outlook.doubted, outlook.red, &outlook.sessions[..]), (0, 0, &[1.0][..]));
+        let forecast = Forecast::of(&suite(quiet(), PROOF), 0.0);
+        assert_eq!((forecast.doubted, forecast.red, &forecast.sessions[..]), (0, 0, &[1.0][..]));
     }
 
     #[test]
     fn an_unchanged_restless_engine_is_doubted_often_and_red_hardly_ever() {
         for check in [PROOF, STORED] {
-            let outlook = Outlook::of(&suite(restless(), check), 0.0);
-            assert!(outlook.doubted > outlook.runs / 4, "{outlook:?}");
-            assert!(outlook.red < outlook.runs / 200, "{outlook:?}");
+            let forecast = Forecast::of(&suite(restless(), check), 0.0);
+            assert!(forecast.doubted > forecast.runs / 4, "{forecast:?}");
+            assert!(forecast.red < forecast.runs / 200, "{forecast:?}");
         }
     }
 
     #[test]
     fn a_loss_costs_the_sessions_that_prove_it() {
-        let sessions = |check| Outlook::of(&suite(quiet(), check), WISHFUL_BEYOND).sessions[0];
+        let sessions = |check| Forecast::of(&suite(quiet(), check), WISHFUL_BEYOND).sessions[0];
         assert_eq!(sessions(PROOF), 1.0 + 2.0 * 4.0);
         assert_eq!(sessions(STORED), 4.0);
     }

@@ -1,7 +1,7 @@
 //! A page of reports as one HTML file: no network, no font, no other file.
 //!
-//! Charts are the SVG of [`svg`](crate::report::svg), each laid out twice, for a desk and for a phone; the style sheet shows
-//! one of them. Their colours are the style sheet's variables, so dark mode and print need no script.
+//! Charts are the SVG of [`svg`](crate::report::svg), each laid out twice, for a desktop and for a phone; the style
+//! sheet shows one of them. Their colours are the style sheet's variables, so dark mode and print need no script.
 
 use std::fmt::Write;
 

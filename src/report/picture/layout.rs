@@ -6,7 +6,7 @@ use crate::report::picture::shape::{Colour, Picture, Rect, Text};
 use crate::report::picture::{legend, panel, radar};
 use crate::text::printable::one_line;
 
-/// For a desk and for paper.
+/// For a screen and for paper.
 pub const WIDE: f64 = 960.0;
 /// For a phone.
 pub const NARROW: f64 = 360.0;

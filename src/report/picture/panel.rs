@@ -38,10 +38,10 @@ pub fn draw(picture: &mut Picture, panel: &Panel, place: Rect) {
     y_axis(picture, &frame, place);
     x_axis(picture, &frame, place);
     frame.panel.guides.iter().for_each(|guide| guide_line(picture, &frame, guide));
-    let mut seat = Seat { number: 0, of: panel.series.iter().filter(|series| series.takes_a_seat()).count() };
+    let mut slot = Slot { number: 0, of: panel.series.iter().filter(|series| series.takes_slot()).count() };
     for series in &panel.series {
-        draw_series(picture, &frame, series, seat);
-        seat.number += usize::from(series.takes_a_seat());
+        draw_series(picture, &frame, series, slot);
+        slot.number += usize::from(series.takes_slot());
     }
     guide_labels(picture, &frame);
 }
@@ -55,13 +55,13 @@ struct Frame<'p> {
 
 /// Which of the boxes or bars that share a category.
 #[derive(Clone, Copy)]
-struct Seat {
+struct Slot {
     number: usize,
     of: usize,
 }
 
 impl Series {
-    fn takes_a_seat(&self) -> bool {
+    fn takes_slot(&self) -> bool {
         matches!(self.marks, Marks::Boxes(_) | Marks::Bars(_))
     }
 }
@@ -86,10 +86,10 @@ impl Frame<'_> {
         self.inner.width / (self.x.high - self.x.low)
     }
 
-    /// Where a seat at a category has its middle, and how wide it is.
-    fn seat(&self, category: f64, seat: Seat) -> (f64, f64) {
-        let wide = self.step() * FILLED / seat.of.max(1) as f64;
-        let left = self.x(category) - self.step() * FILLED / 2.0 + seat.number as f64 * wide;
+    /// Where a slot at a category has its middle, and how wide it is.
+    fn slot(&self, category: f64, slot: Slot) -> (f64, f64) {
+        let wide = self.step() * FILLED / slot.of.max(1) as f64;
+        let left = self.x(category) - self.step() * FILLED / 2.0 + slot.number as f64 * wide;
         (left + wide / 2.0, wide)
     }
 }
@@ -134,7 +134,7 @@ fn x_axis(picture: &mut Picture, frame: &Frame, place: Rect) {
     picture.add(label.anchored(Anchor::Middle));
 }
 
-fn draw_series(picture: &mut Picture, frame: &Frame, series: &Series, seat: Seat) {
+fn draw_series(picture: &mut Picture, frame: &Frame, series: &Series, slot: Slot) {
     let colour = Colour::Of(series.tint);
     match &series.marks {
         Marks::Line { stroke, points } => {
@@ -155,10 +155,10 @@ fn draw_series(picture: &mut Picture, frame: &Frame, series: &Series, seat: Seat
         }
         Marks::Boxes(boxes) => {
             for (category, stats) in boxes {
-                draw_box(picture, frame, series, (*category, stats), seat);
+                draw_box(picture, frame, series, (*category, stats), slot);
             }
         }
-        Marks::Bars(points) => points.iter().for_each(|point| bar(picture, frame, series, point, seat)),
+        Marks::Bars(points) => points.iter().for_each(|point| bar(picture, frame, series, point, slot)),
     }
 }
 
@@ -202,9 +202,9 @@ fn draw_box(
     frame: &Frame,
     series: &Series,
     (category, stats): (f64, &BoxStats),
-    seat: Seat,
+    slot: Slot,
 ) {
-    let (middle, wide) = frame.seat(category, seat);
+    let (middle, wide) = frame.slot(category, slot);
     let half = (wide * 0.4).min(26.0);
     let [p5, p25, p50, p75, p95] =
         [stats.p5, stats.p25, stats.p50, stats.p75, stats.p95].map(|ms| frame.y(ms));
@@ -225,8 +225,8 @@ fn draw_box(
 }
 
 /// With its value above it.
-fn bar(picture: &mut Picture, frame: &Frame, series: &Series, point: &Point, seat: Seat) {
-    let (middle, wide) = frame.seat(point.x, seat);
+fn bar(picture: &mut Picture, frame: &Frame, series: &Series, point: &Point, slot: Slot) {
+    let (middle, wide) = frame.slot(point.x, slot);
     let half = (wide * 0.4).min(40.0);
     let (top, foot) = (frame.y(point.y), frame.y(0.0));
     let body = Rect { x: middle - half, y: top, width: 2.0 * half, height: (foot - top).max(1.0) };
