@@ -7,7 +7,7 @@ use http::HeaderMap;
 use crate::client::address::Address;
 use crate::client::connection::{Broken, Connection};
 use crate::client::head::Head;
-use crate::client::message::{Envelope, Message};
+use crate::client::message::{Message, RequestHead};
 use crate::engine::{Ask, EngineKind, Reply, Wire, refusal};
 use crate::metrics::record::{Failure, FailureClass, RequestRecord, TokenCount};
 use crate::sys::clock;
@@ -50,9 +50,9 @@ impl Peer {
     pub fn prepare(&self, ask: &Ask) -> Prepared {
         let wire = self.engine.wire(ask.api);
         let request = wire.request(ask);
-        let envelope = Envelope { address: &self.address, headers: &self.headers };
+        let request_head = RequestHead { address: &self.address, headers: &self.headers };
         Prepared {
-            message: envelope.message(request.path, request.body),
+            message: request_head.message(request.path, request.body),
             output_tokens: ask.output_tokens,
             stream: ask.stream,
             wire,

@@ -15,7 +15,7 @@ pub enum Message {
 
 /// What goes with all requests of a client.
 #[derive(Clone, Copy)]
-pub struct Envelope<'a> {
+pub struct RequestHead<'a> {
     pub address: &'a Address,
     /// Of the target's own: key and others.
     pub headers: &'a HeaderMap,
@@ -23,7 +23,7 @@ pub struct Envelope<'a> {
 
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-impl Envelope<'_> {
+impl RequestHead<'_> {
     /// A request to one of the engine's routes.
     pub fn message(self, route: &str, body: Vec<u8>) -> Message {
         match self.address.http_version() {

@@ -4,6 +4,8 @@ mod access;
 mod address;
 mod cancel;
 mod connection;
+mod control;
+mod detect;
 mod exchange;
 mod head;
 mod http1;
@@ -13,13 +15,11 @@ mod lanes;
 mod message;
 mod pacer;
 mod progress;
-mod recognition;
 mod schedule;
 mod setup_calls;
-mod small_talk;
 mod socket;
 pub mod telemetry;
-mod trust;
+mod tls;
 
 use std::time::Duration;
 
@@ -40,16 +40,16 @@ use crate::units::Nanos;
 
 use crate::sys::open_files::{TooManyConnections, allow_connections};
 use connection::Connection;
+use control::ControlClient;
 use exchange::Peer;
 use lanes::READY;
 use schedule::{Asking, Schedule};
-use small_talk::SmallTalk;
 
 pub use access::{Access, AccessError};
 pub use address::{Address, AddressError};
 pub use cancel::Cancel;
+pub use detect::{Undetected, detect};
 pub use progress::{Progress, Share};
-pub use recognition::{Unrecognised, recognise};
 
 /// A client of one target, with its connections.
 ///
@@ -58,7 +58,7 @@ pub use recognition::{Unrecognised, recognise};
 pub struct Client {
     runtime: tokio::runtime::Runtime,
     peer: Peer,
-    small_talk: SmallTalk,
+    control: ControlClient,
     model: Option<String>,
     /// Kept from round to round.
     connections: Vec<Connection>,
@@ -127,7 +127,7 @@ pub enum ClientError {
     #[error(transparent)]
     Access(#[from] AccessError),
     #[error(transparent)]
-    Unrecognised(#[from] Unrecognised),
+    Undetected(#[from] Undetected),
     #[error(transparent)]
     Connections(#[from] TooManyConnections),
     #[error("the client can't be started: {0}")]
@@ -150,7 +150,7 @@ impl Client {
         let headers = settings.access.header_map()?;
         Ok(Client {
             runtime: runtime()?,
-            small_talk: SmallTalk::new(&address, headers.clone())?,
+            control: ControlClient::new(&address, headers.clone())?,
             peer: Peer {
                 address,
                 headers,
@@ -178,7 +178,7 @@ impl Client {
     /// Whether the engine says that it takes requests; if not, what it said.
     pub fn health(&self) -> Result<(), String> {
         let path = self.peer.engine.health_path();
-        match self.runtime.block_on(self.small_talk.get(&self.peer.address.url(path)))? {
+        match self.runtime.block_on(self.control.get(&self.peer.address.url(path)))? {
             (status, _) if status.is_success() => Ok(()),
             (status, body) => Err(format!("{path} answered HTTP {}: {}", status.as_u16(), refusal(&body))),
         }
@@ -193,7 +193,7 @@ impl Client {
                 let authority = self.peer.address.authority().to_owned();
                 ClientError::Identity { path, authority, why }
             };
-            let answered = self.runtime.block_on(self.small_talk.get(&self.peer.address.url(path)));
+            let answered = self.runtime.block_on(self.control.get(&self.peer.address.url(path)));
             let (status, body) = answered.map_err(failed)?;
             if matches!(status.as_u16(), 401 | 403) {
                 return Err(failed(format!("HTTP {}: {}", status.as_u16(), refusal(&body))));
@@ -216,14 +216,14 @@ impl Client {
 
     /// Has the engine do something beside the load; an error says in words what came of it.
     pub fn run_setup_call(&self, call: &SetupCall, share: &Share, cancel: &Cancel) -> Result<(), String> {
-        self.runtime.block_on(setup_calls::run(&self.small_talk, &self.peer.address, call, share, cancel))
+        self.runtime.block_on(setup_calls::run(&self.control, &self.peer.address, call, share, cancel))
     }
 
     /// What the engine has counted since its start; `None` if it shows nothing.
     pub fn server_side(&self) -> Result<Option<ServerSide>, String> {
         let Some(counters) = self.peer.engine.counter_names() else { return Ok(None) };
         let url = self.peer.address.url(counters.path);
-        let (status, body) = self.runtime.block_on(self.small_talk.get(&url))?;
+        let (status, body) = self.runtime.block_on(self.control.get(&url))?;
         if !status.is_success() {
             return Ok(None);
         }
@@ -234,7 +234,7 @@ impl Client {
     /// What the simulated engine saw of the requests; no other engine tells.
     pub fn truth(&self) -> Result<Truth, String> {
         let url = self.peer.address.url("/truth");
-        let (status, body) = self.runtime.block_on(self.small_talk.get(&url))?;
+        let (status, body) = self.runtime.block_on(self.control.get(&url))?;
         match status.is_success() {
             true => serde_json::from_slice(&body).map_err(|error| error.to_string()),
             false => Err(format!("HTTP {}: {}", status.as_u16(), refusal(&body))),

@@ -7,7 +7,7 @@ use http::StatusCode;
 use crate::client::Share;
 use crate::client::address::Address;
 use crate::client::cancel::Cancel;
-use crate::client::small_talk::{SmallTalk, chain};
+use crate::client::control::{ControlClient, chain};
 use crate::engine::{LineTooLong, Lines, SetupCall, read_progress, refusal};
 
 /// A large model takes minutes to be loaded, and nothing is heard meanwhile.
@@ -15,7 +15,7 @@ const SILENCE: Duration = Duration::from_secs(15 * 60);
 
 /// Runs one and waits for its end. An error says what became of it; whether that matters is the caller's to know.
 pub async fn run(
-    small_talk: &SmallTalk,
+    control: &ControlClient,
     address: &Address,
     call: &SetupCall,
     share: &Share,
@@ -23,14 +23,14 @@ pub async fn run(
 ) -> Result<(), String> {
     let url = address.url(call.path);
     tokio::select! {
-        done = converse(small_talk, &url, call, share) => done,
+        done = converse(control, &url, call, share) => done,
         () = cancel.cancelled() => Err("interrupted".into()),
     }
 }
 
-async fn converse(small_talk: &SmallTalk, url: &str, call: &SetupCall, share: &Share) -> Result<(), String> {
+async fn converse(control: &ControlClient, url: &str, call: &SetupCall, share: &Share) -> Result<(), String> {
     let silence = |_| format!("nothing was heard for {} minutes", SILENCE.as_secs() / 60);
-    let sent = tokio::time::timeout(SILENCE, small_talk.post(url, call.body.to_string())).await;
+    let sent = tokio::time::timeout(SILENCE, control.post(url, call.body.to_string())).await;
     let mut response = sent.map_err(silence)??;
     if response.status() != StatusCode::OK {
         let status = response.status().as_u16();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::client::{Access, Client, recognise};
+use crate::client::{Access, Client, detect};
 use crate::launch::{
     Introduced, Lack, LaunchError, Launched, Launcher, access, address, environment_name, failed,
 };
@@ -24,9 +24,7 @@ impl Launcher<'_> {
         };
         let engine = match target.engine.kind() {
             Some(kind) => kind,
-            None => {
-                self.poll(TIMEOUT, || Ok(()), |_| recognise(&access).map_err(|error| error.to_string()))?
-            }
+            None => self.poll(TIMEOUT, || Ok(()), |_| detect(&access).map_err(|error| error.to_string()))?,
         };
         let mut address = address(target, engine, access);
         self.await_health(&address, TIMEOUT, || Ok(())).map_err(|error| match error {

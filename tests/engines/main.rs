@@ -190,7 +190,7 @@ fn an_engine_is_found_out_where_none_is_named() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
     // Nothing listens there, and no other test can get that port.
     let failed = Outcome::of(command.args(["bench", "--url", "http://127.0.0.1:1"]));
-    failed.assert_exit(4).assert_complains("no engine was recognised at ").assert_complains("/v1/models: ");
+    failed.assert_exit(4).assert_complains("no engine was detected at ").assert_complains("/v1/models: ");
 }
 
 #[test]

@@ -6,8 +6,8 @@ use crate::{Bench, OUTPUT_TOKENS, QUICK, REQUESTS};
 
 fn bench(url: &str, authority: Option<&str>, arguments: &[&str]) -> Bench {
     let file = authority.map(|name| certificate(name).to_string_lossy().into_owned());
-    let trust = file.as_ref().map_or_else(Vec::new, |file| vec!["--ca-file", file]);
-    Bench::at(url, REQUESTS, &[&["--engine", "openai"], &trust[..], arguments].concat())
+    let ca_file = file.as_ref().map_or_else(Vec::new, |file| vec!["--ca-file", file]);
+    Bench::at(url, REQUESTS, &[&["--engine", "openai"], &ca_file[..], arguments].concat())
 }
 
 #[test]

@@ -169,7 +169,7 @@ fn headers_that_http_2_has_no_place_for_are_refused() {
     let refused = |name: &str, value: &str| {
         let headers = [(name.to_owned(), Secret::new(value))].into();
         let access = Access { headers, http_version: HttpVersion::Http2, ..Access::to("http://127.0.0.1:1") };
-        recognise(&access).unwrap_err().to_string()
+        detect(&access).unwrap_err().to_string()
     };
     assert!(
         refused("Connection", "close").starts_with("header `connection` is about a connection of HTTP/1.1")

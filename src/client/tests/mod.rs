@@ -1,11 +1,11 @@
 //! The client against servers that misbehave.
 
+mod control;
 mod conversations;
 mod frames;
 mod http;
 mod http2;
 mod server;
-mod small_talk;
 mod tls;
 mod users;
 

@@ -116,7 +116,7 @@ fn a_server_of_an_unknown_authority_is_not_sent_anything_and_the_way_out_is_told
 #[test]
 fn an_authority_for_a_server_without_tls_is_refused() {
     let access = Access { ca_file: Some(file("ca.pem")), ..Access::to("http://127.0.0.1:1") };
-    let refused = recognise(&access).unwrap_err().to_string();
+    let refused = detect(&access).unwrap_err().to_string();
     assert!(refused.contains("https:// only"), "{refused}");
 }
 
@@ -140,8 +140,8 @@ fn a_server_that_does_not_agree_to_the_version_is_told_with_the_way_out() {
         let (_, records) = round(&mut client, 1, StopCondition::Requests(1));
         let failure = records[0].outcome.clone().unwrap_err();
         assert_eq!(failure.class, FailureClass::Connect);
-        let by_small_talk = client.identity().unwrap_err().to_string();
-        assert!(by_small_talk.ends_with(&failure.detail), "{by_small_talk}");
+        let by_control = client.identity().unwrap_err().to_string();
+        assert!(by_control.ends_with(&failure.detail), "{by_control}");
         failure.detail
     };
     for protocols in [&["http/1.1"][..], &[]] {

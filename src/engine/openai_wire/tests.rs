@@ -137,7 +137,7 @@ fn an_error_inside_the_stream_fails_with_the_engines_words() {
 }
 
 #[test]
-fn an_error_object_in_place_of_a_stream_is_recognised() {
+fn an_error_object_in_place_of_a_stream_is_recognized() {
     let failure = failure("{\"error\":\"model is loading\"}");
     assert_eq!((failure.class, failure.detail.as_str()), (FailureClass::InStreamError, "model is loading"));
 }

@@ -10,11 +10,11 @@ use reqwest::redirect::Policy;
 
 use crate::client::address::Address;
 use crate::client::connection::Connection;
-use crate::client::trust::install_provider;
+use crate::client::tls::install_provider;
 use crate::engine::HttpVersion;
 
 /// An ordinary HTTP client. The load itself goes over connections of its own, on which nothing else is ever sent.
-pub struct SmallTalk {
+pub struct ControlClient {
     http: reqwest::Client,
     address: Address,
 }
@@ -22,8 +22,8 @@ pub struct SmallTalk {
 const TIMEOUT: Duration = Duration::from_secs(10);
 const LONGEST_POST: Duration = Duration::from_secs(24 * 60 * 60);
 
-impl SmallTalk {
-    pub fn new(address: &Address, headers: HeaderMap) -> Result<SmallTalk, reqwest::Error> {
+impl ControlClient {
+    pub fn new(address: &Address, headers: HeaderMap) -> Result<ControlClient, reqwest::Error> {
         install_provider();
         let builder = reqwest::Client::builder().timeout(TIMEOUT).default_headers(headers);
         let builder = match address.tls_config() {
@@ -38,7 +38,7 @@ impl SmallTalk {
             HttpVersion::Http1 => builder.http1_only(),
             HttpVersion::Http2 => builder.http2_prior_knowledge(),
         };
-        Ok(SmallTalk { http: builder.build()?, address: address.clone() })
+        Ok(ControlClient { http: builder.build()?, address: address.clone() })
     }
 
     /// Its answer may take hours.

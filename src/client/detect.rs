@@ -4,29 +4,29 @@ use serde_json::Value;
 
 use crate::client::access::Access;
 use crate::client::address::Address;
-use crate::client::small_talk::SmallTalk;
+use crate::client::control::ControlClient;
 use crate::client::{ClientError, runtime};
 use crate::engine::{EngineKind, refusal};
 
 /// Nothing that answered there was a known engine's.
 #[derive(Debug, thiserror::Error)]
-#[error("no engine was recognised at {authority}: {}; say which one it is by `engine`", .said.join(", "))]
-pub struct Unrecognised {
+#[error("no engine was detected at {authority}: {}; say which one it is by `engine`", .said.join(", "))]
+pub struct Undetected {
     authority: String,
     /// What came of each question.
     said: Vec<String>,
 }
 
 /// The first engine of the list whose probe is there.
-pub fn recognise(access: &Access) -> Result<EngineKind, ClientError> {
+pub fn detect(access: &Access) -> Result<EngineKind, ClientError> {
     let address = Address::of(access)?;
-    let small_talk = SmallTalk::new(&address, access.header_map()?)?;
+    let control = ControlClient::new(&address, access.header_map()?)?;
     let runtime = runtime()?;
     let mut answers: Vec<(&str, Result<Value, String>)> = Vec::new();
     for kind in EngineKind::all() {
         let probe = kind.probe();
         if !answers.iter().any(|(path, _)| *path == probe.path) {
-            let answer = runtime.block_on(ask(&small_talk, &address, probe.path));
+            let answer = runtime.block_on(ask(&control, &address, probe.path));
             answers.push((probe.path, answer));
         }
         let answer = answers.iter().find(|(path, _)| *path == probe.path).map(|(_, answer)| answer);
@@ -40,11 +40,11 @@ pub fn recognise(access: &Access) -> Result<EngineKind, ClientError> {
         Ok(_) => format!("{path} answered nothing that is known"),
         Err(why) => format!("{path}: {why}"),
     });
-    Err(Unrecognised { authority: address.authority().to_owned(), said: said.collect() }.into())
+    Err(Undetected { authority: address.authority().to_owned(), said: said.collect() }.into())
 }
 
-async fn ask(small_talk: &SmallTalk, address: &Address, path: &str) -> Result<Value, String> {
-    let (status, body) = small_talk.get(&address.url(path)).await?;
+async fn ask(control: &ControlClient, address: &Address, path: &str) -> Result<Value, String> {
+    let (status, body) = control.get(&address.url(path)).await?;
     if !status.is_success() {
         return Err(format!("HTTP {}: {}", status.as_u16(), refusal(&body)));
     }

@@ -57,14 +57,14 @@ fn an_engine_is_detected_by_its_probe() {
         ("openai", &[("GET /v1/models", r#"{"data":[{"id":"m","owned_by":"a gateway"}]}"#)]),
     ] {
         let server = server_with(routes);
-        assert_eq!(recognise(&Access::to(&server.url)).unwrap().name(), name);
+        assert_eq!(detect(&Access::to(&server.url)).unwrap().name(), name);
     }
 }
 
 #[test]
-fn what_is_not_recognised_is_told_with_all_that_was_asked() {
+fn an_undetected_engine_is_reported_with_all_that_was_tried() {
     let server = server_with(&[("GET /v1/models", r#"{"models":[]}"#)]);
-    let error = recognise(&Access::to(&server.url)).unwrap_err().to_string();
+    let error = detect(&Access::to(&server.url)).unwrap_err().to_string();
     assert!(error.contains("/v1/models answered nothing that is known"), "{error}");
     assert!(error.ends_with("say which one it is by `engine`"), "{error}");
 }
