@@ -145,7 +145,7 @@ mod tests {
             let words = ["compare", "--url", "a=http://127.0.0.1:1", "--sweep-json", swept.to_str().unwrap()];
             let command = Command::try_parse_from([&words[..], flags].concat()).unwrap();
             let error = run(&command.compare).unwrap_err().to_string();
-            assert!(!swept.exists(), "it was measured before it was told that {error}");
+            assert!(!swept.exists(), "it was measured before it complained that {error}");
             error
         };
         assert!(refused(&[]).starts_with("expected at least two targets, found 1"));

@@ -13,7 +13,7 @@ use crate::suite::files;
 use crate::target::TargetSpec;
 use crate::text::columns::{Align, Columns};
 use crate::text::figures;
-use crate::verdict::power::{Check, Forecast, StoredGate, StoredScenario, WISHFUL_BEYOND};
+use crate::verdict::power::{Check, Forecast, StoredGate, StoredScenario, UNDERPOWERED_BEYOND};
 use crate::verdict::rule::MOST_STARTS_OF_PLANNED;
 
 /// Tell from the stored baselines what each gate can detect, and what a green and a red run cost.
@@ -107,18 +107,18 @@ impl<'a> Known<'a> {
     /// What it would take for each underpowered gate to detect enough.
     fn underpowered(&self) -> Vec<String> {
         let gates = self.stored.iter().flat_map(|stored| stored.gates.iter().map(move |gate| (stored, gate)));
-        let underpowered = gates.filter(|(_, (.., gate))| gate.is_wishful(self.check));
-        let told = underpowered.map(|(stored, (metric, tolerance, gate))| {
+        let underpowered = gates.filter(|(_, (.., gate))| gate.is_underpowered(self.check));
+        let lines = underpowered.map(|(stored, (metric, tolerance, gate))| {
             format!(
-                "Wishful: {} {metric}: its sessions scatter by {}, and a loss of twice the tolerance of {} is seen \
-                 in fewer than 90 % of runs. {}",
+                "Underpowered: {} {metric}: its sessions scatter by {}, and a loss of twice the tolerance of {} is \
+                 seen in fewer than 90 % of runs. {}",
                 stored.scenario.id,
                 figures::percent(gate.deviation()),
                 figures::percent(*tolerance),
                 self.what_it_takes(gate),
             )
         });
-        told.collect()
+        lines.collect()
     }
 
     fn what_it_takes(&self, gate: &StoredGate) -> String {
@@ -152,7 +152,7 @@ impl<'a> Known<'a> {
             );
         };
         let suite = self.suite();
-        let [green, red] = [0.0, WISHFUL_BEYOND].map(|tolerances| Forecast::of(&suite, tolerances));
+        let [green, red] = [0.0, UNDERPOWERED_BEYOND].map(|tolerances| Forecast::of(&suite, tolerances));
         let minutes = |forecast: &Forecast| -> f64 {
             let each = self.stored.iter().zip(&forecast.sessions);
             each.map(|(stored, sessions)| stored.baseline.facts.session_s.unwrap_or(0.0) * sessions)
@@ -209,7 +209,7 @@ fn table(targets: &[Known]) -> String {
                     figures::percent(*tolerance),
                     format!("{:.2} %", gate.deviation() * 100.0),
                     gate.detectable(known.check).map_or("nothing".into(), figures::signed_percent),
-                    if gate.is_wishful(known.check) { "wishful".into() } else { String::new() },
+                    if gate.is_underpowered(known.check) { "underpowered".into() } else { String::new() },
                 ]);
             }
         }

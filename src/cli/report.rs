@@ -138,7 +138,7 @@ fn terminal(gathered: &Gathered) -> String {
     compared.chain(swept).chain(gated).collect::<Vec<_>>().join("\n\n") + "\n"
 }
 
-/// A run of a suite alone is told as a CI job's summary tells it.
+/// A run of a suite alone is reported as a CI job's summary reports it.
 fn marked_down(gathered: &Gathered) -> String {
     match gathered.sweeps.is_empty() && gathered.comparisons.is_empty() {
         true => markdown::markdown(&gathered.scenarios),

@@ -75,7 +75,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             eprintln!("error: {error}");
             return Ok(ExitCode::from(2));
         }
-        // Its message names the cause; as an error with a source it would be told twice.
+        // Its message names the cause; as an error with a source it would be reported twice.
         Err(error) => anyhow::bail!("{error}"),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -54,7 +54,7 @@ pub use progress::{Progress, Share};
 /// A client of one target, with its connections.
 ///
 /// Its calls block, and the thread that calls them does all of the client's work: cheapest, and its processor time can
-/// be told from everything else's. From within an async runtime, call them on a thread of their own.
+/// be separated from everything else's. From within an async runtime, call them on a thread of their own.
 pub struct Client {
     runtime: tokio::runtime::Runtime,
     peer: Peer,

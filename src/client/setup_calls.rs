@@ -43,27 +43,27 @@ async fn converse(control: &ControlClient, url: &str, call: &SetupCall, share: &
         let Some(piece) = piece.map_err(|error| chain(&error))? else { break };
         lines.push(&piece, |line| note(line, share))?;
     }
-    note(lines.rest(), share).map_err(|Told(why)| why)
+    note(lines.rest(), share).map_err(|Reported(why)| why)
 }
 
-/// What a line told went wrong.
-struct Told(String);
+/// What a line reported as wrong.
+struct Reported(String);
 
-fn note(line: &[u8], share: &Share) -> Result<(), Told> {
-    if let Some(done) = read_progress(line).map_err(Told)? {
+fn note(line: &[u8], share: &Share) -> Result<(), Reported> {
+    if let Some(done) = read_progress(line).map_err(Reported)? {
         share.set(done);
     }
     Ok(())
 }
 
-impl From<LineTooLong> for Told {
-    fn from(error: LineTooLong) -> Told {
-        Told(error.to_string())
+impl From<LineTooLong> for Reported {
+    fn from(error: LineTooLong) -> Reported {
+        Reported(error.to_string())
     }
 }
 
-impl From<Told> for String {
-    fn from(Told(why): Told) -> String {
+impl From<Reported> for String {
+    fn from(Reported(why): Reported) -> String {
         why
     }
 }

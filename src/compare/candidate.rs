@@ -59,7 +59,7 @@ impl Candidate {
         self.levels.iter().find(|level| level.at == at)
     }
 
-    /// As long as its engine is not known, also as it would be told from another of its name.
+    /// As long as its engine is not known, also as it would be distinguished from another of its name.
     pub fn may_be_called(&self, name: &str) -> bool {
         let apart = || {
             let rest = name.strip_prefix(&self.name);

@@ -44,15 +44,15 @@ fn differing<T: PartialEq + Display>(
     what: &str,
     of: impl Fn(&Environment) -> &T,
 ) -> Option<String> {
-    let told: Vec<(&str, &T)> = candidates
+    let reported: Vec<(&str, &T)> = candidates
         .iter()
         .filter_map(|candidate| Some((candidate.name.as_str(), of(candidate.environment.as_ref()?))))
         .collect();
-    let (_, first) = told.first()?;
-    if told.iter().all(|(_, other)| other == first) {
+    let (_, first) = reported.first()?;
+    if reported.iter().all(|(_, other)| other == first) {
         return None;
     }
-    let listed: Vec<String> = told.iter().map(|(name, value)| format!("{name} has {value}")).collect();
+    let listed: Vec<String> = reported.iter().map(|(name, value)| format!("{name} has {value}")).collect();
     Some(format!("Different {what}: {}", listed.join(", ")))
 }
 
@@ -73,26 +73,26 @@ fn limits(candidates: &[Candidate]) -> Option<String> {
     if candidates.iter().all(|other| other.limits == first.limits) {
         return None;
     }
-    let told = |candidate: &Candidate| match candidate.limits.is_empty() {
+    let reported = |candidate: &Candidate| match candidate.limits.is_empty() {
         true => format!("{} has none", candidate.name),
         false => format!("{} has {}", candidate.name, candidate.limits),
     };
-    let listed: Vec<String> = candidates.iter().map(told).collect();
+    let listed: Vec<String> = candidates.iter().map(reported).collect();
     Some(format!("Different limits: {}. How well they are kept is not compared.", listed.join("; ")))
 }
 
 fn prompts(candidates: &[Candidate]) -> Option<String> {
-    let told: Vec<(&str, f64)> = candidates
+    let reported: Vec<(&str, f64)> = candidates
         .iter()
         .filter_map(|candidate| Some((candidate.name.as_str(), prompt_tokens(candidate)?)))
         .collect();
-    let least = told.iter().map(|(_, tokens)| *tokens).reduce(f64::min)?;
-    let most = told.iter().map(|(_, tokens)| *tokens).reduce(f64::max)?;
+    let least = reported.iter().map(|(_, tokens)| *tokens).reduce(f64::min)?;
+    let most = reported.iter().map(|(_, tokens)| *tokens).reduce(f64::max)?;
     if most <= least * (1.0 + SAME_PROMPTS) {
         return None;
     }
     let listed: Vec<String> =
-        told.iter().map(|(name, tokens)| format!("{name} counts {tokens:.0}")).collect();
+        reported.iter().map(|(name, tokens)| format!("{name} counts {tokens:.0}")).collect();
     Some(format!("Of a prompt's tokens {}: their tokenizers or chat templates differ.", listed.join(", ")))
 }
 

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_is_told_with_what_was_expected() {
+    fn a_mistake_is_reported_with_what_was_expected() {
         let error = |text: &str| Preferences::parse_weights(text).unwrap_err().to_string();
         let found = error("performence=3");
         assert!(found.starts_with("unknown criterion `performence`: did you mean `performance`?"), "{found}");

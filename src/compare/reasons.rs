@@ -28,10 +28,10 @@ pub fn reasons(
     reasons.extend(goodput(class, first, second));
     reasons.push(reliability(class, first, second));
     if weighs(preferences, left_out, Criterion::Efficiency) {
-        reasons.push(told("an hour of", "costs", &preferences.costs, first, second));
+        reasons.push(stated_values("an hour of", "costs", &preferences.costs, first, second));
     }
     if weighs(preferences, left_out, Criterion::Simplicity) {
-        reasons.push(told("simplicity, as given:", "has", &preferences.simplicity, first, second));
+        reasons.push(stated_values("simplicity, as given:", "has", &preferences.simplicity, first, second));
     }
     reasons.extend(absent(class, all));
     reasons
@@ -170,7 +170,7 @@ fn goodput(class: &Class, first: &Candidate, second: &Candidate) -> Option<Strin
 }
 
 fn reliability(class: &Class, first: &Candidate, second: &Candidate) -> String {
-    let told = |candidate: &Candidate| {
+    let figures = |candidate: &Candidate| {
         let counts = class.requests(candidate);
         let failures: Vec<String> =
             counts.failed.iter().map(|(failure, count)| format!("{count} {}", failure.name())).collect();
@@ -184,7 +184,7 @@ fn reliability(class: &Class, first: &Candidate, second: &Candidate) -> String {
             )
         })
     };
-    match (told(first), told(second)) {
+    match (figures(first), figures(second)) {
         (None, None) => "Both answered every request.".into(),
         (Some(one), Some(other)) => format!("Requests failed on both: {one}; {other}."),
         (Some(one), None) => format!("{one}, {} answered every request.", second.name),
@@ -192,7 +192,7 @@ fn reliability(class: &Class, first: &Candidate, second: &Candidate) -> String {
     }
 }
 
-fn told(
+fn stated_values(
     what: &str,
     verb: &str,
     values: &BTreeMap<String, f64>,

@@ -50,7 +50,7 @@ fn left_out(candidates: &[Candidate], preferences: &Preferences) -> BTreeMap<Cri
         (
             Criterion::Simplicity,
             &preferences.simplicity,
-            "how simple it is to run was not told of",
+            "how simple it is to run was not given for",
             "--simplicity",
         ),
     ];

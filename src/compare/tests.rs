@@ -24,7 +24,7 @@ fn reasons(comparison: &Comparison, traffic: Traffic) -> String {
 }
 
 #[test]
-fn curves_that_cross_are_told_with_where() {
+fn curves_that_cross_are_reported_with_where() {
     let comparison = crossing();
     let throughput = comparison
         .crossings
@@ -62,7 +62,7 @@ fn an_engine_against_itself_is_a_tie_at_every_level_and_too_close_to_call() {
 }
 
 #[test]
-fn what_was_not_told_is_left_out_and_said_so() {
+fn missing_data_is_left_out_and_listed() {
     let recommendation = crossing().recommendation;
     assert_eq!(
         recommendation.left_out[&Criterion::Efficiency],
@@ -116,7 +116,7 @@ fn a_target_that_is_yet_to_be_measured_may_be_called_what_it_will_be() {
 }
 
 #[test]
-fn another_model_on_one_side_is_told_first() {
+fn another_model_on_one_side_is_reported_first() {
     let mut sweep = example::crossing();
     assert_eq!(compare(&candidates_of(sweep.clone()), &Preferences::default()).unwrap().caveats, [""; 0]);
     let environment = sweep.targets[1].environment.as_mut().unwrap();
@@ -186,7 +186,7 @@ fn reports_of_scenarios_are_levels_of_one_curve() {
 }
 
 #[test]
-fn what_can_not_be_compared_is_told_with_what_to_do() {
+fn what_can_not_be_compared_is_reported_with_what_to_do() {
     let one = vec![("a.json".to_owned(), ReportFile::Scenario(Box::new(crate::results::example::ok())))];
     let error = compare(&candidates(one).unwrap(), &Preferences::default()).unwrap_err().to_string();
     assert!(error.contains("at least two targets, found 1: name more reports"), "{error}");

@@ -152,9 +152,10 @@ mod tests {
 
     #[test]
     fn a_file_in_another_format_is_refused() {
-        let told = |text: &str| read_conversations("f.json", text, &Excerpt::default()).unwrap_err().plain();
-        let said = told("[{\"conversations\": 3}]");
+        let refusal =
+            |text: &str| read_conversations("f.json", text, &Excerpt::default()).unwrap_err().plain();
+        let said = refusal("[{\"conversations\": 3}]");
         assert!(said.contains("expected a sequence at line 1 column"), "{said}");
-        assert!(told("[]").contains("none of its 0 conversations"));
+        assert!(refusal("[]").contains("none of its 0 conversations"));
     }
 }

@@ -72,7 +72,7 @@ pub trait Engine: fmt::Debug + Send + Sync {
         None
     }
 
-    /// The flag by which its container is told the model by name, if there is one.
+    /// The flag by which its container takes the model by name, if there is one.
     fn model_flag(&self) -> Option<&'static str> {
         None
     }

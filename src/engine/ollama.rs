@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::engine::payload::{Content, Filled, FinishReason};
 use crate::engine::prompt::{self, Messages};
-use crate::engine::refusal::{bad_payload, error_told};
+use crate::engine::refusal::{bad_payload, reported_error};
 use crate::engine::{Ask, Engine, Identity, Probe, Reply, Request, SetupCall, Wire, text};
 use crate::load::workload::{Api, Sampling};
 use crate::metrics::record::Failure;
@@ -131,7 +131,7 @@ impl Wire for OllamaWire {
         let record: Record = serde_json::from_slice(json)
             .map_err(|error| bad_payload(&format!("a record of Ollama's ({error})"), json))?;
         if record.error.0 {
-            return Err(error_told(json));
+            return Err(reported_error(json));
         }
         if record.response.0 || record.thinking.0 || record.message.as_ref().is_some_and(Content::filled) {
             reply.content_ns.push(at_ns);
@@ -220,7 +220,7 @@ impl Record {
         times.prefill_ms = mean(self.prompt_eval_duration);
         times.decode_ms = mean(self.eval_duration);
         times.e2e_ms = mean(self.total_duration);
-        // It is not told, and is what is left.
+        // It is not reported, and is what is left.
         times.queue_ms = mean(self.total_duration.saturating_sub(worked_ns));
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::engine::payload::{Payload, Timings};
 use crate::engine::prompt::{Messages, messages, text};
-use crate::engine::refusal::{bad_payload, error_told};
+use crate::engine::refusal::{bad_payload, reported_error};
 use crate::engine::sse::{Event, event};
 use crate::engine::{Ask, Reply, Request, Wire};
 use crate::load::workload::{Api, Sampling};
@@ -59,7 +59,7 @@ impl Wire for OpenaiWire {
 fn read_payload(json: &[u8]) -> Result<Payload, Failure> {
     let read = serde_json::from_slice(json);
     let payload: Payload = read.map_err(|error| bad_payload(&format!("OpenAI JSON ({error})"), json))?;
-    if payload.error.0 { Err(error_told(json)) } else { Ok(payload) }
+    if payload.error.0 { Err(reported_error(json)) } else { Ok(payload) }
 }
 
 /// Whether a chunk tells nothing at all.

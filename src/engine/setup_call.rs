@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::engine::refusal::error_told;
+use crate::engine::refusal::reported_error;
 
 /// A POST beside the load. Its answer may come as lines that tell of its progress.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,7 +30,7 @@ pub fn read_progress(line: &[u8]) -> Result<Option<f64>, String> {
     }
     let Ok(read) = serde_json::from_slice::<Line>(line) else { return Ok(None) };
     if !read.error.is_null() {
-        return Err(error_told(line).detail);
+        return Err(reported_error(line).detail);
     }
     let share = read.completed.zip(read.total.filter(|total| *total > 0.0));
     Ok(share.map(|(completed, total)| completed / total))

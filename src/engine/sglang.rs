@@ -82,7 +82,7 @@ mod tests {
     use crate::metrics::server_side::Mean;
 
     #[test]
-    fn the_version_is_told_by_either_of_two_routes() {
+    fn the_version_is_reported_by_either_of_two_routes() {
         let mut identity = Identity::default();
         Sglang.read_identity(MODELS, &json!({"data": [{"id": "m", "owned_by": "sglang"}]}), &mut identity);
         Sglang.read_identity(SERVER_INFO, &json!({"version": "0.5.2"}), &mut identity);

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::engine::openai_wire::OpenaiWire;
 use crate::engine::payload::{Filled, FinishReason};
-use crate::engine::refusal::{bad_payload, error_told};
+use crate::engine::refusal::{bad_payload, reported_error};
 use crate::engine::sse::{Event, event};
 use crate::engine::{Ask, CounterNames, Engine, Identity, Probe, Reply, Request, Wire, prompt, text};
 use crate::load::workload::Api;
@@ -109,7 +109,7 @@ impl Wire for GenerateWire {
             Event::Json(json) => {
                 let event: StreamEvent = parsed(json)?;
                 if event.error.0 {
-                    return Err(error_told(json));
+                    return Err(reported_error(json));
                 }
                 if event.token.is_some_and(|token| token.text.0 && !token.special) {
                     reply.content_ns.push(at_ns);
@@ -126,7 +126,7 @@ impl Wire for GenerateWire {
     fn read_body(&self, json: &[u8], at_ns: Nanos, reply: &mut Reply) -> Result<(), Failure> {
         let answer: WholeAnswer = parsed(json)?;
         if answer.error.0 {
-            return Err(error_told(json));
+            return Err(reported_error(json));
         }
         if answer.generated_text.0 {
             reply.content_ns.push(at_ns);

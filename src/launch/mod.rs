@@ -248,7 +248,7 @@ impl<'a> Launcher<'a> {
         Ok(Introduced { version, model, model_shown })
     }
 
-    /// Tries until it works, the time is up, or `lives` objects. An attempt is told how many seconds have passed.
+    /// Tries until it works, the time is up, or `lives` objects. An attempt gets the seconds that have passed.
     fn poll<T>(
         &self,
         timeout: Duration,
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_is_told_with_the_beginning_of_its_digest() {
+    fn a_model_is_reported_with_the_beginning_of_its_digest() {
         assert_eq!(with_digest("m", Some("sha256:365c0bd3c000a25d")), "m@365c0bd3c000");
         assert_eq!(with_digest("m", Some("365c0bd3c000a25d")), "m@365c0bd3c000");
         assert_eq!(with_digest("m", None), "m");

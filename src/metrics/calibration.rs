@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn users_who_ask_more_often_than_was_tried_are_told() {
+    fn users_who_ask_more_often_than_was_tried_are_reported() {
         let calibration = calibration(vec![Level { requests_per_s: 4000.0, ..level(256, 0.1, 2e4) }]);
         let doubt = |succeeded| {
             let requests = RequestCounts { sent: succeeded, succeeded, ..RequestCounts::default() };
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_load_beyond_the_limits_is_told() {
+    fn a_load_beyond_the_limits_is_reported() {
         let calibration = calibration(vec![level(32, 0.1, 3000.0)]);
         let summary = |output_tokens| Summary { window_s: 1.0, output_tokens, ..Summary::default() };
         let load = |users| Load::closed(users, StopCondition::Requests(1000));

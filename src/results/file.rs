@@ -131,7 +131,7 @@ fn parsed<T: DeserializeOwned>(
     })
 }
 
-/// The place is told in front, as an editor takes it.
+/// The place goes in front, as an editor takes it.
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_report_is_told_from_a_damaged_one() {
+    fn a_newer_report_differs_from_a_damaged_one() {
         let mut json = sweep_json();
         json["version"] = json!(VERSION + 1);
         json["what_is_new"] = json!(1);
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_report_is_told_with_where_it_stops_being_one() {
+    fn what_is_no_report_is_reported_with_where_it_stops_being_one() {
         let error = |text: &str| read("r.json", text).unwrap_err().to_string();
         assert!(
             error("").starts_with("r.json:1:0: expected a report of tollgate, found no JSON"),
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_told_with_its_place_and_what_was_expected() {
+    fn damage_is_reported_with_its_place_and_what_was_expected() {
         let mut json = sweep_json();
         json["targets"][0]["levels"][1]["summary"]["metrics"]["ttft_ms"]["count"] = json!(7);
         let text = serde_json::to_string_pretty(&json).unwrap();

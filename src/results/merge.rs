@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_load_that_was_never_whole_is_told_and_all_of_it_counts() {
+    fn a_load_that_was_never_whole_is_reported_and_all_of_it_counts() {
         let cut = |mut part: Part| {
             part.report.load = Some(Load::closed(4, StopCondition::Requests(200)));
             let round = &mut part.report.sessions[0].rounds[0];

@@ -65,7 +65,7 @@ pub fn router(frontend: Frontend) -> Router {
         .route("/api/pull", post(library::pull))
         .route("/generate", post(tgi_generate))
         .route("/generate_stream", post(tgi_generate_stream));
-    let told = Router::new()
+    let reporting = Router::new()
         .route("/health", get(about::health))
         .route("/v1/models", get(about::models))
         .route("/version", get(about::version))
@@ -80,7 +80,7 @@ pub fn router(frontend: Frontend) -> Router {
         .route("/metrics", get(about::metrics))
         .route("/truth", get(about::truth).delete(about::forget_truth));
     asked
-        .merge(told)
+        .merge(reporting)
         .fallback(|| async { ApiError::new(StatusCode::NOT_FOUND, "Not Found") })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(Arc::new(frontend))

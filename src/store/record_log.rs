@@ -30,7 +30,7 @@ impl RecordFile {
         }
     }
 
-    /// Its name, as it is told beside the report.
+    /// Its name, as the report gives it.
     pub fn name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
@@ -52,9 +52,9 @@ pub struct RecordLog {
 /// Between who hands records over and who writes them.
 struct Buffer {
     unwritten: Mutex<Unwritten>,
-    /// Told when there is a block, or an end.
+    /// Notified when there is a block, or an end.
     is_due: Condvar,
-    /// Told when what was there has been taken.
+    /// Notified when what was there has been taken.
     is_taken: Condvar,
 }
 

@@ -299,7 +299,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_engines_are_told_apart_by_what_differs() {
+    fn two_engines_are_distinguishable_by_what_differs() {
         let slow = SimulatorSettings { decode_scale: 1.08, ..SimulatorSettings::default() };
         assert_eq!(slow.apart_from(&SimulatorSettings::default()), "decode_scale=1.08");
         assert_eq!(slow.apart_from(&slow), "");

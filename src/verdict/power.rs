@@ -50,8 +50,8 @@ pub struct Forecast {
     pub sessions: Vec<f64>,
 }
 
-/// What a gate should be able to see, as a multiple of its tolerance. Beyond that it is a wish.
-pub const WISHFUL_BEYOND: f64 = 2.0;
+/// What a gate should be able to see, as a multiple of its tolerance. A gate that can't is underpowered.
+pub const UNDERPOWERED_BEYOND: f64 = 2.0;
 /// With this chance.
 pub const POWER: f64 = 0.9;
 /// Runs behind a figure of power: 90 % of them are known to within 3 %.
@@ -92,11 +92,12 @@ impl StoredGate {
     }
 
     /// Whether a loss of twice the tolerance would often go unseen.
-    pub fn is_wishful(&self, check: Check) -> bool {
-        !self.sees(WISHFUL_BEYOND * self.tau, check)
+    pub fn is_underpowered(&self, check: Check) -> bool {
+        !self.sees(UNDERPOWERED_BEYOND * self.tau, check)
     }
 
-    /// The starts of each side, or the sessions of the baseline and of today, with which the gate is no wish.
+    /// The starts of each side, or the sessions of the baseline and of today, with which the gate is no longer
+    /// underpowered.
     pub fn sessions_needed(&self, check: Check) -> Option<u32> {
         let with = |sessions| match check {
             Check::Proof { .. } => (*self, Check::Proof { starts: sessions, most: sessions }),
@@ -104,22 +105,22 @@ impl StoredGate {
         };
         SESSIONS_TO_TRY.into_iter().find(|sessions| {
             let (gate, check) = with(*sessions);
-            !gate.is_wishful(check)
+            !gate.is_underpowered(check)
         })
     }
 
-    /// By how much the sessions' variance has to shrink for the gate to be no wish: so many times the requests of a
-    /// session, if requests are all that scatters. `None` beyond a hundred times.
+    /// By how much the sessions' variance has to shrink for the gate not to be underpowered: so many times the requests
+    /// of a session, if requests are all that scatters. `None` beyond a hundred times.
     pub fn requests_needed(&self, check: Check) -> Option<f64> {
         let calmer = |requests: f64| StoredGate { deviation: self.deviation / requests.sqrt(), ..*self };
-        least(1.0, MOST_TIMES_THE_REQUESTS, |requests| !calmer(requests).is_wishful(check))
+        least(1.0, MOST_TIMES_THE_REQUESTS, |requests| !calmer(requests).is_underpowered(check))
     }
 
-    /// The tolerance with which the gate would be no wish; `None` beyond 50 %.
+    /// The tolerance with which the gate would not be underpowered; `None` beyond 50 %.
     pub fn tolerance_needed(&self, check: Check) -> Option<f64> {
         least(0.0, LARGEST_TOLERANCE, |tolerance| {
             let gate = StoredGate { tau: stats::tau(self.metric, tolerance), ..*self };
-            !gate.is_wishful(check)
+            !gate.is_underpowered(check)
         })
     }
 
@@ -307,23 +308,23 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_of_few_starts_is_a_wish_that_more_of_them_fulfil() {
+    fn a_proof_of_few_starts_is_underpowered() {
         let few = Check::Proof { starts: 4, most: 4 };
-        assert!(restless().is_wishful(few));
+        assert!(restless().is_underpowered(few));
         let needed = restless().sessions_needed(few).unwrap();
-        assert!(needed > 4 && !restless().is_wishful(Check::Proof { starts: needed, most: needed }));
+        assert!(needed > 4 && !restless().is_underpowered(Check::Proof { starts: needed, most: needed }));
     }
 
     #[test]
-    fn what_it_would_take_takes_the_wish_away() {
+    fn the_needed_changes_give_enough_power() {
         let gate = restless();
-        assert!(gate.is_wishful(STORED));
+        assert!(gate.is_underpowered(STORED));
         let requests = gate.requests_needed(STORED).unwrap();
         let calmer = StoredGate { deviation: gate.deviation / requests.sqrt(), ..gate };
-        assert!(requests > 1.0 && !calmer.is_wishful(STORED));
+        assert!(requests > 1.0 && !calmer.is_underpowered(STORED));
         let tolerance = gate.tolerance_needed(STORED).unwrap();
         let wider = StoredGate { tau: stats::tau(gate.metric, tolerance), ..gate };
-        assert!(tolerance > 0.03 && !wider.is_wishful(STORED));
+        assert!(tolerance > 0.03 && !wider.is_underpowered(STORED));
     }
 
     #[test]
@@ -348,7 +349,7 @@ mod tests {
 
     #[test]
     fn a_loss_costs_the_sessions_that_prove_it() {
-        let sessions = |check| Forecast::of(&suite(quiet(), check), WISHFUL_BEYOND).sessions[0];
+        let sessions = |check| Forecast::of(&suite(quiet(), check), UNDERPOWERED_BEYOND).sessions[0];
         assert_eq!(sessions(PROOF), 1.0 + 2.0 * 4.0);
         assert_eq!(sessions(STORED), 4.0);
     }

@@ -1,7 +1,7 @@
 //! `tollgate bisect`: the first bad version between a good and a bad one, by proofs.
 
 mod steps;
-mod told;
+mod text;
 
 use std::fs;
 use std::path::PathBuf;
@@ -41,7 +41,7 @@ pub fn run(Args { subject, good, bad, tags }: Args) -> anyhow::Result<ExitCode> 
     let list = fs::read_to_string(&tags).with_context(|| format!("can't read {}", tags.display()))?;
     let versions = bisection::between(&list, &good, &bad)
         .with_context(|| format!("{} is no list to search", tags.display()))?;
-    // A mistake in any of them is told before hours are spent on the others.
+    // A mistake in any of them is reported before hours are spent on the others.
     let variants: Vec<Variant> = versions
         .iter()
         .map(|version| subject.variant(&tags.display().to_string(), std::slice::from_ref(version)))
@@ -66,28 +66,28 @@ pub fn run(Args { subject, good, bad, tags }: Args) -> anyhow::Result<ExitCode> 
 fn search(versions: &[String], mut variants: Vec<Variant>, steps: &Steps) -> anyhow::Result<Option<Verdict>> {
     let last = versions.len() - 1;
     let mut bisection = Bisection::up_to(last);
-    println!("{}", told::plan(versions, &bisection));
+    println!("{}", text::plan(versions, &bisection));
     let Some(end) = steps.prove(&versions[last], &variants[last])? else { return Ok(None) };
-    println!("{}", told::step(&end));
+    println!("{}", text::step(&end));
     if Finding::from(end.verdict) != Finding::Bad {
-        println!("{}\nReports: {}", told::no_bad_end(versions, &end), end.folder.display());
+        println!("{}\nReports: {}", text::no_bad_end(versions, &end), end.folder.display());
         return Ok(Some(end.verdict));
     }
     variants.iter_mut().for_each(|variant| variant.scenarios = looked_for(&variant.scenarios, &end));
     let mut proven = vec![(last, end)];
     while let Some(version) = bisection.next() {
         let Some(step) = steps.prove(&versions[version], &variants[version])? else {
-            println!("{}", told::border(versions, &bisection.border()));
+            println!("{}", text::border(versions, &bisection.border()));
             return Ok(None);
         };
-        println!("{}", told::step(&step));
+        println!("{}", text::step(&step));
         bisection.tell(version, step.verdict.into());
         proven.push((version, step));
     }
     let border = bisection.border();
-    println!("\n{}\n{}", told::border(versions, &border), told::cost(proven.iter().map(|(_, step)| step)));
+    println!("\n{}\n{}", text::border(versions, &border), text::cost(proven.iter().map(|(_, step)| step)));
     for (_, step) in proven.iter().filter(|(version, _)| *version == border.bad) {
-        print!("{}", told::proof(step));
+        print!("{}", text::proof(step));
     }
     Ok(Some(if border.is_found() { Verdict::Regressed } else { Verdict::Inconclusive }))
 }

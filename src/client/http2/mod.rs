@@ -1,7 +1,7 @@
 //! A connection that speaks HTTP/2 (RFC 9113), with one stream on it at a time.
 //!
-//! `h2` knows the protocol. It is driven step by step by whoever waits for an answer, with no task of its own in between:
-//! a step is one read of the system, after which everything that it brought is looked at.
+//! `h2` knows the protocol. It is driven step by step by whoever waits for an answer, with no task of its own in
+//! between: a step is one read of the system, after which everything that it brought is looked at.
 
 mod message;
 mod shared_socket;
@@ -134,8 +134,9 @@ impl Connection {
         }
     }
 
-    /// Reads once, and sends what there is to be sent. What came is there to be looked at then, and all of it arrived at the
-    /// same moment. A wider window is told when the next bytes come: by far not all of it is used up before.
+    /// Reads once, and sends what there is to be sent. What came is there to be looked at then, and all of it arrived
+    /// at the same moment. A wider window is announced when the next bytes come: by far not all of it is used up
+    /// before.
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         let filled = self.socket.poll_fill(cx)?;
         if filled.is_pending() && !self.sends {

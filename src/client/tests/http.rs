@@ -169,7 +169,7 @@ fn a_refusal_that_is_compressed_is_a_refusal() {
 }
 
 #[test]
-fn a_refusals_body_that_breaks_off_is_told_as_far_as_it_came() {
+fn a_refusals_body_that_breaks_off_is_reported_as_far_as_it_came() {
     let failure = failure(PATIENCE, |stream| {
         write(stream, "HTTP/1.1 503 Busy\r\nContent-Length: 100\r\n\r\nqueue is full");
         false

@@ -322,7 +322,7 @@ fn a_server_that_goes_away_after_an_answer_gets_the_next_request_on_a_new_connec
 }
 
 #[test]
-fn a_server_that_speaks_another_version_is_told_in_words() {
+fn a_server_that_speaks_another_version_is_reported_in_words() {
     let speaks_http_1_1 = Server::start(|_, stream| {
         answer_json(stream, 400, "what?");
         false
@@ -333,11 +333,11 @@ fn a_server_that_speaks_another_version_is_told_in_words() {
         let (_, records) = round(&mut client, 1, StopCondition::Requests(1));
         let failure = records[0].outcome.as_ref().unwrap_err();
         assert_eq!(failure.class, FailureClass::Connect);
-        for told in [&failure.detail, &client.identity().unwrap_err().to_string()] {
-            assert!(told.contains("no HTTP/2 connection to 127.0.0.1"), "{told}");
+        for text in [&failure.detail, &client.identity().unwrap_err().to_string()] {
+            assert!(text.contains("no HTTP/2 connection to 127.0.0.1"), "{text}");
             assert!(
-                told.contains("does not speak HTTP/2 there: ask with `http_version = \"1.1\"`"),
-                "{told}"
+                text.contains("does not speak HTTP/2 there: ask with `http_version = \"1.1\"`"),
+                "{text}"
             );
         }
     }

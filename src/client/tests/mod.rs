@@ -238,7 +238,7 @@ fn a_server_that_is_slow_to_connect_makes_no_client_late() {
 }
 
 #[test]
-fn requests_that_were_not_written_by_the_moment_agreed_upon_are_told() {
+fn requests_that_were_not_written_by_the_moment_agreed_upon_are_reported() {
     let server = Server::start(|_, stream| answer_well(stream));
     let mut client = client(&server.url, PATIENCE);
     client.begin_next_round_at(clock::now());

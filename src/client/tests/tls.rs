@@ -103,7 +103,7 @@ fn a_tls_connection_that_the_server_has_ended_is_opened_anew() {
 }
 
 #[test]
-fn a_server_of_an_unknown_authority_is_not_sent_anything_and_the_way_out_is_told() {
+fn a_server_of_an_unknown_authority_is_not_sent_anything_and_the_way_out_is_reported() {
     let mut client = trusting(&start(u32::MAX), None);
     let (_, records) = round(&mut client, 1, StopCondition::Requests(1));
     let failure = records[0].outcome.as_ref().unwrap_err();
@@ -133,8 +133,8 @@ fn the_version_that_was_asked_for_is_the_one_that_is_spoken() {
 }
 
 #[test]
-fn a_server_that_does_not_agree_to_the_version_is_told_with_the_way_out() {
-    let told = |http_version, protocols: &[&str]| {
+fn a_server_that_does_not_agree_to_the_version_is_reported_with_the_way_out() {
+    let text = |http_version, protocols: &[&str]| {
         let url = start_offering(protocols, u32::MAX);
         let mut client = speaking(http_version, &url, Some(file("ca.pem")));
         let (_, records) = round(&mut client, 1, StopCondition::Requests(1));
@@ -145,15 +145,15 @@ fn a_server_that_does_not_agree_to_the_version_is_told_with_the_way_out() {
         failure.detail
     };
     for protocols in [&["http/1.1"][..], &[]] {
-        let told = told(HttpVersion::Http2, protocols);
+        let text = text(HttpVersion::Http2, protocols);
         assert!(
-            told.contains("does not speak HTTP/2 there") && told.ends_with("(`--http-version 1.1`)"),
-            "{told}"
+            text.contains("does not speak HTTP/2 there") && text.ends_with("(`--http-version 1.1`)"),
+            "{text}"
         );
     }
-    let told = told(HttpVersion::Http1, &["h2"]);
+    let text = text(HttpVersion::Http1, &["h2"]);
     assert!(
-        told.contains("does not speak HTTP/1.1 there") && told.ends_with("(`--http-version 2`)"),
-        "{told}"
+        text.contains("does not speak HTTP/1.1 there") && text.ends_with("(`--http-version 2`)"),
+        "{text}"
     );
 }

@@ -135,7 +135,7 @@ impl PromptSampler {
             Source::Conversations { conversations, order } => {
                 let turns =
                     order.at(place, conversations.len(), seeds).and_then(|at| conversations.turns_of(at));
-                told(turns.unwrap_or_default(), &line(), *output_tokens)
+                conversation(turns.unwrap_or_default(), &line(), *output_tokens)
             }
             Source::Trace(trace) => {
                 let requests = trace.requests();
@@ -171,7 +171,7 @@ fn generated(
 }
 
 /// What was said, behind a line that makes it unique.
-fn told(turns: &[Turn], line: &str, output_tokens: Option<u32>) -> Question {
+fn conversation(turns: &[Turn], line: &str, output_tokens: Option<u32>) -> Question {
     let turns = turns.iter().enumerate().map(|(place, turn)| Turn {
         said: if place == 0 { format!("{line}{}", turn.said) } else { turn.said.clone() },
         answered: turn.answered.clone(),

@@ -188,8 +188,8 @@ fn conversations_never_begin_alike() {
     let workload = workload(Prompts::Synthetic(Synthetic { turns: 2, ..Synthetic::of(10) }));
     let turn = |said: &str| Turn { said: said.into(), answered: "c d".into(), output_tokens: 2 };
     let conversations = Conversations::new("f.json", vec![vec![turn("a"), turn("b")]; 3]).of(2);
-    let told = with_answers(Prompts::Conversations(conversations), None);
-    for (workload, output_tokens) in [(workload, 8), (told, 2)] {
+    let without_length = with_answers(Prompts::Conversations(conversations), None);
+    for (workload, output_tokens) in [(workload, 8), (without_length, 2)] {
         let mut sampler = PromptSampler::measured(&workload, "", 0);
         let mut begun = HashSet::new();
         for _ in 0..5 {

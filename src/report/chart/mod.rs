@@ -10,7 +10,7 @@ pub mod gate;
 pub mod palette;
 pub mod sweep;
 
-use palette::Tint;
+use palette::SeriesColor;
 
 pub use box_stats::BoxStats;
 pub use extent::{Extent, Mark, log_marks};
@@ -66,7 +66,7 @@ pub enum Scale {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
     pub name: String,
-    pub tint: Tint,
+    pub color: SeriesColor,
     pub marks: Marks,
 }
 
@@ -105,7 +105,7 @@ pub struct Point {
 pub struct Guide {
     pub across: Across,
     pub label: String,
-    pub tint: Tint,
+    pub color: SeriesColor,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -126,7 +126,7 @@ pub struct Radar {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shape {
     pub name: String,
-    pub tint: Tint,
+    pub color: SeriesColor,
     /// One per spoke; `None` where there is nothing to go by.
     pub scores: Vec<Option<f64>>,
 }

@@ -2,7 +2,7 @@
 
 /// What something is drawn in. Its colour is the theme's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Tint {
+pub enum SeriesColor {
     /// The target of this number in the report.
     Target(usize),
     /// The old side of a comparison.
@@ -60,23 +60,23 @@ pub enum Symbol {
 }
 
 impl Palette {
-    pub fn colour(&self, tint: Tint) -> &'static str {
-        match tint {
-            Tint::Target(number) => self.targets[number % self.targets.len()],
-            Tint::Old => self.old,
-            Tint::Limit => self.limit,
-            Tint::Remark => self.faint,
+    pub fn colour(&self, color: SeriesColor) -> &'static str {
+        match color {
+            SeriesColor::Target(number) => self.targets[number % self.targets.len()],
+            SeriesColor::Old => self.old,
+            SeriesColor::Limit => self.limit,
+            SeriesColor::Remark => self.faint,
         }
     }
 }
 
-impl Tint {
+impl SeriesColor {
     /// Five of them and six colours: thirty targets look different.
     pub fn symbol(self) -> Symbol {
         use Symbol::{Circle, Diamond, Square, Triangle, Wedge};
         match self {
-            Tint::Target(number) => [Circle, Square, Diamond, Triangle, Wedge][number % 5],
-            Tint::Old | Tint::Limit | Tint::Remark => Symbol::Circle,
+            SeriesColor::Target(number) => [Circle, Square, Diamond, Triangle, Wedge][number % 5],
+            SeriesColor::Old | SeriesColor::Limit | SeriesColor::Remark => Symbol::Circle,
         }
     }
 }
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn targets_are_told_apart_without_red_or_green() {
+    fn targets_are_distinguishable_without_red_or_green() {
         for palette in [LIGHT, DARK] {
             for (sight, matrix) in SIGHTS.iter().enumerate() {
                 let seen = palette.targets.map(|colour| oklab(times(matrix, linear(colour))));
@@ -157,8 +157,8 @@ mod tests {
     #[test]
     fn thirty_targets_look_different() {
         let looks = |number| {
-            let tint = Tint::Target(number);
-            (LIGHT.colour(tint), tint.symbol())
+            let color = SeriesColor::Target(number);
+            (LIGHT.colour(color), color.symbol())
         };
         let all: Vec<_> = (0..30).map(looks).collect();
         assert!((1..30).all(|number| !all[..number].contains(&all[number])));

@@ -1,6 +1,6 @@
 //! A pair of axes, and what is drawn between them.
 
-use crate::report::chart::palette::Tint;
+use crate::report::chart::palette::SeriesColor;
 use crate::report::chart::{Across, Axis, BoxStats, Extent, Guide, Marks, Panel, Point, Series, Stroke};
 use crate::report::picture::layout::TEXT_SIZE;
 use crate::report::picture::letters::{BOLD, fitting, width};
@@ -135,11 +135,11 @@ fn x_axis(picture: &mut Picture, frame: &Frame, place: Rect) {
 }
 
 fn draw_series(picture: &mut Picture, frame: &Frame, series: &Series, slot: Slot) {
-    let colour = Colour::Of(series.tint);
+    let colour = Colour::Of(series.color);
     match &series.marks {
         Marks::Line { stroke, points } => {
             let way = points.iter().map(|point| frame.at(point)).collect();
-            picture.of(series.tint).add(Shape::Path { points: way, colour, width: 2.0, stroke: *stroke });
+            picture.of(series.color).add(Shape::Path { points: way, colour, width: 2.0, stroke: *stroke });
             if points.len() <= MOST_SYMBOLS {
                 dots(picture, frame, series, points);
             }
@@ -150,7 +150,7 @@ fn draw_series(picture: &mut Picture, frame: &Frame, series: &Series, slot: Slot
                 let ((x, y), half) = (frame.at(point), frame.step() * FILLED / 2.0);
                 let note = note(frame, series, point);
                 let line = Shape::line(&[(x - half, y), (x + half, y)], colour, 3.0);
-                picture.of(series.tint).add_noted(line, note);
+                picture.of(series.color).add_noted(line, note);
             }
         }
         Marks::Boxes(boxes) => {
@@ -163,8 +163,8 @@ fn draw_series(picture: &mut Picture, frame: &Frame, series: &Series, slot: Slot
 }
 
 fn dots(picture: &mut Picture, frame: &Frame, series: &Series, points: &[Point]) {
-    let (tint, colour) = (series.tint, Colour::Of(series.tint));
-    let mut owned = picture.of(tint);
+    let (series_color, colour) = (series.color, Colour::Of(series.color));
+    let mut owned = picture.of(series_color);
     for point in points {
         let (x, y) = frame.at(point);
         let ends = point.interval.map(|(low, high)| (frame.y(low), frame.y(high)));
@@ -175,7 +175,7 @@ fn dots(picture: &mut Picture, frame: &Frame, series: &Series, points: &[Point])
                 owned.add(Shape::line(&[(x - WHISKER, end), (x + WHISKER, end)], colour, 1.5));
             }
         }
-        owned.add_noted(Shape::symbol(tint.symbol(), (x, y), colour), note(frame, series, point));
+        owned.add_noted(Shape::symbol(series_color.symbol(), (x, y), colour), note(frame, series, point));
     }
 }
 
@@ -208,8 +208,8 @@ fn draw_box(
     let half = (wide * 0.4).min(26.0);
     let [p5, p25, p50, p75, p95] =
         [stats.p5, stats.p25, stats.p50, stats.p75, stats.p95].map(|ms| frame.y(ms));
-    let colour = Colour::Of(series.tint);
-    let mut owned = picture.of(series.tint);
+    let colour = Colour::Of(series.color);
+    let mut owned = picture.of(series.color);
     owned.add(Shape::line(&[(middle, p5), (middle, p25)], colour, 1.5));
     owned.add(Shape::line(&[(middle, p75), (middle, p95)], colour, 1.5));
     for end in [p5, p95] {
@@ -230,8 +230,8 @@ fn bar(picture: &mut Picture, frame: &Frame, series: &Series, point: &Point, slo
     let half = (wide * 0.4).min(40.0);
     let (top, foot) = (frame.y(point.y), frame.y(0.0));
     let body = Rect { x: middle - half, y: top, width: 2.0 * half, height: (foot - top).max(1.0) };
-    let colour = Colour::Of(series.tint);
-    let mut owned = picture.of(series.tint);
+    let colour = Colour::Of(series.color);
+    let mut owned = picture.of(series.color);
     let shape = Shape::Area { points: body.corners(), fill: colour, opacity: 0.55, outline: Some(colour) };
     owned.add_noted(shape, note(frame, series, point));
     let value = Text::new(frame.panel.y.spoken(point.y), middle, top - 5.0, SMALL);
@@ -244,14 +244,14 @@ fn guide_line(picture: &mut Picture, frame: &Frame, guide: &Guide) {
         Across::AtY(y) => vec![(inner.x, frame.y(y)), (inner.right(), frame.y(y))],
         Across::AtX(x) => vec![(frame.x(x), inner.y), (frame.x(x), inner.bottom())],
     };
-    let colour = Colour::Of(guide.tint);
-    picture.of(guide.tint).add(Shape::Path { points, colour, width: 1.5, stroke: Stroke::Dashed });
+    let colour = Colour::Of(guide.color);
+    picture.of(guide.color).add(Shape::Path { points, colour, width: 1.5, stroke: Stroke::Dashed });
 }
 
 /// Above all that is drawn. Those of upright lines stand below each other, since knees lie close together.
 fn guide_labels(picture: &mut Picture, frame: &Frame) {
     let (inner, mut upright) = (frame.inner, 0_u32);
-    for Guide { across, label, tint } in &frame.panel.guides {
+    for Guide { across, label, color: guide_color } in &frame.panel.guides {
         let label = fitting(&one_line(label), SMALL, inner.width);
         let text = match *across {
             Across::AtY(y) => {
@@ -268,11 +268,11 @@ fn guide_labels(picture: &mut Picture, frame: &Frame) {
                 beside(inner, frame.x(x), y, &label)
             }
         };
-        let colour = match tint {
-            Tint::Limit => Colour::Of(Tint::Limit),
+        let colour = match guide_color {
+            SeriesColor::Limit => Colour::Of(SeriesColor::Limit),
             _ => Colour::Ink,
         };
-        picture.of(*tint).add(text.coloured(colour).edged());
+        picture.of(*guide_color).add(text.coloured(colour).edged());
     }
 }
 

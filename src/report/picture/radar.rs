@@ -36,8 +36,8 @@ pub fn draw(picture: &mut Picture, radar: &Radar, place: Rect) {
         picture.add(web.label(spoke, &one_line(name)));
     }
     for shape in &radar.shapes {
-        let colour = Colour::Of(shape.tint);
-        let mut owned = picture.of(shape.tint);
+        let colour = Colour::Of(shape.color);
+        let mut owned = picture.of(shape.color);
         // A spoke without a score is passed over, not drawn as a zero.
         let scored = shape.scores.iter().zip(&radar.spokes).enumerate();
         let scored: Vec<(f64, &String, Point)> = scored
@@ -47,7 +47,7 @@ pub fn draw(picture: &mut Picture, radar: &Radar, place: Rect) {
         owned.add(Shape::Area { points, fill: colour, opacity: 0.12, outline: Some(colour) });
         for (score, spoke, corner) in scored {
             let note = format!("{}, {}: {}", one_line(&shape.name), one_line(spoke), figures::percent(score));
-            owned.add_noted(Shape::symbol(shape.tint.symbol(), corner, colour), note);
+            owned.add_noted(Shape::symbol(shape.color.symbol(), corner, colour), note);
         }
     }
 }

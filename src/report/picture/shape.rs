@@ -1,7 +1,7 @@
 //! The few shapes that charts are made of.
 
 use crate::report::chart::Stroke;
-use crate::report::chart::palette::{Palette, Symbol, Tint};
+use crate::report::chart::palette::{Palette, SeriesColor, Symbol};
 
 /// Of a symbol, from its centre.
 const RADIUS: f64 = 4.0;
@@ -26,7 +26,7 @@ pub struct Picture {
 pub struct Mark {
     /// The target that it belongs to, for a reader who wants to see some of them only.
     pub target: Option<usize>,
-    /// What is told to whoever points at it.
+    /// What is shown to whoever points at it.
     pub note: Option<String>,
     pub shape: Shape,
 }
@@ -81,7 +81,7 @@ pub enum Colour {
     Ink,
     Faint,
     Grid,
-    Of(Tint),
+    Of(SeriesColor),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -98,7 +98,7 @@ impl Colour {
             Colour::Ink => palette.ink,
             Colour::Faint => palette.faint,
             Colour::Grid => palette.grid,
-            Colour::Of(tint) => palette.colour(tint),
+            Colour::Of(color) => palette.colour(color),
         }
     }
 }
@@ -179,10 +179,10 @@ impl Picture {
         self.marks.push(Mark { target: None, note: None, shape: shape.into() });
     }
 
-    pub fn of(&mut self, tint: Tint) -> Owned<'_> {
-        let target = match tint {
-            Tint::Target(number) => Some(number),
-            Tint::Old | Tint::Limit | Tint::Remark => None,
+    pub fn of(&mut self, color: SeriesColor) -> Owned<'_> {
+        let target = match color {
+            SeriesColor::Target(number) => Some(number),
+            SeriesColor::Old | SeriesColor::Limit | SeriesColor::Remark => None,
         };
         Owned { picture: self, target }
     }

@@ -16,7 +16,7 @@ use crate::verdict::LEAST_SHARE_ENDED_BY_LENGTH;
 pub struct CounterCheck {
     before: Option<ServerSide>,
     /// By the answers themselves.
-    told: ServerTimes,
+    reported: ServerTimes,
     warnings: Vec<String>,
 }
 
@@ -29,7 +29,7 @@ impl CounterCheck {
     }
 
     pub fn take(&mut self, record: &RequestRecord) {
-        self.told.merge(&record.server_times);
+        self.reported.merge(&record.server_times);
     }
 
     /// What it says of the rounds, and what doesn't fit. Answers that failed were counted by nobody but the engine, so
@@ -55,9 +55,10 @@ impl CounterCheck {
         {
             self.warnings.extend(disagreement(&side.counts, summary));
         }
-        let told = (self.told != ServerTimes::default())
-            .then_some(ServerSide { times: self.told, ..ServerSide::default() });
-        let side = session.map(|side| ServerSide { times: self.told.or(&side.times), ..side }).or(told);
+        let reported = (self.reported != ServerTimes::default())
+            .then_some(ServerSide { times: self.reported, ..ServerSide::default() });
+        let side =
+            session.map(|side| ServerSide { times: self.reported.or(&side.times), ..side }).or(reported);
         self.warnings.extend(cut_short(summary, client.engine()));
         self.warnings.extend(side.and_then(|side| kept_waiting(&side.times, client.engine())));
         (side, self.warnings)
@@ -105,17 +106,19 @@ fn kept_waiting(times: &ServerTimes, engine: EngineKind) -> Option<String> {
 
 /// In words, where the engine's counters and its answers don't tell the same.
 fn disagreement(counts: &ServerCounts, summary: &Summary) -> Option<String> {
-    let told = [
+    let reported = [
         ("input", counts.input_tokens, summary.input_tokens),
         ("output", counts.output_tokens, summary.output_tokens),
     ];
-    let apart: Vec<String> = told
+    let apart: Vec<String> = reported
         .into_iter()
         // Without a usage, answers tell nothing of their input.
-        .filter(|(_, _, told)| *told > 0)
-        .filter_map(|(what, counted, told)| Some((what, counted?, told)))
-        .filter(|(_, counted, told)| counted != told)
-        .map(|(what, counted, told)| format!("{counted} {what} tokens where its answers told of {told}"))
+        .filter(|(_, _, reported)| *reported > 0)
+        .filter_map(|(what, counted, reported)| Some((what, counted?, reported)))
+        .filter(|(_, counted, reported)| counted != reported)
+        .map(|(what, counted, reported)| {
+            format!("{counted} {what} tokens where its answers reported {reported}")
+        })
         .collect();
     if apart.is_empty() {
         return None;
@@ -152,18 +155,18 @@ mod tests {
     }
 
     #[test]
-    fn every_count_that_differs_is_told_with_both_numbers() {
+    fn every_count_that_differs_is_reported_with_both_numbers() {
         assert_eq!(
             disagreement(&counts(41, 100), &summary(TokenCount::Usage)).unwrap(),
-            "the engine counted 41 input tokens where its answers told of 40, and 100 output tokens where its answers \
-             told of 96: it may have served others too"
+            "the engine counted 41 input tokens where its answers reported 40, and 100 output tokens where its answers \
+             reported 96: it may have served others too"
         );
         let of_output = disagreement(&counts(40, 95), &summary(TokenCount::Usage)).unwrap();
         assert!(!of_output.contains("input"), "{of_output}");
     }
 
     #[test]
-    fn answers_that_ended_early_are_told_with_what_helps() {
+    fn answers_that_ended_early_are_reported_with_what_helps() {
         let mut summary = summary(TokenCount::Usage);
         summary.requests.succeeded = 100;
         summary.requests.ended_by_length = 99;
@@ -175,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_wait_is_told_where_it_is_known_what_helps() {
+    fn a_long_wait_is_reported_where_it_is_known_what_helps() {
         let times = |queue_ms| ServerTimes {
             queue_ms: Mean::of(queue_ms),
             e2e_ms: Mean::of(100.0),

@@ -71,10 +71,10 @@ pub struct SessionOutcome {
     pub warnings: Vec<String>,
 }
 
-/// What is told of a scenario that Ctrl-C cut off.
+/// What a report says of a scenario that Ctrl-C cut off.
 pub const INTERRUPTED: &str = "interrupted before it was decided";
 
-/// Which session this is, and how people are told of it.
+/// Which session this is, and its name for people.
 #[derive(Clone, Copy)]
 pub struct SessionId<'a> {
     /// Decides the prompts: two sessions of one number are asked the same.
@@ -393,13 +393,13 @@ mod tests {
     }
 
     #[test]
-    fn records_that_could_not_be_begun_are_not_told_of() {
+    fn records_that_could_not_be_begun_are_not_reported() {
         let folder = tempfile::tempdir().unwrap();
-        let told =
+        let log_of =
             |path: &str| with_request("users-4", Some(folder.path().join(path)), |request| request.log());
-        let (log, name) = told("a.records");
+        let (log, name) = log_of("a.records");
         assert_eq!((log.is_ok(), name.as_deref()), (true, Some("a.records")));
-        let (log, name) = told("missing/a.records");
+        let (log, name) = log_of("missing/a.records");
         assert_eq!((log.is_err(), name), (true, None));
     }
 }

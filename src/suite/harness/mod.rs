@@ -43,9 +43,9 @@ impl Crate {
     }
 
     fn target_dir(&self) -> PathBuf {
-        let told = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
+        let configured = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
         let compiled = || Some(Path::new(self.target_tmpdir?).parent()?.to_owned());
-        told.or_else(compiled).unwrap_or_else(|| self.root().join("target"))
+        configured.or_else(compiled).unwrap_or_else(|| self.root().join("target"))
     }
 }
 
@@ -125,7 +125,7 @@ fn is_selected(arguments: &Arguments, name: &str) -> bool {
     !arguments.is_filtered_out(&trial) && !arguments.is_ignored(&trial)
 }
 
-/// A pending baseline is told in the verdict's words; insta's own diff of it would only bury them.
+/// A pending baseline is reported in the verdict's words; insta's own diff of it would only bury them.
 #[allow(unsafe_code)]
 fn quieten_insta() {
     if env::var_os("INSTA_OUTPUT").is_none() {

@@ -32,7 +32,7 @@ impl<'a> ScenarioRun<'a> {
             Some(End::Death(reason)) => {
                 let convicted = gates.iter().any(|gate| gate.verdict == Verdict::Regressed);
                 let verdict = if convicted { Verdict::Regressed } else { Verdict::Invalid };
-                return concluded(verdict, self.death_told(reason, verdict, &gates));
+                return concluded(verdict, self.death_reason(reason, verdict, &gates));
             }
             None if self.sessions.is_empty() && self.proof.is_none() => {
                 return concluded(Verdict::Invalid, "nothing was measured".into());
@@ -68,7 +68,7 @@ impl<'a> ScenarioRun<'a> {
         self.proof.as_ref().is_some_and(|samples| samples.starts() >= self.scenario.target.proof.starts)
     }
 
-    fn death_told(&self, reason: &str, verdict: Verdict, gates: &[GateOutcome]) -> String {
+    fn death_reason(&self, reason: &str, verdict: Verdict, gates: &[GateOutcome]) -> String {
         let starts = self.proof.as_ref().map_or(0, ProofSamples::starts);
         match verdict {
             Verdict::Regressed => format!(

@@ -159,8 +159,8 @@ fn the_baselines_own_engine_does_not_pass_as_suspected_if_it_left_no_room() {
     run.sessions = slow.map(crowded).into();
     assert_eq!((run.verdict(), run.passed()), (Verdict::Invalid, false));
     assert_eq!(run.need(), Need::Nothing);
-    let told = run.judgement().reason;
-    assert!(told.contains("the engine left no room for 1 of 11 requests"), "{told}");
+    let text = run.judgement().reason;
+    assert!(text.contains("the engine left no room for 1 of 11 requests"), "{text}");
 }
 
 #[test]
@@ -215,10 +215,10 @@ fn an_engine_that_dies_where_the_old_one_lives_has_regressed_in_its_success_rate
     assert_eq!(verdict_on(&run, "success_rate"), Verdict::Regressed);
     assert_eq!(verdict_on(&run, "output_tokens_per_s"), Verdict::Invalid);
     assert!(run.next_baseline("2026-11-21").is_none());
-    let told = run.judgement().reason;
+    let text = run.judgement().reason;
     assert!(
-        told.starts_with("success rate: 40 % is below 100 %. What happened: the engine went away"),
-        "{told}"
+        text.starts_with("success rate: 40 % is below 100 %. What happened: the engine went away"),
+        "{text}"
     );
 }
 

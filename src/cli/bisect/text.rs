@@ -36,20 +36,20 @@ pub fn no_bad_end(versions: &[String], end: &Step) -> String {
     let (good, bad) = (&versions[0], &end.version);
     match end.verdict {
         Verdict::Ok | Verdict::Improved => format!("NOT BAD: {bad} is not slower than {good}."),
-        _ => format!("NOT STARTED: whether {bad} is slower than {good} could not be told."),
+        _ => format!("NOT STARTED: whether {bad} is slower than {good} could not be determined."),
     }
 }
 
 pub fn border(versions: &[String], border: &Border) -> String {
-    let Border { good, bad, untold } = border;
+    let Border { good, bad, unknown } = border;
     let (last_good, first_bad) = (&versions[*good], &versions[*bad]);
     if border.is_found() {
         return format!("FIRST BAD: {first_bad}. The one before it, {last_good}, is good.");
     }
     let suspects: Vec<&str> = versions[good + 1..=*bad].iter().map(String::as_str).collect();
-    let untold: Vec<&str> = untold.iter().map(|version| versions[*version].as_str()).collect();
-    let why = match untold.len() + 1 == suspects.len() {
-        true => format!(" {} could not be judged.", untold.join(", ")),
+    let unknown: Vec<&str> = unknown.iter().map(|version| versions[*version].as_str()).collect();
+    let why = match unknown.len() + 1 == suspects.len() {
+        true => format!(" {} could not be judged.", unknown.join(", ")),
         false => String::new(),
     };
     format!("FIRST BAD: one of {}. {last_good} is good.{why}", suspects.join(", "))
