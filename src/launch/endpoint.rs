@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::client::{Access, Client, detect};
 use crate::launch::{
-    Introduced, Lack, LaunchError, Launched, Launcher, access, address, environment_name, failed,
+    Introduced, LaunchError, Launched, Launcher, MissingRequirement, access, address, environment_name,
+    failed,
 };
 use crate::sys::machine;
 use crate::target::{Endpoint, Environment, TargetSpec};
@@ -54,6 +55,7 @@ impl Launcher<'_> {
 
 fn api_key(variable: &str) -> Result<Secret, LaunchError> {
     std::env::var(variable).map(Secret::new).map_err(|_| {
-        Lack::Target.because(format!("environment variable {variable} (api_key_env) is not set"))
+        MissingRequirement::Target
+            .because(format!("environment variable {variable} (api_key_env) is not set"))
     })
 }

@@ -63,32 +63,32 @@ impl Launched {
 pub enum LaunchError {
     /// This machine lacks what the target needs, which says nothing about the engine.
     #[error("{reason}")]
-    NotToBeHad { reason: String, lacks: Lack },
+    NotToBeHad { reason: String, missing: MissingRequirement },
     #[error("{0}")]
     Failed(String),
 }
 
 /// What is missing where a target is not to be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lack {
+pub enum MissingRequirement {
     Docker,
     Gpu,
     /// Something that is this target's own, such as a variable.
     Target,
 }
 
-impl Lack {
+impl MissingRequirement {
     /// As `TOLLGATE_REQUIRE` names it, where it has a name besides the target's.
     pub fn name(self) -> Option<&'static str> {
         match self {
-            Lack::Docker => Some("docker"),
-            Lack::Gpu => Some("gpu"),
-            Lack::Target => None,
+            MissingRequirement::Docker => Some("docker"),
+            MissingRequirement::Gpu => Some("gpu"),
+            MissingRequirement::Target => None,
         }
     }
 
     fn because(self, reason: impl Into<String>) -> LaunchError {
-        LaunchError::NotToBeHad { reason: reason.into(), lacks: self }
+        LaunchError::NotToBeHad { reason: reason.into(), missing: self }
     }
 }
 
@@ -123,7 +123,7 @@ impl<'a> Launcher<'a> {
     /// the target under test and those it may have to be compared with.
     pub fn check(&self, target: &TargetSpec, others: &[TargetSpec]) -> Result<(), LaunchError> {
         if let Some(reason) = &target.unavailable {
-            return Err(Lack::Target.because(reason));
+            return Err(MissingRequirement::Target.because(reason));
         }
         match &target.place {
             Place::Simulator(_) | Place::Endpoint(_) => Ok(()),
@@ -132,7 +132,7 @@ impl<'a> Launcher<'a> {
             #[cfg(not(feature = "container"))]
             Place::Container(_) => {
                 let _ = others;
-                Err(Lack::Docker.because("tollgate was built without its feature `container`"))
+                Err(MissingRequirement::Docker.because("tollgate was built without its feature `container`"))
             }
         }
     }

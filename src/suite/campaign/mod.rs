@@ -16,7 +16,7 @@ use rand_pcg::Pcg64;
 
 use crate::client::Cancel;
 use crate::config::Scenario;
-use crate::launch::{Lack, LaunchError, Launched, Launcher};
+use crate::launch::{LaunchError, Launched, Launcher, MissingRequirement};
 use crate::results::record_file::Header;
 use crate::results::{Report, Run};
 use crate::store::{Baselines, Pending, RecordFile, RunFolder, StoreError};
@@ -138,7 +138,7 @@ impl<'a> Campaign<'a> {
 
     fn without_engine(&self, run: &mut ScenarioRun<'a>, why: &LaunchError) {
         match why {
-            LaunchError::NotToBeHad { reason, lacks } => match self.requirement(*lacks) {
+            LaunchError::NotToBeHad { reason, missing } => match self.requirement(*missing) {
                 None => run.ignore(reason.clone()),
                 Some(name) => run.fail(format!("{reason}, and TOLLGATE_REQUIRE names `{name}`")),
             },
@@ -189,9 +189,9 @@ impl<'a> Campaign<'a> {
         })
     }
 
-    /// By which name the target, or what it lacks, is required, if it is.
-    fn requirement(&self, lacks: Lack) -> Option<&String> {
-        let names = [Some(self.target.name.as_str()), Some(self.target.engine.name()), lacks.name()];
+    /// By which name the target, or what it is missing, is required, if it is.
+    fn requirement(&self, missing: MissingRequirement) -> Option<&String> {
+        let names = [Some(self.target.name.as_str()), Some(self.target.engine.name()), missing.name()];
         self.required.iter().find(|required| names.contains(&Some(required.as_str())))
     }
 
