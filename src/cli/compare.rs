@@ -18,7 +18,7 @@ use crate::store;
 /// Compare targets by the reports of sweeps, benches or a suite, or by a sweep here and now, and recommend one for low,
 /// medium and high traffic.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct CompareArgs {
     /// What `sweep --json` or `bench --json` wrote, or target/tollgate/<run>/*.json.
     #[arg(required_unless_present_any = ["targets", "urls"])]
     reports: Vec<PathBuf>,
@@ -58,7 +58,7 @@ fn costs(text: &str) -> Result<Values, BadPreference> {
     Preferences::parse_costs(text).map(Values::new)
 }
 
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: &CompareArgs) -> anyhow::Result<ExitCode> {
     if args.json.is_some() && args.json == args.sweep_json {
         bail!("--json and --sweep-json name the same file, and only the last one would stay in it");
     }
@@ -111,7 +111,7 @@ pub fn of_sweep(sweep: &Sweep, preferences: &Preferences) -> Option<Comparison> 
     compare::compare(&candidates, preferences).ok()
 }
 
-impl Args {
+impl CompareArgs {
     fn preferences(&self) -> Preferences {
         let values = |values: &Option<Values>| values.as_deref().cloned().unwrap_or_default();
         Preferences {
@@ -130,9 +130,9 @@ mod tests {
     use crate::results::sweep::example;
 
     #[derive(Debug, Parser)]
-    struct Command {
+    struct CompareCommand {
         #[command(flatten)]
-        compare: Args,
+        compare: CompareArgs,
     }
 
     #[test]
@@ -143,7 +143,7 @@ mod tests {
         let users = users.to_str().unwrap();
         let refused = |flags: &[&str]| {
             let words = ["compare", "--url", "a=http://127.0.0.1:1", "--sweep-json", swept.to_str().unwrap()];
-            let command = Command::try_parse_from([&words[..], flags].concat()).unwrap();
+            let command = CompareCommand::try_parse_from([&words[..], flags].concat()).unwrap();
             let error = run(&command.compare).unwrap_err().to_string();
             assert!(!swept.exists(), "it was measured before it complained that {error}");
             error

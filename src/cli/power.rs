@@ -18,13 +18,13 @@ use crate::verdict::rule::MOST_STARTS_OF_PLANNED;
 
 /// Tell from the stored baselines what each gate can detect, and what a green and a red run cost.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct PowerArgs {
     /// The crate that holds `perf-tests/` and `baselines/`.
     #[arg(long, default_value = ".")]
     root: PathBuf,
 }
 
-pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: PowerArgs) -> anyhow::Result<ExitCode> {
     let (suite, baselines) = match load(&args) {
         Ok(loaded) => loaded,
         Err(errors) => {
@@ -45,7 +45,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn load(args: &Args) -> Result<(Suite, Baselines), SuiteErrors> {
+fn load(args: &PowerArgs) -> Result<(Suite, Baselines), SuiteErrors> {
     let suite = files::load(&args.root)?;
     let ids: Vec<&ScenarioId> = suite.scenarios.iter().map(|scenario| &scenario.id).collect();
     let baselines = Baselines::load(&args.root, &ids)?;

@@ -90,7 +90,7 @@ const LATENESS_MAX_NS: Nanos = 100_000_000;
 /// Requests of an open load that are written ahead at least: a few may be due at once at any rate.
 const LEAST_AHEAD: u32 = 16;
 
-type Part<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+type LaneFuture<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 impl<'a> Schedule<'a> {
     pub fn new(
@@ -150,7 +150,7 @@ impl<'a> Schedule<'a> {
         self.records.borrow_mut().begin(started_ns);
         let (pacer, moments) = Pacer::start(self.plan.borrow().due.clone(), started_ns)?;
         self.pacer.replace(Some(pacer));
-        let parts: FuturesUnordered<Part> = FuturesUnordered::new();
+        let parts: FuturesUnordered<LaneFuture> = FuturesUnordered::new();
         // From the last to the first, so that the first is the first one to be taken.
         for connection in connections.into_iter().rev() {
             parts.push(Box::pin(self.lane(self.lanes.rest(connection))));

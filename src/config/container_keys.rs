@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config::error::ConfigError;
-use crate::config::targets_file::{Check, GpusValue, TargetTable};
+use crate::config::targets_file::{GpusValue, TargetCheck, TargetTable};
 use crate::engine::EngineKind;
 use crate::target::{ContainerSpec, Gpus, ImageRef, Volume};
 use crate::text::secret::Secret;
@@ -30,7 +30,7 @@ impl TargetTable {
     }
 }
 
-impl Check<'_, '_> {
+impl TargetCheck<'_, '_> {
     pub(super) fn container(&self, table: TargetTable) -> Result<ContainerSpec, ConfigError> {
         let engine = table.engine.kind().ok_or_else(|| {
             self.error("engine", "a target with an image must name its engine").help("for example \"vllm\"")

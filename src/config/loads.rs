@@ -106,7 +106,7 @@ pub fn loads(
     let mut loads = Vec::new();
     let mut errors = Vec::new();
     for name in document.in_order(&["load"], tables.keys()) {
-        let check = Check { name, table: &tables[name], document };
+        let check = LoadCheck { name, table: &tables[name], document };
         match check.load(loader) {
             Ok(load) => loads.push((name.clone(), load)),
             Err(found) => errors.extend(found),
@@ -115,13 +115,13 @@ pub fn loads(
     if errors.is_empty() { Ok(loads) } else { Err(errors) }
 }
 
-struct Check<'a, 'd> {
+struct LoadCheck<'a, 'd> {
     name: &'a str,
     table: &'a LoadTable,
     document: &'a Document<'d>,
 }
 
-impl Check<'_, '_> {
+impl LoadCheck<'_, '_> {
     fn load(&self, loader: PromptLoader) -> Result<Load, Vec<ConfigError>> {
         if let Some(objection) = names::objection(self.name, names::NAME) {
             let message = format!("not a load's name: {objection}");

@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::config::document::TextFile;
 pub use crate::config::error::{ConfigError, SuiteErrors};
-pub use crate::config::expand::Environment;
+pub use crate::config::expand::EnvLookup;
 pub use crate::config::file::ScenarioFile;
 pub use crate::config::hash::hash_of;
 pub use crate::config::headers::header_twice;

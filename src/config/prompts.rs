@@ -14,7 +14,7 @@ use crate::config::error::ConfigError;
 use crate::config::lines::{Lines, Misread};
 use crate::config::sharegpt::{Excerpt, read_conversations};
 use crate::config::trace_file::read_trace;
-use crate::load::workload::{Api, Message, Prompt, Prompts, Synthetic};
+use crate::load::workload::{Api, ChatMessage, Prompt, Prompts, Synthetic};
 use crate::units::Percent;
 
 /// The text of a prompt file by its path relative to `perf-tests/`, or why it can't be read.
@@ -85,7 +85,7 @@ struct SyntheticTable {
 #[serde(deny_unknown_fields)]
 struct PromptLine {
     prompt: Option<String>,
-    messages: Option<Vec<Message>>,
+    messages: Option<Vec<ChatMessage>>,
 }
 
 const AT: [&str; 2] = ["workload", "prompts"];

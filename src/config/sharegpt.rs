@@ -8,11 +8,11 @@ use crate::load::conversations::{Conversations, Turn};
 #[derive(Deserialize)]
 struct Conversation {
     #[serde(alias = "messages")]
-    conversations: Vec<Said>,
+    conversations: Vec<ShareGptTurn>,
 }
 
 #[derive(Deserialize)]
-struct Said {
+struct ShareGptTurn {
     #[serde(alias = "role")]
     from: String,
     #[serde(alias = "content")]
@@ -76,8 +76,8 @@ impl Excerpt {
     }
 }
 
-fn turns(said: &[Said]) -> Vec<Turn> {
-    let said: Vec<&Said> = said.iter().skip_while(|said| !said.is_human()).collect();
+fn turns(said: &[ShareGptTurn]) -> Vec<Turn> {
+    let said: Vec<&ShareGptTurn> = said.iter().skip_while(|said| !said.is_human()).collect();
     let pairs = said.chunks_exact(2).take_while(|pair| {
         let has_text = pair.iter().all(|said| !said.value.trim().is_empty());
         has_text && pair[0].is_human() && pair[1].is_model()
@@ -90,7 +90,7 @@ fn turns(said: &[Said]) -> Vec<Turn> {
     turns.collect()
 }
 
-impl Said {
+impl ShareGptTurn {
     fn is_human(&self) -> bool {
         matches!(self.from.as_str(), "human" | "user")
     }

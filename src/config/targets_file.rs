@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::config::document::Document;
 use crate::config::error::ConfigError;
-use crate::config::expand::{Environment, is_variable_name};
+use crate::config::expand::{EnvLookup, is_variable_name};
 use crate::config::headers::{header_twice, is_header_name};
 use crate::config::names;
 use crate::engine::{EngineChoice, EngineKind, HttpVersion};
@@ -144,7 +144,7 @@ impl TargetsFile {
     pub fn validate(
         self,
         document: &Document,
-        environment: Environment,
+        environment: EnvLookup,
     ) -> Result<BTreeMap<String, TargetSpec>, Vec<ConfigError>> {
         if self.targets.is_empty() {
             let error = document.error_at(&["targets"], "no target: there is nothing to measure");
@@ -153,7 +153,7 @@ impl TargetsFile {
         let mut specs = BTreeMap::new();
         let mut errors = Vec::new();
         for (name, table) in self.targets {
-            let check = Check { name: &name, document, environment };
+            let check = TargetCheck { name: &name, document, environment };
             match check.target(table) {
                 Ok(spec) => {
                     specs.insert(name, spec);
@@ -182,13 +182,13 @@ fn first_given(keys: &[(&'static str, bool)]) -> Option<&'static str> {
 }
 
 /// One target under validation.
-pub(super) struct Check<'c, 't> {
+pub(super) struct TargetCheck<'c, 't> {
     pub name: &'c str,
     document: &'c Document<'t>,
-    environment: Environment<'c>,
+    environment: EnvLookup<'c>,
 }
 
-impl Check<'_, '_> {
+impl TargetCheck<'_, '_> {
     fn target(&self, table: TargetTable) -> Result<TargetSpec, ConfigError> {
         if let Some(objection) = names::objection(self.name, names::NAME) {
             let message = format!("not a target's name: {objection}");

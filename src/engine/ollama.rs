@@ -112,11 +112,12 @@ struct OllamaWire;
 impl Wire for OllamaWire {
     fn request(&self, ask: &Ask) -> Request {
         let (path, prompt) = match ask.api {
-            Api::Chat => (CHAT, BodyPrompt::Chat { messages: prompt::messages(ask.prompt) }),
-            Api::Completions => (GENERATE, BodyPrompt::Raw { prompt: prompt::text(ask.prompt), raw: true }),
+            Api::Chat => (CHAT, OllamaPrompt::Chat { messages: prompt::messages(ask.prompt) }),
+            Api::Completions => (GENERATE, OllamaPrompt::Raw { prompt: prompt::text(ask.prompt), raw: true }),
         };
         let options = Options { num_predict: ask.output_tokens, sampling: ask.sampling };
-        let body = Body { model: ask.model, prompt, stream: ask.stream, keep_alive: KEEP_ALIVE, options };
+        let body =
+            OllamaBody { model: ask.model, prompt, stream: ask.stream, keep_alive: KEEP_ALIVE, options };
         Request { path, body: serde_json::to_vec(&body).expect("plain data is always JSON") }
     }
 
@@ -145,11 +146,11 @@ impl Wire for OllamaWire {
 
 /// What is asked, as JSON.
 #[derive(Serialize)]
-struct Body<'a> {
+struct OllamaBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<&'a str>,
     #[serde(flatten)]
-    prompt: BodyPrompt<'a>,
+    prompt: OllamaPrompt<'a>,
     stream: bool,
     keep_alive: &'static str,
     options: Options,
@@ -157,7 +158,7 @@ struct Body<'a> {
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum BodyPrompt<'a> {
+enum OllamaPrompt<'a> {
     Chat {
         messages: Messages<'a>,
     },

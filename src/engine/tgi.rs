@@ -100,7 +100,7 @@ impl Wire for GenerateWire {
             top_p: ask.sampling.top_p,
             top_k: ask.sampling.top_k,
         };
-        let body = Body { inputs: &prompt::text(ask.prompt), parameters };
+        let body = TgiBody { inputs: &prompt::text(ask.prompt), parameters };
         Request { path, body: serde_json::to_vec(&body).expect("plain data is always JSON") }
     }
 
@@ -146,7 +146,7 @@ impl Wire for GenerateWire {
 
 /// What is asked, as JSON.
 #[derive(Serialize)]
-struct Body<'a> {
+struct TgiBody<'a> {
     inputs: &'a str,
     parameters: Parameters,
 }
@@ -168,7 +168,7 @@ struct Parameters {
 #[derive(Deserialize)]
 struct StreamEvent {
     #[serde(default)]
-    token: Option<Token>,
+    token: Option<TgiToken>,
     /// There is one, if only an empty one, at the end and not before.
     #[serde(default)]
     generated_text: Option<Filled>,
@@ -179,7 +179,7 @@ struct StreamEvent {
 }
 
 #[derive(Deserialize)]
-struct Token {
+struct TgiToken {
     #[serde(default)]
     text: Filled,
     /// Ends a sequence and the like; no part of the answer.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::load::workload::{Message, Prompt};
+use crate::load::workload::{ChatMessage, Prompt};
 use crate::text::fingerprint::fingerprint_of_all;
 
 /// The conversations of a file. A scenario's hash covers their fingerprint, not their text.
@@ -97,10 +97,10 @@ impl Question {
         let Turn { said, answered, output_tokens } = self.then.pop_front()?;
         let mut messages = match self.prompt {
             Prompt::Messages(messages) => messages,
-            Prompt::Text(content) => vec![Message { role: "user".into(), content }],
+            Prompt::Text(content) => vec![ChatMessage { role: "user".into(), content }],
         };
-        messages.push(Message { role: "assistant".into(), content: self.answered });
-        messages.push(Message { role: "user".into(), content: said });
+        messages.push(ChatMessage { role: "assistant".into(), content: self.answered });
+        messages.push(ChatMessage { role: "user".into(), content: said });
         Some(Question { prompt: Prompt::Messages(messages), output_tokens, answered, then: self.then })
     }
 }

@@ -250,7 +250,7 @@ fn is_one(turns: &u32) -> bool {
 #[serde(untagged)]
 pub enum Prompt {
     Text(String),
-    Messages(Vec<Message>),
+    Messages(Vec<ChatMessage>),
 }
 
 impl Prompt {
@@ -264,7 +264,7 @@ impl Prompt {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Message {
+pub struct ChatMessage {
     pub role: String,
     pub content: String,
 }

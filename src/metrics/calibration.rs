@@ -77,7 +77,7 @@ pub struct Pace {
 
 /// A request as the engine saw it.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen<'a> {
+pub struct ServerStamps<'a> {
     pub received_ns: Nanos,
     pub token_due_ns: &'a [Nanos],
     pub token_written_ns: &'a [Nanos],
@@ -204,7 +204,7 @@ impl Level {
     }
 
     /// Holds a request as the client saw it against the same one as the engine saw it.
-    pub fn compare(&mut self, record: &RequestRecord, seen: Seen) {
+    pub fn compare(&mut self, record: &RequestRecord, seen: ServerStamps) {
         self.requests += 1;
         let (mine, written) = (&record.content_ns, seen.token_written_ns);
         if record.outcome.is_err() || mine.is_empty() || mine.len() != written.len() {
@@ -289,7 +289,7 @@ mod tests {
         let mut level = Level::new(1, 10.0);
         let written = [51, 61, 71].map(|ms| ms * MS);
         let due = [50, 60, 70].map(|ms| ms * MS);
-        let seen = Seen { received_ns: 2 * MS, token_due_ns: &due, token_written_ns: &written };
+        let seen = ServerStamps { received_ns: 2 * MS, token_due_ns: &due, token_written_ns: &written };
         level.compare(&record(&[51, 63, 72]), seen);
         assert_eq!(level.ttft_error_ms.mean_ms(), 1.0);
         assert_eq!(level.itl_error_ms.mean_ms(), 1.5);

@@ -81,11 +81,11 @@ pub struct WindowBuilder {
 struct Ended {
     at_ns: Nanos,
     /// None of one that failed, which counts for nothing.
-    answer: Option<Answer>,
+    answer: Option<AnswerSpan>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Answer {
+struct AnswerSpan {
     first_ns: Nanos,
     last_ns: Nanos,
     input_tokens: u32,
@@ -169,7 +169,7 @@ impl WindowBuilder {
             let begin_ns = self.begin_ns();
             answer.inspect(|answer| self.rising.take(answer, begin_ns, Nanos::MAX));
         }
-        let answer = Answer::of(record, streamed);
+        let answer = AnswerSpan::of(record, streamed);
         self.at_the_end.push_back(Ended { at_ns: record.end_ns, answer });
     }
 
@@ -214,7 +214,7 @@ impl WindowBuilder {
 
 impl Cut {
     /// Takes what came of an answer outside of a window.
-    fn take(&mut self, answer: &Answer, begin_ns: Nanos, end_ns: Nanos) {
+    fn take(&mut self, answer: &AnswerSpan, begin_ns: Nanos, end_ns: Nanos) {
         let share = 1.0 - answer.share_within(begin_ns, end_ns);
         self.requests += share;
         self.input_tokens += share * f64::from(answer.input_tokens);
@@ -222,12 +222,12 @@ impl Cut {
     }
 }
 
-impl Answer {
+impl AnswerSpan {
     /// `None` of a request that failed, or was answered without any content.
-    fn of(record: &RequestRecord, streamed: bool) -> Option<Answer> {
+    fn of(record: &RequestRecord, streamed: bool) -> Option<AnswerSpan> {
         record.outcome.as_ref().ok()?;
         let first_ns = if streamed { record.first_content_ns()? } else { record.sent_ns };
-        Some(Answer {
+        Some(AnswerSpan {
             first_ns,
             last_ns: record.last_content_ns()?,
             input_tokens: record.input_tokens.unwrap_or(0),

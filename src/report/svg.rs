@@ -4,7 +4,9 @@ use std::fmt::Write;
 
 use crate::report::chart::palette::Palette;
 use crate::report::chart::{Chart, Stroke};
-use crate::report::picture::{Anchor, EDGE, Mark, OUTLINE, Picture, Point, Shape, Text, WIDE, dash, picture};
+use crate::report::picture::{
+    Anchor, EDGE, Mark, OUTLINE, Picture, Position, Shape, Text, WIDE, dash, picture,
+};
 use crate::text::printable::printable;
 
 /// The first is what PNG files are drawn with; its letters are as wide as Verdana's.
@@ -86,7 +88,7 @@ fn dashes(stroke: Stroke) -> String {
     dash(stroke).map(|[on, off]| format!(" stroke-dasharray=\"{on} {off}\"")).unwrap_or_default()
 }
 
-fn way(points: &[Point]) -> String {
+fn way(points: &[Position]) -> String {
     let mut way = String::new();
     for (index, (x, y)) in points.iter().enumerate() {
         let command = if index == 0 { 'M' } else { 'L' };

@@ -56,7 +56,7 @@ impl ReportFile {
 
 /// What every report says of itself, whatever else is in it.
 #[derive(Deserialize)]
-struct Head {
+struct ReportHead {
     kind: Option<String>,
     version: u64,
 }
@@ -83,8 +83,8 @@ pub fn read(file: &str, text: &str) -> Result<ReportFile, FileError> {
     }
 }
 
-fn head(file: &str, text: &str) -> Result<Head, FileError> {
-    let head = serde_json::from_str::<Head>(text);
+fn head(file: &str, text: &str) -> Result<ReportHead, FileError> {
+    let head = serde_json::from_str::<ReportHead>(text);
     let head = head.map_err(|error| match error.classify() {
         serde_json::error::Category::Data => FileError::NoReport { file: file.to_owned() },
         _ => FileError::NoJson {
@@ -101,7 +101,7 @@ fn head(file: &str, text: &str) -> Result<Head, FileError> {
     }
 }
 
-fn kind(file: &str, head: &Head) -> Result<Kind, FileError> {
+fn kind(file: &str, head: &ReportHead) -> Result<Kind, FileError> {
     match head.kind.as_deref() {
         // Of version 1.
         None | Some("scenario") => Ok(Kind::Scenario),
@@ -118,7 +118,7 @@ fn kind(file: &str, head: &Head) -> Result<Kind, FileError> {
 fn parsed<T: DeserializeOwned>(
     file: &str,
     text: &str,
-    head: &Head,
+    head: &ReportHead,
     kind: &'static str,
 ) -> Result<T, FileError> {
     serde_json::from_str(text).map_err(|error| FileError::Damaged {

@@ -13,7 +13,7 @@ use crate::verdict::Verdict;
 
 /// A report with the name of its file.
 #[derive(Clone, Debug)]
-pub struct Part {
+pub struct WorkerReport {
     pub file: String,
     pub report: Report,
 }
@@ -44,7 +44,7 @@ const EXAMPLE_OFFSET_S: f64 = 0.01;
 ///
 /// # Errors
 /// Where a part is missing, is there twice, or belongs to another run, load or target.
-pub fn merge(parts: &[Part]) -> Result<Report, NoWhole> {
+pub fn merge(parts: &[WorkerReport]) -> Result<Report, NoWhole> {
     let parts = in_order(parts)?;
     let first = &parts[0].report;
     let sessions: Vec<&Session> = parts
@@ -72,8 +72,8 @@ pub fn merge(parts: &[Part]) -> Result<Report, NoWhole> {
 }
 
 /// By their numbers, and complete.
-fn in_order(parts: &[Part]) -> Result<Vec<&Part>, NoWhole> {
-    let mut by_number: BTreeMap<u32, &Part> = BTreeMap::new();
+fn in_order(parts: &[WorkerReport]) -> Result<Vec<&WorkerReport>, NoWhole> {
+    let mut by_number: BTreeMap<u32, &WorkerReport> = BTreeMap::new();
     for part in parts {
         let worker = part.report.run.worker.ok_or_else(|| NoWhole::NoWorker(part.file.clone()))?;
         belongs(part, &parts[0])?;
@@ -107,7 +107,7 @@ fn of_target(report: &Report, of: fn(&Environment) -> String) -> String {
     report.environment.as_ref().map(of).unwrap_or_default()
 }
 
-fn belongs(part: &Part, other: &Part) -> Result<(), NoWhole> {
+fn belongs(part: &WorkerReport, other: &WorkerReport) -> Result<(), NoWhole> {
     for (what, of) in TRAITS {
         let (found, expected) = (of(&part.report), of(&other.report));
         if found != expected {
@@ -118,7 +118,7 @@ fn belongs(part: &Part, other: &Part) -> Result<(), NoWhole> {
     Ok(())
 }
 
-fn number(part: &Part) -> u32 {
+fn number(part: &WorkerReport) -> u32 {
     part.report.run.worker.map_or(1, |worker| worker.number)
 }
 
@@ -144,8 +144,8 @@ fn together(sessions: &[&Session], load: Option<&Load>) -> Session {
     }
 }
 
-fn warnings(parts: &[&Part]) -> Vec<String> {
-    let of_part = |part: &&Part| {
+fn warnings(parts: &[&WorkerReport]) -> Vec<String> {
+    let of_part = |part: &&WorkerReport| {
         let number = number(part);
         part.report
             .warnings
@@ -200,7 +200,7 @@ mod tests {
     }
 
     /// 100 requests by the clock, with a TTFT of so many milliseconds each.
-    fn part(number: u32, of: u32, begin_s: u64, end_s: u64, ttft_ms: f64) -> Part {
+    fn part(number: u32, of: u32, begin_s: u64, end_s: u64, ttft_ms: f64) -> WorkerReport {
         let mut report = example::ok();
         report.run.worker = Some(Worker { number, of });
         report.load = Some(Load::open(20.0, ArrivalProcess::Constant, StopCondition::Requests(100 * of)));
@@ -214,10 +214,10 @@ mod tests {
         let session = &mut report.sessions[0];
         session.rounds = vec![round];
         session.clock = clock("here", 7);
-        Part { file: format!("{number}.json"), report }
+        WorkerReport { file: format!("{number}.json"), report }
     }
 
-    fn refusal(parts: &[Part]) -> String {
+    fn refusal(parts: &[WorkerReport]) -> String {
         merge(parts).unwrap_err().to_string()
     }
 
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_load_that_was_never_whole_is_reported_and_all_of_it_counts() {
-        let cut = |mut part: Part| {
+        let cut = |mut part: WorkerReport| {
             part.report.load = Some(Load::closed(4, StopCondition::Requests(200)));
             let round = &mut part.report.sessions[0].rounds[0];
             round.window.as_mut().unwrap().edges = Edges::Cut;
@@ -267,7 +267,7 @@ mod tests {
             refusal(std::slice::from_ref(&one)),
             "of 2 workers, there is no report of 2: give all of them"
         );
-        let again = Part { file: "again.json".into(), ..one.clone() };
+        let again = WorkerReport { file: "again.json".into(), ..one.clone() };
         assert_eq!(refusal(&[one.clone(), again]), "again.json and 1.json: both are of worker 1");
         let changed = |change: fn(&mut Report)| {
             let mut other = two.clone();

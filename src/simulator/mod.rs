@@ -39,7 +39,7 @@ use crate::simulator::faults::Lottery;
 use crate::simulator::library::Library;
 use crate::simulator::listener::Listener;
 use crate::simulator::metrics::Metrics;
-use crate::simulator::pacer::{Command, Pacer};
+use crate::simulator::pacer::{Pacer, PacerCommand};
 use crate::simulator::routes::{Frontend, router, unix_s};
 use crate::simulator::truth::TruthLog;
 use crate::sys::arrival::Newest;
@@ -155,7 +155,7 @@ fn engine(
     model: &str,
     settings: SimulatorSettings,
     start_number: u64,
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<PacerCommand>,
     metrics: &Arc<Mutex<Metrics>>,
     crash: &Arc<Notify>,
 ) -> (Frontend, Batch) {

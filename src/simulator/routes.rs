@@ -20,7 +20,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use crate::load::workload::Api;
 use crate::metrics::truth::RequestTruth;
 use crate::simulator::about;
-use crate::simulator::answer::{Answer, BrokenOff};
+use crate::simulator::answer::{AnswerStream, BrokenOff};
 use crate::simulator::batch::{Arrival, SequenceId};
 use crate::simulator::dialect::ollama::OllamaRequest;
 use crate::simulator::dialect::{
@@ -29,7 +29,7 @@ use crate::simulator::dialect::{
 use crate::simulator::faults::{Fate, Lottery};
 use crate::simulator::library::{self, Library};
 use crate::simulator::metrics::Metrics;
-use crate::simulator::pacer::Command;
+use crate::simulator::pacer::PacerCommand;
 use crate::simulator::truth::TruthLog;
 use crate::sys::arrival::Newest;
 use crate::sys::clock;
@@ -41,7 +41,7 @@ pub struct Frontend {
     pub library: Mutex<Library>,
     pub warm_ns: Nanos,
     pub started_s: u64,
-    pub commands: Sender<Command>,
+    pub commands: Sender<PacerCommand>,
     pub metrics: Arc<Mutex<Metrics>>,
     pub log: Arc<Mutex<TruthLog>>,
     pub requests: AtomicU64,
@@ -219,7 +219,7 @@ impl Frontend {
         (request, reply): ParsedRequest,
         fate: Fate,
         received: Received,
-    ) -> Result<Answer, ApiError> {
+    ) -> Result<AnswerStream, ApiError> {
         let mut lottery = self.lottery.lock().expect("no thread panics while drawing");
         let early_end = lottery.early_end(request.max_tokens, request.ignore_eos);
         let (sender, tokens) = unbounded_channel();
@@ -231,8 +231,8 @@ impl Frontend {
             ends_early: early_end.is_some(),
             stalls_after: if let Fate::Stalled(token) = fate { Some(token) } else { None },
         };
-        self.commands.send(Command::Arrive(arrival, sender)).map_err(|_| BrokenOff::EngineStopped)?;
-        Ok(Answer {
+        self.commands.send(PacerCommand::Arrive(arrival, sender)).map_err(|_| BrokenOff::EngineStopped)?;
+        Ok(AnswerStream {
             id,
             fate,
             reply,

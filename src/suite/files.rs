@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::config::{
-    ConfigError, Environment, SUITE_FOLDER, Suite, SuiteErrors, SuiteText, TOLLGATE_SET, TextFile, parse,
+    ConfigError, EnvLookup, SUITE_FOLDER, Suite, SuiteErrors, SuiteText, TOLLGATE_SET, TextFile, parse,
 };
 
 /// The suite of the crate in `root`, with this process's environment variables.
@@ -13,7 +13,7 @@ pub fn load(root: &Path) -> Result<Suite, SuiteErrors> {
 }
 
 /// The suite of the crate in `root`, with environment variables from `environment`.
-pub fn load_with(root: &Path, environment: Environment) -> Result<Suite, SuiteErrors> {
+pub fn load_with(root: &Path, environment: EnvLookup) -> Result<Suite, SuiteErrors> {
     let (scenarios, mut errors) = read_scenarios(root);
     let targets = match read(root, &format!("{SUITE_FOLDER}/targets.toml")) {
         Ok(targets) => targets,

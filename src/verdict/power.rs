@@ -169,7 +169,7 @@ impl Forecast {
 }
 
 /// One run of a scenario.
-struct Run {
+struct SimulatedRun {
     doubted: bool,
     verdict: Verdict,
     sessions: u32,
@@ -185,14 +185,19 @@ struct Simulated {
     screen: Vec<f64>,
 }
 
-fn rehearse(gates: &[StoredGate], change: impl Fn(&StoredGate) -> f64, check: Check, seed: u64) -> Run {
+fn rehearse(
+    gates: &[StoredGate],
+    change: impl Fn(&StoredGate) -> f64,
+    check: Check,
+    seed: u64,
+) -> SimulatedRun {
     let mut rng = Pcg64::seed_from_u64(seed);
     let simulated: Vec<Simulated> =
         gates.iter().map(|gate| Simulated::of(*gate, change(gate), &mut rng)).collect();
     let doubts =
         |gate: &Simulated| rule::screen(&gate.stored, &gate.screen, gate.stored_gate.tau) != Verdict::Ok;
     if !simulated.iter().any(doubts) {
-        return Run { doubted: false, verdict: Verdict::Ok, sessions: 1 };
+        return SimulatedRun { doubted: false, verdict: Verdict::Ok, sessions: 1 };
     }
     match check {
         Check::Proof { starts, most } => prove(&simulated, starts, most, &mut rng),
@@ -209,7 +214,7 @@ impl Simulated {
     }
 }
 
-fn prove(simulated: &[Simulated], starts: u32, most: u32, rng: &mut Pcg64) -> Run {
+fn prove(simulated: &[Simulated], starts: u32, most: u32, rng: &mut Pcg64) -> SimulatedRun {
     let mut sides = vec![(Vec::new(), Vec::new()); simulated.len()];
     let (mut sessions_run, mut next) = (0, starts.min(most));
     loop {
@@ -229,13 +234,13 @@ fn prove(simulated: &[Simulated], starts: u32, most: u32, rng: &mut Pcg64) -> Ru
         let verdict = Verdict::worst(found.iter().map(|(verdict, _)| *verdict));
         if verdict == Verdict::Regressed || found.iter().all(|(_, settled)| *settled) || sessions_run >= most
         {
-            return Run { doubted: true, verdict, sessions: 1 + 2 * sessions_run };
+            return SimulatedRun { doubted: true, verdict, sessions: 1 + 2 * sessions_run };
         }
         next = most.min(sessions_run + Side::BLOCK.len() as u32 / 2);
     }
 }
 
-fn convict_by_stored(simulated: &[Simulated], sessions: u32, rng: &mut Pcg64) -> Run {
+fn convict_by_stored(simulated: &[Simulated], sessions: u32, rng: &mut Pcg64) -> SimulatedRun {
     let verdicts = simulated.iter().map(|gate| {
         let typical = gate.day + gate.change;
         let more = gate.stored_gate.sessions(sessions.saturating_sub(1), typical, rng);
@@ -248,7 +253,7 @@ fn convict_by_stored(simulated: &[Simulated], sessions: u32, rng: &mut Pcg64) ->
             rule::conclude(&found, gate.stored_gate.tau, Verdict::Suspected)
         })
     });
-    Run { doubted: true, verdict: Verdict::worst(verdicts), sessions: sessions.max(1) }
+    SimulatedRun { doubted: true, verdict: Verdict::worst(verdicts), sessions: sessions.max(1) }
 }
 
 /// The least of the values for which it holds, if it holds for all that are larger.

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use crate::cli::comparison::{Comparison, Subject, Variant, exit_code};
+use crate::cli::comparison::{Subject, Variant, VersionComparison, exit_code};
 use crate::client::Cancel;
 use crate::config::Scenario;
 use crate::suite::event::Event;
@@ -22,7 +22,7 @@ use steps::{Step, Steps};
 /// Find the first bad version between a good and a bad one, by proofs against the good one. Run again after an
 /// interruption, it goes on from there.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct BisectArgs {
     #[command(flatten)]
     subject: Subject,
     /// A version that is good, as the list has it.
@@ -37,7 +37,7 @@ pub struct Args {
     tags: PathBuf,
 }
 
-pub fn run(Args { subject, good, bad, tags }: Args) -> anyhow::Result<ExitCode> {
+pub fn run(BisectArgs { subject, good, bad, tags }: BisectArgs) -> anyhow::Result<ExitCode> {
     let list = fs::read_to_string(&tags).with_context(|| format!("can't read {}", tags.display()))?;
     let versions = bisection::between(&list, &good, &bad)
         .with_context(|| format!("{} is no list to search", tags.display()))?;
@@ -51,7 +51,7 @@ pub fn run(Args { subject, good, bad, tags }: Args) -> anyhow::Result<ExitCode> 
     let run = this_run();
     let progress = ProgressLine::default();
     let listen = |event: Event| progress.show(event);
-    let comparison = Comparison { run: &run, cancel: &cancel, listen: &listen };
+    let comparison = VersionComparison { run: &run, cancel: &cancel, listen: &listen };
     let old = variants[0].target.clone();
     let steps = Steps { comparison: &comparison, target_dir: subject.root.join("target"), old: &old };
     let Some(verdict) = search(&versions, variants, &steps)? else {

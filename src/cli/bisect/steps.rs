@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use crate::cli::comparison::{Comparison, Variant, worst};
+use crate::cli::comparison::{Variant, VersionComparison, worst};
 use crate::results;
 use crate::results::{ProofEnd, Report};
 use crate::store::{ReadError, RunFolder};
@@ -17,7 +17,7 @@ use crate::verdict::Verdict;
 const FOLDER: &str = "bisect";
 
 pub struct Steps<'a> {
-    pub comparison: &'a Comparison<'a>,
+    pub comparison: &'a VersionComparison<'a>,
     pub target_dir: PathBuf,
     pub old: &'a TargetSpec,
 }

@@ -2,15 +2,15 @@
 
 use crate::client::message::{REQUEST_ID, RequestHead};
 
-pub struct Message {
+pub struct Http1Request {
     /// Up to where the id goes.
     head: Vec<u8>,
     takes_id: bool,
     body: Vec<u8>,
 }
 
-impl Message {
-    pub fn new(request_head: RequestHead, route: &str, body: Vec<u8>) -> Message {
+impl Http1Request {
+    pub fn new(request_head: RequestHead, route: &str, body: Vec<u8>) -> Http1Request {
         let mut head = format!("POST {} HTTP/1.1\r\n", request_head.address.target(route)).into_bytes();
         request_head.headers(body.len(), |name, value| {
             head.extend_from_slice(name.as_str().as_bytes());
@@ -18,7 +18,7 @@ impl Message {
             head.extend_from_slice(value.as_bytes());
             head.extend_from_slice(b"\r\n");
         });
-        Message { head, takes_id: request_head.takes_id(), body }
+        Http1Request { head, takes_id: request_head.takes_id(), body }
     }
 
     pub fn write(&self, id: &str, outbox: &mut Vec<u8>) {

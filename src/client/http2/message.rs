@@ -6,14 +6,14 @@ use http::{Method, Request, Uri};
 
 use crate::client::message::{REQUEST_ID, RequestHead};
 
-pub struct Message {
+pub struct Http2Request {
     head: Request<()>,
     takes_id: bool,
     body: Bytes,
 }
 
-impl Message {
-    pub fn new(request_head: RequestHead, route: &str, body: Vec<u8>) -> Message {
+impl Http2Request {
+    pub fn new(request_head: RequestHead, route: &str, body: Vec<u8>) -> Http2Request {
         let mut headers = HeaderMap::new();
         // A pseudo-header takes the place of `Host` (RFC 9113, 8.3.1).
         let mut authority = request_head.address.host_value();
@@ -29,7 +29,7 @@ impl Message {
             .expect("URL and headers were checked when they were read");
         let mut head = Request::new(());
         (*head.method_mut(), *head.uri_mut(), *head.headers_mut()) = (Method::POST, uri, headers);
-        Message { head, takes_id: request_head.takes_id(), body: body.into() }
+        Http2Request { head, takes_id: request_head.takes_id(), body: body.into() }
     }
 
     pub fn head(&self, id: &str) -> Request<()> {

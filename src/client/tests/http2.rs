@@ -116,10 +116,10 @@ fn a_prompt_may_be_larger_than_the_servers_window() {
 }
 
 /// What a library's server has seen of a request: its authority and its headers.
-type Seen = Arc<Mutex<Vec<(String, HeaderMap)>>>;
+type SeenRequests = Arc<Mutex<Vec<(String, HeaderMap)>>>;
 
-fn start_library_server() -> (String, Seen) {
-    let seen = Seen::default();
+fn start_library_server() -> (String, SeenRequests) {
+    let seen = SeenRequests::default();
     let log = seen.clone();
     let answer = move |request: axum::extract::Request| async move {
         let authority = request.uri().authority().map(ToString::to_string).unwrap_or_default();

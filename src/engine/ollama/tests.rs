@@ -1,5 +1,5 @@
 use super::*;
-use crate::load::workload::{Message, Prompt};
+use crate::load::workload::{ChatMessage, Prompt};
 use crate::metrics::record::{FailureClass, Finish};
 
 /// Written after a real answer.
@@ -109,7 +109,7 @@ fn a_chat_asks_for_a_capped_length() {
 
 #[test]
 fn completions_go_to_generate_without_the_models_template() {
-    let message = |content: &str| Message { role: "user".into(), content: content.into() };
+    let message = |content: &str| ChatMessage { role: "user".into(), content: content.into() };
     let (path, body) = asked(Api::Completions, &Prompt::Messages(vec![message("a"), message("b")]));
     assert_eq!((path, &body["prompt"], &body["raw"]), (GENERATE, &json!("a\nb"), &json!(true)));
 }

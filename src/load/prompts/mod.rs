@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::load::conversations::{Conversations, Question, Turn};
 use crate::load::trace::{BLOCK_TOKENS, Trace, TracedRequest};
 use crate::load::worker::Shard;
-use crate::load::workload::{Message, Prompt, Prompts, Synthetic, Workload};
+use crate::load::workload::{ChatMessage, Prompt, Prompts, Synthetic, Workload};
 
 use words::WORDS;
 
@@ -268,7 +268,7 @@ fn with_line(prompt: Prompt, line: &str) -> Prompt {
     match prompt {
         Prompt::Text(text) => Prompt::Text(format!("{line}{text}")),
         Prompt::Messages(mut messages) => {
-            if let Some(Message { content, .. }) = messages.first_mut() {
+            if let Some(ChatMessage { content, .. }) = messages.first_mut() {
                 content.insert_str(0, line);
             }
             Prompt::Messages(messages)

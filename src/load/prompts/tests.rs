@@ -117,7 +117,7 @@ fn no_two_listed_prompts_begin_alike() {
 
 #[test]
 fn the_unique_line_goes_before_the_first_message() {
-    let messages = ["system", "user"].map(|role| Message { role: role.into(), content: role.into() });
+    let messages = ["system", "user"].map(|role| ChatMessage { role: role.into(), content: role.into() });
     let workload = workload(Prompts::List(vec![Prompt::Messages(messages.into())]));
     let Prompt::Messages(messages) = PromptSampler::warmup(&workload, "", 0).draw().prompt else {
         panic!("messages")

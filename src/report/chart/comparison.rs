@@ -3,7 +3,8 @@
 use crate::report::chart::palette::SeriesColor;
 use crate::report::chart::sweep::levels_axis;
 use crate::report::chart::{
-    self, Across, Chart, Figure, Guide, Marks, Panel, Point, Radar, Scale, Series, Shape, Stroke, log_marks,
+    self, Across, Chart, DataPoint, Figure, Guide, Marks, Panel, Radar, Scale, Series, Shape, Stroke,
+    log_marks,
 };
 use crate::results::comparison::{ClassAdvice, Comparison, Criterion, Traffic};
 
@@ -33,7 +34,7 @@ fn crossings(comparison: &Comparison, color: &dyn Fn(&str) -> SeriesColor) -> Ve
                 let compared = level.metrics.iter().find(|compared| compared.metric == metric)?;
                 let standing = compared.standings.iter().find(|standing| standing.target == target.name)?;
                 values.push(standing.value);
-                Some(Point::new(level.at, standing.value))
+                Some(DataPoint::new(level.at, standing.value))
             });
             Series {
                 name: target.name.clone(),
@@ -77,7 +78,7 @@ fn bars(comparison: &Comparison, classes: Vec<&ClassAdvice>, color: &dyn Fn(&str
     let panels = classes.into_iter().map(|class| {
         let series = comparison.targets.iter().map(|target| {
             let points = weighed.iter().zip(0..).filter_map(|(criterion, at)| {
-                Some(Point::new(f64::from(at), *class.scores.get(criterion)?.get(&target.name)?))
+                Some(DataPoint::new(f64::from(at), *class.scores.get(criterion)?.get(&target.name)?))
             });
             let (name, color) = (target.name.clone(), color(&target.name));
             Series { name, color, marks: Marks::Bars(points.collect()) }

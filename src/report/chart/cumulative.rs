@@ -2,7 +2,7 @@
 
 use crate::metrics::distribution::Distribution;
 use crate::report::chart::palette::SeriesColor;
-use crate::report::chart::{Axis, Marks, Panel, Point, Scale, Series, Stroke, log_marks};
+use crate::report::chart::{Axis, DataPoint, Marks, Panel, Scale, Series, Stroke, log_marks};
 
 /// Shares in hundredths, then the far end, where it matters most.
 const STEPS: u32 = 100;
@@ -31,12 +31,12 @@ pub fn panel(label: &str, distributions: &[(String, SeriesColor, &Distribution)]
     }
 }
 
-fn points(times: &Distribution) -> Vec<Point> {
+fn points(times: &Distribution) -> Vec<DataPoint> {
     if times.is_empty() {
         return Vec::new();
     }
     let shares = (0..STEPS).map(|step| f64::from(step) / f64::from(STEPS)).chain(FAR_END);
-    let points = shares.map(|share| Point::new(times.quantile_ms(share), share));
+    let points = shares.map(|share| DataPoint::new(times.quantile_ms(share), share));
     // A logarithmic axis has no zero.
     points.filter(|point| point.x > 0.0).collect()
 }

@@ -2,7 +2,8 @@
 
 use crate::report::chart::palette::SeriesColor;
 use crate::report::chart::{
-    Across, Axis, BoxStats, Chart, Figure, Guide, Marks, Panel, Point, Radar, Scale, Series, Shape, Stroke,
+    Across, Axis, BoxStats, Chart, DataPoint, Figure, Guide, Marks, Panel, Radar, Scale, Series, Shape,
+    Stroke,
 };
 
 pub fn all() -> Vec<Chart> {
@@ -19,7 +20,7 @@ pub fn curves() -> Chart {
             points: levels
                 .map(|x| {
                     let y = most * x / (x + 8.0);
-                    Point { interval: Some((y * 0.97, y * 1.03)), ..Point::new(x, y) }
+                    DataPoint { interval: Some((y * 0.97, y * 1.03)), ..DataPoint::new(x, y) }
                 })
                 .into(),
         },
@@ -69,7 +70,7 @@ pub fn bars() -> Chart {
     let series = |name: &str, target, points: [f64; 2]| Series {
         name: name.into(),
         color: SeriesColor::Target(target),
-        marks: Marks::Bars(points.into_iter().zip([0.0, 1.0]).map(|(y, x)| Point::new(x, y)).collect()),
+        marks: Marks::Bars(points.into_iter().zip([0.0, 1.0]).map(|(y, x)| DataPoint::new(x, y)).collect()),
     };
     let panel = |title: &str| Panel {
         title: title.into(),
@@ -97,7 +98,7 @@ pub fn panels() -> Chart {
             marks: Marks::Line {
                 stroke: Stroke::Solid,
                 points: (0..60)
-                    .map(|x| Point::new(f64::from(x) / 2.0, scale * (1.0 + f64::from(x % 7) / 10.0)))
+                    .map(|x| DataPoint::new(f64::from(x) / 2.0, scale * (1.0 + f64::from(x % 7) / 10.0)))
                     .collect(),
             },
         }],
@@ -120,7 +121,9 @@ pub fn pairs() -> Chart {
     let dots = |name: &str, color, base: f64| Series {
         name: name.into(),
         color,
-        marks: Marks::Dots((1..=12).map(|x| Point::new(f64::from(x), base + f64::from(x * 7 % 5))).collect()),
+        marks: Marks::Dots(
+            (1..=12).map(|x| DataPoint::new(f64::from(x), base + f64::from(x * 7 % 5))).collect(),
+        ),
     };
     let panel = Panel {
         title: String::new(),

@@ -5,7 +5,7 @@ use crate::metrics::summary::Summary;
 use crate::metrics::{Better, Gate, Latency, Metric};
 use crate::report::chart::palette::SeriesColor;
 use crate::report::chart::{
-    Across, Axis, Chart, Figure, Guide, Marks, Panel, Point, Scale, Series, cumulative,
+    Across, Axis, Chart, DataPoint, Figure, Guide, Marks, Panel, Scale, Series, cumulative,
 };
 use crate::results::{Proof, Report};
 use crate::verdict::{GateOutcome, Side};
@@ -34,12 +34,12 @@ fn changes(report: &Report, color: SeriesColor) -> Chart {
     let changes = changed.iter().zip(0..).filter_map(|(outcome, at)| {
         let change = outcome.change?;
         let interval = change.interval.map(|(low, high)| (low * 100.0, high * 100.0));
-        Some(Point { x: f64::from(at), y: change.relative * 100.0, interval })
+        Some(DataPoint { x: f64::from(at), y: change.relative * 100.0, interval })
     });
     let allowed = changed
         .iter()
         .zip(0..)
-        .filter_map(|(outcome, at)| Some(Point::new(f64::from(at), tolerated(&outcome.gate)?)));
+        .filter_map(|(outcome, at)| Some(DataPoint::new(f64::from(at), tolerated(&outcome.gate)?)));
     let names = changed.iter().map(|outcome| outcome.gate.metric.to_string()).collect();
     let panel = Panel {
         title: String::new(),
@@ -64,8 +64,8 @@ fn changes(report: &Report, color: SeriesColor) -> Chart {
 fn pairs(report: &Report, proof: &Proof, color: SeriesColor) -> Chart {
     let panels = proof.pairs.iter().map(|(metric, pairs)| {
         let points = pairs.iter().zip(1..).filter(|(pair, _)| pair.old != 0.0);
-        let points =
-            points.map(|(pair, number)| Point::new(f64::from(number), (pair.new / pair.old - 1.0) * 100.0));
+        let points = points
+            .map(|(pair, number)| DataPoint::new(f64::from(number), (pair.new / pair.old - 1.0) * 100.0));
         let series = Series { name: "new against old".into(), color, marks: Marks::Dots(points.collect()) };
         changes_of(report, *metric, "pair", vec![series])
     });
@@ -90,7 +90,7 @@ fn sessions(report: &Report, color: SeriesColor) -> Option<Chart> {
         let dots = |values: Vec<f64>, after: usize| {
             let points = values.into_iter().enumerate();
             Marks::Dots(
-                points.map(|(at, value)| Point::new((after + at + 1) as f64, relative(value))).collect(),
+                points.map(|(at, value)| DataPoint::new((after + at + 1) as f64, relative(value))).collect(),
             )
         };
         let series = vec![

@@ -7,7 +7,7 @@ use crate::metrics::timeline::Timeline;
 use crate::metrics::{Latency, Metric, Rate, Stat};
 use crate::report::chart::palette::SeriesColor;
 use crate::report::chart::{
-    self, Across, BoxStats, Chart, Figure, Guide, Marks, Panel, Point, Scale, Series, Stroke, cumulative,
+    self, Across, BoxStats, Chart, DataPoint, Figure, Guide, Marks, Panel, Scale, Series, Stroke, cumulative,
 };
 use crate::results::sweep::{Axis as LevelAxis, Level, Sweep, SweptTarget};
 
@@ -74,7 +74,7 @@ impl Drawn<'_> {
         let curves = self.sweep.targets.iter().map(|target| self.curve(target, metric, Stroke::Solid, ""));
         let goodput = self.sweep.targets.iter().map(|target| {
             let points =
-                target.levels.iter().filter_map(|level| Some(Point::new(level.at, level.goodput?.share)));
+                target.levels.iter().filter_map(|level| Some(DataPoint::new(level.at, level.goodput?.share)));
             self.line(target, "within all limits", Stroke::Dashed, points.collect())
         });
         let panel =
@@ -181,7 +181,7 @@ impl Drawn<'_> {
 
     fn curve(&self, target: &SweptTarget, metric: Metric, stroke: Stroke, what: &str) -> Series {
         let points = target.levels.iter().filter_map(|level| {
-            Some(Point {
+            Some(DataPoint {
                 x: level.at,
                 y: level.summary.value(metric)?,
                 interval: scatter(level, metric, stroke),
@@ -190,7 +190,7 @@ impl Drawn<'_> {
         self.line(target, what, stroke, points.collect())
     }
 
-    fn line(&self, target: &SweptTarget, what: &str, stroke: Stroke, points: Vec<Point>) -> Series {
+    fn line(&self, target: &SweptTarget, what: &str, stroke: Stroke, points: Vec<DataPoint>) -> Series {
         Series {
             name: format!("{} {what}", target.name).trim_end().to_owned(),
             color: (self.color)(&target.name),
@@ -241,9 +241,11 @@ fn levels_of(sweep: &Sweep) -> Vec<f64> {
 }
 
 /// Each value in the middle of its piece; a piece without one is passed over.
-fn over_time(bucket_s: f64, values: &[Option<f64>]) -> Vec<Point> {
+fn over_time(bucket_s: f64, values: &[Option<f64>]) -> Vec<DataPoint> {
     let pieces = values.iter().enumerate();
-    pieces.filter_map(|(piece, value)| Some(Point::new((piece as f64 + 0.5) * bucket_s, (*value)?))).collect()
+    pieces
+        .filter_map(|(piece, value)| Some(DataPoint::new((piece as f64 + 0.5) * bucket_s, (*value)?)))
+        .collect()
 }
 
 #[cfg(test)]

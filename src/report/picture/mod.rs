@@ -10,4 +10,4 @@ mod shape;
 pub use layout::{NARROW, WIDE, picture};
 #[cfg(test)]
 pub use shape::Colour;
-pub use shape::{Anchor, EDGE, Mark, OUTLINE, Picture, Point, Shape, Text, dash};
+pub use shape::{Anchor, EDGE, Mark, OUTLINE, Picture, Position, Shape, Text, dash};

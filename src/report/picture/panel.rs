@@ -1,7 +1,7 @@
 //! A pair of axes, and what is drawn between them.
 
 use crate::report::chart::palette::SeriesColor;
-use crate::report::chart::{Across, Axis, BoxStats, Extent, Guide, Marks, Panel, Point, Series, Stroke};
+use crate::report::chart::{Across, Axis, BoxStats, DataPoint, Extent, Guide, Marks, Panel, Series, Stroke};
 use crate::report::picture::layout::TEXT_SIZE;
 use crate::report::picture::letters::{BOLD, fitting, width};
 use crate::report::picture::shape::{Anchor, Colour, Picture, Rect, Shape, Text};
@@ -30,7 +30,7 @@ pub fn draw(picture: &mut Picture, panel: &Panel, place: Rect) {
         width: place.width - LEFT - 8.0,
         height: place.height - top - BOTTOM,
     };
-    let frame = Frame { panel, inner, x: panel.extent_x(), y: panel.extent_y() };
+    let frame = PlotFrame { panel, inner, x: panel.extent_x(), y: panel.extent_y() };
     if !panel.title.is_empty() {
         let title = fitting(&one_line(&panel.title), TEXT_SIZE * BOLD, place.width);
         picture.add(Text::new(title, place.x, place.y + TEXT_SIZE, TEXT_SIZE).bold());
@@ -46,7 +46,7 @@ pub fn draw(picture: &mut Picture, panel: &Panel, place: Rect) {
     guide_labels(picture, &frame);
 }
 
-struct Frame<'p> {
+struct PlotFrame<'p> {
     panel: &'p Panel,
     inner: Rect,
     x: Extent,
@@ -66,7 +66,7 @@ impl Series {
     }
 }
 
-impl Frame<'_> {
+impl PlotFrame<'_> {
     fn x(&self, value: f64) -> f64 {
         self.inner.x + self.panel.x.scale.place(self.x, value) * self.inner.width
     }
@@ -77,7 +77,7 @@ impl Frame<'_> {
         self.inner.bottom() - place.clamp(0.0, 1.0) * self.inner.height
     }
 
-    fn at(&self, point: &Point) -> (f64, f64) {
+    fn at(&self, point: &DataPoint) -> (f64, f64) {
         (self.x(point.x), self.y(point.y))
     }
 
@@ -94,7 +94,7 @@ impl Frame<'_> {
     }
 }
 
-fn y_axis(picture: &mut Picture, frame: &Frame, place: Rect) {
+fn y_axis(picture: &mut Picture, frame: &PlotFrame, place: Rect) {
     let inner = frame.inner;
     for mark in frame.panel.y.marks(frame.y) {
         let y = frame.y(mark.at);
@@ -106,7 +106,7 @@ fn y_axis(picture: &mut Picture, frame: &Frame, place: Rect) {
     picture.add(Text::new(label, place.x, inner.y - 12.0, SMALL));
 }
 
-fn x_axis(picture: &mut Picture, frame: &Frame, place: Rect) {
+fn x_axis(picture: &mut Picture, frame: &PlotFrame, place: Rect) {
     let inner = frame.inner;
     let marks = frame.panel.x.marks(frame.x);
     let room = (inner.width / marks.len().max(1) as f64 - 6.0).max(40.0);
@@ -134,7 +134,7 @@ fn x_axis(picture: &mut Picture, frame: &Frame, place: Rect) {
     picture.add(label.anchored(Anchor::Middle));
 }
 
-fn draw_series(picture: &mut Picture, frame: &Frame, series: &Series, slot: Slot) {
+fn draw_series(picture: &mut Picture, frame: &PlotFrame, series: &Series, slot: Slot) {
     let colour = Colour::Of(series.color);
     match &series.marks {
         Marks::Line { stroke, points } => {
@@ -162,7 +162,7 @@ fn draw_series(picture: &mut Picture, frame: &Frame, series: &Series, slot: Slot
     }
 }
 
-fn dots(picture: &mut Picture, frame: &Frame, series: &Series, points: &[Point]) {
+fn dots(picture: &mut Picture, frame: &PlotFrame, series: &Series, points: &[DataPoint]) {
     let (series_color, colour) = (series.color, Colour::Of(series.color));
     let mut owned = picture.of(series_color);
     for point in points {
@@ -180,7 +180,7 @@ fn dots(picture: &mut Picture, frame: &Frame, series: &Series, points: &[Point])
 }
 
 /// `vllm p95: 412 TTFT (ms) at 8 concurrent users`.
-fn note(frame: &Frame, series: &Series, point: &Point) -> String {
+fn note(frame: &PlotFrame, series: &Series, point: &DataPoint) -> String {
     let (x, y) = (&frame.panel.x, &frame.panel.y);
     let interval = point.interval.map(|(low, high)| format!(" ({} … {})", y.spoken(low), y.spoken(high)));
     one_line(&format!(
@@ -199,7 +199,7 @@ fn with_unit(axis: &Axis, value: f64) -> String {
 
 fn draw_box(
     picture: &mut Picture,
-    frame: &Frame,
+    frame: &PlotFrame,
     series: &Series,
     (category, stats): (f64, &BoxStats),
     slot: Slot,
@@ -225,7 +225,7 @@ fn draw_box(
 }
 
 /// With its value above it.
-fn bar(picture: &mut Picture, frame: &Frame, series: &Series, point: &Point, slot: Slot) {
+fn bar(picture: &mut Picture, frame: &PlotFrame, series: &Series, point: &DataPoint, slot: Slot) {
     let (middle, wide) = frame.slot(point.x, slot);
     let half = (wide * 0.4).min(40.0);
     let (top, foot) = (frame.y(point.y), frame.y(0.0));
@@ -238,7 +238,7 @@ fn bar(picture: &mut Picture, frame: &Frame, series: &Series, point: &Point, slo
     owned.add(value.anchored(Anchor::Middle).edged());
 }
 
-fn guide_line(picture: &mut Picture, frame: &Frame, guide: &Guide) {
+fn guide_line(picture: &mut Picture, frame: &PlotFrame, guide: &Guide) {
     let inner = frame.inner;
     let points = match guide.across {
         Across::AtY(y) => vec![(inner.x, frame.y(y)), (inner.right(), frame.y(y))],
@@ -249,7 +249,7 @@ fn guide_line(picture: &mut Picture, frame: &Frame, guide: &Guide) {
 }
 
 /// Above all that is drawn. Those of upright lines stand below each other, since knees lie close together.
-fn guide_labels(picture: &mut Picture, frame: &Frame) {
+fn guide_labels(picture: &mut Picture, frame: &PlotFrame) {
     let (inner, mut upright) = (frame.inner, 0_u32);
     for Guide { across, label, color: guide_color } in &frame.panel.guides {
         let label = fitting(&one_line(label), SMALL, inner.width);

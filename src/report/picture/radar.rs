@@ -5,7 +5,7 @@ use std::f64::consts::TAU;
 use crate::report::chart::Radar;
 use crate::report::picture::layout::TEXT_SIZE;
 use crate::report::picture::letters::{fitting, width};
-use crate::report::picture::shape::{Anchor, Colour, Picture, Point, Rect, Shape, Text};
+use crate::report::picture::shape::{Anchor, Colour, Picture, Position, Rect, Shape, Text};
 use crate::text::figures;
 use crate::text::printable::one_line;
 
@@ -27,7 +27,7 @@ pub fn draw(picture: &mut Picture, radar: &Radar, place: Rect) {
         spokes: radar.spokes.len().max(1),
     };
     for ring in RINGS {
-        let mut corners: Vec<Point> = (0..web.spokes).map(|spoke| web.at(spoke, ring)).collect();
+        let mut corners: Vec<Position> = (0..web.spokes).map(|spoke| web.at(spoke, ring)).collect();
         corners.extend(corners.first().copied());
         picture.add(Shape::line(&corners, Colour::Grid, 1.0));
     }
@@ -40,7 +40,7 @@ pub fn draw(picture: &mut Picture, radar: &Radar, place: Rect) {
         let mut owned = picture.of(shape.color);
         // A spoke without a score is passed over, not drawn as a zero.
         let scored = shape.scores.iter().zip(&radar.spokes).enumerate();
-        let scored: Vec<(f64, &String, Point)> = scored
+        let scored: Vec<(f64, &String, Position)> = scored
             .filter_map(|(spoke, (score, name))| score.map(|score| (score, name, web.at(spoke, score))))
             .collect();
         let points = scored.iter().map(|(_, _, corner)| *corner).collect();
@@ -72,13 +72,13 @@ fn angle(spoke: usize, spokes: usize) -> f64 {
 
 struct Web {
     place: Rect,
-    centre: Point,
+    centre: Position,
     radius: f64,
     spokes: usize,
 }
 
 impl Web {
-    fn at(&self, spoke: usize, share: f64) -> Point {
+    fn at(&self, spoke: usize, share: f64) -> Position {
         let (sin, cos) = angle(spoke, self.spokes).sin_cos();
         (self.centre.0 + sin * share * self.radius, self.centre.1 - cos * share * self.radius)
     }

@@ -11,7 +11,7 @@ pub const OUTLINE: f64 = 1.5;
 /// How wide the edge of a text is, half of it beneath the letters.
 pub const EDGE: f64 = 4.0;
 
-pub type Point = (f64, f64);
+pub type Position = (f64, f64);
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Picture {
@@ -34,20 +34,20 @@ pub struct Mark {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Shape {
     Path {
-        points: Vec<Point>,
+        points: Vec<Position>,
         colour: Colour,
         width: f64,
         stroke: Stroke,
     },
     /// A closed outline, filled as densely as `opacity` says.
     Area {
-        points: Vec<Point>,
+        points: Vec<Position>,
         fill: Colour,
         opacity: f64,
         outline: Option<Colour>,
     },
     Disc {
-        centre: Point,
+        centre: Position,
         radius: f64,
         fill: Colour,
     },
@@ -112,7 +112,7 @@ impl Rect {
         self.y + self.height
     }
 
-    pub fn corners(&self) -> Vec<Point> {
+    pub fn corners(&self) -> Vec<Position> {
         vec![(self.x, self.y), (self.right(), self.y), (self.right(), self.bottom()), (self.x, self.bottom())]
     }
 }
@@ -147,12 +147,12 @@ impl From<Text> for Shape {
 }
 
 impl Shape {
-    pub fn line(points: &[Point], colour: Colour, width: f64) -> Shape {
+    pub fn line(points: &[Position], colour: Colour, width: f64) -> Shape {
         Shape::Path { points: points.to_vec(), colour, width, stroke: Stroke::Solid }
     }
 
-    pub fn symbol(symbol: Symbol, (x, y): Point, fill: Colour) -> Shape {
-        let corners: &[Point] = match symbol {
+    pub fn symbol(symbol: Symbol, (x, y): Position, fill: Colour) -> Shape {
+        let corners: &[Position] = match symbol {
             Symbol::Circle => return Shape::Disc { centre: (x, y), radius: RADIUS, fill },
             Symbol::Square => &[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
             Symbol::Diamond => &[(0.0, -1.25), (1.25, 0.0), (0.0, 1.25), (-1.25, 0.0)],

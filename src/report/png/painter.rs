@@ -6,7 +6,7 @@ use tiny_skia::{
 
 use crate::report::chart::Stroke;
 use crate::report::chart::palette::Palette;
-use crate::report::picture::{EDGE, OUTLINE, Picture, Point, Shape, Text, dash};
+use crate::report::picture::{EDGE, OUTLINE, Picture, Position, Shape, Text, dash};
 use crate::report::png::PngError;
 use crate::report::png::letters::Letters;
 
@@ -82,7 +82,7 @@ fn scaled() -> Transform {
 }
 
 /// `None` where there is no way: a single point is drawn by its symbol.
-fn way(points: &[Point], closed: bool) -> Option<Path> {
+fn way(points: &[Position], closed: bool) -> Option<Path> {
     let mut way = PathBuilder::new();
     for (number, (x, y)) in points.iter().enumerate() {
         match number {

@@ -43,7 +43,7 @@ pub fn read(api: Api, body: &[u8], models: &[String], server: Server) -> Result<
     let request = Request { prompt_tokens, max_tokens, stream, ignore_eos: false };
     Ok(OllamaRequest::Generate((
         request,
-        Box::new(Answer { api, words, model: Value::from(model).to_string() }),
+        Box::new(OllamaReply { api, words, model: Value::from(model).to_string() }),
     )))
 }
 
@@ -57,14 +57,14 @@ fn asked_model(fields: &Fields, models: &[String]) -> Result<String, ApiError> {
     }
 }
 
-struct Answer {
+struct OllamaReply {
     api: Api,
     words: Words,
     /// As JSON.
     model: String,
 }
 
-impl Reply for Answer {
+impl Reply for OllamaReply {
     fn content_type(&self) -> &'static str {
         "application/x-ndjson"
     }
@@ -87,7 +87,7 @@ impl Reply for Answer {
     }
 }
 
-impl Answer {
+impl OllamaReply {
     fn record(&self, text: &str, end: &str) -> String {
         let model = &self.model;
         let content = match self.api {

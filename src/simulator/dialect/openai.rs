@@ -30,7 +30,7 @@ pub fn read(api: Api, body: &[u8], id: &str, server: Server) -> Result<ParsedReq
     check_length(prompt_tokens, max_tokens, server.max_model_len)?;
     let (stream, ignore_eos) = (fields.flag("stream")?, fields.flag("ignore_eos")?);
     let (include_usage, continuous_usage) = usage_options(&fields, stream)?;
-    let answer = Answer {
+    let answer = OpenAiReply {
         api,
         words: Words { seed: server.identity.seed, prompt_tokens },
         include_usage,
@@ -65,7 +65,7 @@ fn head(api: Api, stream: bool, id: &str, server: Server) -> String {
     format!(r#""id":{id},"object":"{object}","created":{created_s},"model":{model}"#)
 }
 
-struct Answer {
+struct OpenAiReply {
     api: Api,
     words: Words,
     include_usage: bool,
@@ -74,7 +74,7 @@ struct Answer {
     fingerprint: String,
 }
 
-impl Reply for Answer {
+impl Reply for OpenAiReply {
     fn content_type(&self) -> &'static str {
         "text/event-stream; charset=utf-8"
     }
@@ -123,7 +123,7 @@ fn finish(account: &Account) -> String {
     format!(r#""finish_reason":"{reason}","stop_reason":null"#)
 }
 
-impl Answer {
+impl OpenAiReply {
     fn push_chunk(&self, events: &mut String, choice: &str, tokens: u32) {
         events.push_str("data: {");
         events.push_str(&self.head);

@@ -35,15 +35,15 @@ fn read_fields(stream: bool, body: &Value, server: Server) -> Result<ParsedReque
     let words = Words { seed: server.identity.seed, prompt_tokens };
     // A length is a cap here: nothing makes the model go on.
     let request = Request { prompt_tokens, max_tokens, stream, ignore_eos: false };
-    Ok((request, Box::new(Answer { words, details })))
+    Ok((request, Box::new(TgiReply { words, details })))
 }
 
-struct Answer {
+struct TgiReply {
     words: Words,
     details: bool,
 }
 
-impl Reply for Answer {
+impl Reply for TgiReply {
     fn content_type(&self) -> &'static str {
         "text/event-stream"
     }
@@ -91,7 +91,7 @@ impl Reply for Answer {
     }
 }
 
-impl Answer {
+impl TgiReply {
     fn details(&self, tokens: u32, account: &Account, more: &str) -> String {
         if !self.details {
             return "null".into();

@@ -24,7 +24,7 @@ impl<'a> Campaign<'a> {
         let minutes = || began.elapsed().as_secs_f64() / 60.0;
         // What the screen has asked, the new engine still has in its prefix cache, and the old one has not.
         let salt = self.salt(" proof");
-        let proof = Proof { campaign: self, old, salt, budget_ends: began + self.target.proof.budget };
+        let proof = ProofRunner { campaign: self, old, salt, budget_ends: began + self.target.proof.budget };
         let mut pair = 0;
         let end = loop {
             match proof.why_to_end(runs, pair) {
@@ -38,14 +38,14 @@ impl<'a> Campaign<'a> {
     }
 }
 
-struct Proof<'c, 'a> {
+struct ProofRunner<'c, 'a> {
     campaign: &'c Campaign<'a>,
     old: &'c TargetSpec,
     salt: String,
     budget_ends: Instant,
 }
 
-impl<'a> Proof<'_, 'a> {
+impl<'a> ProofRunner<'_, 'a> {
     fn why_to_end(&self, runs: &[&mut ScenarioRun<'a>], pairs: u32) -> Option<ProofEnd> {
         if self.campaign.cancel.is_cancelled() {
             return Some(ProofEnd::Interrupted);

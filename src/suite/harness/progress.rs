@@ -32,19 +32,22 @@ impl ProgressLine {
     pub fn show(&self, event: Event) {
         self.clear();
         let text = match event {
-            Event::EngineStarts { target, session } => Text::new(format!("{session}: starting {target}")),
-            Event::Preparation(Preparation { target, what, share }) => {
-                Text { so_far: Box::new(move || done(&share)), ..Text::new(format!("{target}: {what}")) }
+            Event::EngineStarts { target, session } => {
+                ProgressText::new(format!("{session}: starting {target}"))
             }
-            Event::WarmUp { scenario, session, progress } => Text {
+            Event::Preparation(Preparation { target, what, share }) => ProgressText {
+                so_far: Box::new(move || done(&share)),
+                ..ProgressText::new(format!("{target}: {what}"))
+            },
+            Event::WarmUp { scenario, session, progress } => ProgressText {
                 so_far: Box::new(move || ended(&progress, None)),
                 scenario: format!(" ({scenario})"),
-                ..Text::new(format!("{session}: warming up"))
+                ..ProgressText::new(format!("{session}: warming up"))
             },
-            Event::RoundStarts { scenario, session, round, rounds, requests, progress } => Text {
+            Event::RoundStarts { scenario, session, round, rounds, requests, progress } => ProgressText {
                 so_far: Box::new(move || ended(&progress, requests)),
                 scenario: format!(" ({scenario})"),
-                ..Text::new(format!("{session}: round {round}/{rounds}"))
+                ..ProgressText::new(format!("{session}: round {round}/{rounds}"))
             },
             Event::Pause => return,
         };
@@ -66,7 +69,7 @@ pub fn say_below(text: &str) {
     write(&format!("{erase}\n{text}\n"));
 }
 
-struct Text {
+struct ProgressText {
     doing: String,
     /// How far that is, with a comma before it.
     so_far: Box<dyn Fn() -> String + Send>,
@@ -74,14 +77,14 @@ struct Text {
     since: Instant,
 }
 
-impl Text {
-    fn new(doing: String) -> Text {
-        Text { doing, so_far: Box::new(String::new), scenario: String::new(), since: Instant::now() }
+impl ProgressText {
+    fn new(doing: String) -> ProgressText {
+        ProgressText { doing, so_far: Box::new(String::new), scenario: String::new(), since: Instant::now() }
     }
 
     /// `session 1: round 1/2, 4/8 requests, 12 s (chat::users-4::sim)`: a narrow terminal cuts off the end.
     fn now(&self) -> String {
-        let Text { doing, so_far, scenario, since } = self;
+        let ProgressText { doing, so_far, scenario, since } = self;
         format!("{doing}{}, {} s{scenario}", so_far(), since.elapsed().as_secs())
     }
 }
@@ -104,7 +107,7 @@ struct Drawing {
 }
 
 impl Drawing {
-    fn start(text: Text) -> Drawing {
+    fn start(text: ProgressText) -> Drawing {
         let (stop, stopped) = mpsc::channel();
         let thread = thread::spawn(move || {
             loop {
@@ -143,10 +146,10 @@ mod tests {
     fn a_round_shows_how_far_it_is_and_what_failed() {
         let progress = Arc::new(Progress::default());
         let shown = progress.clone();
-        let text = Text {
+        let text = ProgressText {
             so_far: Box::new(move || ended(&shown, Some(8))),
             scenario: " (chat::users-4::sim)".into(),
-            ..Text::new("session 1: round 1/2".into())
+            ..ProgressText::new("session 1: round 1/2".into())
         };
         assert_eq!(text.now(), "session 1: round 1/2, 0/8 requests, 0 s (chat::users-4::sim)");
         progress.ended.store(4, Ordering::Relaxed);
@@ -158,8 +161,10 @@ mod tests {
     fn a_setup_call_shows_its_share_once_known() {
         let share = Arc::new(Share::default());
         let shown = share.clone();
-        let text =
-            Text { so_far: Box::new(move || done(&shown)), ..Text::new("gpu: pulling qwen3:8b".into()) };
+        let text = ProgressText {
+            so_far: Box::new(move || done(&shown)),
+            ..ProgressText::new("gpu: pulling qwen3:8b".into())
+        };
         assert_eq!(text.now(), "gpu: pulling qwen3:8b, 0 s");
         share.set(0.426);
         assert_eq!(text.now(), "gpu: pulling qwen3:8b, 43 %, 0 s");
