@@ -31,7 +31,7 @@ pub struct ReportArgs {
     /// Only this chart, such as `changes`.
     #[arg(long, value_name = "NAME")]
     chart: Option<String>,
-    /// The colours of charts in files of their own; a page has both.
+    /// The colors of charts in files of their own; a page has both.
     #[arg(long, value_enum, default_value_t = Theme::Light)]
     theme: Theme,
 }

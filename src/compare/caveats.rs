@@ -15,7 +15,7 @@ const SAME_PROMPTS: f64 = 0.05;
 /// In sentences, those first that weigh most.
 pub fn caveats(candidates: &[Candidate]) -> Vec<String> {
     let mut caveats = Vec::new();
-    caveats.extend(differing(candidates, "models or quantisations", |environment| &environment.model).map(
+    caveats.extend(differing(candidates, "models or quantizations", |environment| &environment.model).map(
         |listed| {
             format!(
                 "{listed}. What differs below may be the models' doing and not the engines', and a token of one is not \

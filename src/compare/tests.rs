@@ -127,7 +127,7 @@ fn another_model_on_one_side_is_reported_first() {
     let caveats = &comparison.caveats;
     assert!(
         caveats[0].starts_with(
-            "Different models or quantisations: quick has Qwen/Qwen3-8B, wide has Qwen/Qwen3-8B-AWQ."
+            "Different models or quantizations: quick has Qwen/Qwen3-8B, wide has Qwen/Qwen3-8B-AWQ."
         ),
         "{caveats:?}"
     );

@@ -1,4 +1,4 @@
-//! All metrics of a report, without any judgement.
+//! All metrics of a report, without any judgment.
 
 use crate::load::Load;
 use crate::metrics::health::ClientHealth;

@@ -34,7 +34,7 @@ pub struct TargetSpec {
 /// How a suspicion about this target is proven: old and new in turn, on this machine.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ProofPlan {
-    /// Starts of each side before the first judgement; more follow while it is inconclusive.
+    /// Starts of each side before the first judgment; more follow while it is inconclusive.
     pub starts: u32,
     /// No session begins after this much time.
     pub budget: Duration,

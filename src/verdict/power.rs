@@ -16,7 +16,7 @@ use crate::verdict::{Side, Verdict, rule};
 /// What follows where a session is doubted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
-    /// Old and new in turn: `starts` of each side before the first judgement, `most` before the last.
+    /// Old and new in turn: `starts` of each side before the first judgment, `most` before the last.
     Proof { starts: u32, most: u32 },
     /// Nothing old can be run: so many sessions of today in all, against the stored ones.
     Stored { sessions: u32 },

@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn every_chart_of_the_catalogue_is_there() {
+    fn every_chart_of_the_catalog_is_there() {
         let names: Vec<String> = drawn().into_iter().map(|chart| chart.name).collect();
         let expected = [
             "throughput",
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn the_knee_is_marked_between_its_levels_in_the_target_s_colour() {
+    fn the_knee_is_marked_between_its_levels_in_the_target_s_color() {
         let charts = drawn();
         let guide = &panels(&charts, "throughput")[0].guides[0];
         let Across::AtX(at) = guide.across else { panic!("not upright") };
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_has_one_colour_in_every_chart() {
+    fn a_target_has_one_color_in_every_chart() {
         for chart in drawn() {
             let Figure::Panels(panels) = chart.figure else { continue };
             for series in panels.iter().flat_map(|panel| &panel.series) {

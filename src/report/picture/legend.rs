@@ -1,10 +1,10 @@
-//! Which colour, symbol and stroke is whose.
+//! Which color, symbol and stroke is whose.
 
 use crate::report::chart::palette::SeriesColor;
 use crate::report::chart::{Chart, Figure, Marks, Stroke};
 use crate::report::picture::layout::TEXT_SIZE;
 use crate::report::picture::letters::{fitting, width};
-use crate::report::picture::shape::{Colour, Picture, Rect, Shape, Text};
+use crate::report::picture::shape::{Color, Picture, Rect, Shape, Text};
 use crate::text::printable::one_line;
 
 const SWATCH: f64 = 26.0;
@@ -71,20 +71,20 @@ fn entries(chart: &Chart) -> Vec<Entry> {
 }
 
 fn swatch(picture: &mut Picture, entry: &Entry, (x, y): (f64, f64)) {
-    let colour = Colour::Of(entry.color);
-    let symbol = Shape::symbol(entry.color.symbol(), (x + SWATCH / 2.0, y), colour);
+    let color = Color::Of(entry.color);
+    let symbol = Shape::symbol(entry.color.symbol(), (x + SWATCH / 2.0, y), color);
     let mut owned = picture.of(entry.color);
     match entry.look {
         Look::Line(stroke) => {
-            owned.add(Shape::Path { points: vec![(x, y), (x + SWATCH, y)], colour, width: 2.0, stroke });
+            owned.add(Shape::Path { points: vec![(x, y), (x + SWATCH, y)], color, width: 2.0, stroke });
             owned.add(symbol);
         }
         Look::Dots => owned.add(symbol),
-        Look::Limit => owned.add(Shape::line(&[(x + 4.0, y), (x + SWATCH - 4.0, y)], colour, 3.0)),
+        Look::Limit => owned.add(Shape::line(&[(x + 4.0, y), (x + SWATCH - 4.0, y)], color, 3.0)),
         Look::Area => {
             let area = Rect { x: x + 4.0, y: y - 6.0, width: SWATCH - 8.0, height: 12.0 };
             let points = area.corners();
-            owned.add(Shape::Area { points, fill: colour, opacity: 0.3, outline: Some(colour) });
+            owned.add(Shape::Area { points, fill: color, opacity: 0.3, outline: Some(color) });
         }
     }
 }

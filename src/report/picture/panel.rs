@@ -4,7 +4,7 @@ use crate::report::chart::palette::SeriesColor;
 use crate::report::chart::{Across, Axis, BoxStats, DataPoint, Extent, Guide, Marks, Panel, Series, Stroke};
 use crate::report::picture::layout::TEXT_SIZE;
 use crate::report::picture::letters::{BOLD, fitting, width};
-use crate::report::picture::shape::{Anchor, Colour, Picture, Rect, Shape, Text};
+use crate::report::picture::shape::{Anchor, Color, Picture, Rect, Shape, Text};
 use crate::text::printable::one_line;
 
 /// For the marks of the y axis.
@@ -98,9 +98,9 @@ fn y_axis(picture: &mut Picture, frame: &PlotFrame, place: Rect) {
     let inner = frame.inner;
     for mark in frame.panel.y.marks(frame.y) {
         let y = frame.y(mark.at);
-        picture.add(Shape::line(&[(inner.x, y), (inner.right(), y)], Colour::Grid, 1.0));
+        picture.add(Shape::line(&[(inner.x, y), (inner.right(), y)], Color::Grid, 1.0));
         let label = Text::new(mark.label, inner.x - 7.0, y + SMALL * 0.35, SMALL);
-        picture.add(label.anchored(Anchor::End).coloured(Colour::Faint));
+        picture.add(label.anchored(Anchor::End).colored(Color::Faint));
     }
     let label = fitting(&one_line(&frame.panel.y.label), SMALL, place.width);
     picture.add(Text::new(label, place.x, inner.y - 12.0, SMALL));
@@ -113,7 +113,7 @@ fn x_axis(picture: &mut Picture, frame: &PlotFrame, place: Rect) {
     let mut free_from = f64::NEG_INFINITY;
     for mark in &marks {
         let x = frame.x(mark.at);
-        picture.add(Shape::line(&[(x, inner.bottom()), (x, inner.bottom() + 4.0)], Colour::Faint, 1.0));
+        picture.add(Shape::line(&[(x, inner.bottom()), (x, inner.bottom() + 4.0)], Color::Faint, 1.0));
         let label = fitting(&one_line(&mark.label), SMALL, room);
         let half = width(&label, SMALL) / 2.0;
         // Levels that lie close together on a logarithmic axis would write over each other.
@@ -122,11 +122,11 @@ fn x_axis(picture: &mut Picture, frame: &PlotFrame, place: Rect) {
         }
         free_from = x + half + 4.0;
         let label = Text::new(label, x, inner.bottom() + 17.0, SMALL);
-        picture.add(label.anchored(Anchor::Middle).coloured(Colour::Faint));
+        picture.add(label.anchored(Anchor::Middle).colored(Color::Faint));
     }
     picture.add(Shape::line(
         &[(inner.x, inner.bottom()), (inner.right(), inner.bottom())],
-        Colour::Faint,
+        Color::Faint,
         1.0,
     ));
     let label = fitting(&one_line(&frame.panel.x.label), SMALL, place.width);
@@ -135,11 +135,11 @@ fn x_axis(picture: &mut Picture, frame: &PlotFrame, place: Rect) {
 }
 
 fn draw_series(picture: &mut Picture, frame: &PlotFrame, series: &Series, slot: Slot) {
-    let colour = Colour::Of(series.color);
+    let color = Color::Of(series.color);
     match &series.marks {
         Marks::Line { stroke, points } => {
             let way = points.iter().map(|point| frame.at(point)).collect();
-            picture.of(series.color).add(Shape::Path { points: way, colour, width: 2.0, stroke: *stroke });
+            picture.of(series.color).add(Shape::Path { points: way, color, width: 2.0, stroke: *stroke });
             if points.len() <= MOST_SYMBOLS {
                 dots(picture, frame, series, points);
             }
@@ -149,7 +149,7 @@ fn draw_series(picture: &mut Picture, frame: &PlotFrame, series: &Series, slot: 
             for point in points {
                 let ((x, y), half) = (frame.at(point), frame.step() * FILLED / 2.0);
                 let note = note(frame, series, point);
-                let line = Shape::line(&[(x - half, y), (x + half, y)], colour, 3.0);
+                let line = Shape::line(&[(x - half, y), (x + half, y)], color, 3.0);
                 picture.of(series.color).add_noted(line, note);
             }
         }
@@ -163,19 +163,19 @@ fn draw_series(picture: &mut Picture, frame: &PlotFrame, series: &Series, slot: 
 }
 
 fn dots(picture: &mut Picture, frame: &PlotFrame, series: &Series, points: &[DataPoint]) {
-    let (series_color, colour) = (series.color, Colour::Of(series.color));
+    let (series_color, color) = (series.color, Color::Of(series.color));
     let mut owned = picture.of(series_color);
     for point in points {
         let (x, y) = frame.at(point);
         let ends = point.interval.map(|(low, high)| (frame.y(low), frame.y(high)));
         // Ends that fall together have nothing between them.
         if let Some((low, high)) = ends.filter(|(low, high)| low - high > WHISKER_LEAST) {
-            owned.add(Shape::line(&[(x, low), (x, high)], colour, 1.5));
+            owned.add(Shape::line(&[(x, low), (x, high)], color, 1.5));
             for end in [low, high] {
-                owned.add(Shape::line(&[(x - WHISKER, end), (x + WHISKER, end)], colour, 1.5));
+                owned.add(Shape::line(&[(x - WHISKER, end), (x + WHISKER, end)], color, 1.5));
             }
         }
-        owned.add_noted(Shape::symbol(series_color.symbol(), (x, y), colour), note(frame, series, point));
+        owned.add_noted(Shape::symbol(series_color.symbol(), (x, y), color), note(frame, series, point));
     }
 }
 
@@ -208,20 +208,20 @@ fn draw_box(
     let half = (wide * 0.4).min(26.0);
     let [p5, p25, p50, p75, p95] =
         [stats.p5, stats.p25, stats.p50, stats.p75, stats.p95].map(|ms| frame.y(ms));
-    let colour = Colour::Of(series.color);
+    let color = Color::Of(series.color);
     let mut owned = picture.of(series.color);
-    owned.add(Shape::line(&[(middle, p5), (middle, p25)], colour, 1.5));
-    owned.add(Shape::line(&[(middle, p75), (middle, p95)], colour, 1.5));
+    owned.add(Shape::line(&[(middle, p5), (middle, p25)], color, 1.5));
+    owned.add(Shape::line(&[(middle, p75), (middle, p95)], color, 1.5));
     for end in [p5, p95] {
-        owned.add(Shape::line(&[(middle - half / 2.0, end), (middle + half / 2.0, end)], colour, 1.5));
+        owned.add(Shape::line(&[(middle - half / 2.0, end), (middle + half / 2.0, end)], color, 1.5));
     }
     let body = Rect { x: middle - half, y: p75, width: 2.0 * half, height: (p25 - p75).max(1.0) };
     let spoken =
         [stats.p5, stats.p25, stats.p50, stats.p75, stats.p95].map(|ms| frame.panel.y.spoken(ms)).join(" · ");
     let note = format!("{}: p5 · p25 · p50 · p75 · p95 = {spoken}", one_line(&series.name));
     let points = body.corners();
-    owned.add_noted(Shape::Area { points, fill: colour, opacity: 0.25, outline: Some(colour) }, note);
-    owned.add(Shape::line(&[(body.x, p50), (body.right(), p50)], colour, 2.5));
+    owned.add_noted(Shape::Area { points, fill: color, opacity: 0.25, outline: Some(color) }, note);
+    owned.add(Shape::line(&[(body.x, p50), (body.right(), p50)], color, 2.5));
 }
 
 /// With its value above it.
@@ -230,9 +230,9 @@ fn bar(picture: &mut Picture, frame: &PlotFrame, series: &Series, point: &DataPo
     let half = (wide * 0.4).min(40.0);
     let (top, foot) = (frame.y(point.y), frame.y(0.0));
     let body = Rect { x: middle - half, y: top, width: 2.0 * half, height: (foot - top).max(1.0) };
-    let colour = Colour::Of(series.color);
+    let color = Color::Of(series.color);
     let mut owned = picture.of(series.color);
-    let shape = Shape::Area { points: body.corners(), fill: colour, opacity: 0.55, outline: Some(colour) };
+    let shape = Shape::Area { points: body.corners(), fill: color, opacity: 0.55, outline: Some(color) };
     owned.add_noted(shape, note(frame, series, point));
     let value = Text::new(frame.panel.y.spoken(point.y), middle, top - 5.0, SMALL);
     owned.add(value.anchored(Anchor::Middle).edged());
@@ -244,8 +244,8 @@ fn guide_line(picture: &mut Picture, frame: &PlotFrame, guide: &Guide) {
         Across::AtY(y) => vec![(inner.x, frame.y(y)), (inner.right(), frame.y(y))],
         Across::AtX(x) => vec![(frame.x(x), inner.y), (frame.x(x), inner.bottom())],
     };
-    let colour = Colour::Of(guide.color);
-    picture.of(guide.color).add(Shape::Path { points, colour, width: 1.5, stroke: Stroke::Dashed });
+    let color = Color::Of(guide.color);
+    picture.of(guide.color).add(Shape::Path { points, color, width: 1.5, stroke: Stroke::Dashed });
 }
 
 /// Above all that is drawn. Those of upright lines stand below each other, since knees lie close together.
@@ -268,11 +268,11 @@ fn guide_labels(picture: &mut Picture, frame: &PlotFrame) {
                 beside(inner, frame.x(x), y, &label)
             }
         };
-        let colour = match guide_color {
-            SeriesColor::Limit => Colour::Of(SeriesColor::Limit),
-            _ => Colour::Ink,
+        let color = match guide_color {
+            SeriesColor::Limit => Color::Of(SeriesColor::Limit),
+            _ => Color::Ink,
         };
-        picture.of(*guide_color).add(text.coloured(colour).edged());
+        picture.of(*guide_color).add(text.colored(color).edged());
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::report::chart::Stroke;
 use crate::report::chart::palette::{Palette, SeriesColor, Symbol};
 
-/// Of a symbol, from its centre.
+/// Of a symbol, from its center.
 const RADIUS: f64 = 4.0;
 
 /// How wide the line around an area is.
@@ -35,21 +35,21 @@ pub struct Mark {
 pub enum Shape {
     Path {
         points: Vec<Position>,
-        colour: Colour,
+        color: Color,
         width: f64,
         stroke: Stroke,
     },
     /// A closed outline, filled as densely as `opacity` says.
     Area {
         points: Vec<Position>,
-        fill: Colour,
+        fill: Color,
         opacity: f64,
-        outline: Option<Colour>,
+        outline: Option<Color>,
     },
     Disc {
-        centre: Position,
+        center: Position,
         radius: f64,
-        fill: Colour,
+        fill: Color,
     },
     Text(Text),
 }
@@ -63,10 +63,10 @@ pub struct Text {
     pub y: f64,
     pub size: f64,
     pub bold: bool,
-    /// Whether it stands out from what it is written over, by an edge of the paper's colour.
+    /// Whether it stands out from what it is written over, by an edge of the paper's color.
     pub edged: bool,
     pub anchor: Anchor,
-    pub colour: Colour,
+    pub color: Color,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub enum Anchor {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Colour {
+pub enum Color {
     Ink,
     Faint,
     Grid,
@@ -92,13 +92,13 @@ pub struct Rect {
     pub height: f64,
 }
 
-impl Colour {
+impl Color {
     pub fn within(self, palette: &Palette) -> &'static str {
         match self {
-            Colour::Ink => palette.ink,
-            Colour::Faint => palette.faint,
-            Colour::Grid => palette.grid,
-            Colour::Of(color) => palette.colour(color),
+            Color::Ink => palette.ink,
+            Color::Faint => palette.faint,
+            Color::Grid => palette.grid,
+            Color::Of(color) => palette.color(color),
         }
     }
 }
@@ -119,8 +119,8 @@ impl Rect {
 
 impl Text {
     pub fn new(text: impl Into<String>, x: f64, y: f64, size: f64) -> Text {
-        let (anchor, colour) = (Anchor::Start, Colour::Ink);
-        Text { text: text.into(), x, y, size, bold: false, edged: false, anchor, colour }
+        let (anchor, color) = (Anchor::Start, Color::Ink);
+        Text { text: text.into(), x, y, size, bold: false, edged: false, anchor, color }
     }
 
     pub fn bold(self) -> Text {
@@ -135,8 +135,8 @@ impl Text {
         Text { anchor, ..self }
     }
 
-    pub fn coloured(self, colour: Colour) -> Text {
-        Text { colour, ..self }
+    pub fn colored(self, color: Color) -> Text {
+        Text { color, ..self }
     }
 }
 
@@ -147,13 +147,13 @@ impl From<Text> for Shape {
 }
 
 impl Shape {
-    pub fn line(points: &[Position], colour: Colour, width: f64) -> Shape {
-        Shape::Path { points: points.to_vec(), colour, width, stroke: Stroke::Solid }
+    pub fn line(points: &[Position], color: Color, width: f64) -> Shape {
+        Shape::Path { points: points.to_vec(), color, width, stroke: Stroke::Solid }
     }
 
-    pub fn symbol(symbol: Symbol, (x, y): Position, fill: Colour) -> Shape {
+    pub fn symbol(symbol: Symbol, (x, y): Position, fill: Color) -> Shape {
         let corners: &[Position] = match symbol {
-            Symbol::Circle => return Shape::Disc { centre: (x, y), radius: RADIUS, fill },
+            Symbol::Circle => return Shape::Disc { center: (x, y), radius: RADIUS, fill },
             Symbol::Square => &[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
             Symbol::Diamond => &[(0.0, -1.25), (1.25, 0.0), (0.0, 1.25), (-1.25, 0.0)],
             Symbol::Triangle => &[(0.0, -1.2), (1.15, 0.9), (-1.15, 0.9)],

@@ -1,6 +1,6 @@
 //! One scenario on its way through a campaign: what was measured so far, and whether it needs more.
 
-mod judgement;
+mod judgment;
 
 use std::fmt::Display;
 
@@ -14,7 +14,7 @@ use crate::suite::campaign::proof_samples::ProofSamples;
 use crate::suite::campaign::session::{INTERRUPTED, Trouble};
 use crate::target::{Environment, TargetSpec};
 use crate::verdict::{GateOutcome, OldValues, Side, Verdict, is_decided, no_room, wants_proof};
-use judgement::Judgement;
+use judgment::Judgment;
 
 pub struct ScenarioRun<'a> {
     pub scenario: &'a Scenario,
@@ -137,16 +137,16 @@ impl<'a> ScenarioRun<'a> {
         if self.sessions.is_empty() {
             return Need::Session;
         }
-        let judgement = self.judgement();
-        if judgement.gates.iter().any(GateOutcome::breaks_limit) {
+        let judgment = self.judgment();
+        if judgment.gates.iter().any(GateOutcome::breaks_limit) {
             // No proof and no further session mends that, and failing requests say little of speed.
             return Need::Nothing;
         }
-        if (wants_proof(&judgement.gates) || self.elsewhere.is_some()) && self.old_target().is_some() {
+        if (wants_proof(&judgment.gates) || self.elsewhere.is_some()) && self.old_target().is_some() {
             Need::Proof
         } else if self.is_complete() {
             Need::Nothing
-        } else if judgement.verdict == Verdict::Suspected || self.calls_for_baseline(&judgement) {
+        } else if judgment.verdict == Verdict::Suspected || self.calls_for_baseline(&judgment) {
             Need::Session
         } else {
             Need::Nothing
@@ -241,8 +241,8 @@ impl<'a> ScenarioRun<'a> {
 
     /// Whether a new baseline, once accepted, would turn the test green or keep it honest. A broken limit stays broken
     /// whatever the baseline is, and sessions in which the client was sick, or the engine left no room, make none.
-    fn calls_for_baseline(&self, judgement: &Judgement) -> bool {
-        let calls = match judgement.verdict {
+    fn calls_for_baseline(&self, judgment: &Judgment) -> bool {
+        let calls = match judgment.verdict {
             Verdict::NoBaseline | Verdict::NotComparable | Verdict::Improved | Verdict::Regressed => true,
             Verdict::Suspected => !self.passes(Verdict::Suspected),
             // Proven without one; the next run shall have one to begin with.
@@ -251,12 +251,12 @@ impl<'a> ScenarioRun<'a> {
         };
         let unfit = |gate: &GateOutcome| gate.breaks_limit() || gate.verdict == Verdict::Invalid;
         let crowded = |session: &Session| no_room(&session.summary).is_some();
-        calls && !judgement.gates.iter().any(unfit) && !self.all_sessions().any(crowded)
+        calls && !judgment.gates.iter().any(unfit) && !self.all_sessions().any(crowded)
     }
 
     /// The baseline to be accepted, where this verdict leaves one and enough was measured.
     pub fn next_baseline(&self, recorded: &str) -> Option<Baseline> {
-        let leaves = self.calls_for_baseline(&self.judgement());
+        let leaves = self.calls_for_baseline(&self.judgment());
         let sessions = self.sessions_to_keep();
         let complete = sessions.len() >= self.planned_sessions();
         let environment = self.environment.as_ref().filter(|_| leaves && complete && self.end.is_none())?;
@@ -289,7 +289,7 @@ impl<'a> ScenarioRun<'a> {
     }
 
     pub fn verdict(&self) -> Verdict {
-        self.judgement().verdict
+        self.judgment().verdict
     }
 
     pub fn sets_in(&mut self, onset: String) {
@@ -297,7 +297,7 @@ impl<'a> ScenarioRun<'a> {
     }
 
     pub fn report(&self, run: &Run) -> Report {
-        let Judgement { verdict, reason, gates } = self.judgement();
+        let Judgment { verdict, reason, gates } = self.judgment();
         let baseline =
             self.baseline.zip(self.environment.as_ref()).map(|(baseline, environment)| BaselineUsed {
                 file: Baselines::file(&environment.name, &self.scenario.id),
@@ -328,7 +328,7 @@ impl<'a> ScenarioRun<'a> {
     }
 
     pub fn passed(&self) -> bool {
-        self.passes(self.judgement().verdict)
+        self.passes(self.judgment().verdict)
     }
 
     fn passes(&self, verdict: Verdict) -> bool {

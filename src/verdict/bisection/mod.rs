@@ -48,7 +48,7 @@ impl From<Verdict> for Finding {
 }
 
 impl Border {
-    /// Whether it is between two neighbours.
+    /// Whether it is between two neighbors.
     pub fn is_found(&self) -> bool {
         self.good + 1 == self.bad
     }
@@ -65,7 +65,7 @@ impl Bisection {
         self.findings.insert(version, finding);
     }
 
-    /// The version to be proven next: the one in the middle, or its nearest neighbour whose result is not known yet.
+    /// The version to be proven next: the one in the middle, or its nearest neighbor whose result is not known yet.
     /// `None` when there is nothing left to ask.
     pub fn next(&self) -> Option<usize> {
         let Border { good, bad, .. } = self.border();
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_that_cant_be_judged_has_its_neighbours_tried() {
+    fn a_version_that_cant_be_judged_has_its_neighbors_tried() {
         for (unknown, first) in (1..9).flat_map(|unknown| (1..=9).map(move |first| (unknown, first))) {
             let judge =
                 |version| if version == unknown { Finding::Unknown } else { bad_from(first)(version) };

@@ -159,7 +159,7 @@ fn the_baselines_own_engine_does_not_pass_as_suspected_if_it_left_no_room() {
     run.sessions = slow.map(crowded).into();
     assert_eq!((run.verdict(), run.passed()), (Verdict::Invalid, false));
     assert_eq!(run.need(), Need::Nothing);
-    let text = run.judgement().reason;
+    let text = run.judgment().reason;
     assert!(text.contains("the engine left no room for 1 of 11 requests"), "{text}");
 }
 
@@ -198,7 +198,7 @@ fn dead() -> Trouble {
 }
 
 fn verdict_on(run: &ScenarioRun, metric: &str) -> Verdict {
-    let gates = run.judgement().gates;
+    let gates = run.judgment().gates;
     gates.iter().find(|outcome| outcome.gate.metric.to_string() == metric).unwrap().verdict
 }
 
@@ -215,7 +215,7 @@ fn an_engine_that_dies_where_the_old_one_lives_has_regressed_in_its_success_rate
     assert_eq!(verdict_on(&run, "success_rate"), Verdict::Regressed);
     assert_eq!(verdict_on(&run, "output_tokens_per_s"), Verdict::Invalid);
     assert!(run.next_baseline("2026-11-21").is_none());
-    let text = run.judgement().reason;
+    let text = run.judgment().reason;
     assert!(
         text.starts_with("success rate: 40 % is below 100 %. What happened: the engine went away"),
         "{text}"
@@ -270,7 +270,7 @@ fn judged(measured: &[(&str, [u64; 2])]) -> Vec<(String, Verdict, Vec<GateOutcom
     }
     tell_onsets(&mut runs);
     let of = |run: &ScenarioRun| {
-        let Judgement { verdict, gates, .. } = run.judgement();
+        let Judgment { verdict, gates, .. } = run.judgment();
         (run.scenario.id.load.clone(), verdict, gates)
     };
     runs.iter().map(of).collect()

@@ -9,14 +9,14 @@ use crate::text::figures;
 use crate::verdict::explain::{Sides, explain};
 use crate::verdict::{Evidence, GateOutcome, Old, OldValues, Side, Verdict, judge};
 
-pub(super) struct Judgement {
+pub(super) struct Judgment {
     pub verdict: Verdict,
     pub reason: String,
     pub gates: Vec<GateOutcome>,
 }
 
 impl<'a> ScenarioRun<'a> {
-    pub(super) fn judgement(&self) -> Judgement {
+    pub(super) fn judgment(&self) -> Judgment {
         let mut gates = self.gate_outcomes();
         match &self.end {
             Some(End::Trouble(_)) => gates.iter_mut().for_each(void),
@@ -25,7 +25,7 @@ impl<'a> ScenarioRun<'a> {
             }
             Some(End::Ignored(_)) | None => {}
         }
-        let concluded = |verdict, reason: String| Judgement { verdict, reason, gates: gates.clone() };
+        let concluded = |verdict, reason: String| Judgment { verdict, reason, gates: gates.clone() };
         match &self.end {
             Some(End::Ignored(reason)) => return concluded(Verdict::Ignored, reason.clone()),
             Some(End::Trouble(reason)) => return concluded(Verdict::Invalid, reason.clone()),
