@@ -221,21 +221,23 @@ impl Plan {
         listen: &dyn Fn(Event),
         cancel: &Cancel,
     ) -> Report {
-        let request = SessionRequest {
+        let SessionOutcome { session, error, warnings } = run_session(SessionRequest {
+            id: SessionId { number: 1, name: "bench" },
+            engine: launched,
             scenario: &self.scenario,
             workload: &self.workload,
             load: &self.load,
-            run: &self.rounds,
+            plan: &self.rounds,
             salt: &self.run.id,
             records,
             begin_ns: self.begin_ns,
-        };
-        let id = SessionId { number: 1, name: "bench" };
-        let SessionOutcome { session, trouble, warnings } =
-            run_session(&request, launched, id, listen, cancel, None);
+            listen,
+            cancel,
+            sink: None,
+        });
         let nothing = session.summary.requests.succeeded == 0;
-        let trouble = trouble.map(|trouble| trouble.to_string());
-        let trouble = trouble
+        let failure = error
+            .map(|error| error.to_string())
             .or_else(|| nothing.then(|| "no request succeeded".to_owned()))
             .or_else(|| client_late(&session.summary));
         Report {
@@ -245,9 +247,9 @@ impl Plan {
             scenario: self.scenario.clone(),
             load: Some(self.whole.clone()),
             scenario_hash: Some(self.hash.clone()),
-            passed: trouble.is_none(),
-            verdict: if trouble.is_none() { Verdict::Ok } else { Verdict::Invalid },
-            reason: trouble.unwrap_or_else(|| "figures only: no gate was given.".into()),
+            passed: failure.is_none(),
+            verdict: if failure.is_none() { Verdict::Ok } else { Verdict::Invalid },
+            reason: failure.unwrap_or_else(|| "figures only: no gate was given.".into()),
             gates: Vec::new(),
             warnings,
             environment: Some(launched.environment.clone()),

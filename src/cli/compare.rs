@@ -10,7 +10,7 @@ use crate::cli::sweep;
 use crate::cli::sweep_flags::SweepFlags;
 use crate::compare::{self, BadPreference, NotComparable, Preferences};
 use crate::report::sweep_table;
-use crate::results::comparison::{Comparison, Criterion};
+use crate::results::comparison::Criterion;
 use crate::results::file::ReportFile;
 use crate::results::sweep::Sweep;
 use crate::store;
@@ -102,13 +102,6 @@ fn check(
 
 fn named(sweep: Sweep) -> (String, ReportFile) {
     (format!("sweep {}", sweep.run.id), ReportFile::Sweep(Box::new(sweep)))
-}
-
-/// Of a sweep's own targets; `None` where there is but one.
-pub fn of_sweep(sweep: &Sweep, preferences: &Preferences) -> Option<Comparison> {
-    let report = ReportFile::Sweep(Box::new(sweep.clone()));
-    let candidates = compare::candidates(vec![(sweep.run.id.clone(), report)]).ok()?;
-    compare::compare(&candidates, preferences).ok()
 }
 
 impl CompareArgs {

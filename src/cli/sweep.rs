@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use clap::ArgGroup;
 
+use crate::cli::FAILED;
 use crate::cli::sweep_flags::SweepFlags;
-use crate::cli::{FAILED, compare};
-use crate::compare::Preferences;
+use crate::compare::{Preferences, compare_sweep};
 use crate::report::sweep_table;
 use crate::results::sweep::{Sweep, SweptTarget};
 use crate::store;
@@ -32,7 +32,7 @@ pub fn run(args: &SweepArgs) -> anyhow::Result<ExitCode> {
     }
     let sweep = planned.measure(&save)?;
     println!("{}", sweep_table::sweep(&sweep));
-    if let Some(comparison) = compare::of_sweep(&sweep, &Preferences::default()) {
+    if let Some(comparison) = compare_sweep(&sweep, &Preferences::default()) {
         println!("\n{}", sweep_table::comparison(&comparison));
     }
     if let Some(path) = &args.json {

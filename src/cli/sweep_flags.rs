@@ -18,7 +18,7 @@ use crate::load::workload::Workload;
 use crate::load::{Arrival, ArrivalProcess, Closed, Load, LoadError, MAX_IN_FLIGHT, Open, StopCondition};
 use crate::results::limits::Limits;
 use crate::results::sweep::Axis;
-use crate::suite::campaign::Ladder;
+use crate::suite::campaign::SweepPlan;
 use crate::suite::files;
 use crate::suite::harness::this_run;
 use crate::target::{Endpoint, Place, ProofPlan, TargetSpec};
@@ -105,8 +105,8 @@ impl SweepFlags {
     pub fn plan(&self) -> anyhow::Result<PlannedSweep> {
         let suite = self.suite()?;
         let targets = self.targets(suite.as_ref())?;
-        let ladder = self.ladder(suite.as_ref())?;
-        Ok(PlannedSweep { run: this_run(), targets, ladder })
+        let plan = self.sweep_plan(suite.as_ref())?;
+        Ok(PlannedSweep { run: this_run(), targets, plan })
     }
 
     /// The suite is read only if a target or a scenario of it is named.
@@ -154,7 +154,7 @@ impl SweepFlags {
         }
     }
 
-    fn ladder(&self, suite: Option<&Suite>) -> anyhow::Result<Ladder> {
+    fn sweep_plan(&self, suite: Option<&Suite>) -> anyhow::Result<SweepPlan> {
         let how = &self.how;
         let workload = match (&how.scenario, suite) {
             (Some(file), Some(suite)) => workload_of(file, suite)?,
@@ -168,7 +168,7 @@ impl SweepFlags {
                 )
             })?;
         }
-        Ok(Ladder {
+        Ok(SweepPlan {
             workload,
             axis,
             loads,
@@ -247,8 +247,8 @@ mod tests {
 
     fn loads(flags: &str) -> Result<Vec<(f64, Load)>, String> {
         parsed::<SweepFlags>(flags)?
-            .ladder(None)
-            .map(|ladder| ladder.loads)
+            .sweep_plan(None)
+            .map(|plan| plan.loads)
             .map_err(|error| error.to_string())
     }
 

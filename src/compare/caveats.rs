@@ -6,9 +6,8 @@ use crate::compare::Candidate;
 use crate::metrics::summary::Summary;
 use crate::target::Environment;
 use crate::text::figures;
+use crate::verdict::LEAST_SHARE_ENDED_BY_LENGTH;
 
-/// As gates have it: below this share of full-length answers, how much was said depends on the engine.
-const FULL_LENGTH: f64 = 0.99;
 /// Prompts of the same words that differ by more tokens than this were cut into tokens differently.
 const SAME_PROMPTS: f64 = 0.05;
 
@@ -105,7 +104,7 @@ fn prompt_tokens(candidate: &Candidate) -> Option<f64> {
 fn early_ends(candidate: &Candidate) -> Option<String> {
     let whole = Summary::merge(candidate.levels.iter().map(|level| &level.summary));
     let share = whole.share_ended_by_length()?;
-    (share < FULL_LENGTH).then(|| {
+    (share < LEAST_SHARE_ENDED_BY_LENGTH).then(|| {
         format!(
             "{} ended {} of its answers before their asked-for length: its throughput and E2E depend on how much it \
              chose to say.",

@@ -15,8 +15,9 @@ use std::collections::BTreeSet;
 
 use crate::metrics::Metric;
 use crate::results::comparison::{ComparedLevel, ComparedTarget, Comparison, TargetAtLevel};
+use crate::results::file::ReportFile;
 use crate::results::limits::Limits;
-use crate::results::sweep::{Axis, Level};
+use crate::results::sweep::{Axis, Level, Sweep};
 use crate::results::{Kind, VERSION, curve};
 
 pub use candidate::{Candidate, NotComparable, candidates};
@@ -57,6 +58,13 @@ pub fn compare(candidates: &[Candidate], preferences: &Preferences) -> Result<Co
         levels: levels.iter().map(|at| compared_level(candidates, *at)).collect(),
         warnings: candidates.iter().flat_map(|candidate| candidate.warnings.clone()).collect(),
     })
+}
+
+/// Compares a sweep's own targets; `None` if there is only one.
+pub fn compare_sweep(sweep: &Sweep, preferences: &Preferences) -> Option<Comparison> {
+    let report = ReportFile::Sweep(Box::new(sweep.clone()));
+    let candidates = candidates(vec![(sweep.run.id.clone(), report)]).ok()?;
+    compare(&candidates, preferences).ok()
 }
 
 /// Whether these can be compared, measured or not, and by what.

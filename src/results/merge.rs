@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::load::Load;
 use crate::metrics::health::ClientHealth;
 use crate::metrics::summary::Summary;
-use crate::results::{Report, Round, Run, Session};
+use crate::results::{MAX_FAILURES_KEPT, Report, Round, Run, Session, rounds_never_whole};
 use crate::target::Environment;
 use crate::verdict::Verdict;
 
@@ -35,8 +35,6 @@ pub enum NoWhole {
     Empty(String),
 }
 
-/// Failures that are kept in words.
-const FAILURES_IN_WORDS: usize = 5;
 /// What two wall clocks that are kept by NTP over a network may differ by, for the sake of an example.
 const EXAMPLE_OFFSET_S: f64 = 0.01;
 
@@ -54,7 +52,7 @@ pub fn merge(parts: &[WorkerReport]) -> Result<Report, NoWhole> {
     let session = together(&sessions, first.load.as_ref());
     let failed = parts.iter().find(|part| !part.report.passed);
     let mut warnings = warnings(&parts);
-    warnings.extend(never_whole(&session.rounds));
+    warnings.extend(never_whole_warning(&session.rounds));
     warnings.extend(clocks_apart(&sessions, &session));
     Ok(Report {
         run: Run { worker: None, ..first.run.clone() },
@@ -127,7 +125,7 @@ fn together(sessions: &[&Session], load: Option<&Load>) -> Session {
     let rounds: Vec<Round> = (0..count).map(|index| round::together(sessions, index, load)).collect();
     let mut health = ClientHealth::default();
     sessions.iter().for_each(|session| health.merge(&session.health));
-    let failures = sessions.iter().flat_map(|session| session.failures.clone()).take(FAILURES_IN_WORDS);
+    let failures = sessions.iter().flat_map(|session| session.failures.clone()).take(MAX_FAILURES_KEPT);
     Session {
         started: sessions.iter().map(|session| session.started.clone()).min().unwrap_or_default(),
         seconds: sessions.iter().map(|session| session.seconds).fold(0.0, f64::max),
@@ -156,16 +154,12 @@ fn warnings(parts: &[&WorkerReport]) -> Vec<String> {
     parts.iter().flat_map(of_part).collect()
 }
 
-/// In words, where rates are those of a load that was not the one asked for.
-fn never_whole(rounds: &[Round]) -> Option<String> {
-    let count = rounds.iter().filter(|round| round.was_never_whole()).count();
-    (count > 0).then(|| {
-        format!(
-            "in {count} of {} rounds there was no time in which every worker's load was whole, so nothing was cut from \
-             them",
-            rounds.len()
-        )
-    })
+/// The rates include times when less than the whole load was running.
+fn never_whole_warning(rounds: &[Round]) -> Option<String> {
+    let rounds = rounds_never_whole(rounds)?;
+    Some(format!(
+        "in {rounds} there was no time in which every worker's load was whole, so nothing was cut from them"
+    ))
 }
 
 /// In words, where the window rests on more than one machine's wall clock.

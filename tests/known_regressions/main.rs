@@ -185,6 +185,6 @@ fn a_crash_within_a_batch_is_proven_by_the_old_engine_that_bears_it() {
         .assert_gate("success_rate", Verdict::Regressed)
         .assert_gate("output_tokens_per_s", Verdict::Invalid)
         .assert_says("is below 100 %. What happened: the engine went away in round 1 of session 1")
-        .assert_says("The old one bore the same load in all of its 4 starts.")
+        .assert_says("The old one handled the same load in all of its 4 starts.")
         .assert_says("connect: ");
 }

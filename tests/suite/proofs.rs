@@ -70,7 +70,7 @@ fn an_endpoint_is_proven_against_the_old_one_that_goes_on_running_beside_it() {
 
     let other = EngineProcess::start(&[&quick[..], &["version=1.5"]].concat());
     suite.write("perf-tests/targets.toml", &targets(&new.url, &format!("old_url = \"{}\"", other.url)));
-    suite.run(&[]).assert_says("is vllm 1.5, and the baseline was recorded on vllm 1.0.0");
+    suite.run(&[]).assert_says("is vllm 1.5, but the baseline was recorded on vllm 1.0.0");
     assert_eq!(suite.report(SCENARIO).verdict, Verdict::Suspected);
 }
 

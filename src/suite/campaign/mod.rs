@@ -28,9 +28,9 @@ use crate::verdict::explain::onset;
 
 use scenario_run::{Need, ScenarioRun};
 pub use session::{SessionId, SessionOutcome, SessionRequest, run_session};
-pub use sweep::{Ladder, Sweeping};
+pub use sweep::{SweepPlan, SweepRunner};
 
-/// Everything a campaign needs from outside.
+/// What a campaign runs with.
 pub struct Campaign<'a> {
     pub run: &'a Run,
     pub target: &'a TargetSpec,
@@ -40,23 +40,23 @@ pub struct Campaign<'a> {
     pub cancel: &'a Cancel,
     pub listen: &'a dyn Fn(Event),
     pub launcher: Launcher<'a>,
-    /// Names whose absence is an error, not a reason to ignore a scenario.
+    /// Targets, engines and tools that must be available. A scenario that lacks one of them fails; others are ignored.
     pub required: &'a [String],
 }
 
-/// How long an endpoint rests between two sessions, since it can't be started anew.
+/// The pause between two sessions on an endpoint, which can't be restarted.
 const ENDPOINT_PAUSE: Duration = Duration::from_secs(3);
 
 impl<'a> Campaign<'a> {
-    /// Measures until every scenario is decided. What is measured is on disk after each scenario.
+    /// Measures until every scenario is decided, and saves a scenario's report after each of its sessions.
     pub fn run(&self, scenarios: &[&'a Scenario]) -> Result<Vec<Report>, StoreError> {
         let mut runs: Vec<ScenarioRun> =
             scenarios.iter().map(|scenario| ScenarioRun::new(scenario)).collect();
         if let Err(error) = self.launcher.check(self.target, &self.recorded_targets(scenarios)) {
-            runs.iter_mut().for_each(|run| self.without_engine(run, &error));
+            runs.iter_mut().for_each(|run| self.mark_engine_unavailable(run, &error));
         }
         for number in 1.. {
-            let mut open = needing(&mut runs, Need::Session);
+            let mut open = runs_needing(&mut runs, Need::Session);
             if !open.is_empty() {
                 if number > 1 && !self.target.restarts() {
                     std::thread::sleep(ENDPOINT_PAUSE);
@@ -70,28 +70,28 @@ impl<'a> Campaign<'a> {
         self.conclude(&mut runs)
     }
 
-    /// One proof for all that need the same old engine, if any needs one.
+    /// Runs one proof for all scenarios that need the same old engine. Returns whether there was one to run.
     fn proof(&self, runs: &mut [ScenarioRun<'a>]) -> Result<bool, StoreError> {
-        let mut suspected = needing(runs, Need::Proof);
+        let mut suspected = runs_needing(runs, Need::Proof);
         let Some(old) = suspected.first().and_then(|run| run.old_target()) else { return Ok(false) };
-        // Baselines that were accepted at different times may have been recorded on different engines.
+        // Baselines accepted at different times may come from different engines.
         suspected.retain(|run| run.old_target().as_ref() == Some(&old));
         match self.launcher.obtain(&old) {
             Ok(found) => {
                 if let Some(found) = found {
-                    suspected.iter_mut().for_each(|run| run.meet_old(&found));
+                    suspected.iter_mut().for_each(|run| run.check_old_engine(&found));
                     suspected.retain(|run| run.old_target().is_some());
                 }
                 if !suspected.is_empty() {
                     self.prove(&old, &mut suspected)?;
                 }
             }
-            Err(why) => suspected.iter_mut().for_each(|run| run.lose_old(&why.to_string())),
+            Err(why) => suspected.iter_mut().for_each(|run| run.mark_old_unavailable(&why.to_string())),
         }
         Ok(true)
     }
 
-    /// The engines that baselines were recorded on, as far as these may have to be started again.
+    /// The engines of the baselines, which a proof may have to start again.
     fn recorded_targets(&self, scenarios: &[&Scenario]) -> Vec<TargetSpec> {
         let baselines = scenarios.iter().flat_map(|scenario| self.baselines.of_scenario(&scenario.id));
         let places = baselines.filter_map(|(_, baseline)| baseline.facts.place(&self.target.place));
@@ -104,7 +104,7 @@ impl<'a> Campaign<'a> {
         targets
     }
 
-    /// Proves without any suspicion, and without any baseline.
+    /// Runs a proof right away, without a suspicion and without a baseline.
     pub fn prove_at_once(
         &self,
         old: &TargetSpec,
@@ -115,10 +115,10 @@ impl<'a> Campaign<'a> {
         let ready = self.launcher.check(self.target, std::slice::from_ref(old));
         match ready.and_then(|()| self.launcher.obtain(old)) {
             Ok(_) => self.prove(old, &mut runs.iter_mut().collect::<Vec<_>>())?,
-            Err(error) => runs.iter_mut().for_each(|run| self.without_engine(run, &error)),
+            Err(error) => runs.iter_mut().for_each(|run| self.mark_engine_unavailable(run, &error)),
         }
         (self.listen)(Event::Pause);
-        tell_onsets(&mut runs);
+        set_onsets(&mut runs);
         runs.iter().map(|run| self.save(run)).collect()
     }
 
@@ -129,54 +129,61 @@ impl<'a> Campaign<'a> {
         for run in open {
             match &launched {
                 Ok(launched) => self.measure(launched, SessionId { number, name: &name }, run),
-                Err(error) => self.without_engine(run, error),
+                Err(error) => self.mark_engine_unavailable(run, error),
             }
             self.save(run)?;
         }
         Ok(())
     }
 
-    fn without_engine(&self, run: &mut ScenarioRun<'a>, why: &LaunchError) {
+    fn mark_engine_unavailable(&self, run: &mut ScenarioRun<'a>, why: &LaunchError) {
         match why {
-            LaunchError::NotToBeHad { reason, missing } => match self.requirement(*missing) {
+            LaunchError::NotToBeHad { reason, missing } => match self.required_name(*missing) {
                 None => run.ignore(reason.clone()),
-                Some(name) => run.fail(format!("{reason}, and TOLLGATE_REQUIRE names `{name}`")),
+                Some(name) => run.fail(format!("{reason}, but TOLLGATE_REQUIRE names `{name}`")),
             },
             LaunchError::Failed(reason) => run.fail(reason.clone()),
         }
     }
 
     fn measure(&self, launched: &Launched, id: SessionId, run: &mut ScenarioRun<'a>) {
-        run.on(&launched.environment, self.baselines);
+        run.set_environment(&launched.environment, self.baselines);
         let salt = self.salt("");
-        let request = self.session_request(run.scenario, &salt);
-        let SessionOutcome { session, trouble, warnings } =
-            run_session(&request, launched, id, self.listen, self.cancel, None);
-        run.add(session);
+        let request = self.session_request(id, launched, run.scenario, &salt);
+        let SessionOutcome { session, error, warnings } = run_session(request);
+        run.add_session(session);
         warnings.into_iter().for_each(|warning| run.warn(warning));
-        if let Some(trouble) = trouble {
-            run.meet(trouble);
+        if let Some(error) = error {
+            run.record_error(error);
         }
     }
 
-    /// What makes the prompts of a part of this run its own. An endpoint remembers those of yesterday and of every
-    /// other part; an engine that starts anew does not.
+    /// Makes the prompts of one part of this run unique. An endpoint may have cached those of an earlier run or part; a
+    /// restarted engine hasn't.
     fn salt(&self, part: &str) -> String {
-        match self.target.restarts() {
-            true => String::new(),
-            false => format!("{}{part}", self.run.id),
-        }
+        if self.target.restarts() { String::new() } else { format!("{}{part}", self.run.id) }
     }
 
-    fn session_request<'s>(&'s self, scenario: &'s Scenario, salt: &'s str) -> SessionRequest<'s> {
+    fn session_request<'s>(
+        &'s self,
+        id: SessionId<'s>,
+        engine: &'s Launched,
+        scenario: &'s Scenario,
+        salt: &'s str,
+    ) -> SessionRequest<'s> {
         SessionRequest {
+            id,
+            engine,
             scenario: &scenario.id,
             workload: &scenario.workload,
             load: &scenario.load,
-            run: &scenario.run,
+            plan: &scenario.run,
             salt,
             records: scenario.run.records.then(|| self.record_file(scenario)),
             begin_ns: None,
+            listen: self.listen,
+            cancel: self.cancel,
+            sink: None,
         }
     }
 
@@ -189,15 +196,15 @@ impl<'a> Campaign<'a> {
         })
     }
 
-    /// By which name the target, or what it is missing, is required, if it is.
-    fn requirement(&self, missing: MissingRequirement) -> Option<&String> {
+    /// The name in TOLLGATE_REQUIRE that covers the target or what it lacks, if there is one.
+    fn required_name(&self, missing: MissingRequirement) -> Option<&String> {
         let names = [Some(self.target.name.as_str()), Some(self.target.engine.name()), missing.name()];
         self.required.iter().find(|required| names.contains(&Some(required.as_str())))
     }
 
     fn conclude(&self, runs: &mut [ScenarioRun<'a>]) -> Result<Vec<Report>, StoreError> {
         (self.listen)(Event::Pause);
-        tell_onsets(runs);
+        set_onsets(runs);
         let concluded = runs.iter_mut().map(|run| {
             self.settle_pending(run);
             self.save(run)
@@ -209,9 +216,9 @@ impl<'a> Campaign<'a> {
         let scenario = &run.scenario.id;
         if let Some(next) = run.next_baseline(&self.run.started[..10]) {
             match self.pending.leave(self.baselines, scenario, &next) {
-                Some(file) => run.left_pending(file),
+                Some(file) => run.set_pending(file),
                 None => run.warn(
-                    "the new baseline was not left pending, since CI is set or INSTA_UPDATE says so: INSTA_UPDATE=new leaves it"
+                    "no pending baseline was written because of CI or INSTA_UPDATE; set INSTA_UPDATE=new to write one"
                         .into(),
                 ),
             }
@@ -227,12 +234,12 @@ impl<'a> Campaign<'a> {
     }
 }
 
-fn needing<'c, 'a>(runs: &'c mut [ScenarioRun<'a>], need: Need) -> Vec<&'c mut ScenarioRun<'a>> {
+fn runs_needing<'c, 'a>(runs: &'c mut [ScenarioRun<'a>], need: Need) -> Vec<&'c mut ScenarioRun<'a>> {
     runs.iter_mut().filter(|run| run.need() == need).collect()
 }
 
-/// The loads of one scenario file tell together from how many users on it is slower.
-fn tell_onsets(runs: &mut [ScenarioRun]) {
+/// The loads of one scenario file together show from how many users on the engine is slower.
+fn set_onsets(runs: &mut [ScenarioRun]) {
     let loads: Vec<(String, u32, Verdict)> = runs
         .iter()
         .filter_map(|run| {
@@ -245,7 +252,7 @@ fn tell_onsets(runs: &mut [ScenarioRun]) {
         let of_file = loads.iter().filter(|(of, ..)| of == file);
         let of_file: Vec<(u32, Verdict)> = of_file.map(|(_, users, verdict)| (*users, *verdict)).collect();
         if let Some(onset) = onset(&of_file) {
-            run.sets_in(onset);
+            run.set_onset(onset);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A proof: the old and the new engine take turns on this machine, until every suspicion is decided.
+//! A proof: the old and the new engine take turns on this machine until every suspicion is decided.
 
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use crate::verdict::Side;
 use crate::verdict::rule::MOST_STARTS_OF_PLANNED;
 
 impl<'a> Campaign<'a> {
-    /// All of the given scenarios share the proof's sessions.
+    /// All given scenarios share the proof's starts.
     pub(super) fn prove(
         &self,
         old: &TargetSpec,
@@ -22,7 +22,7 @@ impl<'a> Campaign<'a> {
     ) -> Result<(), StoreError> {
         let began = Instant::now();
         let minutes = || began.elapsed().as_secs_f64() / 60.0;
-        // What the screen has asked, the new engine still has in its prefix cache, and the old one has not.
+        // The screen's prompts may still be in the new engine's prefix cache, but not in the old one's.
         let salt = self.salt(" proof");
         let proof = ProofRunner { campaign: self, old, salt, budget_ends: began + self.target.proof.budget };
         let mut pair = 0;
@@ -63,13 +63,14 @@ impl<'a> ProofRunner<'_, 'a> {
         Instant::now() >= self.budget_ends
     }
 
-    /// Two starts of each side. A block that time or Ctrl-C cuts off leaves what it measured.
+    /// Two starts of each side. If time runs out or Ctrl-C comes, what was measured until then is kept.
     fn block(&self, pair: &mut u32, runs: &mut [&mut ScenarioRun<'a>]) -> Result<(), StoreError> {
-        let turns: &[&[Side]] = match self.campaign.target.proof.side_by_side {
-            true => &[&[Side::Old, Side::New], &[Side::Old, Side::New]],
-            false => &Side::BLOCK.each_ref().map(std::slice::from_ref),
+        let turns: &[&[Side]] = if self.campaign.target.proof.side_by_side {
+            &[&[Side::Old, Side::New], &[Side::Old, Side::New]]
+        } else {
+            &Side::BLOCK.each_ref().map(std::slice::from_ref)
         };
-        // Who is measured is settled for the whole block: a look after every single start would be a look too many.
+        // The scenarios are chosen for the whole block: deciding after every start would raise the error rate.
         let mut undecided: Vec<&mut ScenarioRun<'a>> =
             runs.iter_mut().map(|run| &mut **run).filter(|run| run.is_undecided()).collect();
         let mut starts = 0;
@@ -87,7 +88,7 @@ impl<'a> ProofRunner<'_, 'a> {
     /// One start of an engine, or of both at once.
     fn turn(&self, sides: &[Side], pair: u32, runs: &mut [&mut ScenarioRun<'a>]) -> Result<(), StoreError> {
         let names: Vec<String> =
-            sides.iter().map(|side| format!("proof: {}, start {pair}", called(*side))).collect();
+            sides.iter().map(|side| format!("proof: {}, start {pair}", name(*side))).collect();
         let launched: Result<Vec<Launched>, LaunchError> =
             sides.iter().zip(&names).map(|(side, name)| self.launch(*side, name)).collect();
         for run in runs.iter_mut().filter(|run| !run.is_over()) {
@@ -118,32 +119,29 @@ impl<'a> ProofRunner<'_, 'a> {
         pair: u32,
         run: &mut ScenarioRun<'a>,
     ) {
-        let Campaign { listen, cancel, .. } = self.campaign;
-        let request = self.campaign.session_request(run.scenario, &self.salt);
-        let id = |index: usize| SessionId { number: pair, name: &names[index] };
-        let outcomes: Vec<SessionOutcome> = match launched {
-            [one] => vec![run_session(&request, one, id(0), listen, cancel, None)],
-            [old, new] => {
-                let (old, new) = run_side_by_side(&request, (old, id(0)), (new, id(1)), listen, cancel);
-                vec![old, new]
-            }
-            _ => unreachable!("a turn is one side or both"),
+        let scenario = run.scenario;
+        let request = |index: usize| {
+            let id = SessionId { number: pair, name: &names[index] };
+            self.campaign.session_request(id, &launched[index], scenario, &self.salt)
         };
-        for ((side, launched), SessionOutcome { session, trouble, warnings }) in
-            sides.iter().zip(launched).zip(outcomes)
-        {
+        let outcomes = match sides {
+            [_] => vec![run_session(request(0))],
+            _ => run_side_by_side(request(0), request(1)).into(),
+        };
+        for ((side, launched), outcome) in sides.iter().zip(launched).zip(outcomes) {
+            let SessionOutcome { session, error, warnings } = outcome;
             run.add_to_proof(*side, &launched.environment, session);
             warnings.into_iter().for_each(|warning| run.warn(warning));
-            match (side, trouble) {
+            match (side, error) {
                 (_, None) => {}
-                (Side::New, Some(trouble)) => run.meet(trouble),
-                (Side::Old, Some(trouble)) => run.fail(trouble.to_string()),
+                (Side::New, Some(error)) => run.record_error(error),
+                (Side::Old, Some(error)) => run.fail(error.to_string()),
             }
         }
     }
 }
 
-fn called(side: Side) -> &'static str {
+fn name(side: Side) -> &'static str {
     match side {
         Side::Old => "old",
         Side::New => "new",

@@ -1,4 +1,4 @@
-//! A scenario's part of a proof: what the old and the new engine did in turn.
+//! What a proof measured of one scenario on the old and the new engine.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub struct ProofSamples {
 }
 
 impl ProofSamples {
-    pub fn against(old: &Environment) -> ProofSamples {
+    pub fn new(old: &Environment) -> ProofSamples {
         ProofSamples { old: old.clone(), sessions: Vec::new(), minutes: 0.0, end: ProofEnd::Interrupted }
     }
 
@@ -26,11 +26,11 @@ impl ProofSamples {
         self.sessions.push(ProofSession { side, session });
     }
 
-    pub fn end(&mut self, end: ProofEnd, minutes: f64) {
+    pub fn set_end(&mut self, end: ProofEnd, minutes: f64) {
         (self.end, self.minutes) = (end, minutes);
     }
 
-    pub fn old(&self) -> &Environment {
+    pub fn old_environment(&self) -> &Environment {
         &self.old
     }
 
@@ -38,13 +38,13 @@ impl ProofSamples {
         self.sessions.iter().filter(move |sample| sample.side == side).map(|sample| &sample.session)
     }
 
-    /// Of each side so far.
+    /// Completed starts of each side so far.
     pub fn starts(&self) -> u32 {
         let [old, new] = [Side::Old, Side::New].map(|side| self.sessions(side).count() as u32);
         old.min(new)
     }
 
-    /// Which part of the engine became slower.
+    /// Says which part of the engine became slower.
     pub fn slow_part(&self) -> Option<String> {
         let [old, new] = [Side::Old, Side::New]
             .map(|side| Summary::merge(self.sessions(side).map(|session| &session.summary)));
@@ -63,7 +63,7 @@ impl ProofSamples {
         }
     }
 
-    /// A round's partner is the same round, with the same prompts, of the other side's session of the same number.
+    /// Pairs each round with the same round of the other side's session of the same number; both sent the same prompts.
     fn pairs(&self, metric: Metric) -> Vec<Pair> {
         let by_number = |side| -> BTreeMap<u32, &Session> {
             self.sessions(side).map(|session| (session.number, session)).collect()

@@ -1,4 +1,4 @@
-//! One scenario on its way through a campaign: what was measured so far, and whether it needs more.
+//! One scenario of a campaign: what was measured so far, and whether it needs more.
 
 mod judgment;
 
@@ -11,7 +11,7 @@ use crate::results::baseline::{Baseline, Facts};
 use crate::results::{BaselineUsed, ProofEnd, Report, Run, Session};
 use crate::store::Baselines;
 use crate::suite::campaign::proof_samples::ProofSamples;
-use crate::suite::campaign::session::{INTERRUPTED, Trouble};
+use crate::suite::campaign::session::{INTERRUPTED, SessionError};
 use crate::target::{Environment, TargetSpec};
 use crate::verdict::{GateOutcome, OldValues, Side, Verdict, is_decided, no_room, wants_proof};
 use judgment::Judgment;
@@ -21,19 +21,18 @@ pub struct ScenarioRun<'a> {
     hash: String,
     environment: Option<Environment>,
     baseline: Option<&'a Baseline>,
-    /// Another machine's, where this one has none of its own.
-    elsewhere: Option<&'a Baseline>,
-    old_is_lost: bool,
+    /// Another machine's baseline, if this one has none.
+    other_baseline: Option<&'a Baseline>,
+    old_unavailable: bool,
     sessions: Vec<Session>,
     proof: Option<ProofSamples>,
     warnings: Vec<String>,
     end: Option<End>,
     pending: Option<String>,
-    /// From which load on it is slower, as only all of the runs together know.
+    /// From which load on the engine is slower. It takes the runs of all loads to know.
     onset: Option<String>,
 }
 
-/// What a run needs next.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Need {
     Nothing,
@@ -41,12 +40,12 @@ pub enum Need {
     Proof,
 }
 
-/// What ends a run before its figures do.
+/// Why a run ended without a verdict of its gates.
 enum End {
     Ignored(String),
-    Trouble(String),
-    /// The engine died under the load. Only a proof tells whether that is its own fault.
-    Death(String),
+    Failed(String),
+    /// The engine died under the load. Only a proof can show whether that is its own fault.
+    EngineDied(String),
 }
 
 impl<'a> ScenarioRun<'a> {
@@ -56,8 +55,8 @@ impl<'a> ScenarioRun<'a> {
             hash: scenario.hash(),
             environment: None,
             baseline: None,
-            elsewhere: None,
-            old_is_lost: false,
+            other_baseline: None,
+            old_unavailable: false,
             sessions: Vec::new(),
             proof: None,
             warnings: Vec::new(),
@@ -67,8 +66,8 @@ impl<'a> ScenarioRun<'a> {
         }
     }
 
-    /// What the sessions are measured on; the first one's word holds.
-    pub fn on(&mut self, environment: &Environment, baselines: &'a Baselines) {
+    /// Remembers the first session's environment, and finds its baseline.
+    pub fn set_environment(&mut self, environment: &Environment, baselines: &'a Baselines) {
         if self.environment.is_some() {
             return;
         }
@@ -80,20 +79,20 @@ impl<'a> ScenarioRun<'a> {
         if let Some(Baseline { facts, .. }) = self.baseline {
             self.warn_of_change("machine", &facts.machine, &environment.machine);
             self.warn_of_change("model", &facts.model, &environment.model);
-            self.warn_of_change("version of HTTP", &facts.http_version, &environment.http_version);
+            self.warn_of_change("HTTP version", &facts.http_version, &environment.http_version);
             return;
         }
         let mut others = baselines.of_scenario(&self.scenario.id).map(|(_, baseline)| baseline);
-        self.elsewhere = others.find(|baseline| baseline.facts.model == environment.model);
-        if let Some(Baseline { facts, .. }) = self.elsewhere {
+        self.other_baseline = others.find(|baseline| baseline.facts.model == environment.model);
+        if let Some(Baseline { facts, .. }) = self.other_baseline {
             self.warn(format!(
-                "there is no baseline of {} yet; the engine of {}'s is {}",
+                "there is no baseline for {} yet; the one for {} was recorded on {}",
                 environment.name, facts.environment, facts.engine
             ));
         }
     }
 
-    pub fn add(&mut self, session: Session) {
+    pub fn add_session(&mut self, session: Session) {
         self.sessions.push(session);
     }
 
@@ -107,31 +106,31 @@ impl<'a> ScenarioRun<'a> {
         self.end.get_or_insert(End::Ignored(reason));
     }
 
-    /// Engine or client broke down: no figure of this scenario can be trusted any more.
+    /// The engine or the client broke down, so none of this scenario's figures can be trusted.
     pub fn fail(&mut self, reason: String) {
         if !self.is_over() {
-            self.end = Some(End::Trouble(reason));
+            self.end = Some(End::Failed(reason));
         }
     }
 
-    /// The engine under test, or the client beside it, could not go on.
-    pub fn meet(&mut self, trouble: Trouble) {
-        match trouble {
-            Trouble::EngineDied(reason) => _ = self.end.get_or_insert(End::Death(reason)),
-            Trouble::Other(reason) => self.fail(reason),
+    /// A session of the engine under test ended early.
+    pub fn record_error(&mut self, error: SessionError) {
+        match error {
+            SessionError::EngineDied(reason) => _ = self.end.get_or_insert(End::EngineDied(reason)),
+            SessionError::Other(reason) => self.fail(reason),
         }
     }
 
-    /// Whether a proof has nothing more to find out: that an engine died is something to be proven.
+    /// Whether no measurement can add anything. After an engine died, a proof still can.
     pub fn is_over(&self) -> bool {
-        matches!(self.end, Some(End::Ignored(_) | End::Trouble(_)))
+        matches!(self.end, Some(End::Ignored(_) | End::Failed(_)))
     }
 
     pub fn need(&self) -> Need {
         if self.is_over() || self.proof.is_some() {
             return Need::Nothing;
         }
-        if matches!(self.end, Some(End::Death(_))) {
+        if matches!(self.end, Some(End::EngineDied(_))) {
             return if self.old_target().is_some() { Need::Proof } else { Need::Nothing };
         }
         if self.sessions.is_empty() {
@@ -139,59 +138,58 @@ impl<'a> ScenarioRun<'a> {
         }
         let judgment = self.judgment();
         if judgment.gates.iter().any(GateOutcome::breaks_limit) {
-            // No proof and no further session mends that, and failing requests say little of speed.
+            // No proof or further session changes that, and failing requests say little about speed.
             return Need::Nothing;
         }
-        if (wants_proof(&judgment.gates) || self.elsewhere.is_some()) && self.old_target().is_some() {
+        if (wants_proof(&judgment.gates) || self.other_baseline.is_some()) && self.old_target().is_some() {
             Need::Proof
         } else if self.is_complete() {
             Need::Nothing
-        } else if judgment.verdict == Verdict::Suspected || self.calls_for_baseline(&judgment) {
+        } else if judgment.verdict == Verdict::Suspected || self.needs_baseline(&judgment) {
             Need::Session
         } else {
             Need::Nothing
         }
     }
 
-    /// The target as it was when the baseline was recorded, where that can be started and is another engine.
+    /// The target as it was when the baseline was recorded, if it can be started and is a different engine.
     pub fn old_target(&self) -> Option<TargetSpec> {
-        let facts = &self.origin()?.facts;
-        if self.old_is_lost || facts.is_of(self.environment.as_ref()?) {
+        let facts = &self.old_baseline()?.facts;
+        if self.old_unavailable || facts.is_of(self.environment.as_ref()?) {
             return None;
         }
         let target = &self.scenario.target;
         Some(TargetSpec { place: facts.place(&target.place)?, ..target.clone() })
     }
 
-    /// The old engine can't be started any more.
-    pub fn lose_old(&mut self, why: &str) {
-        self.old_is_lost = true;
-        self.warn(format!("nothing old could be run: {why}"));
+    /// The old engine can't be started anymore.
+    pub fn mark_old_unavailable(&mut self, why: &str) {
+        self.old_unavailable = true;
+        self.warn(format!("could not run the old version: {why}"));
     }
 
-    /// What answers where the old engine should be running.
-    pub fn meet_old(&mut self, found: &Environment) {
-        let Some(Baseline { facts, .. }) = self.origin() else { return };
+    /// Checks that the server at `old_url` runs the baseline's engine.
+    pub fn check_old_engine(&mut self, found: &Environment) {
+        let Some(Baseline { facts, .. }) = self.old_baseline() else { return };
         if facts.engine != found.engine {
             let place = found.url.as_deref().unwrap_or("the old server");
-            self.lose_old(&format!(
-                "{place} is {}, and the baseline was recorded on {}; set old_url to a server of that version",
+            self.mark_old_unavailable(&format!(
+                "{place} is {}, but the baseline was recorded on {}; set old_url to a server of that version",
                 found.engine, facts.engine
             ));
         }
     }
 
-    /// The baseline whose engine is the old one. Where none was recorded on this machine, another machine's still says
-    /// which engine that was.
-    fn origin(&self) -> Option<&'a Baseline> {
-        self.baseline.or(self.elsewhere)
+    /// The baseline that says which engine is the old one: this machine's, or else another machine's.
+    fn old_baseline(&self) -> Option<&'a Baseline> {
+        self.baseline.or(self.other_baseline)
     }
 
     pub fn add_to_proof(&mut self, side: Side, environment: &Environment, session: Session) {
         if side == Side::New && self.environment.is_none() {
             self.environment = Some(environment.clone());
         }
-        self.proof.get_or_insert_with(|| ProofSamples::against(environment)).add(side, session);
+        self.proof.get_or_insert_with(|| ProofSamples::new(environment)).add(side, session);
     }
 
     /// Whether more starts of each side could still change the verdict.
@@ -203,14 +201,14 @@ impl<'a> ScenarioRun<'a> {
         !self.is_over() && (starts < planned || goes_on())
     }
 
-    /// What the report says of the proof if this was all of it.
+    /// Records how long the proof has run, in case it gets no further.
     pub fn pause_proof(&mut self, minutes: f64) {
         if let Some(samples) = &mut self.proof {
-            samples.end(ProofEnd::Interrupted, minutes);
+            samples.set_end(ProofEnd::Interrupted, minutes);
         }
     }
 
-    /// `end` is what ended the proof of all its scenarios; this one may have been through before.
+    /// `end` is why the proof ended for its scenarios together; this one may have been decided earlier.
     pub fn end_proof(&mut self, end: ProofEnd, minutes: f64) {
         let end = match end {
             _ if self.is_undecided() => end,
@@ -222,11 +220,11 @@ impl<'a> ScenarioRun<'a> {
             self.fail(INTERRUPTED.into());
         }
         if let Some(samples) = &mut self.proof {
-            samples.end(end, minutes);
+            samples.set_end(end, minutes);
         }
     }
 
-    /// Whether a suspicion may yet become more than that: beside the old engine, or by further sessions.
+    /// Whether a proof or further sessions can still settle a suspicion.
     fn can_prove_more(&self) -> bool {
         self.old_target().is_some() || !self.is_complete()
     }
@@ -239,24 +237,24 @@ impl<'a> ScenarioRun<'a> {
         self.scenario.run.sessions as usize
     }
 
-    /// Whether a new baseline, once accepted, would turn the test green or keep it honest. A broken limit stays broken
-    /// whatever the baseline is, and sessions in which the client was sick, or the engine left no room, make none.
-    fn calls_for_baseline(&self, judgment: &Judgment) -> bool {
+    /// Whether a new baseline, once accepted, would make the test pass or keep it up to date. It can't fix a broken
+    /// limit. Sessions with an unhealthy client, or with an engine that left no room, can't become a baseline.
+    fn needs_baseline(&self, judgment: &Judgment) -> bool {
         let calls = match judgment.verdict {
             Verdict::NoBaseline | Verdict::NotComparable | Verdict::Improved | Verdict::Regressed => true,
             Verdict::Suspected => !self.passes(Verdict::Suspected),
-            // Proven without one; the next run shall have one to begin with.
-            Verdict::Ok => self.elsewhere.is_some(),
+            // The proof needed no baseline of this machine, but the next run should have one.
+            Verdict::Ok => self.other_baseline.is_some(),
             _ => false,
         };
-        let unfit = |gate: &GateOutcome| gate.breaks_limit() || gate.verdict == Verdict::Invalid;
-        let crowded = |session: &Session| no_room(&session.summary).is_some();
-        calls && !judgment.gates.iter().any(unfit) && !self.all_sessions().any(crowded)
+        let is_unfit = |gate: &GateOutcome| gate.breaks_limit() || gate.verdict == Verdict::Invalid;
+        let had_no_room = |session: &Session| no_room(&session.summary).is_some();
+        calls && !judgment.gates.iter().any(is_unfit) && !self.all_sessions().any(had_no_room)
     }
 
-    /// The baseline to be accepted, where this verdict leaves one and enough was measured.
+    /// The baseline to accept, if the verdict calls for one and enough was measured.
     pub fn next_baseline(&self, recorded: &str) -> Option<Baseline> {
-        let leaves = self.calls_for_baseline(&self.judgment());
+        let leaves = self.needs_baseline(&self.judgment());
         let sessions = self.sessions_to_keep();
         let complete = sessions.len() >= self.planned_sessions();
         let environment = self.environment.as_ref().filter(|_| leaves && complete && self.end.is_none())?;
@@ -284,7 +282,7 @@ impl<'a> ScenarioRun<'a> {
         self.baseline
     }
 
-    pub fn left_pending(&mut self, file: String) {
+    pub fn set_pending(&mut self, file: String) {
         self.pending = Some(file);
     }
 
@@ -292,7 +290,7 @@ impl<'a> ScenarioRun<'a> {
         self.judgment().verdict
     }
 
-    pub fn sets_in(&mut self, onset: String) {
+    pub fn set_onset(&mut self, onset: String) {
         self.onset = Some(onset);
     }
 
@@ -339,7 +337,7 @@ impl<'a> ScenarioRun<'a> {
         }
     }
 
-    /// The sessions that a new baseline consists of: those of the proof, where there was one.
+    /// The sessions of a new baseline: the proof's, if there was one.
     fn sessions_to_keep(&self) -> Vec<&Session> {
         match &self.proof {
             Some(samples) => samples.sessions(Side::New).collect(),
@@ -353,7 +351,7 @@ impl<'a> ScenarioRun<'a> {
         self.sessions.iter().chain(proven)
     }
 
-    /// One value per session of every gated metric.
+    /// One value per session for every gated metric.
     fn values_of(&self, sessions: &[&Session]) -> OldValues {
         let kept = self.scenario.gates.iter().filter_map(|gate| {
             let values: Option<Vec<f64>> =
@@ -365,7 +363,7 @@ impl<'a> ScenarioRun<'a> {
 
     fn warn_of_change<T: PartialEq + Display>(&mut self, what: &str, old: &T, new: &T) {
         if old != new {
-            self.warn(format!("the baseline was recorded with another {what}: {old}; now: {new}"));
+            self.warn(format!("the baseline was recorded with a different {what}: {old}; now: {new}"));
         }
     }
 }

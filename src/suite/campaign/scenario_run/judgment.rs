@@ -1,4 +1,4 @@
-//! What the figures of a run say so far.
+//! What a scenario's figures say so far.
 
 use crate::metrics::{Family, Metric};
 use crate::results::Session;
@@ -19,20 +19,20 @@ impl<'a> ScenarioRun<'a> {
     pub(super) fn judgment(&self) -> Judgment {
         let mut gates = self.gate_outcomes();
         match &self.end {
-            Some(End::Trouble(_)) => gates.iter_mut().for_each(void),
-            Some(End::Death(_)) => {
-                gates.iter_mut().filter(|gate| !self.convicts_of_death(gate)).for_each(void)
+            Some(End::Failed(_)) => gates.iter_mut().for_each(invalidate),
+            Some(End::EngineDied(_)) => {
+                gates.iter_mut().filter(|gate| !self.is_proven_death(gate)).for_each(invalidate)
             }
             Some(End::Ignored(_)) | None => {}
         }
         let concluded = |verdict, reason: String| Judgment { verdict, reason, gates: gates.clone() };
         match &self.end {
             Some(End::Ignored(reason)) => return concluded(Verdict::Ignored, reason.clone()),
-            Some(End::Trouble(reason)) => return concluded(Verdict::Invalid, reason.clone()),
-            Some(End::Death(reason)) => {
+            Some(End::Failed(reason)) => return concluded(Verdict::Invalid, reason.clone()),
+            Some(End::EngineDied(reason)) => {
                 let convicted = gates.iter().any(|gate| gate.verdict == Verdict::Regressed);
                 let verdict = if convicted { Verdict::Regressed } else { Verdict::Invalid };
-                return concluded(verdict, self.death_reason(reason, verdict, &gates));
+                return concluded(verdict, self.explain_death(reason, verdict, &gates));
             }
             None if self.sessions.is_empty() && self.proof.is_none() => {
                 return concluded(Verdict::Invalid, "nothing was measured".into());
@@ -50,7 +50,7 @@ impl<'a> ScenarioRun<'a> {
             let sentences = [Some(sentence), part, self.onset.clone()];
             return concluded(verdict, sentences.into_iter().flatten().collect::<Vec<_>>().join(" "));
         }
-        match self.comparable() {
+        match self.comparable_baseline() {
             Err((verdict, reason)) if self.proof.is_none() && self.scenario.is_compared() => {
                 concluded(verdict, reason)
             }
@@ -58,26 +58,26 @@ impl<'a> ScenarioRun<'a> {
         }
     }
 
-    /// Requests are lost with an engine that dies. That is a regression where the old one has borne the same load in a
-    /// whole proof: had it died as well, the run would be over.
-    fn convicts_of_death(&self, gate: &GateOutcome) -> bool {
-        gate.gate.metric.family() == Family::Success && gate.breaks_limit() && self.is_proven_through()
+    /// A dying engine loses requests. That is a regression if the old one handled the same load through a whole proof:
+    /// had it died too, the run would be over.
+    fn is_proven_death(&self, gate: &GateOutcome) -> bool {
+        gate.gate.metric.family() == Family::Success && gate.breaks_limit() && self.has_full_proof()
     }
 
-    fn is_proven_through(&self) -> bool {
+    fn has_full_proof(&self) -> bool {
         self.proof.as_ref().is_some_and(|samples| samples.starts() >= self.scenario.target.proof.starts)
     }
 
-    fn death_reason(&self, reason: &str, verdict: Verdict, gates: &[GateOutcome]) -> String {
+    fn explain_death(&self, reason: &str, verdict: Verdict, gates: &[GateOutcome]) -> String {
         let starts = self.proof.as_ref().map_or(0, ProofSamples::starts);
         match verdict {
             Verdict::Regressed => format!(
-                "{} What happened: {reason}. The old one bore the same load in all of its {starts} starts.",
+                "{} What happened: {reason}. The old one handled the same load in all of its {starts} starts.",
                 explain(verdict, gates, &self.sides())
             ),
-            _ if self.is_proven_through() => {
+            _ if self.has_full_proof() => {
                 format!(
-                    "{reason}; a proof of {starts} starts of each does not lay that at the new engine's door"
+                    "{reason}; a proof with {starts} starts of each does not attribute it to the new version"
                 )
             }
             _ => reason.to_owned(),
@@ -90,12 +90,12 @@ impl<'a> ScenarioRun<'a> {
             return self.judge(|_| Old::Alternating(&old), &new);
         }
         let none = OldValues::new();
-        let old = self.comparable().map_or(&none, |baseline| &baseline.values);
+        let old = self.comparable_baseline().map_or(&none, |baseline| &baseline.values);
         let values = |metric: Metric| Old::Stored(old.get(&metric).map_or(&[][..], Vec::as_slice));
         let new = self.evidence(self.sessions.iter());
         let mut outcomes = self.judge(values, &new);
         if self.same_engine() {
-            outcomes.iter_mut().for_each(acquit);
+            outcomes.iter_mut().for_each(clear_same_engine);
         }
         if self.can_prove_more() {
             return outcomes;
@@ -115,7 +115,7 @@ impl<'a> ScenarioRun<'a> {
         self.scenario.gates.iter().map(|gate| judge(gate, old(gate.metric), new)).collect()
     }
 
-    /// Whether the baseline was recorded on this very engine, so that only the machine can have changed.
+    /// Whether the baseline was recorded on this same engine, so that only the machine can have changed.
     fn same_engine(&self) -> bool {
         match (self.baseline, &self.environment) {
             (Some(Baseline { facts, .. }), Some(environment)) => facts.is_of(environment),
@@ -123,8 +123,8 @@ impl<'a> ScenarioRun<'a> {
         }
     }
 
-    /// The baseline, if it is one of this very scenario.
-    fn comparable(&self) -> Result<&'a Baseline, (Verdict, String)> {
+    /// The baseline, if it was recorded with the scenario as it is now.
+    fn comparable_baseline(&self) -> Result<&'a Baseline, (Verdict, String)> {
         let recorded = figures::counted(self.sessions.len() as u64, "session");
         let Some(baseline) = self.baseline else {
             return Err((
@@ -148,7 +148,7 @@ impl<'a> ScenarioRun<'a> {
         let new = self.environment.as_ref().map_or("this run", |environment| &environment.engine);
         match (&self.proof, self.baseline) {
             (Some(samples), _) => {
-                let old = samples.old();
+                let old = samples.old_environment();
                 let apart = self
                     .environment
                     .as_ref()
@@ -161,15 +161,15 @@ impl<'a> ScenarioRun<'a> {
     }
 }
 
-/// Half of a measurement is shown, and says nothing about any gate.
-fn void(outcome: &mut GateOutcome) {
+/// An incomplete measurement is shown, but says nothing about any gate.
+fn invalidate(outcome: &mut GateOutcome) {
     outcome.verdict = Verdict::Invalid;
     outcome.reason.clear();
 }
 
-/// An engine can't have become slower than itself.
-fn acquit(outcome: &mut GateOutcome) {
-    const WHY: &str = "the engine is the baseline's own: the machine has changed";
+/// An engine can't have become slower or faster than itself.
+fn clear_same_engine(outcome: &mut GateOutcome) {
+    const WHY: &str = "this is the same engine as the baseline's, so the machine has changed";
     if outcome.change.is_none() {
         return;
     }

@@ -9,7 +9,7 @@ use crate::metrics::health::ClientHealth;
 use crate::metrics::record::FailureClass;
 use crate::metrics::summary::RequestCounts;
 use crate::metrics::{Gate, GateSpec};
-use crate::suite::campaign::tell_onsets;
+use crate::suite::campaign::set_onsets;
 use crate::target::{Place, ProofPlan, SimulatorSettings};
 
 /// Starts of each side in a proof, and sessions of a baseline.
@@ -48,7 +48,7 @@ fn scenario(load: &str) -> Scenario {
     }
 }
 
-/// Ten requests, and a client that is late by so much.
+/// Ten requests, and a client that is late by `lag_ms`.
 fn session(tokens_per_s: u64, lag_ms: f64) -> Session {
     let requests = RequestCounts { sent: 10, succeeded: 10, ended_by_length: 10, ..Default::default() };
     let mut summary = Summary { window_s: 1.0, output_tokens: tokens_per_s, requests, ..Summary::default() };
@@ -86,8 +86,8 @@ fn engine(version: &str) -> Environment {
     }
 }
 
-/// A proof of as many starts as planned, in all of which the engines did the same.
-fn prove(run: &mut ScenarioRun, old: &Session, new: &Session) {
+/// A complete proof, with the same results in every start.
+fn add_proof(run: &mut ScenarioRun, old: &Session, new: &Session) {
     for number in 1..=STARTS {
         for (side, session, version) in [(Side::Old, old, "1.0"), (Side::New, new, "1.1")] {
             run.add_to_proof(side, &engine(version), Session { number, ..session.clone() });
@@ -96,80 +96,81 @@ fn prove(run: &mut ScenarioRun, old: &Session, new: &Session) {
 }
 
 #[test]
-fn a_proven_regression_leaves_a_baseline_unless_the_client_was_sick_for_another_gate() {
+fn a_regression_leaves_no_baseline_if_the_client_was_unhealthy() {
     let scenario = scenario("users-4");
     let next = |lag_ms| {
         let mut run = ScenarioRun::new(&scenario);
-        prove(&mut run, &session(1000, lag_ms), &session(900, lag_ms));
+        add_proof(&mut run, &session(1000, lag_ms), &session(900, lag_ms));
         assert_eq!(run.verdict(), Verdict::Regressed);
         run.next_baseline("2026-11-21").is_some()
     };
     assert!(next(0.1));
-    // 5 % of the time to first token, and next to nothing of the throughput.
+    // That is 5 % of the TTFT, and next to nothing of the throughput.
     assert!(!next(5.0));
 }
 
-/// One more request was due, and the engine left no room for it.
-fn crowded(mut session: Session) -> Session {
+/// Adds a request that came due and found no room.
+fn without_room(mut session: Session) -> Session {
     session.summary.requests.sent += 1;
     session.summary.requests.failed.insert(FailureClass::NoRoom, 1);
     session
 }
 
 #[test]
-fn an_engine_that_leaves_no_room_is_convicted_and_makes_no_baseline() {
+fn an_engine_without_room_regresses_and_makes_no_baseline() {
     let mut scenario = scenario("rate-4");
     scenario.gates.retain(|gate| gate.tolerance.is_some());
-    let mut crowded = crowded(session(900, 0.1));
-    crowded.summary.ttft_ms.record_ms(5000.0);
+    let mut without_room = without_room(session(900, 0.1));
+    without_room.summary.ttft_ms.record_ms(5000.0);
     let mut run = ScenarioRun::new(&scenario);
-    prove(&mut run, &session(1000, 0.1), &crowded);
+    add_proof(&mut run, &session(1000, 0.1), &without_room);
     assert_eq!(run.verdict(), Verdict::Regressed);
     assert!(run.next_baseline("2026-11-21").is_none());
 }
 
-/// Today's sessions of an engine, with no baseline yet.
-fn after<'a>(
+/// After these sessions of an engine, with no baseline yet.
+fn run_with_sessions<'a>(
     scenario: &'a Scenario,
     version: &str,
     sessions: impl IntoIterator<Item = Session>,
 ) -> ScenarioRun<'a> {
     let mut run = ScenarioRun::new(scenario);
     run.environment = Some(engine(version));
-    sessions.into_iter().for_each(|session| run.add(session));
+    sessions.into_iter().for_each(|session| run.add_session(session));
     run
 }
 
-/// A scenario of throughput alone, and its baseline of engine 1.0.
-fn compared() -> (Scenario, Baseline) {
+/// A scenario with a throughput gate only, and its baseline of engine 1.0.
+fn scenario_with_baseline() -> (Scenario, Baseline) {
     let mut scenario = scenario("rate-4");
     scenario.gates.truncate(1);
     let sessions = [1000, 1004, 998, 1002].map(|tokens| session(tokens, 0.1));
-    let baseline = after(&scenario, "1.0", sessions).next_baseline("2026-11-20").unwrap();
+    let baseline = run_with_sessions(&scenario, "1.0", sessions).next_baseline("2026-11-20").unwrap();
     (scenario, baseline)
 }
 
 #[test]
-fn the_baselines_own_engine_does_not_pass_as_suspected_if_it_left_no_room() {
-    let (scenario, baseline) = compared();
+fn the_baselines_own_engine_without_room_is_invalid() {
+    let (scenario, baseline) = scenario_with_baseline();
     let slow = [900, 902, 899, 901].map(|tokens| session(tokens, 0.1));
-    let mut run = after(&scenario, "1.0", slow.clone());
+    let mut run = run_with_sessions(&scenario, "1.0", slow.clone());
     run.baseline = Some(&baseline);
     assert_eq!((run.verdict(), run.passed()), (Verdict::Suspected, true));
-    run.sessions = slow.map(crowded).into();
+    run.sessions = slow.map(without_room).into();
     assert_eq!((run.verdict(), run.passed()), (Verdict::Invalid, false));
     assert_eq!(run.need(), Need::Nothing);
-    let text = run.judgment().reason;
-    assert!(text.contains("the engine left no room for 1 of 11 requests"), "{text}");
+    let reason = run.judgment().reason;
+    assert!(reason.contains("the engine left no room for 1 of 11 requests"), "{reason}");
 }
 
 #[test]
-fn a_suspicion_of_an_engine_that_left_no_room_ends_invalid_where_stored_figures_prove_nothing() {
-    let (scenario, baseline) = compared();
+fn an_unprovable_suspicion_without_room_is_invalid() {
+    let (scenario, baseline) = scenario_with_baseline();
     let verdict = |tokens: [u64; 4]| {
-        let mut run = after(&scenario, "1.1", tokens.map(|tokens| crowded(session(tokens, 0.1))));
+        let mut run =
+            run_with_sessions(&scenario, "1.1", tokens.map(|tokens| without_room(session(tokens, 0.1))));
         run.baseline = Some(&baseline);
-        run.lose_old("it is gone");
+        run.mark_old_unavailable("it is gone");
         run.verdict()
     };
     assert_eq!(verdict([1000, 850, 990, 840]), Verdict::Invalid);
@@ -177,24 +178,24 @@ fn a_suspicion_of_an_engine_that_left_no_room_ends_invalid_where_stored_figures_
 }
 
 #[test]
-fn a_suspicion_of_an_engine_that_left_no_room_is_pursued_as_long_as_it_can_be() {
-    let (scenario, baseline) = compared();
-    let mut run = after(&scenario, "1.1", [crowded(session(900, 0.1))]);
+fn a_suspicion_without_room_is_pursued_while_possible() {
+    let (scenario, baseline) = scenario_with_baseline();
+    let mut run = run_with_sessions(&scenario, "1.1", [without_room(session(900, 0.1))]);
     run.baseline = Some(&baseline);
     assert_eq!((run.verdict(), run.need()), (Verdict::Suspected, Need::Proof));
-    run.lose_old("it is gone");
+    run.mark_old_unavailable("it is gone");
     assert_eq!((run.verdict(), run.need()), (Verdict::Suspected, Need::Session));
 }
 
-/// As when the engine crashed after four of ten requests.
+/// As if the engine had crashed after four of ten requests.
 fn cut_short(session: &Session) -> Session {
     let mut cut = session.clone();
     cut.summary.requests.succeeded = 4;
     cut
 }
 
-fn dead() -> Trouble {
-    Trouble::EngineDied("the engine went away in round 1 of session 1".into())
+fn engine_died() -> SessionError {
+    SessionError::EngineDied("the engine went away in round 1 of session 1".into())
 }
 
 fn verdict_on(run: &ScenarioRun, metric: &str) -> Verdict {
@@ -203,72 +204,72 @@ fn verdict_on(run: &ScenarioRun, metric: &str) -> Verdict {
 }
 
 #[test]
-fn an_engine_that_dies_where_the_old_one_lives_has_regressed_in_its_success_rate() {
+fn an_engine_that_dies_where_the_old_one_lives_regresses() {
     let scenario = scenario("users-4");
-    let sound = session(1000, 0.1);
+    let healthy = session(1000, 0.1);
     let mut run = ScenarioRun::new(&scenario);
-    run.meet(dead());
+    run.record_error(engine_died());
     assert_eq!(run.verdict(), Verdict::Invalid);
-    prove(&mut run, &sound, &cut_short(&sound));
+    add_proof(&mut run, &healthy, &cut_short(&healthy));
     assert!(!run.is_undecided());
     assert_eq!(run.verdict(), Verdict::Regressed);
     assert_eq!(verdict_on(&run, "success_rate"), Verdict::Regressed);
     assert_eq!(verdict_on(&run, "output_tokens_per_s"), Verdict::Invalid);
     assert!(run.next_baseline("2026-11-21").is_none());
-    let text = run.judgment().reason;
+    let reason = run.judgment().reason;
     assert!(
-        text.starts_with("success rate: 40 % is below 100 %. What happened: the engine went away"),
-        "{text}"
+        reason.starts_with("success rate: 40 % is below 100 %. What happened: the engine went away"),
+        "{reason}"
     );
 }
 
 #[test]
-fn an_old_engine_that_left_no_room_and_lived_is_no_excuse_for_one_that_dies() {
+fn an_old_engine_without_room_does_not_excuse_a_death() {
     let scenario = scenario("rate-4");
-    let sound = session(1000, 0.1);
+    let healthy = session(1000, 0.1);
     let mut run = ScenarioRun::new(&scenario);
-    run.meet(dead());
-    prove(&mut run, &crowded(sound.clone()), &cut_short(&sound));
+    run.record_error(engine_died());
+    add_proof(&mut run, &without_room(healthy.clone()), &cut_short(&healthy));
     assert_eq!(run.verdict(), Verdict::Regressed);
     assert_eq!(verdict_on(&run, "success_rate"), Verdict::Regressed);
 }
 
 #[test]
-fn a_death_is_invalid_where_the_old_engine_dies_as_well_or_the_new_one_lives_through_the_proof() {
+fn a_death_is_invalid_unless_only_the_new_engine_dies_again() {
     let scenario = scenario("users-4");
-    let sound = session(1000, 0.1);
+    let healthy = session(1000, 0.1);
     let mut both = ScenarioRun::new(&scenario);
-    both.meet(dead());
-    prove(&mut both, &cut_short(&sound), &cut_short(&sound));
+    both.record_error(engine_died());
+    add_proof(&mut both, &cut_short(&healthy), &cut_short(&healthy));
     both.fail("the old engine went away".into());
     assert_eq!(both.verdict(), Verdict::Invalid);
     let mut once = ScenarioRun::new(&scenario);
-    once.meet(dead());
-    prove(&mut once, &sound, &sound);
+    once.record_error(engine_died());
+    add_proof(&mut once, &healthy, &healthy);
     assert!(!once.is_undecided());
     assert_eq!(once.verdict(), Verdict::Invalid);
 }
 
 #[test]
-fn a_proof_that_is_cut_off_convicts_no_dead_engine() {
+fn an_incomplete_proof_does_not_convict_a_dead_engine() {
     let scenario = scenario("users-4");
-    let sound = session(1000, 0.1);
+    let healthy = session(1000, 0.1);
     let mut run = ScenarioRun::new(&scenario);
-    run.add_to_proof(Side::Old, &engine("1.0"), sound.clone());
-    run.add_to_proof(Side::New, &engine("1.1"), cut_short(&sound));
-    run.meet(dead());
+    run.add_to_proof(Side::Old, &engine("1.0"), healthy.clone());
+    run.add_to_proof(Side::New, &engine("1.1"), cut_short(&healthy));
+    run.record_error(engine_died());
     assert!(run.is_undecided());
     assert_eq!(run.verdict(), Verdict::Invalid);
 }
 
-/// What each scenario of a run measured, and the verdicts and gates that come of it.
-fn judged(measured: &[(&str, [u64; 2])]) -> Vec<(String, Verdict, Vec<GateOutcome>)> {
+/// The verdict and gates of each scenario, from its old and new throughput.
+fn verdicts(measured: &[(&str, [u64; 2])]) -> Vec<(String, Verdict, Vec<GateOutcome>)> {
     let scenarios: Vec<Scenario> = measured.iter().map(|(load, _)| scenario(load)).collect();
     let mut runs: Vec<ScenarioRun> = scenarios.iter().map(ScenarioRun::new).collect();
     for (run, (_, [old, new])) in runs.iter_mut().zip(measured) {
-        prove(run, &session(*old, 0.1), &session(*new, 0.1));
+        add_proof(run, &session(*old, 0.1), &session(*new, 0.1));
     }
-    tell_onsets(&mut runs);
+    set_onsets(&mut runs);
     let of = |run: &ScenarioRun| {
         let Judgment { verdict, gates, .. } = run.judgment();
         (run.scenario.id.load.clone(), verdict, gates)
@@ -277,19 +278,19 @@ fn judged(measured: &[(&str, [u64; 2])]) -> Vec<(String, Verdict, Vec<GateOutcom
 }
 
 #[test]
-fn a_scenario_is_judged_alone_as_in_any_company() {
+fn other_scenarios_do_not_change_a_scenarios_verdict() {
     let suite = [("users-4", [1000, 995]), ("users-16", [1000, 900]), ("users-32", [1000, 968])];
-    let whole = judged(&suite);
+    let together = verdicts(&suite);
     assert_eq!(
-        whole.iter().map(|(_, verdict, _)| *verdict).collect::<Vec<_>>(),
+        together.iter().map(|(_, verdict, _)| *verdict).collect::<Vec<_>>(),
         [Verdict::Ok, Verdict::Regressed, Verdict::Regressed]
     );
     // Under nextest, and with a filter.
-    let alone: Vec<_> = suite.iter().flat_map(|one| judged(&[*one])).collect();
-    assert_eq!(alone, whole);
-    assert_eq!(judged(&suite[1..]), whole[1..]);
-    // With one scenario added, whatever it says.
+    let alone: Vec<_> = suite.iter().flat_map(|one| verdicts(&[*one])).collect();
+    assert_eq!(alone, together);
+    assert_eq!(verdicts(&suite[1..]), together[1..]);
+    // With one more scenario, whatever its figures.
     for added in [[1000, 1000], [1000, 500], [1000, 2000]] {
-        assert_eq!(judged(&[suite.as_slice(), &[("users-64", added)]].concat())[..3], whole);
+        assert_eq!(verdicts(&[suite.as_slice(), &[("users-64", added)]].concat())[..3], together);
     }
 }
