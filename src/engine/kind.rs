@@ -3,10 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
+use std::str::FromStr;
 use std::sync::LazyLock;
 
-use clap::ValueEnum;
-use clap::builder::PossibleValue;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -71,6 +70,10 @@ impl fmt::Debug for EngineKind {
 }
 
 impl EngineChoice {
+    pub fn names() -> &'static [&'static str] {
+        &NAMES
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             EngineChoice::Auto => AUTO,
@@ -96,8 +99,7 @@ impl Serialize for EngineChoice {
 impl<'de> Deserialize<'de> for EngineChoice {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<EngineChoice, D::Error> {
         let name = Cow::<str>::deserialize(deserializer)?;
-        let choice = CHOICES.iter().find(|choice| choice.name() == name);
-        choice.copied().ok_or_else(|| de::Error::unknown_variant(&name, &NAMES))
+        name.parse().map_err(|_| de::Error::unknown_variant(&name, &NAMES))
     }
 }
 
@@ -115,13 +117,16 @@ impl JsonSchema for EngineChoice {
     }
 }
 
-impl ValueEnum for EngineChoice {
-    fn value_variants<'a>() -> &'a [EngineChoice] {
-        &CHOICES
-    }
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown engine `{0}`")]
+pub struct UnknownEngine(String);
 
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.name()))
+impl FromStr for EngineChoice {
+    type Err = UnknownEngine;
+
+    fn from_str(name: &str) -> Result<EngineChoice, UnknownEngine> {
+        let choice = CHOICES.iter().find(|choice| choice.name() == name);
+        choice.copied().ok_or_else(|| UnknownEngine(name.to_owned()))
     }
 }
 

@@ -3,12 +3,12 @@ use std::time::Duration;
 use super::*;
 use crate::config::{RunPlan, ScenarioId};
 use crate::engine::{EngineChoice, HttpVersion};
-use crate::load::workload::{Api, Prompts, Sampling, Synthetic, Workload};
+use crate::load::workload::Workload;
 use crate::load::{Load, StopCondition};
-use crate::metrics::Gate;
 use crate::metrics::health::ClientHealth;
 use crate::metrics::record::FailureClass;
 use crate::metrics::summary::RequestCounts;
+use crate::metrics::{Gate, GateSpec};
 use crate::suite::campaign::set_onsets;
 use crate::target::{Place, ProofPlan, SimulatorSettings};
 
@@ -16,19 +16,12 @@ use crate::target::{Place, ProofPlan, SimulatorSettings};
 const STARTS: u32 = 4;
 
 fn scenario(load: &str) -> Scenario {
-    let gate =
-        |metric: &str, tolerance, min| Gate { metric: metric.parse().unwrap(), tolerance, min, max: None };
+    let gate = |metric: &str, tolerance, min| {
+        Gate::new(GateSpec { metric: metric.parse().unwrap(), tolerance, min, max: None }).unwrap()
+    };
     Scenario {
         id: ScenarioId { file: "chat".into(), load: load.into(), target: "sim".into() },
-        workload: Workload {
-            api: Api::Chat,
-            stream: true,
-            prompts: Prompts::Synthetic(Synthetic::of(16)),
-            output_tokens: Some(8),
-            ignore_eos: true,
-            seed: 1,
-            sampling: Sampling::default(),
-        },
+        workload: Workload::synthetic(16, 8),
         load: Load::closed(4, StopCondition::Requests(10)),
         run: RunPlan {
             warmup: Duration::ZERO,
