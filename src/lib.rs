@@ -10,6 +10,7 @@ pub mod load;
 pub mod metrics;
 pub mod report;
 pub mod results;
+pub mod session;
 pub mod simulator;
 pub mod store;
 pub mod suite;
