@@ -1,5 +1,6 @@
 //! Performance regression tests for LLM serving engines.
 
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod client;
 pub mod compare;
@@ -8,11 +9,13 @@ pub mod engine;
 pub mod launch;
 pub mod load;
 pub mod metrics;
+#[cfg(feature = "suite")]
 pub mod report;
 pub mod results;
 pub mod session;
 pub mod simulator;
 pub mod store;
+#[cfg(feature = "suite")]
 pub mod suite;
 pub mod sys;
 pub mod target;
@@ -21,6 +24,7 @@ pub mod units;
 pub mod verdict;
 
 /// Expanded by [`main!`]; not for direct use.
+#[cfg(feature = "suite")]
 #[doc(hidden)]
 pub use insta as __insta;
 
@@ -31,6 +35,7 @@ pub use insta as __insta;
 ///     tollgate::main!()
 /// }
 /// ```
+#[cfg(feature = "suite")]
 #[macro_export]
 macro_rules! main {
     () => {

@@ -4,7 +4,9 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+#[cfg(feature = "suite")]
+use miette::{GraphicalReportHandler, GraphicalTheme};
+use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 
 /// One mistake, with the place to mend it.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -82,6 +84,7 @@ impl Diagnostic for ConfigError {
     }
 }
 
+#[cfg(feature = "suite")]
 impl SuiteErrors {
     /// With the lines in question drawn, for a terminal.
     pub fn fancy(&self, colors: bool) -> String {

@@ -2,18 +2,18 @@
 
 use std::fmt;
 
-use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum HttpVersion {
     #[default]
     #[serde(rename = "1.1")]
-    #[value(name = "1.1")]
+    #[cfg_attr(feature = "cli", value(name = "1.1"))]
     Http1,
     #[serde(rename = "2")]
-    #[value(name = "2")]
+    #[cfg_attr(feature = "cli", value(name = "2"))]
     Http2,
 }
 

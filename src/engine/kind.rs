@@ -5,8 +5,6 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::LazyLock;
 
-use clap::ValueEnum;
-use clap::builder::PossibleValue;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -115,13 +113,14 @@ impl JsonSchema for EngineChoice {
     }
 }
 
-impl ValueEnum for EngineChoice {
+#[cfg(feature = "cli")]
+impl clap::ValueEnum for EngineChoice {
     fn value_variants<'a>() -> &'a [EngineChoice] {
         &CHOICES
     }
 
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.name()))
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(clap::builder::PossibleValue::new(self.name()))
     }
 }
 
