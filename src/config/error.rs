@@ -4,9 +4,9 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 #[cfg(feature = "suite")]
 use miette::{GraphicalReportHandler, GraphicalTheme};
-use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 
 /// One mistake, with the place to mend it.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -4,6 +4,7 @@ use std::env;
 use std::fmt;
 use std::fs;
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ pub struct Owner {
 
 /// Set for a process that does nothing but wait for its owner's end.
 const REAPER: &str = "TOLLGATE_REAPER";
+/// Whether this program can be started as one.
+static CAN_REAP: AtomicBool = AtomicBool::new(false);
 const POLL: Duration = Duration::from_millis(100);
 /// Docker goes on making a container after the one who asked for it has died.
 const LATE: Duration = Duration::from_secs(2);
@@ -43,7 +46,13 @@ impl Owner {
     }
 
     /// Has a process of its own remove the containers when this owner is gone, also if it is killed.
+    ///
+    /// Only of a program that asks [`reap_if_asked`] first: any other one, such as somebody's test binary, would begin all
+    /// over again. There a container goes when its run ends; one whose program was killed is swept by the next run.
     pub fn leave_to_reaper(&self) -> std::io::Result<()> {
+        if !CAN_REAP.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         let mut reaper = Command::new(env::current_exe()?);
         reaper.env(REAPER, self.to_string()).current_dir("/");
         // No pipe of the test runner's may stay open in it.
@@ -66,6 +75,7 @@ impl fmt::Display for Owner {
 
 /// To be asked first by every program that starts containers: it may have been started to remove them.
 pub fn reap_if_asked() -> Option<ExitCode> {
+    CAN_REAP.store(true, Ordering::Relaxed);
     let owner = Owner::parse(&env::var(REAPER).ok()?)?;
     // What ends the owner's terminal or its process group is not meant for this one.
     let _ = rustix::process::setsid();
