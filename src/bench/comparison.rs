@@ -27,7 +27,8 @@ pub fn compare(old: &(impl AsRef<[Summary]> + ?Sized), new: &(impl AsRef<[Summar
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Comparison {
-    /// One per metric that all runs of both sides measured.
+    /// One per metric that all runs of both sides measured, and that was 0 in none of them. The success rate takes absolute
+    /// limits alone and is not among them.
     pub changes: Vec<MetricChange>,
     old: Vec<Summary>,
     new: Vec<Summary>,
@@ -53,7 +54,7 @@ pub struct MetricChange {
 }
 
 impl Comparison {
-    /// One metric's change by its name in gates; `None` if it was not measured on both sides, or is unknown.
+    /// One metric's change by its name in gates; `None` if it is not among [`changes`](Comparison::changes).
     pub fn change(&self, metric: &str) -> Option<&MetricChange> {
         self.changes.iter().find(|change| change.metric == metric)
     }
@@ -80,7 +81,7 @@ impl Comparison {
             return Err("the runs differ in load or prompts, so they can't be compared".into());
         }
         let name = gate.metric.to_string();
-        let change = self.change(&name).ok_or("was not measured in every run")?;
+        let change = self.change(&name).ok_or("was not measured in every run, or was 0")?;
         let new: Vec<Evidence> = self.new.iter().map(Summary::evidence).collect();
         let outcome = judge(gate, Old::Stored(&values(gate.metric, &self.old)), &new);
         held(outcome).map_err(|why| format!("{change}: {why}"))

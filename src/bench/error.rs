@@ -35,10 +35,10 @@ pub enum BenchError {
     /// The engine could not be reached or started.
     #[error("{0}")]
     Launch(String),
-    /// The engine or the connection to it broke down before the benchmark was over.
+    /// The engine broke down before the benchmark was over, or no request of the warm-up succeeded.
     #[error("{0}")]
     Session(String),
-    /// Every request failed.
+    /// Every measured request failed.
     #[error("none of {sent} requests succeeded; the first failed with {first_failure}")]
     NoRequestSucceeded {
         /// How many requests were sent.

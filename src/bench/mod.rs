@@ -182,7 +182,8 @@ impl Bench {
         self
     }
 
-    /// Runs the load for this long before anything is measured, with other prompts; no warm-up by default.
+    /// Runs the load for this long before anything is measured, with other prompts. By default, as at least, one request
+    /// per user (of a rate or a trace: one request).
     pub fn warm_up(mut self, duration: Duration) -> Bench {
         self.warm_up = duration;
         self

@@ -2,7 +2,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::*;
-use crate::target::SimulatorSettings;
+use crate::target::{Faults, SimulatorSettings};
 
 fn engine() -> SimulatedEngine {
     engine_of(1.0)
@@ -94,12 +94,23 @@ fn an_engine_that_is_not_there_is_an_error() {
 
 #[test]
 fn a_run_without_a_successful_request_is_an_error() {
-    let faults = crate::target::Faults { error_rate: 1.0, ..Default::default() };
+    let after_the_warm_up = Faults { hang_after_requests: 1, ..Faults::default() };
+    let settings =
+        SimulatorSettings { faults: after_the_warm_up, cold_start_ms: 0.0, ..SimulatorSettings::default() };
+    let engine = SimulatedEngine::with(settings).unwrap();
+    let bench = Bench::url(engine.url()).requests(2).output_tokens(2).timeout(Duration::from_secs(1));
+    let error = bench.run().unwrap_err();
+    let BenchError::NoRequestSucceeded { sent: 2, first_failure } = &error else { panic!("{error}") };
+    assert!(first_failure.starts_with("timeout: "), "{first_failure}");
+}
+
+#[test]
+fn a_warm_up_without_a_successful_request_is_an_error() {
+    let faults = Faults { error_rate: 1.0, ..Faults::default() };
     let settings = SimulatorSettings { faults, cold_start_ms: 0.0, ..SimulatorSettings::default() };
     let engine = SimulatedEngine::with(settings).unwrap();
     let error = Bench::url(engine.url()).requests(3).run().unwrap_err();
-    let BenchError::NoRequestSucceeded { sent: 3, first_failure } = &error else { panic!("{error}") };
-    assert!(first_failure.starts_with("http_status: "), "{first_failure}");
+    assert!(matches!(&error, BenchError::Session(why) if why.contains("http_status: HTTP 500")), "{error}");
 }
 
 #[test]
@@ -146,7 +157,10 @@ fn every_broken_gate_is_listed_with_its_reason() {
         summary.check(["ttft_ms_p50 <= 1", "success_rate >= 0.5", "tpot_ms_mean <= 1"]).unwrap_err();
     let lines: Vec<String> = format!("{failure:?}").lines().map(str::to_owned).collect();
     assert_eq!((lines.len(), lines[0].as_str()), (3, "2 of 3 gates do not hold:"), "{lines:?}");
-    assert!(lines[1].starts_with("  ttft_ms_p50 <= 1: ") && lines[1].ends_with(" is above 1"), "{lines:?}");
+    assert!(
+        lines[1].starts_with("  ttft_ms_p50 <= 1: ") && lines[1].ends_with(" is above 1.00"),
+        "{lines:?}"
+    );
 }
 
 #[test]
@@ -224,9 +238,13 @@ fn a_dropped_future_ends_the_load() {
 }
 
 #[test]
-fn two_runs_of_a_bench_send_different_prompts_and_are_of_the_same_load() {
+fn two_runs_of_one_bench_can_be_compared() {
     let engine = engine();
     let bench = quick(&engine);
     let (first, second) = (bench.run().unwrap(), bench.run().unwrap());
-    assert_eq!(first.measured.hash, second.measured.hash);
+    let comparison = compare(&first, &second);
+    assert!(
+        comparison.change("output_tokens_per_s").is_some() && comparison.change("success_rate").is_none()
+    );
+    comparison.check(["e2e_ms_mean within 1000%"]).unwrap();
 }
