@@ -112,7 +112,7 @@ pub mod internals {
     pub use crate::config::{ScenarioId, Suite, SuiteErrors, SuiteText, TextFile, parse};
     pub use crate::engine::{EngineKind, HttpVersion};
     pub use crate::load::prompts::PromptSampler;
-    pub use crate::load::workload::{Api, Prompts, Sampling, Synthetic, Workload};
+    pub use crate::load::workload::{Api, Prompts, Sampling, Synthetic, Workload, WorkloadSpec};
     pub use crate::load::{ArrivalProcess, Load, StopCondition};
     pub use crate::metrics::distribution::Distribution;
     pub use crate::metrics::health::ClientHealth;
@@ -120,7 +120,7 @@ pub mod internals {
     pub use crate::metrics::server_side::ServerTimes;
     pub use crate::metrics::summary::{RequestCounts, Summary};
     pub use crate::metrics::truth::{RequestTruth, Truth};
-    pub use crate::metrics::{Gate, Latency, Metric, Stat};
+    pub use crate::metrics::{Gate, GateSpec, Latency, Metric, Stat};
     pub use crate::report::junit::junit;
     pub use crate::results::baseline::{Baseline, Facts};
     pub use crate::results::{Kind, ProofEnd, Report, Run, VERSION};

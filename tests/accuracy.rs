@@ -7,7 +7,7 @@ use serde_json::Value;
 use tollgate::client::{Access, Cancel, Client, ClientSettings, Progress, Watch};
 use tollgate::engine::{EngineKind, HttpVersion};
 use tollgate::load::prompts::PromptSampler;
-use tollgate::load::workload::{Api, Prompts, Sampling, Synthetic, Workload};
+use tollgate::load::workload::Workload;
 use tollgate::load::{Load, StopCondition};
 use tollgate::metrics::distribution::Distribution;
 use tollgate::metrics::record::RequestRecord;
@@ -31,15 +31,7 @@ fn simulator() -> Simulator {
 }
 
 fn round(simulator: &Simulator, http_version: HttpVersion) -> Vec<RequestRecord> {
-    let workload = Workload {
-        api: Api::Chat,
-        stream: true,
-        prompts: Prompts::Synthetic(Synthetic::of(64)),
-        output_tokens: Some(OUTPUT_TOKENS),
-        ignore_eos: true,
-        seed: 1,
-        sampling: Sampling::default(),
-    };
+    let workload = Workload::synthetic(64, OUTPUT_TOKENS);
     let settings = ClientSettings {
         access: Access { http_version, ..Access::to(format!("http://{}", simulator.addr())) },
         engine: EngineKind::SIMULATOR,

@@ -54,7 +54,7 @@ fn report(verdict: Verdict, text: &str) -> Report {
         verdict,
         reason: text.into(),
         gates: vec![GateOutcome {
-            gate: Gate { metric, tolerance: Some(0.1), min: None, max: None },
+            gate: Gate::relative(metric, 0.1).unwrap(),
             old: Some(412.0),
             new: Some(409.0),
             change: None,

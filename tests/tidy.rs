@@ -22,6 +22,9 @@ const NOT_IN_CORE: &[&str] = &[
     "eprintln!",
 ];
 
+/// Crates that only one folder may use.
+const ONE_FOLDERS_CRATES: &[(&str, &str)] = &[("anyhow", "cli"), ("clap", "cli"), ("miette", "config")];
+
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 enum Layer {
     /// No clock, no files, no network, no printing.
@@ -105,6 +108,10 @@ fn broken_rules(map: &Map, folder: &str, place: (usize, Layer), line: &str) -> V
     if line.contains("super::super::") {
         rules.push("`super::super::` hides which folder is meant: write `crate::`".to_owned());
     }
+    let foreign = ONE_FOLDERS_CRATES
+        .iter()
+        .filter(|(name, owner)| *owner != folder && mentions(line, name).next().is_some());
+    rules.extend(foreign.map(|(name, owner)| format!("only `{owner}` may use the crate `{name}`")));
     if place.1 == Layer::Core {
         let found = NOT_IN_CORE.iter().filter(|word| mentions(line, word).next().is_some());
         rules.extend(found.map(|word| {
@@ -260,6 +267,18 @@ fn core_may_not_mention_clock_files_network_or_printing() {
         assert_eq!(found("middle/summary.rs", line).len(), 1, "{line}");
         assert_eq!(found("edge/run.rs", line), [""; 0], "{line}");
     }
+}
+
+#[test]
+fn a_crate_of_one_folder_may_not_be_used_in_another() {
+    for line in ["use clap::ValueEnum;", "fn run() -> anyhow::Result<()> {", "#[derive(miette::Diagnostic)]"]
+    {
+        let rules = found("top/a.rs", line);
+        assert_eq!(rules.len(), 1, "{line}");
+        assert!(rules[0].contains("may use the crate"), "{rules:?}");
+    }
+    let map = Map(["| `cli/` | top |"].into_iter().filter_map(Map::row).collect());
+    assert_eq!(violations(&map, Path::new("cli/a.rs"), "use clap::Args;"), [""; 0]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use tollgate::client::{self, Access, Cancel, ClientSettings, Progress, Watch};
 use tollgate::engine::EngineKind;
 use tollgate::load::Load;
 use tollgate::load::prompts::PromptSampler;
-use tollgate::load::workload::{Api, Prompts, Sampling, Synthetic, Workload};
+use tollgate::load::workload::Workload;
 use tollgate::metrics::record::RequestRecord;
 
 pub struct Client {
@@ -24,15 +24,7 @@ impl Client {
             model: Some("tiny-llama".into()),
             request_timeout: Duration::from_secs(60),
         };
-        let workload = Workload {
-            api: Api::Chat,
-            stream: true,
-            prompts: Prompts::Synthetic(Synthetic::of(16)),
-            output_tokens: Some(output_tokens),
-            ignore_eos: true,
-            seed: 1,
-            sampling: Sampling::default(),
-        };
+        let workload = Workload::synthetic(16, output_tokens);
         let client = client::Client::new(settings).expect("a loopback address needs nothing");
         let sampler = PromptSampler::measured(&workload, "bench", 0);
         Client { client, workload, sampler }
@@ -45,7 +37,7 @@ impl Client {
         ran.expect("a loopback address can be reached");
         let failed = records.iter().find_map(|record| record.outcome.as_ref().err());
         assert_eq!(failed, None);
-        assert_eq!(Some(records.len() as u32), load.stop.requests());
+        assert_eq!(Some(records.len() as u32), load.stop().requests());
         records
     }
 }

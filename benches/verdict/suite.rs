@@ -76,7 +76,8 @@ pub struct SuiteOutcome {
 impl Setup<'_> {
     pub fn gates(&self) -> [Gate; METRICS] {
         let [throughput, ttft] = metrics();
-        let gate = |metric, tolerance| Gate { metric, tolerance: Some(tolerance), min: None, max: None };
+        let gate =
+            |metric, tolerance| Gate::relative(metric, tolerance).expect("a tolerance within its range");
         [gate(throughput, THROUGHPUT_TOLERANCE), gate(ttft, self.ttft_tolerance)]
     }
 

@@ -29,6 +29,12 @@ pub enum BenchError {
         /// What values there are.
         expected: String,
     },
+    /// Users, rate, trace, requests or duration make no load.
+    #[error("{0}")]
+    Load(String),
+    /// Prompts, lengths or sampling are none that an engine could be sent.
+    #[error("{0}")]
+    Prompts(String),
     /// A trace or a file of conversations can't be read. The message has the file, and the line where there is one.
     #[error("{0}")]
     File(String),

@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::bench::Summary;
-use crate::metrics::{Better, Gate, Metric};
+use crate::metrics::{Better, Gate, GateSpec, Metric};
+use crate::units::Percent;
 use crate::verdict::{GateOutcome, Old, Verdict, judge};
 
 impl Summary {
@@ -107,37 +108,21 @@ fn gate(text: &str) -> Result<Gate, String> {
         return Err(EXPECTED.into());
     };
     let metric: Metric = metric.parse().map_err(|unknown| format!("{unknown}"))?;
-    let gate = Gate { metric, tolerance: None, min: None, max: None };
-    match (operator, metric.better()) {
-        ("<=", Better::Lower) => Ok(Gate { max: Some(limit(metric, value)?), ..gate }),
-        (">=", Better::Higher) => Ok(Gate { min: Some(limit(metric, value)?), ..gate }),
-        ("within", _) => Ok(Gate { tolerance: Some(tolerance(metric, value)?), ..gate }),
-        ("<=", Better::Higher) => Err(format!("more {} is better: write >=", metric.spoken())),
-        (">=", Better::Lower) => Err(format!("less {} is better: write <=", metric.spoken())),
-        _ => Err(EXPECTED.into()),
-    }
+    let number = || value.parse::<f64>().map_err(|_| format!("`{value}` is not a number"));
+    let spec = GateSpec { metric, tolerance: None, min: None, max: None };
+    let spec = match (operator, metric.better()) {
+        ("<=", Better::Lower) => GateSpec { max: Some(number()?), ..spec },
+        (">=", Better::Higher) => GateSpec { min: Some(number()?), ..spec },
+        ("within", _) => {
+            let Percent(tolerance) = value.parse::<Percent>().map_err(|error| error.to_string())?;
+            GateSpec { tolerance: Some(tolerance), ..spec }
+        }
+        ("<=", Better::Higher) => return Err(format!("more {} is better: write >=", metric.spoken())),
+        (">=", Better::Lower) => return Err(format!("less {} is better: write <=", metric.spoken())),
+        _ => return Err(EXPECTED.into()),
+    };
+    Gate::new(spec).map_err(|error| error.to_string())
 }
 
 const EXPECTED: &str =
     "expected METRIC <= LIMIT, METRIC >= LIMIT or METRIC within PERCENT%, such as \"ttft_ms_p95 <= 800\"";
-
-fn limit(metric: Metric, text: &str) -> Result<f64, String> {
-    let most = if metric == Metric::Rate(crate::metrics::Rate::SuccessRate) { 1.0 } else { f64::MAX };
-    match text.parse::<f64>() {
-        Ok(limit) if limit > 0.0 && limit <= most => Ok(limit),
-        _ if most == 1.0 => Err("a success rate is a share: expected a number above 0, up to 1".into()),
-        _ => Err("expected a limit greater than 0".into()),
-    }
-}
-
-fn tolerance(metric: Metric, text: &str) -> Result<f64, String> {
-    if !metric.takes_tolerance() {
-        return Err("a relative change of it says nothing: give it an absolute limit".into());
-    }
-    let percent = text.strip_suffix('%').and_then(|number| number.parse::<f64>().ok());
-    let most = if metric.better() == Better::Higher { 100.0 } else { f64::MAX };
-    match percent {
-        Some(percent) if percent > 0.0 && percent < most => Ok(percent / 100.0),
-        _ => Err("expected a tolerance greater than 0% (of throughput also below 100%), such as 5%".into()),
-    }
-}

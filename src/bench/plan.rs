@@ -11,8 +11,8 @@ use crate::config::{
 };
 use crate::engine::{EngineChoice, EngineKind, HttpVersion};
 use crate::load::trace::Trace;
-use crate::load::workload::{Api, Prompt, Prompts, Sampling, Synthetic, Workload};
-use crate::load::{Arrival, ArrivalProcess, Load, MAX_IN_FLIGHT, Replay, StopCondition};
+use crate::load::workload::{Api, Prompt, Prompts, Sampling, Synthetic, Workload, WorkloadSpec};
+use crate::load::{Arrival, ArrivalProcess, Closed, Load, MAX_IN_FLIGHT, Open, Replay, StopCondition};
 use crate::target::{Endpoint, Place, ProofPlan, TargetSpec};
 use crate::text::nearest::did_you_mean;
 use crate::text::secret::Secret;
@@ -158,27 +158,25 @@ impl LoadSettings {
     }
 
     fn load(&self, trace: Option<&Trace>) -> Result<Load, BenchError> {
-        let stop = self.stop();
-        Ok(match (self.rate, trace) {
+        let (arrival, stop) = match (self.rate, trace) {
             (Some(rate), _) => {
-                let spacing = self.arrival.unwrap_or(ArrivalProcess::Constant);
-                Load::open(rate, spacing, stop.unwrap_or(StopCondition::DurationMs(OPEN_DURATION_MS)))
+                let process = self.arrival.unwrap_or(ArrivalProcess::Constant);
+                let open = Open { rate, process, ramp: None, max_in_flight: MAX_IN_FLIGHT };
+                (Arrival::Open(open), StopCondition::DurationMs(OPEN_DURATION_MS))
             }
             (None, Some(trace)) => {
                 let all = trace.requests().len() as u32;
-                if let Some(requests) = self.requests.filter(|requests| *requests > all) {
-                    let expected = format!("at most {all}, as many as {} has", trace.file);
-                    return Err(BenchError::setting("requests", requests, expected));
-                }
                 let replay = Replay { trace: trace.clone(), speed: 1.0, max_in_flight: MAX_IN_FLIGHT };
-                Load::new(Arrival::Replay(replay), stop.unwrap_or(StopCondition::Requests(all)))
+                (Arrival::Replay(replay), StopCondition::Requests(all))
             }
             (None, None) => {
-                let users = self.users.unwrap_or(1);
-                let requests = users.saturating_mul(REQUESTS_PER_USER);
-                Load::closed(users, stop.unwrap_or(StopCondition::Requests(requests)))
+                let concurrency = self.users.unwrap_or(1);
+                let requests = concurrency.saturating_mul(REQUESTS_PER_USER);
+                let closed = Closed { concurrency, think_time: None, ramp: None };
+                (Arrival::Closed(closed), StopCondition::Requests(requests))
             }
-        })
+        };
+        Load::new(arrival, self.stop().unwrap_or(stop)).map_err(|error| BenchError::Load(error.to_string()))
     }
 
     fn check(&self) -> Result<(), BenchError> {
@@ -198,22 +196,7 @@ impl LoadSettings {
                 "a `rate` that it spaces out",
             ));
         }
-        at_least_1("users", self.users)?;
-        at_least_1("requests", self.requests)?;
-        if let Some(rate) = self.rate.filter(|rate| !rate.is_finite() || *rate <= 0.0) {
-            return Err(BenchError::setting("rate", rate, "a number of requests per second greater than 0"));
-        }
-        if let Some(ArrivalProcess::Gamma(shape)) = self.arrival
-            && (!shape.is_finite() || shape <= 0.0)
-        {
-            return Err(BenchError::setting("arrival", shape, "a shape greater than 0"));
-        }
-        match self.duration {
-            Some(duration) if duration.as_millis() == 0 => {
-                Err(BenchError::setting("duration", format!("{duration:?}"), "at least 1ms"))
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     fn stop(&self) -> Option<StopCondition> {
@@ -239,12 +222,8 @@ impl Default for PromptSettings {
 impl PromptSettings {
     fn workload(&self, trace: Option<&Trace>) -> Result<Workload, BenchError> {
         let prompts = self.prompts(trace)?;
-        at_least_1("output_tokens", self.output_tokens)?;
-        if let Some(found) = self.temperature.filter(|found| !found.is_finite() || *found < 0.0) {
-            return Err(BenchError::setting("temperature", found, "a number, 0 or more"));
-        }
         let default = (!prompts.have_lengths()).then_some(TOKENS);
-        Ok(Workload {
+        let spec = WorkloadSpec {
             api: Api::Chat,
             stream: true,
             prompts,
@@ -252,7 +231,8 @@ impl PromptSettings {
             ignore_eos: self.ignore_eos,
             seed: self.seed,
             sampling: Sampling { temperature: self.temperature, ..Sampling::default() },
-        })
+        };
+        Workload::new(spec).map_err(|error| BenchError::Prompts(error.to_string()))
     }
 
     fn prompts(&self, trace: Option<&Trace>) -> Result<Prompts, BenchError> {
@@ -261,9 +241,8 @@ impl PromptSettings {
             [("input_tokens", self.input_tokens.is_some()), ("prompts", list), ("sharegpt", sharegpt)],
             "each of them says what the prompts are; keep one of them",
         )?;
-        at_least_1("input_tokens", self.input_tokens)?;
         match (&self.list, &self.sharegpt, trace) {
-            (Some(list), ..) => listed(list),
+            (Some(list), ..) => Ok(Prompts::List(list.iter().cloned().map(Prompt::Text).collect())),
             (None, Some(path), _) => conversations(path),
             (None, None, Some(trace)) => Ok(Prompts::Trace(match self.input_tokens {
                 Some(input_tokens) => trace.with_input_tokens(input_tokens),
@@ -272,17 +251,6 @@ impl PromptSettings {
             (None, None, None) => Ok(Prompts::Synthetic(Synthetic::of(self.input_tokens.unwrap_or(TOKENS)))),
         }
     }
-}
-
-fn listed(prompts: &[String]) -> Result<Prompts, BenchError> {
-    if prompts.is_empty() {
-        return Err(BenchError::setting("prompts", "an empty list", "at least one prompt"));
-    }
-    if let Some(place) = prompts.iter().position(|prompt| prompt.trim().is_empty()) {
-        let found = format!("empty in place {}", place + 1);
-        return Err(BenchError::setting("prompts", found, "text in every prompt"));
-    }
-    Ok(Prompts::List(prompts.iter().cloned().map(Prompt::Text).collect()))
 }
 
 fn conversations(path: &Path) -> Result<Prompts, BenchError> {
@@ -301,13 +269,6 @@ fn exclude<const N: usize>(settings: [(&'static str, bool); N], why: &'static st
     let given: Vec<&str> = settings.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect();
     match given[..] {
         [first, second, ..] => Err(BenchError::Contradiction { first, second, why }),
-        _ => Ok(()),
-    }
-}
-
-fn at_least_1(setting: &'static str, value: Option<u32>) -> Result<(), BenchError> {
-    match value {
-        Some(0) => Err(BenchError::setting(setting, 0, "1 or more")),
         _ => Ok(()),
     }
 }

@@ -64,15 +64,15 @@ fn settings_that_exclude_each_other_are_named() {
 #[test]
 fn a_setting_without_such_a_value_is_named_with_what_was_expected() {
     let settings = [
-        (nowhere().users(0), "`users` is 0: expected 1 or more"),
-        (nowhere().requests(0), "`requests` is 0: expected 1 or more"),
-        (nowhere().rate(f64::NAN), "`rate` is NaN: expected a number"),
-        (nowhere().output_tokens(0), "`output_tokens` is 0"),
-        (nowhere().duration(Duration::ZERO), "`duration` is 0ns: expected at least 1ms"),
+        (nowhere().users(0), "at least 1 user"),
+        (nowhere().requests(0), "at least 1 request"),
+        (nowhere().rate(f64::NAN), "a rate is a number greater than 0, not NaN"),
+        (nowhere().output_tokens(0), "an answer has at least 1 token"),
+        (nowhere().duration(Duration::ZERO), "a round lasts at least 1ms"),
         (nowhere().timeout(Duration::ZERO), "`timeout` is 0s"),
-        (nowhere().temperature(-1.0), "`temperature` is -1"),
-        (nowhere().prompts::<&str>([]), "`prompts` is an empty list"),
-        (nowhere().prompts(["a", " "]), "`prompts` is empty in place 2"),
+        (nowhere().temperature(-1.0), "temperature"),
+        (nowhere().prompts::<&str>([]), "at least 1 prompt"),
+        (nowhere().prompts(["a", " "]), "prompt 2 is empty"),
         (nowhere().arrival(ArrivalProcess::Poisson), "`arrival` is given without `rate`"),
         (nowhere().engine("vlm"), "did you mean `vllm`?"),
         (Bench::url("not a url"), "`url` is \"not a url\""),
@@ -173,12 +173,12 @@ fn a_malformed_gate_says_what_was_expected() {
         ("ttft_p95 <= 3", "did you mean `ttft_ms_p95`?"),
         ("ttft_ms_p95 >= 3", "write <="),
         ("output_tokens_per_s <= 3", "write >="),
-        ("success_rate >= 99", "up to 1"),
+        ("success_rate >= 99", "a share from 0 to 1"),
         ("ttft_ms_p95 <= -3", "greater than 0"),
         ("ttft_ms_p95 <= nan", "greater than 0"),
-        ("ttft_ms_p95 within 5", "such as 5%"),
-        ("output_tokens_per_s within 100%", "below 100%"),
-        ("success_rate within 5%", "absolute limit"),
+        ("ttft_ms_p95 within 5", "%"),
+        ("output_tokens_per_s within 100%", "could never be exceeded"),
+        ("success_rate within 5%", "takes no tolerance"),
     ] {
         let failure = summary.check([gate]).unwrap_err();
         let GateFailure::Malformed(malformed) = failure else { panic!("{gate}: {failure}") };

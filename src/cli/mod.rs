@@ -19,6 +19,7 @@ mod side_files;
 mod simulate;
 mod sweep;
 mod sweep_flags;
+mod words;
 mod workload_args;
 
 use std::process::ExitCode;

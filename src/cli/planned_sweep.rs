@@ -1,4 +1,4 @@
-//! A sweep whose flags and files were read, and that has not begun.
+//! A sweep whose flags and files have been read, before it starts.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ pub struct PlannedSweep {
 }
 
 impl PlannedSweep {
-    /// The report as it begins.
+    /// The report before the first level.
     pub fn unmeasured(&self) -> Sweep {
         self.plan.unmeasured(&self.run, &self.targets)
     }

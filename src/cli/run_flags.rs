@@ -1,15 +1,16 @@
-//! The flags that say how rounds are run, whatever they ask.
+//! The flags that say how rounds are run.
 
 use std::time::Duration;
 
-use crate::config::{HumanDuration, OnSuspected, RunPlan};
+use crate::config::{OnSuspected, RunPlan};
+use crate::units::HumanDuration;
 
 #[derive(Debug, clap::Args)]
 pub struct RunFlags {
-    /// Load before what is measured, with prompts of its own; one request at least, per user if there are users.
+    /// Load before the measured rounds, with its own prompts; at least one request, or one per user.
     #[arg(long, default_value = "0s")]
     warmup: HumanDuration,
-    /// A request that takes longer has failed.
+    /// A request that takes longer than this has failed.
     #[arg(long, default_value = "2m")]
     request_timeout: HumanDuration,
 }

@@ -1,4 +1,4 @@
-//! Files that flags name.
+//! Files named by flags.
 
 use std::fs;
 
@@ -8,12 +8,12 @@ use crate::config::{Excerpt, SuiteErrors, read_conversations, read_trace};
 use crate::load::conversations::Conversations;
 use crate::load::trace::Trace;
 
-/// Of a trace.
+/// Reads a trace.
 pub fn trace(path: &str) -> Result<Trace, String> {
     read_trace(path, &text(path)?).map_err(|errors| SuiteErrors(errors).to_string())
 }
 
-/// Of conversations.
+/// Reads conversations.
 pub fn conversations(path: &str, excerpt: &Excerpt) -> anyhow::Result<Conversations> {
     let text = text(path).map_err(anyhow::Error::msg)?;
     read_conversations(path, &text, excerpt).map_err(|error| anyhow!(error.plain()))

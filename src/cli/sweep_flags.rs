@@ -1,4 +1,4 @@
-//! The flags that say what is swept, and how.
+//! The flags that say what to sweep, and how.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 use anyhow::{anyhow, bail};
 use clap::ArgGroup;
 
-use crate::cli::load_flags::{arrival_process, for_a_while, positive};
+use crate::cli::load_flags::{OPEN_ROUND, REQUESTS_PER_USER, flag_error, round_duration};
 use crate::cli::planned_sweep::PlannedSweep;
 use crate::cli::run_flags::RunFlags;
+use crate::cli::words::one_of;
 use crate::cli::workload_args::WorkloadArgs;
 use crate::client::{Access, Address};
 use crate::config::{RunPlan, SUITE_FOLDER, Suite};
 use crate::engine::{EngineChoice, HttpVersion};
 use crate::load::workload::Workload;
-use crate::load::{ArrivalProcess, Load, StopCondition};
+use crate::load::{Arrival, ArrivalProcess, Closed, Load, LoadError, MAX_IN_FLIGHT, Open, StopCondition};
 use crate::results::limits::Limits;
 use crate::results::sweep::Axis;
 use crate::suite::campaign::SweepPlan;
@@ -23,94 +24,77 @@ use crate::suite::harness::this_run;
 use crate::target::{Endpoint, Place, ProofPlan, TargetSpec};
 use crate::text::nearest::did_you_mean;
 
-/// Those that say how go with those that say what.
-const HOW: [&str; 25] = [
-    "concurrency",
-    "rates",
-    "arrival",
-    "requests",
-    "duration",
-    "rounds",
-    "sessions",
-    "interleaved",
-    "limits",
-    "scenario",
-    "warmup",
-    "request_timeout",
-    "max_tokens",
-    "ignore_eos",
-    "input_tokens",
-    "prompt",
-    "sharegpt",
-    "conversations",
-    "max_input_tokens",
-    "max_total_tokens",
-    "turns",
-    "api",
-    "no_stream",
-    "temperature",
-    "seed",
-];
-
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 #[command(group(ArgGroup::new("what").args(["targets", "urls"]).multiple(true)))]
-#[command(group(ArgGroup::new("how").args(HOW).multiple(true).requires("what")))]
+#[command(group(ArgGroup::new("how").args(ids_of::<HowFlags>()).multiple(true).requires("what")))]
 pub struct SweepFlags {
-    /// Targets of perf-tests/targets.toml, such as `vllm,ollama`.
+    /// Targets from perf-tests/targets.toml, such as `vllm,ollama`.
     #[arg(long, value_delimiter = ',')]
     targets: Vec<String>,
-    /// A server's base URL, with or without a name before it: `vllm=http://127.0.0.1:8000`. May be given several times.
+    /// A server's base URL, optionally with a name: `vllm=http://127.0.0.1:8000`. May be repeated.
     #[arg(long = "url", value_name = "[NAME=]URL", value_parser = named_url)]
     urls: Vec<(String, String)>,
-    /// The certificates, as PEM, of the authorities that may vouch for the servers at https:// URLs, if not those that
-    /// the system trusts.
+    /// CA certificates, as PEM, for the servers at https:// URLs [default: those that the system trusts].
     #[arg(long, value_name = "FILE", requires = "urls")]
     ca_file: Option<PathBuf>,
-    /// Which HTTP is spoken with the servers at URLs: 2 is agreed upon by TLS where they are https://, and else taken
-    /// for granted.
-    #[arg(long, value_enum, requires = "urls", default_value_t)]
+    /// HTTP version for the servers at URLs; TLS negotiates 2 for https://, otherwise it is used without negotiation.
+    #[arg(long, value_parser = one_of::<HttpVersion>(&HttpVersion::NAMES), requires = "urls",
+        default_value = HttpVersion::NAMES[0])]
     http_version: HttpVersion,
-    /// Users of every level, each sending its next request when the last one is answered.
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 4, 8, 16, 32],
-        value_parser = clap::value_parser!(u32).range(1..))]
+    #[command(flatten)]
+    how: HowFlags,
+    /// The crate that holds `perf-tests/`.
+    #[arg(long, default_value = ".")]
+    root: PathBuf,
+}
+
+/// How targets are swept; none of these flags means anything without a target.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+struct HowFlags {
+    /// Users of each level, each sending its next request when its last one is answered.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 4, 8, 16, 32])]
     concurrency: Vec<u32>,
-    /// Requests per second of every level, sent when they are due, whether earlier ones are answered or not; instead of
+    /// Requests per second of each level, sent when they are due, whether earlier ones are answered or not; instead of
     /// --concurrency.
-    #[arg(long, value_delimiter = ',', value_parser = positive, conflicts_with = "concurrency")]
+    #[arg(long, value_delimiter = ',', allow_negative_numbers = true, conflicts_with = "concurrency")]
     rates: Vec<f64>,
-    /// How far apart requests come: `constant`, `poisson`, or `gamma:SHAPE`, below 1 in bursts, above 1 more evenly.
-    #[arg(long, value_parser = arrival_process, default_value = "constant", requires = "rates")]
+    /// How requests are spaced: `constant`, `poisson`, or `gamma:SHAPE`; below 1 in bursts, above 1 more evenly.
+    #[arg(long, default_value = "constant", requires = "rates")]
     arrival: ArrivalProcess,
-    /// Requests of a level and round, over all users. If no --duration is given either: 4 per user, or what --rates
-    /// asks for in 10 s, and at least 16.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "duration")]
+    #[arg(long, conflicts_with = "duration",
+        help = format!("Requests per level and round, over all users [default without --duration: {REQUESTS_PER_USER} per user, or those of {} s at --rates; at least {MIN_REQUESTS}]", OPEN_ROUND.as_secs()))]
     requests: Option<u32>,
-    /// Of a level and round: no request starts later than this, such as `30s`.
-    #[arg(long, value_parser = for_a_while)]
+    /// Per level and round: start no request later than this, such as `30s`.
+    #[arg(long, value_parser = round_duration)]
     duration: Option<StopCondition>,
-    /// How often each level is measured in a session. What rounds scatter decides what is a tie.
+    /// How often each level is measured per session. The scatter between rounds decides what is a tie.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// How often every target is started (an endpoint: left alone for a moment), and all levels are measured.
+    /// How often each target is started and all levels are measured; endpoints are left alone for a moment instead.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     sessions: u32,
-    /// Have all targets run at once, and take turns level by level.
+    /// Run all targets at once, taking turns level by level.
     #[arg(long)]
     interleaved: bool,
-    /// What every level is held against, such as `ttft_ms_p95=800,tpot_ms_p95=50`.
+    /// Limits that each level is checked against, such as `ttft_ms_p95=800,tpot_ms_p95=50`.
     #[arg(long, value_name = "METRIC=BOUND,…")]
     limits: Option<Limits>,
-    /// The workload of this scenario file instead of the flags', such as `chat` or `perf-tests/scenarios/chat.toml`.
+    /// Use the workload of this scenario file instead of the flags', such as `chat` or
+    /// `perf-tests/scenarios/chat.toml`.
     #[arg(long, value_name = "FILE", conflicts_with = "WorkloadArgs")]
     scenario: Option<PathBuf>,
     #[command(flatten)]
     workload: WorkloadArgs,
     #[command(flatten)]
     run: RunFlags,
-    /// The crate that holds `perf-tests/`.
-    #[arg(long, default_value = ".")]
-    root: PathBuf,
+}
+
+/// The ids of a group's flags, as clap has them.
+fn ids_of<F: clap::Args>() -> Vec<clap::Id> {
+    let flags = F::augment_args(clap::Command::new("flags"));
+    flags.get_arguments().map(|flag| flag.get_id().clone()).collect()
 }
 
 impl SweepFlags {
@@ -125,12 +109,12 @@ impl SweepFlags {
         Ok(PlannedSweep { run: this_run(), targets, plan })
     }
 
-    /// Read only where something of it is asked for.
+    /// The suite is read only if a target or a scenario of it is named.
     fn suite(&self) -> anyhow::Result<Option<Suite>> {
-        match self.targets.is_empty() && self.scenario.is_none() {
-            true => Ok(None),
-            false => Ok(Some(files::load(&self.root)?)),
+        if self.targets.is_empty() && self.how.scenario.is_none() {
+            return Ok(None);
         }
+        Ok(Some(files::load(&self.root)?))
     }
 
     fn targets(&self, suite: Option<&Suite>) -> anyhow::Result<Vec<TargetSpec>> {
@@ -146,7 +130,10 @@ impl SweepFlags {
         targets.extend(self.urls.iter().map(|(name, url)| self.endpoint(name, url)));
         for (number, target) in targets.iter().enumerate() {
             if targets[..number].iter().any(|other| other.name == target.name) {
-                bail!("two targets are called `{0}`: name them apart, such as --url {0}-2=URL", target.name);
+                bail!(
+                    "two targets are named `{0}`: give them different names, such as --url {0}-2=URL",
+                    target.name
+                );
             }
         }
         Ok(targets)
@@ -168,63 +155,68 @@ impl SweepFlags {
     }
 
     fn sweep_plan(&self, suite: Option<&Suite>) -> anyhow::Result<SweepPlan> {
-        let workload = match (&self.scenario, suite) {
+        let how = &self.how;
+        let workload = match (&how.scenario, suite) {
             (Some(file), Some(suite)) => workload_of(file, suite)?,
-            _ => self.workload.workload(None)?,
+            _ => how.workload.workload(None)?,
         };
-        if !self.rates.is_empty() && workload.needs_users() {
-            bail!(
-                "{workload}: conversations need users, who hold them: give --concurrency instead of --rates, or ask for \
-                 one turn only"
-            );
+        let (axis, loads) = how.levels()?;
+        for (_, load) in &loads {
+            workload.check_load(load).map_err(|error| {
+                anyhow!(
+                    "{workload}: {error}; give --concurrency instead of --rates, or ask for one turn only"
+                )
+            })?;
         }
         Ok(SweepPlan {
             workload,
-            axis: if self.rates.is_empty() { Axis::Users } else { Axis::RequestsPerS },
-            loads: if self.rates.is_empty() { self.closed_loads()? } else { self.open_loads() },
-            run: RunPlan { rounds: self.rounds, sessions: self.sessions, ..self.run.plan() },
-            limits: self.limits.clone().unwrap_or_default(),
-            interleaved: self.interleaved,
+            axis,
+            loads,
+            run: RunPlan { rounds: how.rounds, sessions: how.sessions, ..how.run.plan() },
+            limits: how.limits.clone().unwrap_or_default(),
+            interleaved: how.interleaved,
         })
-    }
-
-    fn closed_loads(&self) -> anyhow::Result<Vec<(f64, Load)>> {
-        let mut users = self.concurrency.clone();
-        users.sort_unstable();
-        users.dedup();
-        let load = |users: u32| match self.stop(users.saturating_mul(4)) {
-            StopCondition::Requests(requests) if requests < users => bail!(
-                "--requests {requests} are too few for {users} users: expected at least one for each, or leave it out"
-            ),
-            stop => Ok((f64::from(users), Load::closed(users, stop))),
-        };
-        users.into_iter().map(load).collect()
-    }
-
-    fn open_loads(&self) -> Vec<(f64, Load)> {
-        let mut rates = self.rates.clone();
-        rates.sort_unstable_by(f64::total_cmp);
-        rates.dedup();
-        let load = |rate: f64| {
-            let stop = self.stop((rate * OPEN_S).ceil() as u32);
-            (rate, Load::open(rate, self.arrival, stop))
-        };
-        rates.into_iter().map(load).collect()
-    }
-
-    /// `usual` are a round's requests where nothing is said.
-    fn stop(&self, usual: u32) -> StopCondition {
-        let requests = self.requests.unwrap_or(usual.max(LEAST_REQUESTS));
-        self.duration.unwrap_or(StopCondition::Requests(requests))
     }
 }
 
-/// Of a round, where nothing is said: fewer have no 95th percentile to speak of.
-const LEAST_REQUESTS: u32 = 16;
-/// How long a round at a rate lasts, where nothing is said.
-const OPEN_S: f64 = 10.0;
+impl HowFlags {
+    fn levels(&self) -> anyhow::Result<(Axis, Vec<(f64, Load)>)> {
+        let (axis, mut levels) = if self.rates.is_empty() {
+            (Axis::Users, self.concurrency.iter().copied().map(f64::from).collect())
+        } else {
+            (Axis::RequestsPerS, self.rates.clone())
+        };
+        levels.sort_unstable_by(f64::total_cmp);
+        levels.dedup();
+        let loads = levels.into_iter().map(|at| Ok((at, self.load(axis, at)?)));
+        Ok((axis, loads.collect::<anyhow::Result<_>>()?))
+    }
 
-/// `vllm=http://127.0.0.1:8000`, or the URL alone, which is then called by its host and port.
+    fn load(&self, axis: Axis, at: f64) -> anyhow::Result<Load> {
+        let (arrival, usual_requests) = match axis {
+            Axis::Users => {
+                let closed = Closed { concurrency: at as u32, think_time: None, ramp: None };
+                (Arrival::Closed(closed), closed.concurrency.saturating_mul(REQUESTS_PER_USER))
+            }
+            Axis::RequestsPerS => {
+                let open = Open { rate: at, process: self.arrival, ramp: None, max_in_flight: MAX_IN_FLIGHT };
+                (Arrival::Open(open), (at * OPEN_ROUND.as_secs_f64()).ceil() as u32)
+            }
+        };
+        let requests = self.requests.unwrap_or(usual_requests.max(MIN_REQUESTS));
+        Load::new(arrival, self.duration.unwrap_or(StopCondition::Requests(requests))).map_err(|error| {
+            match error {
+                LoadError::Rate(_) => anyhow!("--rates: {error}"),
+                _ => flag_error(error),
+            }
+        })
+    }
+}
+
+/// The default of a round's requests is never less: fewer have no 95th percentile to speak of.
+const MIN_REQUESTS: u32 = 16;
+
+/// `vllm=http://127.0.0.1:8000`, or the URL alone, which is then named after its host and port.
 fn named_url(text: &str) -> Result<(String, String), String> {
     let (name, url) = match text.split_once('=') {
         Some((name, url)) if !name.contains("://") => (Some(name.trim()), url),
@@ -261,14 +253,14 @@ mod tests {
     }
 
     #[test]
-    fn a_ladder_of_users_asks_every_user_four_times_and_nobody_less_than_sixteen_times() {
+    fn a_level_of_users_has_four_requests_per_user_and_at_least_16() {
         let found = loads("--url http://127.0.0.1:1 --concurrency 8,1,8").unwrap();
         let expected = [(1.0, StopCondition::Requests(16)), (8.0, StopCondition::Requests(32))];
         assert_eq!(found, expected.map(|(at, stop)| (at, Load::closed(at as u32, stop))));
     }
 
     #[test]
-    fn a_ladder_of_rates_asks_for_ten_seconds_in_rising_order() {
+    fn levels_of_rates_rise_and_last_ten_seconds() {
         let found = loads("--url http://127.0.0.1:1 --rates 4,0.5 --arrival poisson").unwrap();
         let expected = [(0.5, StopCondition::Requests(16)), (4.0, StopCondition::Requests(40))];
         assert_eq!(found, expected.map(|(at, stop)| (at, Load::open(at, ArrivalProcess::Poisson, stop))));
@@ -280,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_that_contradict_each_other_or_mean_nothing_are_refused() {
+    fn flags_that_contradict_each_other_are_refused() {
         for flags in ["--rates 1 --concurrency 2", "--rates 0", "--rates 1,nan", "--arrival poisson"] {
             assert!(loads(&format!("--url http://127.0.0.1:1 {flags}")).is_err(), "{flags}");
         }
@@ -295,6 +287,6 @@ mod tests {
             assert!(error.contains("cannot be used with") && error.contains("--scenario"), "{error}");
         }
         assert!(loads("--url http://127.0.0.1:1 --scenario chat --warmup 1s").is_ok());
-        assert!(loads("").is_ok(), "nothing is swept, and nothing is asked for");
+        assert!(loads("").is_ok(), "nothing to sweep");
     }
 }

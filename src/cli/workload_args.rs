@@ -1,71 +1,73 @@
-//! What is asked, as flags.
+//! The flags that say what to ask.
 
-use clap::builder::NonEmptyStringValueParser;
+use anyhow::anyhow;
 
 use crate::cli::side_files::conversations;
-use crate::config::{Excerpt, MAX_INPUT_TOKENS, MAX_TOTAL_TOKENS};
+use crate::cli::words::one_of;
+use crate::config::Excerpt;
 use crate::load::trace::Trace;
-use crate::load::workload::{Api, Prompt, Prompts, Sampling, Synthetic, Workload};
+use crate::load::workload::{
+    Api, Prompt, Prompts, Sampling, Synthetic, Workload, WorkloadError, WorkloadSpec,
+};
 
-/// Of a prompt or an answer, where nothing is said.
+/// The default length of a prompt and of an answer.
 const TOKENS: u32 = 128;
 
 #[derive(Debug, clap::Args)]
 pub struct WorkloadArgs {
-    /// Output tokens of every answer; 128, or as many as the trace or the conversations have, if not given.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, help = format!("Output tokens of every answer [default: {TOKENS}, or as the trace or the conversations have]"))]
     max_tokens: Option<u32>,
-    /// Ask the engine to go on past its end-of-sequence token, so that every answer has the same length.
+    /// Ask the engine to go on past its end-of-sequence token, so that every answer has the requested length.
     #[arg(long)]
     ignore_eos: bool,
-    /// Tokens of every generated prompt, or of every turn of one; 128, or as many as the trace has, if not given.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, help = format!("Tokens of every generated prompt, or of every turn [default: {TOKENS}, or as the trace has]"))]
     input_tokens: Option<u32>,
-    /// This prompt instead of generated ones; before each copy goes a line that makes it unique.
-    #[arg(long, value_parser = NonEmptyStringValueParser::new(), conflicts_with_all = ["input_tokens", "turns"])]
+    /// Send this prompt instead of generated ones, each time after a line that makes it unique.
+    #[arg(long, conflicts_with_all = ["input_tokens", "turns"])]
     prompt: Option<String>,
-    /// Prompts from a JSON file of ShareGPT's form instead of generated ones: what people said to models.
+    /// Send the conversations of a JSON file in ShareGPT's format instead of generated prompts.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["prompt", "input_tokens"])]
     sharegpt: Option<String>,
-    /// So many conversations from the beginning of the --sharegpt file; all of them, if not given.
+    /// Use this many conversations from the start of the --sharegpt file [default: all].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), requires = "sharegpt")]
     conversations: Option<u32>,
-    /// Of --sharegpt, a conversation is asked up to the first turn that says more tokens than this; one that begins
-    /// with it is left out.
-    #[arg(long, value_name = "N", default_value_t = MAX_INPUT_TOKENS,
+    /// StopCondition a --sharegpt conversation before the first turn that has more tokens than this; skip it if that is
+    /// its first turn.
+    #[arg(long, value_name = "N", default_value_t = Excerpt::default().max_input_tokens,
         value_parser = clap::value_parser!(u32).range(1..), requires = "sharegpt")]
     max_input_tokens: u32,
-    /// The same, where the turn with its answer and all that was said before it has more tokens than this.
-    #[arg(long, value_name = "N", default_value_t = MAX_TOTAL_TOKENS,
+    /// StopCondition a --sharegpt conversation before the first turn that, with its answer and everything said before
+    /// it, has more tokens than this.
+    #[arg(long, value_name = "N", default_value_t = Excerpt::default().max_total_tokens,
         value_parser = clap::value_parser!(u32).range(1..), requires = "sharegpt")]
     max_total_tokens: u32,
-    /// The most turns of a conversation, each asked with all that was said before it.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    /// The most turns of a conversation, each sent with everything said before it.
+    #[arg(long, default_value_t = 1)]
     turns: u32,
-    /// Which of the OpenAI routes is asked.
-    #[arg(long, value_enum, default_value_t = Api::Chat)]
+    /// The OpenAI route that requests go to.
+    #[arg(long, value_parser = one_of::<Api>(&Api::ALL.map(Api::name)), default_value = Api::default().name())]
     api: Api,
-    /// Ask for answers in one piece; then there is no TTFT, TPOT or ITL.
+    /// Request answers in one piece; TTFT, TPOT and ITL are then unavailable.
     #[arg(long)]
     no_stream: bool,
-    /// Of sampling; the server's own, if not given.
-    #[arg(long)]
+    /// The sampling temperature [default: the server's].
+    #[arg(long, allow_negative_numbers = true)]
     temperature: Option<f64>,
-    /// What prompts are drawn from.
+    /// The seed that prompts are drawn from.
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
 
 impl WorkloadArgs {
-    /// With a load's trace, which has lengths of its own.
+    /// `trace` is the load's, which brings its own lengths.
     ///
     /// # Errors
-    /// Where the conversations can't be read.
+    /// If the conversations can't be read, or the rule of [`Workload::new`] that the flags break, and the flag.
     pub fn workload(&self, trace: Option<&Trace>) -> anyhow::Result<Workload> {
         let prompts = self.prompts(trace)?;
         let output_tokens =
             if prompts.have_lengths() { self.max_tokens } else { self.max_tokens.or(Some(TOKENS)) };
-        Ok(Workload {
+        let spec = WorkloadSpec {
             api: self.api,
             stream: !self.no_stream,
             prompts,
@@ -73,7 +75,8 @@ impl WorkloadArgs {
             ignore_eos: self.ignore_eos,
             seed: self.seed,
             sampling: Sampling { temperature: self.temperature, ..Sampling::default() },
-        })
+        };
+        Workload::new(spec).map_err(flag_error)
     }
 
     fn prompts(&self, trace: Option<&Trace>) -> anyhow::Result<Prompts> {
@@ -102,6 +105,18 @@ impl WorkloadArgs {
     }
 }
 
+/// Names the flag whose value breaks a rule.
+fn flag_error(error: WorkloadError) -> anyhow::Error {
+    let flag = match error {
+        WorkloadError::NoPrompts | WorkloadError::EmptyPrompt(_) => "--prompt",
+        WorkloadError::NoInputTokens | WorkloadError::SharedPrefix(_) => "--input-tokens",
+        WorkloadError::NoTurns => "--turns",
+        WorkloadError::NoOutputTokens | WorkloadError::OutputTokensMissing => "--max-tokens",
+        WorkloadError::Temperature(_) | WorkloadError::TopP(_) => "--temperature",
+    };
+    anyhow!("{flag}: {error}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,7 +142,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_of_conversations_needs_some() {
+    fn a_value_that_breaks_a_rule_is_refused_with_its_flag() {
+        for (flag, value) in
+            [("--max-tokens", "0"), ("--input-tokens", "0"), ("--turns", "0"), ("--temperature", "-1")]
+        {
+            let refused = args(&format!("{flag} {value}")).unwrap().workload(None).unwrap_err().to_string();
+            assert!(refused.starts_with(&format!("{flag}: ")), "{refused}");
+        }
+    }
+
+    #[test]
+    fn flags_on_conversations_need_some() {
         for flags in ["--conversations 2", "--max-input-tokens 9", "--max-total-tokens 9"] {
             assert!(args(flags).unwrap_err().contains("--sharegpt"), "{flags}");
         }

@@ -126,7 +126,7 @@ fn of_report(source: String, report: Report) -> Result<Candidate, NotComparable>
 }
 
 fn place(load: &Load) -> (Axis, f64) {
-    match &load.arrival {
+    match load.arrival() {
         Arrival::Closed(closed) => (Axis::Users, f64::from(closed.concurrency)),
         Arrival::Open(open) => (Axis::RequestsPerS, open.rate),
         Arrival::Replay(replay) => (Axis::RequestsPerS, replay.rate()),

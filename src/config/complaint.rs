@@ -1,4 +1,4 @@
-//! What a deserializer complains of, put into the words of someone who writes a file.
+//! A deserializer's errors, in the words of someone who writes a file.
 
 use crate::config::error::ConfigError;
 use crate::text::nearest::did_you_mean;
@@ -10,8 +10,7 @@ pub struct Complaint {
 }
 
 impl Complaint {
-    /// `key` is the key whose value is complained of, where that is known. A message of two lines is taken as message
-    /// and help.
+    /// `key` is the key whose value is wrong, if that is known. A message of two lines is a message and its help.
     pub fn of_serde(message: &str, key: Option<&str>) -> Complaint {
         if let Some((word, valid)) = unknown("unknown field", message) {
             return Complaint::with_help(
@@ -27,7 +26,7 @@ impl Complaint {
             );
         }
         if let Some(field) = quoted_after("missing field ", message) {
-            return Complaint { message: format!("missing key `{field}`"), help: example(field) };
+            return Complaint::missing(field);
         }
         for kind in ["invalid type: ", "invalid value: "] {
             let sides = message.strip_prefix(kind).and_then(|rest| rest.rsplit_once(", expected "));
@@ -44,18 +43,20 @@ impl Complaint {
         }
     }
 
-    /// Of a line of JSON: the byte at which it goes wrong, and why.
+    /// The byte at which a line of JSON goes wrong, and why.
     pub fn of_json(error: &serde_json::Error) -> (usize, Complaint) {
         let message = error.to_string();
         let place = format!(" at line {} column {}", error.line(), error.column());
         let message = message.strip_suffix(&place).unwrap_or(&message);
-        match error.is_data() {
-            true => (0, Complaint::of_serde(message, None)),
-            false => {
-                let complaint = Complaint { message: format!("not JSON: {message}"), help: None };
-                (error.column().saturating_sub(1), complaint)
-            }
+        if error.is_data() {
+            return (0, Complaint::of_serde(message, None));
         }
+        let complaint = Complaint { message: format!("not JSON: {message}"), help: None };
+        (error.column().saturating_sub(1), complaint)
+    }
+
+    pub fn missing(key: &str) -> Complaint {
+        Complaint { message: format!("missing key `{key}`"), help: example(key) }
     }
 
     pub fn into_error(self, place: impl FnOnce(String) -> ConfigError) -> ConfigError {
@@ -71,7 +72,7 @@ impl Complaint {
     }
 }
 
-/// How a key that every file has to have is written.
+/// How to write a required key.
 fn example(key: &str) -> Option<String> {
     let text = match key {
         "targets" => "targets = [\"sim\"]",
@@ -85,7 +86,7 @@ fn example(key: &str) -> Option<String> {
     Some(format!("add {text}"))
 }
 
-/// Takes "unknown field `a`, expected one of `b`, `c`" apart into `a` and `[b, c]`.
+/// Splits "unknown field `a`, expected one of `b`, `c`" into `a` and `[b, c]`.
 fn unknown<'m>(prefix: &str, message: &'m str) -> Option<(&'m str, Vec<&'m str>)> {
     let word = quoted_after(&format!("{prefix} "), message)?;
     let rest = message[prefix.len()..].trim_start().strip_prefix('`')?.get(word.len() + 1..)?;
@@ -114,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unknown_field_is_called_a_key_and_answered_with_the_nearest() {
+    fn an_unknown_key_is_answered_with_the_nearest_one() {
         let complaint = Complaint::of_serde(
             "unknown field `round`, expected one of `warmup`, `rounds`, `sessions`",
             None,
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_type_says_what_was_expected_of_which_key() {
+    fn a_wrong_type_names_the_key_and_the_expected_type() {
         let complaint = Complaint::of_serde("invalid type: string \"4\", expected u32", Some("rounds"));
         assert_eq!(
             complaint.message,

@@ -6,7 +6,7 @@ use crate::target::{ContainerSpec, Gpus, ImageRef, Volume};
 use crate::text::secret::Secret;
 
 impl TargetTable {
-    /// Those that make no sense without an image, and whether they are given.
+    /// Keys that need an image, and whether they are given.
     pub(super) fn container_keys(&self) -> Vec<(&'static str, bool)> {
         vec![
             ("image", self.image.is_some()),
@@ -27,7 +27,7 @@ impl TargetTable {
 impl TargetCheck<'_, '_> {
     pub(super) fn container(&self, table: TargetTable) -> Result<ContainerSpec, ConfigError> {
         let engine = table.engine.kind().ok_or_else(|| {
-            self.error("engine", "the engine of an image has to be said").help("for example \"vllm\"")
+            self.error("engine", "a target with an image must name its engine").help("for example \"vllm\"")
         })?;
         Ok(ContainerSpec {
             engine,
@@ -61,7 +61,7 @@ impl TargetCheck<'_, '_> {
         })
     }
 
-    /// Those that can't be read because of a variable are left out: the target is not to be had anyway.
+    /// Leaves out volumes whose variable is not set: the target is unavailable anyway.
     fn volumes(&self, texts: Vec<String>) -> Result<Vec<Volume>, ConfigError> {
         let mut volumes = Vec::new();
         for (index, text) in texts.iter().enumerate() {
@@ -78,7 +78,7 @@ impl TargetCheck<'_, '_> {
 
     fn port(&self, port: Option<u16>) -> Result<u16, ConfigError> {
         match port {
-            Some(0) => Err(self.error("port", "`port` has to be 1 or more")),
+            Some(0) => Err(self.error("port", "`port` must be 1 or more")),
             Some(port) => Ok(port),
             None => Err(self
                 .error("image", "images of this engine listen at no port that is known")
@@ -88,9 +88,9 @@ impl TargetCheck<'_, '_> {
 
     fn gpus(&self, gpus: GpusValue) -> Result<Gpus, ConfigError> {
         match gpus {
-            GpusValue::Count(0) => Err(self
-                .error("gpus", "`gpus` has to be 1 or more, or \"all\"")
-                .help("leave it out for none")),
+            GpusValue::Count(0) => {
+                Err(self.error("gpus", "`gpus` must be 1 or more, or \"all\"").help("leave it out for none"))
+            }
             GpusValue::Count(count) => Ok(Gpus::Count(count)),
             GpusValue::Word(_) => Ok(Gpus::All),
         }
@@ -103,6 +103,6 @@ impl TargetCheck<'_, '_> {
         if valid || self.is_unset("user") {
             return Ok(user);
         }
-        Err(self.error("user", format!("`{user}` is no user: expected \"UID:GID\" in numbers, or \"me\"")))
+        Err(self.error("user", format!("`{user}` is not a user: expected \"UID:GID\" in numbers, or \"me\"")))
     }
 }

@@ -1,4 +1,4 @@
-//! One TOML file of the suite with its overrides and variables put in, every value still knowing where it stands.
+//! One TOML file of the suite with its overrides and variables applied; every value still knows its position.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use crate::config::error::ConfigError;
 use crate::config::expand::{EnvLookup, Expanded, Unset, expand};
 use crate::config::overrides::{Override, TOLLGATE_SET};
 
-/// A file's text under the name it has in errors.
+/// A file's text and the name it has in errors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TextFile {
     /// Relative to the suite's root: `perf-tests/targets.toml`.
@@ -19,7 +19,7 @@ pub struct TextFile {
     pub text: String,
 }
 
-/// Spans count through the file's text, and behind it, one byte on, through the overrides' text.
+/// Spans count through the file's text and then, one byte further on, through the text of the overrides.
 pub struct Document<'t> {
     file: &'t TextFile,
     set: &'t str,
@@ -37,7 +37,7 @@ impl<'t> Document<'t> {
         Ok(Document { file, set, root, unset: Vec::new() })
     }
 
-    /// The names in a table at the top: `names("targets")`.
+    /// The names in a top-level table: `names("targets")`.
     pub fn names(&self, table: &str) -> Vec<&str> {
         let entries = self.root.get(table).and_then(|value| value.get_ref().as_table());
         entries.map(|table| table.keys().map(|key| key.get_ref().as_ref()).collect()).unwrap_or_default()
@@ -51,13 +51,13 @@ impl<'t> Document<'t> {
         })
     }
 
-    /// Puts an override in; the first `depth` parts of its key have led to this file.
+    /// Applies an override; the first `depth` parts of its key have led to this file.
     pub fn set(&mut self, depth: usize, the_override: &Override<'t>) -> Result<(), ConfigError> {
         let base = self.file.text.len() + 1;
         the_override.apply(depth, &mut self.root, base, self.set)
     }
 
-    /// Replaces the variables. What is not to be had stays as it stands and is remembered.
+    /// Replaces the variables. Text with a variable that is not set stays as it is and is listed in `unset`.
     pub fn expand(&mut self, environment: EnvLookup) -> Result<(), Vec<ConfigError>> {
         let mut expansion =
             Expansion { environment, path: Vec::new(), unset: Vec::new(), malformed: Vec::new() };
@@ -74,7 +74,7 @@ impl<'t> Document<'t> {
         &self.unset
     }
 
-    /// For a file that can't do without any of its strings.
+    /// Errors for a file that needs all of its strings.
     pub fn unset_errors(&self) -> Vec<ConfigError> {
         self.unset.iter().map(|unset| self.unset_error(unset)).collect()
     }
@@ -104,7 +104,7 @@ impl<'t> Document<'t> {
         self.error(span, message)
     }
 
-    /// Sorts names in a table by where they stand, which is the order a reader expects.
+    /// Sorts the names in a table by their position in the file, which is the order a reader expects.
     pub fn in_order<'n>(&self, path: &[&str], names: impl Iterator<Item = &'n String>) -> Vec<&'n String> {
         let mut names: Vec<&String> = names.collect();
         names.sort_by_key(|name| {
@@ -132,7 +132,7 @@ impl<'t> Document<'t> {
         ConfigError::within(TOLLGATE_SET, self.set, span, message)
     }
 
-    /// The spans of a path's last key and of its value, as far as the path exists.
+    /// The spans of the last key that exists on a path, and of its value.
     fn find(&self, path: &[&str]) -> Option<(Range<usize>, Range<usize>)> {
         let (first, rest) = path.split_first()?;
         let (key, mut value) = self.root.get_key_value(*first)?;
@@ -158,7 +158,7 @@ impl<'t> Document<'t> {
     }
 }
 
-/// The key whose value stands at `span`.
+/// The key whose value is at `span`.
 fn key_of<'d>(table: &'d DeTable<'_>, span: &Range<usize>) -> Option<&'d str> {
     table.iter().find_map(|(key, value)| {
         let inside = || value.get_ref().as_table().and_then(|inner| key_of(inner, span));

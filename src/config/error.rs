@@ -1,4 +1,4 @@
-//! What is wrong with the suite's files, and where.
+//! Errors in the suite's files, with their positions.
 
 use std::fmt;
 use std::ops::Range;
@@ -8,7 +8,7 @@ use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 #[cfg(feature = "suite")]
 use miette::{GraphicalReportHandler, GraphicalTheme};
 
-/// One mistake, with the place to mend it.
+/// One mistake and its position.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct ConfigError {
@@ -26,17 +26,17 @@ struct Place {
     column: usize,
 }
 
-/// Every mistake that was found, so that all of them can be mended at once.
+/// Every mistake that was found, so that all of them can be fixed at once.
 #[derive(Clone, Debug, thiserror::Error)]
 pub struct SuiteErrors(pub Vec<ConfigError>);
 
 impl ConfigError {
-    /// About a file or folder as a whole.
+    /// An error about a file or folder as a whole.
     pub fn about(file: impl Into<String>, message: impl Into<String>) -> ConfigError {
         ConfigError { file: file.into(), message: message.into(), help: None, place: None }
     }
 
-    /// About a range of bytes of a file's text.
+    /// An error about a range of bytes of a file's text.
     pub fn within(file: &str, text: &str, span: Range<usize>, message: impl Into<String>) -> ConfigError {
         let start = text.floor_char_boundary(span.start);
         let end = text.ceil_char_boundary(span.end).max(start);
@@ -54,7 +54,7 @@ impl ConfigError {
         ConfigError { help: Some(help.into()), ..self }
     }
 
-    /// Where it is: `perf-tests/targets.toml:12:7`.
+    /// The position, as in `perf-tests/targets.toml:12:7`.
     pub fn position(&self) -> String {
         match &self.place {
             Some(place) => format!("{}:{}:{}", self.file, place.line, place.column),
@@ -86,7 +86,7 @@ impl Diagnostic for ConfigError {
 
 #[cfg(feature = "suite")]
 impl SuiteErrors {
-    /// With the lines in question drawn, for a terminal.
+    /// For a terminal, with the lines in question.
     pub fn fancy(&self, colors: bool) -> String {
         let theme = if colors { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
         let handler = GraphicalReportHandler::new_themed(theme).with_width(110);

@@ -8,16 +8,16 @@ pub type EnvLookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 /// What a string becomes.
 #[derive(Debug, PartialEq)]
 pub enum Expanded {
-    /// There is nothing to replace.
+    /// The string has no variables.
     Unchanged,
     Replaced(String),
-    /// This variable is not to be had: `environment variable NAME is not set`.
+    /// A variable is missing: `environment variable NAME is not set`.
     Unset(String),
-    /// Something begins with `${` and is no variable.
+    /// Something begins with `${` but is not a variable.
     Malformed(String),
 }
 
-/// A string of a file whose variable is not to be had.
+/// A string whose variable is not set.
 #[derive(Clone, Debug)]
 pub struct Unset {
     /// The keys that lead to it.
@@ -26,8 +26,8 @@ pub struct Unset {
     pub reason: String,
 }
 
-/// Replaces every `${NAME}`; `$${` stands for `${` itself. An empty variable counts as unset: that is what a CI system
-/// makes of a secret it does not have.
+/// Replaces every `${NAME}`; `$${` stands for `${` itself. An empty variable counts as unset: CI systems leave a secret
+/// empty if they don't have it.
 pub fn expand(text: &str, environment: EnvLookup) -> Expanded {
     if !text.contains("${") {
         return Expanded::Unchanged;
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_variable_is_refused() {
+    fn text_that_is_not_a_variable_is_refused() {
         for text in ["${", "${}", "${A B}", "${A:-b}"] {
             assert!(matches!(expanded(text), Expanded::Malformed(_)), "{text}");
         }

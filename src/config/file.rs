@@ -6,19 +6,20 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::config::complaint::Complaint;
 use crate::config::document::Document;
 use crate::config::error::ConfigError;
 use crate::config::gates::{GateTable, GateTables, gates};
 use crate::config::loads::{LoadTables, loads};
 use crate::config::prompts::{PromptLoader, PromptsValue};
-use crate::config::units::HumanDuration;
 use crate::config::{OnSuspected, RunPlan};
 use crate::load::Load;
-use crate::load::workload::{Api, Sampling, Workload};
+use crate::load::workload::{Api, Prompts, Sampling, Workload, WorkloadError, WorkloadSpec};
 use crate::metrics::{Gate, Metric};
 use crate::text::nearest::did_you_mean;
+use crate::units::HumanDuration;
 
-/// A scenario file of tollgate: every load, on every target, is one test.
+/// A scenario file of tollgate: every load on every target is one test.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "tollgate scenario", extend("required" = ["targets", "workload", "load", "gates"]))]
@@ -27,13 +28,13 @@ pub struct ScenarioFile {
     #[schemars(length(min = 1))]
     targets: Vec<String>,
     workload: WorkloadTable,
-    /// How the engine is asked, by a name of your choice.
+    /// How the engine is driven, by a name of your choice.
     #[serde(default)]
     #[schemars(extend("minProperties" = 1))]
     load: LoadTables,
     #[serde(default)]
     run: RunTable,
-    /// What may not become worse.
+    /// What must not become worse.
     #[serde(default)]
     #[schemars(with = "BTreeMap<Metric, GateTable>", extend("minProperties" = 1))]
     gates: GateTables,
@@ -44,22 +45,23 @@ pub struct ScenarioFile {
 #[serde(deny_unknown_fields, expecting = "a table [workload]")]
 struct WorkloadTable {
     prompts: PromptsValue,
-    /// How many tokens every answer is asked to have. Prompts of `trace` and `sharegpt` bring their own, if it is not given.
+    /// The number of tokens requested of every answer. Default: the lengths that prompts from `trace` and `sharegpt`
+    /// bring.
     #[schemars(range(min = 1))]
     output_tokens: Option<u32>,
-    /// Where synthetic prompts, and the order of listed ones, are drawn from.
+    /// The seed for synthetic prompts and for the order of listed ones.
     #[serde(default = "one")]
     seed: u64,
-    /// Which of the OpenAI routes is asked.
+    /// The OpenAI route that requests go to.
     #[serde(default)]
     api: Api,
-    /// Whether answers come token by token.
+    /// Whether answers are streamed token by token.
     #[serde(default = "yes")]
     stream: bool,
-    /// Ask the engine to go on past the end-of-sequence token, so that every answer has the asked-for length.
+    /// Ask the engine to go on past the end-of-sequence token, so that every answer has the requested length.
     #[serde(default = "yes")]
     ignore_eos: bool,
-    /// Passed to the engine as it stands.
+    /// Passed to the engine unchanged.
     #[serde(default)]
     sampling: Sampling,
 }
@@ -68,19 +70,19 @@ struct WorkloadTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, expecting = "a table [run]")]
 struct RunTable {
-    /// Load before the first measured round of a session, such as "30s"; 10 s if not given.
+    /// Load before the first measured round of a session, such as "30s". Default: "10s".
     warmup: HumanDuration,
-    /// Measured rounds in a session.
+    /// Measured rounds per session.
     #[schemars(range(min = 1))]
     rounds: u32,
-    /// Sessions (starts of the engine) that make a baseline.
+    /// Sessions (engine starts) that make a baseline.
     #[schemars(range(min = 1))]
     sessions: u32,
-    /// A request that takes longer has failed; "2m" if not given.
+    /// A request that takes longer than this has failed. Default: "2m".
     request_timeout: HumanDuration,
-    /// Whether a suspicion that can't be proven passes with a warning, or fails.
+    /// Whether a suspicion that can't be proven passes with a warning or fails.
     on_suspected: OnSuspected,
-    /// Whether what became of every request is kept beside the report; it is, if not given.
+    /// Whether to keep a record of every request next to the report. Default: true.
     records: bool,
 }
 
@@ -97,7 +99,7 @@ impl Default for RunTable {
     }
 }
 
-/// What a scenario file says, validated; its targets are names of the targets file.
+/// The checked contents of a scenario file; its targets are names from the targets file.
 pub struct ScenarioPlan {
     pub targets: Vec<String>,
     pub workload: Workload,
@@ -107,7 +109,7 @@ pub struct ScenarioPlan {
 }
 
 impl ScenarioFile {
-    /// `known_targets` is `None` where the targets file is unreadable and says nothing about names.
+    /// `known_targets` is `None` if the targets file could not be read.
     pub fn validate(
         self,
         document: &Document,
@@ -119,7 +121,7 @@ impl ScenarioFile {
         let workload = keep(self.workload.validate(document, loader), &mut errors);
         let loads = keep(loads(&self.load, document, loader), &mut errors);
         if let (Some(workload), Some(loads)) = (&workload, &loads) {
-            errors.extend(userless(workload, loads, document));
+            errors.extend(mismatched(workload, loads, document));
         }
         let run = keep(self.run.validate(document), &mut errors);
         let gates = keep(gates(&self.gates, streamed, document), &mut errors);
@@ -136,13 +138,11 @@ fn keep<T>(result: Result<T, Vec<ConfigError>>, errors: &mut Vec<ConfigError>) -
     result.map_err(|found| errors.extend(found)).ok()
 }
 
-fn userless(workload: &Workload, loads: &[(String, Load)], document: &Document) -> Vec<ConfigError> {
-    let open = loads.iter().filter(|(_, load)| load.is_open() && workload.needs_users());
-    let errors = open.map(|(name, _)| {
-        let message = format!("load `{name}` has no users, who hold the workload's conversations");
-        document
-            .error_at(&["load", name], message)
-            .help("give `concurrency` instead, or ask for one turn only")
+fn mismatched(workload: &Workload, loads: &[(String, Load)], document: &Document) -> Vec<ConfigError> {
+    let errors = loads.iter().filter_map(|(name, load)| {
+        let error = workload.check_load(load).err()?;
+        let at = document.error_at(&["load", name], format!("load `{name}`: {error}"));
+        Some(at.help("give `concurrency` instead, or ask for one turn only"))
     });
     errors.collect()
 }
@@ -169,42 +169,46 @@ fn check_targets(targets: &[String], known: Option<&[&str]>, document: &Document
 
 impl WorkloadTable {
     fn validate(self, document: &Document, loader: PromptLoader) -> Result<Workload, Vec<ConfigError>> {
-        let mut errors = self.sampling_errors(document);
-        if self.output_tokens == Some(0) {
-            let at = ["workload", "output_tokens"];
-            errors.push(document.error_at(&at, "`output_tokens` has to be at least 1"));
-        }
-        let prompts = keep(self.prompts.resolve(self.api, document, loader), &mut errors);
-        if self.output_tokens.is_none() && prompts.as_ref().is_some_and(|prompts| !prompts.have_lengths()) {
-            let error = document.error_at(&["workload"], "missing key `output_tokens`");
-            errors.push(error.help("add output_tokens = 128"));
-        }
-        match prompts {
-            Some(prompts) if errors.is_empty() => Ok(Workload {
-                api: self.api,
-                stream: self.stream,
-                prompts,
-                output_tokens: self.output_tokens,
-                ignore_eos: self.ignore_eos,
-                seed: self.seed,
-                sampling: self.sampling,
-            }),
-            _ => Err(errors),
-        }
-    }
-
-    fn sampling_errors(&self, document: &Document) -> Vec<ConfigError> {
-        let mut errors = Vec::new();
-        let mut check = |key: &str, value: Option<f64>, valid: fn(f64) -> bool, range: &str| {
-            if value.is_some_and(|value| !valid(value)) {
-                let at = ["workload", "sampling", key];
-                errors.push(document.error_at(&at, format!("`{key}` has to be {range}")));
-            }
+        let spec = WorkloadSpec {
+            api: self.api,
+            stream: self.stream,
+            prompts: self.prompts.resolve(self.api, document, loader)?,
+            output_tokens: self.output_tokens,
+            ignore_eos: self.ignore_eos,
+            seed: self.seed,
+            sampling: self.sampling,
         };
-        check("temperature", self.sampling.temperature, |t| t.is_finite() && t >= 0.0, "a number, 0 or more");
-        check("top_p", self.sampling.top_p, |p| p > 0.0 && p <= 1.0, "greater than 0 and at most 1");
-        errors
+        let errors: Vec<ConfigError> =
+            spec.errors().iter().map(|error| workload_error(error, &spec, document)).collect();
+        Workload::new(spec).map_err(|_| errors)
     }
+}
+
+fn workload_error(error: &WorkloadError, spec: &WorkloadSpec, document: &Document) -> ConfigError {
+    let keys: &[&str] = match error {
+        WorkloadError::OutputTokensMissing => {
+            let complaint = Complaint::missing("output_tokens");
+            return complaint.into_error(|message| document.error_at(&["workload"], message));
+        }
+        WorkloadError::NoPrompts => {
+            let at = document.error_at(&["workload", "prompts"], error.to_string());
+            return at.help("give at least one prompt");
+        }
+        WorkloadError::EmptyPrompt(index) => {
+            return document.error_at(&["workload", "prompts", &index.to_string()], error.to_string());
+        }
+        WorkloadError::NoInputTokens => &["prompts", "synthetic", "input_tokens"],
+        WorkloadError::SharedPrefix(_) => &["prompts", "synthetic", "shared_prefix"],
+        WorkloadError::NoTurns if matches!(spec.prompts, Prompts::Conversations(_)) => {
+            &["prompts", "sharegpt", "turns"]
+        }
+        WorkloadError::NoTurns => &["prompts", "synthetic", "turns"],
+        WorkloadError::NoOutputTokens => &["output_tokens"],
+        WorkloadError::Temperature(_) => &["sampling", "temperature"],
+        WorkloadError::TopP(_) => &["sampling", "top_p"],
+    };
+    let path: Vec<&str> = ["workload"].into_iter().chain(keys.iter().copied()).collect();
+    document.error_at(&path, error.to_string())
 }
 
 impl RunTable {
@@ -218,7 +222,7 @@ impl RunTable {
             .into_iter()
             .filter(|(_, zero, _)| *zero)
             .map(|(key, _, least)| {
-                document.error_at(&["run", key], format!("`{key}` has to be at least {least}"))
+                document.error_at(&["run", key], format!("`{key}` must be at least {least}"))
             })
             .collect();
         if !errors.is_empty() {

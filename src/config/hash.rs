@@ -1,4 +1,4 @@
-//! What a scenario asks, as a short fingerprint: a baseline holds for one.
+//! A short hash of what a scenario asks; a baseline is valid for one hash.
 
 use serde_json::{Value, json};
 
@@ -8,14 +8,14 @@ use crate::load::workload::Workload;
 use crate::text::fingerprint::fingerprint;
 
 impl Scenario {
-    /// `sha256:` and 16 hex digits over workload, load and run. Gates, names and the target are not part of it, nor is
-    /// the number of sessions: more of the same is still the same.
+    /// `sha256:` and 16 hex digits over workload, load and run. Gates, names, the target and the number of sessions are
+    /// not part of it.
     pub fn hash(&self) -> String {
         hash_of(&self.workload, &self.load, &self.run)
     }
 }
 
-/// The same of what no scenario file is behind.
+/// The same for a load without a scenario file.
 pub fn hash_of(workload: &Workload, load: &Load, run: &RunPlan) -> String {
     let asked = json!({
         "workload": workload,
@@ -30,7 +30,7 @@ pub fn hash_of(workload: &Workload, load: &Load, run: &RunPlan) -> String {
 }
 
 impl Workload {
-    /// Of what is asked alone, whatever the load.
+    /// A hash of the workload alone.
     pub fn hash(&self) -> String {
         hash(&json!(self))
     }
@@ -42,8 +42,8 @@ fn hash(asked: &Value) -> String {
     format!("sha256:{}", fingerprint(&text))
 }
 
-/// Sorts keys itself: whether serde_json does depends on features that any other crate in a build may switch on.
-/// Of a file that is reported with a fingerprint, that stands for it, wherever the file lies.
+/// Sorts the keys here: whether serde_json does depends on features that any other crate in a build may enable.
+/// A file with a fingerprint is represented by the fingerprint alone, wherever the file is.
 fn write_canonical(value: &Value, out: &mut String) {
     match value {
         Value::Object(entries) => {
@@ -78,7 +78,7 @@ mod tests {
     use crate::load::trace::{Trace, TracedRequest};
 
     #[test]
-    fn what_is_in_a_file_counts_and_not_where_it_lies() {
+    fn the_contents_of_a_file_count_and_not_its_path() {
         let trace = |file: &str, input_tokens| {
             let request = TracedRequest { at_ns: 0, input_tokens, output_tokens: 4, blocks: Vec::new() };
             hash(&json!({ "load": Trace::new(file, vec![request]) }))

@@ -1,12 +1,12 @@
-//! Files of lines, each of which is read by itself.
+//! Files whose lines are read one by one.
 
 use crate::config::complaint::Complaint;
 use crate::config::error::ConfigError;
 
-/// The byte of the line at which it goes wrong, and why.
+/// The byte at which a line goes wrong, and why.
 pub type Misread = (usize, Complaint);
 
-/// Each with the byte at which it begins.
+/// Lines, each with the byte at which it begins.
 pub struct Lines<'t> {
     path: &'t str,
     text: &'t str,
@@ -18,8 +18,7 @@ impl<'t> Lines<'t> {
         Lines { path, text, at: 0 }
     }
 
-    /// Reads those that are left and not blank. The first lines that go wrong, so many at most, are reported with their
-    /// places.
+    /// Reads the remaining lines that are not blank. Errors are reported with their positions, up to `most_errors` of them.
     pub fn read<T>(
         self,
         most_errors: usize,

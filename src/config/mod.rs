@@ -21,7 +21,6 @@ mod sharegpt;
 mod targets_file;
 mod think_time;
 mod trace_file;
-mod units;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -39,10 +38,9 @@ pub use crate::config::overrides::TOLLGATE_SET;
 pub use crate::config::parse::{SuiteText, parse};
 pub use crate::config::prompts::{PromptLoader, SUITE_FOLDER};
 pub use crate::config::required::{TOLLGATE_REQUIRE, required};
-pub use crate::config::sharegpt::{Excerpt, MAX_INPUT_TOKENS, MAX_TOTAL_TOKENS, read_conversations};
+pub use crate::config::sharegpt::{Excerpt, read_conversations};
 pub use crate::config::targets_file::TargetsFile;
 pub use crate::config::trace_file::read_trace;
-pub use crate::config::units::HumanDuration;
 use crate::metrics::Gate;
 
 use crate::load::Load;
@@ -71,19 +69,19 @@ pub struct ScenarioId {
 /// How a scenario is run within a session, and how many sessions make a baseline.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunPlan {
-    /// Load before the first measured round of a session, with prompts of its own.
+    /// Load before the first measured round of a session, with its own prompts.
     pub warmup: Duration,
-    /// Measured rounds in a session.
+    /// Measured rounds per session.
     pub rounds: u32,
-    /// Sessions that make a baseline, and that a suspicion is judged on.
+    /// Sessions that make a baseline, and on which a suspicion is judged.
     pub sessions: u32,
     pub request_timeout: Duration,
     pub on_suspected: OnSuspected,
-    /// Whether what became of every request is kept beside the report.
+    /// Whether to keep a record of every request next to the report.
     pub records: bool,
 }
 
-/// What a suspicion that can't be proven does to the test.
+/// The result of a test with a suspicion that can't be proven.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnSuspected {
@@ -94,7 +92,7 @@ pub enum OnSuspected {
     Fail,
 }
 
-/// Everything the perf suite consists of, validated.
+/// The whole perf suite, validated.
 #[derive(Clone, Debug)]
 pub struct Suite {
     pub targets: BTreeMap<String, TargetSpec>,
@@ -102,7 +100,7 @@ pub struct Suite {
 }
 
 impl Scenario {
-    /// Whether anything is compared with a baseline: absolute limits are judged without.
+    /// Whether anything is compared with a baseline: absolute limits need none.
     pub fn is_compared(&self) -> bool {
         self.gates.iter().any(|gate| gate.tolerance.is_some())
     }
@@ -115,7 +113,7 @@ impl std::fmt::Display for ScenarioId {
 }
 
 impl ScenarioId {
-    /// The name of everything that is stored about it: `chat__users-32__vllm`.
+    /// The stem of all its file names: `chat__users-32__vllm`.
     pub fn file_stem(&self) -> String {
         format!("{}__{}__{}", self.file, self.load, self.target)
     }

@@ -1,5 +1,5 @@
-//! `TOLLGATE_SET="targets.sim.simulator.decode_scale=1.08,scenarios.chat.run.rounds=2"`: keys of the suite's files
-//! set for one run.
+//! `TOLLGATE_SET="targets.sim.simulator.decode_scale=1.08,scenarios.chat.run.rounds=2"`: sets keys of the suite's files
+//! for one run.
 
 use std::ops::Range;
 
@@ -20,7 +20,7 @@ pub struct Override<'t> {
     value_at: usize,
 }
 
-/// Takes the text apart: pairs are separated by commas outside of quotes and brackets.
+/// Splits the text into pairs at the commas outside of quotes and brackets.
 pub fn parse(text: &str) -> Result<Vec<Override<'_>>, ConfigError> {
     let mut overrides = Vec::new();
     let mut at = 0;
@@ -51,7 +51,7 @@ fn parse_key(text: &str, span: Range<usize>) -> Result<Vec<Spanned<String>>, Con
     let source = format!("{}=0", &text[span.clone()]);
     let not_a_key = || {
         ConfigError::within(TOLLGATE_SET, text, span.clone(), "expected a dotted key before the `=`")
-            .help("quote a part that has other characters than letters, digits, - and _")
+            .help("quote a part that has characters other than letters, digits, - and _")
     };
     let root = DeTable::parse(&source).map_err(|_| not_a_key())?;
     let mut table = root.get_ref();
@@ -68,7 +68,7 @@ fn parse_key(text: &str, span: Range<usize>) -> Result<Vec<Spanned<String>>, Con
     }
 }
 
-/// Where this pair ends: at the next comma that is not part of its value.
+/// The pair ends at the next comma that is not part of its value.
 fn pair_length(text: &str) -> usize {
     let comma = find_outside_quotes(text, ',').unwrap_or(text.len());
     let Some(equals) = find_outside_quotes(text, '=').filter(|equals| *equals < comma) else { return comma };
@@ -108,7 +108,7 @@ fn find_outside(text: &str, wanted: char, opening: &[char]) -> Option<usize> {
 }
 
 impl<'t> Override<'t> {
-    /// The value with its place in an address space where the variable's text starts at `base`.
+    /// The value, with spans as if the variable's text started at `base`.
     fn value(&self, base: usize) -> Spanned<DeValue<'t>> {
         let base = base + self.value_at;
         match DeValue::parse(self.value) {
@@ -117,7 +117,7 @@ impl<'t> Override<'t> {
         }
     }
 
-    /// Puts the value into `table` under the key's parts from `depth` on, making the tables on the way.
+    /// Puts the value into `table` under the key's parts from `depth` on, and creates the tables on the way.
     pub fn apply(
         &self,
         depth: usize,
@@ -134,7 +134,7 @@ impl<'t> Override<'t> {
                 DeValue::Table(inner) => inner,
                 other => {
                     let message =
-                        format!("`{}` is no table but {}", part.get_ref(), article(other.type_str()));
+                        format!("`{}` is not a table but {}", part.get_ref(), article(other.type_str()));
                     return Err(ConfigError::within(TOLLGATE_SET, text, part.span(), message)
                         .help(format!("set it as a whole: {}=…", part.get_ref())));
                 }
@@ -145,7 +145,7 @@ impl<'t> Override<'t> {
         Ok(())
     }
 
-    /// Refuses the part at `depth` of the key for not being one of `valid`.
+    /// The error for a key whose part at `depth` is not one of `valid`.
     pub fn unknown_part(&self, depth: usize, text: &str, what: &str, valid: &[&str]) -> ConfigError {
         let part = &self.key[depth];
         ConfigError::within(TOLLGATE_SET, text, part.span(), format!("unknown {what} `{}`", part.get_ref()))
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_comma_in_quotes_or_brackets_separates_nothing() {
+    fn a_comma_in_quotes_or_brackets_does_not_separate_pairs() {
         let text = r#"a.b="x, y",c.d=[1, [2, 3]],e.f={ g = 1, h = "}," },i.j='k,'"#;
         assert_eq!(
             pairs(text),
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_may_hold_equals_signs_and_apostrophes() {
+    fn a_value_may_contain_equals_signs_and_apostrophes() {
         assert_eq!(pairs("a.b=x=y's,c.d=1"), [pair("a.b", "x=y's"), pair("c.d", "1")]);
     }
 
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_toml_value_is_taken_as_text() {
+    fn a_value_that_is_not_toml_is_read_as_text() {
         let overrides = parse("a.b=http://x:8000").unwrap();
         assert_eq!(overrides[0].value(0).get_ref().as_str(), Some("http://x:8000"));
     }
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_without_a_value_is_refused_where_it_stands() {
+    fn a_pair_without_a_value_is_refused_at_its_position() {
         let error = parse("a.b=1,c.d").unwrap_err();
         assert_eq!(error.position(), "TOLLGATE_SET:1:7");
     }

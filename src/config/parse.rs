@@ -1,4 +1,4 @@
-//! From the suite's texts to the suite.
+//! Reads the suite from its texts.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::target::TargetSpec;
 /// Everything a suite is read from.
 pub struct SuiteText<'a> {
     pub targets: TextFile,
-    /// The scenario files, in the order their tests shall have.
+    /// The scenario files, in the order of their tests.
     pub scenarios: Vec<TextFile>,
     /// The text of `TOLLGATE_SET`.
     pub overrides: String,
@@ -23,7 +23,7 @@ pub struct SuiteText<'a> {
     pub prompts: PromptLoader<'a>,
 }
 
-/// Reads and validates; every file's mistakes are reported together.
+/// Reads and validates the files, and reports the mistakes of all of them together.
 pub fn parse(text: &SuiteText) -> Result<Suite, SuiteErrors> {
     let overrides = overrides::parse(&text.overrides).map_err(|error| SuiteErrors(vec![error]))?;
     let mut errors = misdirected(&overrides, text);
@@ -67,7 +67,7 @@ fn scenarios(file: &str, plan: &ScenarioPlan, targets: &BTreeMap<String, TargetS
         .collect()
 }
 
-/// Overrides that lead to no file, or stop at one.
+/// Errors for overrides that lead to no file, or stop at one.
 fn misdirected(overrides: &[Override], text: &SuiteText) -> Vec<ConfigError> {
     let files: Vec<&str> = text.scenarios.iter().map(|file| stem(&file.path)).collect();
     let check = |pair: &Override| {
@@ -86,8 +86,10 @@ fn misdirected(overrides: &[Override], text: &SuiteText) -> Vec<ConfigError> {
         if pair.key.len() >= 3 {
             return None;
         }
-        let message =
-            format!("this names no key of {}", if root == "targets" { "a target" } else { "a scenario" });
+        let message = format!(
+            "this does not name a key of {}",
+            if root == "targets" { "a target" } else { "a scenario" }
+        );
         let example = if root == "targets" { "targets.sim.model=m" } else { "scenarios.chat.run.rounds=2" };
         let error = ConfigError::within(overrides::TOLLGATE_SET, &text.overrides, pair.span(), message);
         Some(error.help(format!("for example {example}")))
@@ -216,7 +218,7 @@ itl_ms_p99 = { max = 50 }
     }
 
     #[test]
-    fn every_load_on_every_target_is_a_scenario_in_the_order_of_the_file() {
+    fn every_load_on_every_target_is_a_scenario() {
         let ids: Vec<String> =
             suite(CHAT, "").unwrap().scenarios.iter().map(|scenario| scenario.id.to_string()).collect();
         assert_eq!(
@@ -235,12 +237,12 @@ itl_ms_p99 = { max = 50 }
         let suite = suite(CHAT, "").unwrap();
         let metrics: Vec<String> =
             suite.scenarios[0].gates.iter().map(|gate| gate.metric.to_string()).collect();
-        // The gate on the success rate is in every scenario.
+        // Every scenario has the gate on the success rate.
         assert_eq!(metrics, ["ttft_ms_p95", "itl_ms_p99", "success_rate"]);
     }
 
     #[test]
-    fn an_unset_variable_makes_its_target_unavailable_and_no_other() {
+    fn an_unset_variable_makes_only_its_target_unavailable() {
         let suite = suite(CHAT, "").unwrap();
         assert_eq!(suite.targets["sim"].unavailable, None);
         assert_eq!(
@@ -260,7 +262,7 @@ itl_ms_p99 = { max = 50 }
     }
 
     #[test]
-    fn a_header_may_come_from_a_variable_and_shows_nowhere() {
+    fn a_header_from_a_variable_is_never_shown() {
         let overrides = "targets.staging.url=http://x:8000,targets.staging.headers={ X-Key = 'k-${KEY}' }";
         let environment = |name: &str| (name == "KEY").then(|| "s3cret".to_owned());
         let suite = suite_with(CHAT, overrides, &environment).unwrap();
@@ -279,7 +281,7 @@ itl_ms_p99 = { max = 50 }
     }
 
     #[test]
-    fn an_authority_goes_with_tls_only_and_its_file_is_in_the_suites_folder() {
+    fn a_ca_file_needs_tls_and_lies_in_the_suites_folder() {
         let staging = |url: &str| format!("targets.staging.url={url},targets.staging.ca_file=ca.pem");
         let refused = suite(CHAT, &staging("http://x:8000")).unwrap_err();
         assert!(refused.to_string().contains("`ca_file` goes with https:// only"), "{refused}");
@@ -291,7 +293,7 @@ itl_ms_p99 = { max = 50 }
     }
 
     #[test]
-    fn any_target_may_be_asked_in_http_2() {
+    fn any_target_may_use_http_2() {
         let chosen =
             "targets.staging.url=http://x,targets.staging.http_version='2',targets.sim.http_version='2'";
         let suite = suite(CHAT, chosen).unwrap();
@@ -314,7 +316,7 @@ itl_ms_p99 = { max = 50 }
     }
 
     #[test]
-    fn overrides_make_the_tables_they_need() {
+    fn overrides_create_the_tables_they_need() {
         let suite =
             suite(CHAT, "targets.sim.simulator.decode_scale=1.08,scenarios.chat.run.rounds=7").unwrap();
         assert_eq!(suite.scenarios[0].run.rounds, 7);
@@ -323,7 +325,7 @@ itl_ms_p99 = { max = 50 }
     }
 
     #[test]
-    fn a_profile_stands_for_the_settings_that_are_not_given() {
+    fn a_profile_supplies_the_settings_that_are_not_given() {
         let overrides =
             "targets.sim.simulator={ profile = 'vllm-4210-sick', version = '9', faults.crowd_seqs = 5 }";
         let suite = suite(CHAT, overrides).unwrap();
@@ -348,7 +350,7 @@ itl_ms_p99 = { max = 50 }
     }
 
     #[test]
-    fn an_image_makes_a_container_with_what_its_engine_usually_needs() {
+    fn an_image_makes_a_container_with_its_engines_defaults() {
         let targets = |url: &str| TARGETS.replace("url = \"${STAGING_URL}\"", url);
         let keys = "image = \"vllm/vllm-openai:v0.31.0\"\nmodel = \"Qwen/Qwen3-8B\"\nargs = [\"-x\"]\ngpus = \"all\"\nshm = \"1GiB\"";
         let suite = suite_of(&targets(keys), CHAT, "", &|_| None).unwrap();
@@ -368,7 +370,7 @@ itl_ms_p99 = { max = 50 }
     }
 
     #[test]
-    fn an_engine_can_be_overridden_with_its_neighbors() {
+    fn an_engine_can_be_overridden_with_its_keys() {
         let suite = suite(CHAT, "targets.sim.engine=openai,targets.sim.url='https://a/v1'").unwrap();
         assert_eq!(suite.targets["sim"].engine, EngineChoice::Kind(EngineKind::OPENAI));
     }
@@ -382,13 +384,13 @@ itl_ms_p99 = { max = 50 }
     }
 
     #[test]
-    fn the_hash_holds_what_is_asked_and_nothing_else() {
+    fn the_hash_covers_workload_load_and_run_only() {
         let hashes = |overrides: &str| {
             let scenarios = suite(CHAT, overrides).unwrap().scenarios;
             scenarios.iter().map(Scenario::hash).collect::<Vec<_>>()
         };
         let plain = hashes("");
-        assert_eq!(plain[0], plain[2], "the target is not part of it");
+        assert_eq!(plain[0], plain[2], "the target is not part of the hash");
         assert_ne!(plain[0], plain[1], "the load is");
         for same in ["scenarios.chat.gates.ttft_ms_p95.tolerance=5%", "scenarios.chat.run.sessions=9"] {
             assert_eq!(hashes(same), plain, "{same}");
@@ -406,7 +408,7 @@ itl_ms_p99 = { max = 50 }
     }
 
     #[test]
-    fn a_hash_stays_what_it_was() {
+    fn a_hash_stays_the_same_across_versions() {
         let hash = suite(CHAT, "").unwrap().scenarios[0].hash();
         assert_eq!(hash, "sha256:ce72c9724ec7b4ee", "stored baselines would no longer be comparable");
     }

@@ -1,4 +1,4 @@
-//! `simulator = { profile = "vllm-4210-sick" }`: settings by their name, where the file says nothing else.
+//! `simulator = { profile = "vllm-4210-sick" }`: named settings, used for the keys that the file does not give.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use crate::config::error::ConfigError;
 use crate::target::known_regressions;
 use crate::text::nearest::did_you_mean;
 
-/// Puts the settings of every named profile in the profile's place.
+/// Replaces every profile's name with its settings.
 pub fn put_in(document: &mut Document) -> Result<(), Vec<ConfigError>> {
     let targets: Vec<String> = document.names("targets").into_iter().map(str::to_owned).collect();
     let errors = targets.iter().filter_map(|target| put_in_target(document, target).err());
@@ -41,7 +41,7 @@ fn put_in_target(document: &mut Document, target: &str) -> Result<(), ConfigErro
     Ok(())
 }
 
-/// Adds what is not there; it has its place where the profile is named.
+/// Adds the settings that are missing, at the position of the profile's name.
 fn fill_in<'t>(table: &mut DeTable<'t>, settings: DeTable<'t>, span: &Range<usize>) {
     for (key, value) in settings {
         let key = Spanned::new(span.clone(), key.into_inner());

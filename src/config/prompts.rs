@@ -12,15 +12,15 @@ use crate::config::complaint::Complaint;
 use crate::config::document::Document;
 use crate::config::error::ConfigError;
 use crate::config::lines::{Lines, Misread};
-use crate::config::sharegpt::{Excerpt, MAX_INPUT_TOKENS, MAX_TOTAL_TOKENS, read_conversations};
+use crate::config::sharegpt::{Excerpt, read_conversations};
 use crate::config::trace_file::read_trace;
-use crate::config::units::Percent;
 use crate::load::workload::{Api, ChatMessage, Prompt, Prompts, Synthetic};
+use crate::units::Percent;
 
-/// The text of a prompt file, by its path relative to `perf-tests/`; or why it can't be read.
+/// The text of a prompt file by its path relative to `perf-tests/`, or why it can't be read.
 pub type PromptLoader<'a> = &'a dyn Fn(&str) -> Result<String, String>;
 
-/// The folder that prompt files are named relative to.
+/// The folder that the paths of prompt files are relative to.
 pub const SUITE_FOLDER: &str = "perf-tests";
 
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub enum PromptsValue {
     Elsewhere(PromptsTable),
 }
 
-/// Prompts that don't stand here: give one of the keys.
+/// Prompts from elsewhere: give one of the keys.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
@@ -39,30 +39,30 @@ pub struct PromptsTable {
     file: Option<String>,
     synthetic: Option<SyntheticTable>,
     sharegpt: Option<ShareGptTable>,
-    /// Generated prompts with the lengths of a trace, and with as much in common: a file relative to perf-tests/, of
-    /// the same forms as a load's `trace`.
+    /// Generated prompts with the lengths of a trace, and with as much in common: a file relative to perf-tests/, in
+    /// the formats of a load's `trace`.
     trace: Option<String>,
 }
 
-/// Conversations of people with models, as ShareGPT collected them.
+/// Conversations between people and models, in ShareGPT's format.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table such as { file = \"prompts/sharegpt.json\" }")]
 struct ShareGptTable {
     /// A JSON file relative to perf-tests/: [{"conversations": [{"from": "human", "value": "…"}, {"from": "gpt", …}]},
     /// …].
     file: String,
-    /// The most turns of a conversation that are asked, each with all that was said before it; 1 if not given.
+    /// The most turns to send of a conversation, each with everything said before it. Default: 1.
     #[schemars(range(min = 1))]
     turns: Option<u32>,
-    /// So many conversations from the file's beginning; all of them, if not given.
+    /// Use this many conversations from the start of the file. Default: all of them.
     #[schemars(range(min = 1))]
     conversations: Option<u32>,
-    /// A conversation is asked up to the first turn that says more tokens than this, a token per four characters; one
-    /// that begins with it is left out. 1024 if not given.
+    /// StopCondition a conversation before the first turn that has more tokens than this, at four characters per token;
+    /// skip it if that is its first turn. Default: 1024.
     #[schemars(range(min = 1))]
     max_input_tokens: Option<u32>,
-    /// The same, where the turn with its answer and all that was said before it has more tokens than this; 2048 if not
-    /// given.
+    /// StopCondition a conversation before the first turn that, with its answer and everything said before it, has more
+    /// tokens than this. Default: 2048.
     #[schemars(range(min = 1))]
     max_total_tokens: Option<u32>,
 }
@@ -76,7 +76,7 @@ struct SyntheticTable {
     input_tokens: u32,
     /// The share of every prompt, from its start, that is the same in all of them: "50%".
     shared_prefix: Option<Percent>,
-    /// Turns of a conversation, each of `input_tokens` and asked with all that was said before it; 1 if not given.
+    /// Turns of a conversation, each of `input_tokens` and sent with everything said before it. Default: 1.
     #[schemars(range(min = 1))]
     turns: Option<u32>,
 }
@@ -98,7 +98,9 @@ impl PromptsValue {
         loader: PromptLoader,
     ) -> Result<Prompts, Vec<ConfigError>> {
         match self {
-            PromptsValue::Inline(texts) => inline(texts, document).map_err(|error| vec![error]),
+            PromptsValue::Inline(texts) => {
+                Ok(Prompts::List(texts.iter().cloned().map(Prompt::Text).collect()))
+            }
             PromptsValue::Elsewhere(table) => table.resolve(api, document, loader),
         }
     }
@@ -116,7 +118,7 @@ impl PromptsTable {
                 from_file(file, api, document, loader)
             }
             PromptsTable { file: None, synthetic: Some(table), sharegpt: None, trace: None } => {
-                synthetic(table, document).map_err(|error| vec![error])
+                Ok(Prompts::Synthetic(table.resolve()))
             }
             PromptsTable { file: None, synthetic: None, sharegpt: Some(table), trace: None } => {
                 sharegpt(table, document, loader).map_err(|error| vec![error])
@@ -161,50 +163,33 @@ fn sharegpt(
 ) -> Result<Prompts, ConfigError> {
     let at = |key| [AT[0], AT[1], "sharegpt", key];
     for (key, value) in [
-        ("turns", table.turns),
         ("conversations", table.conversations),
         ("max_input_tokens", table.max_input_tokens),
         ("max_total_tokens", table.max_total_tokens),
     ] {
         if value == Some(0) {
-            return Err(document.error_at(&at(key), format!("`{key}` has to be at least 1")));
+            return Err(document.error_at(&at(key), format!("`{key}` must be at least 1")));
         }
     }
     let (path, text) = side_file(&table.file, &at("file"), document, loader)?;
+    let usual = Excerpt::default();
     let excerpt = Excerpt {
         conversations: table.conversations,
-        max_input_tokens: table.max_input_tokens.unwrap_or(MAX_INPUT_TOKENS),
-        max_total_tokens: table.max_total_tokens.unwrap_or(MAX_TOTAL_TOKENS),
+        max_input_tokens: table.max_input_tokens.unwrap_or(usual.max_input_tokens),
+        max_total_tokens: table.max_total_tokens.unwrap_or(usual.max_total_tokens),
     };
     read_conversations(&path, &text, &excerpt)
         .map(|conversations| Prompts::Conversations(conversations.of(table.turns.unwrap_or(1))))
 }
 
-fn inline(texts: &[String], document: &Document) -> Result<Prompts, ConfigError> {
-    if texts.is_empty() {
-        return Err(document.error_at(&AT, "`prompts` is empty").help("give at least one prompt"));
+impl SyntheticTable {
+    fn resolve(&self) -> Synthetic {
+        Synthetic {
+            input_tokens: self.input_tokens,
+            shared_prefix: self.shared_prefix.map_or(0.0, |Percent(share)| share),
+            turns: self.turns.unwrap_or(1),
+        }
     }
-    if let Some(empty) = texts.iter().position(|text| text.trim().is_empty()) {
-        let index = empty.to_string();
-        return Err(document.error_at(&[AT[0], AT[1], &index], "this prompt is empty"));
-    }
-    Ok(Prompts::List(texts.iter().cloned().map(Prompt::Text).collect()))
-}
-
-fn synthetic(table: &SyntheticTable, document: &Document) -> Result<Prompts, ConfigError> {
-    let at = |key| [AT[0], AT[1], "synthetic", key];
-    if table.input_tokens == 0 {
-        return Err(document.error_at(&at("input_tokens"), "`input_tokens` has to be at least 1"));
-    }
-    let shared_prefix = table.shared_prefix.map_or(0.0, |percent| percent.0);
-    if shared_prefix > 1.0 {
-        return Err(document.error_at(&at("shared_prefix"), "`shared_prefix` can't be more than \"100%\""));
-    }
-    if table.turns == Some(0) {
-        return Err(document.error_at(&at("turns"), "`turns` has to be at least 1"));
-    }
-    let turns = table.turns.unwrap_or(1);
-    Ok(Prompts::Synthetic(Synthetic { input_tokens: table.input_tokens, shared_prefix, turns }))
 }
 
 fn from_file(
@@ -306,7 +291,7 @@ impl JsonSchema for PromptsValue {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "Prompts as they stand, or where they come from.",
+            "description": "The prompts themselves, or where they come from.",
             "anyOf": [
                 { "type": "array", "items": { "type": "string", "minLength": 1 }, "minItems": 1 },
                 generator.subschema_for::<PromptsTable>(),

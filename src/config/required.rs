@@ -1,18 +1,19 @@
-//! `TOLLGATE_REQUIRE=staging,docker`: what has to be there. Its absence is an error, not a reason to ignore a test.
+//! `TOLLGATE_REQUIRE=staging,docker`: what must be available. If it is not, that is an error instead of a reason to ignore
+//! a test.
 
 use std::collections::BTreeSet;
 
 use crate::config::{ConfigError, Suite, SuiteErrors};
 use crate::text::nearest::did_you_mean;
 
-/// Where these names come from, and what their mistakes are about.
+/// The variable that holds the names, and its name in errors.
 pub const TOLLGATE_REQUIRE: &str = "TOLLGATE_REQUIRE";
 
-/// What a machine can lack. tollgate's own tests read the same variable, and need some of these.
+/// What a machine can lack. tollgate's own tests read the same variable and need some of these.
 const CAPABILITIES: [&str; 6] = ["docker", "gpu", "llamacpp", "chromium", "cargo-nextest", "cargo-insta"];
 
-/// The required names, each of them a target of the suite, the engine of one, or a capability. A slip would require
-/// nothing, in silence.
+/// The required names: targets of the suite, their engines, or capabilities. Anything else is an error, because a typo
+/// would silently require nothing.
 pub fn required(text: &str, suite: &Suite) -> Result<Vec<String>, SuiteErrors> {
     let of_suite = suite.targets.values().flat_map(|target| [target.name.as_str(), target.engine.name()]);
     let valid: BTreeSet<&str> = of_suite.chain(CAPABILITIES).collect();
@@ -61,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_is_pointed_at_with_the_nearest_name() {
+    fn a_typo_is_answered_with_the_nearest_name() {
         let said = required("vllm, dokcer", &suite()).unwrap_err().to_string();
         let expected =
             "TOLLGATE_REQUIRE:1:7: unknown requirement `dokcer` (did you mean `docker`? Valid here: ";
@@ -70,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_that_the_suite_does_not_have_can_not_be_required() {
+    fn an_engine_outside_the_suite_can_not_be_required() {
         let said = required("simulator", &suite()).unwrap_err().to_string();
         assert!(said.starts_with("TOLLGATE_REQUIRE:1:1: unknown requirement `simulator`"), "{said}");
     }

@@ -1,4 +1,4 @@
-//! ShareGPT's conversations, from their JSON.
+//! Conversations from a JSON file in ShareGPT's format.
 
 use serde::Deserialize;
 
@@ -19,49 +19,42 @@ struct ShareGptTurn {
     value: String,
 }
 
-/// A token of English text has about so many characters.
+/// The characters in a token of English text, roughly.
 const CHARACTERS_PER_TOKEN: usize = 4;
 
-/// What of a file's conversations is asked.
+/// Which of a file's conversations are used, and how much of each.
 #[derive(Clone, Copy, Debug)]
 pub struct Excerpt {
-    /// So many from the file's beginning; all, if not given.
+    /// This many from the start of the file, or all of them.
     pub conversations: Option<u32>,
-    /// What one turn says at most.
+    /// The most tokens of a turn.
     pub max_input_tokens: u32,
-    /// What one turn has at most with its answer and all that was said before it.
+    /// The most tokens of a turn with its answer and everything said before it.
     pub max_total_tokens: u32,
 }
 
-/// Those of vLLM's `bench serve`, which knows first turns only.
-pub const MAX_INPUT_TOKENS: u32 = 1024;
-pub const MAX_TOTAL_TOKENS: u32 = 2048;
-
+/// The limits of vLLM's `bench serve`, which uses first turns only.
 impl Default for Excerpt {
     fn default() -> Excerpt {
-        Excerpt {
-            conversations: None,
-            max_input_tokens: MAX_INPUT_TOKENS,
-            max_total_tokens: MAX_TOTAL_TOKENS,
-        }
+        Excerpt { conversations: None, max_input_tokens: 1024, max_total_tokens: 2048 }
     }
 }
 
-/// The first conversations of a file. Of each, the turns from the first thing that a human said, as far as human and
-/// model take turns, both say something, and a model has room for it; without such a turn it is left out.
+/// The first conversations of a file. Each starts with the first human turn and goes on as long as human and model
+/// alternate, both say something, and the turn is within the limits. A conversation without such a turn is skipped.
 pub fn read_conversations(path: &str, text: &str, excerpt: &Excerpt) -> Result<Conversations, ConfigError> {
     let read: Vec<Conversation> = serde_json::from_str(text).map_err(|error| {
         let help = "expected [{\"conversations\": [{\"from\": \"human\", \"value\": \"…\"}, {\"from\": \"gpt\", \
                     \"value\": \"…\"}]}]";
-        ConfigError::about(path, format!("no conversations as of ShareGPT: {error}")).help(help)
+        ConfigError::about(path, format!("not in ShareGPT's format: {error}")).help(help)
     })?;
     let most = excerpt.conversations.map_or(usize::MAX, |count| count as usize);
     let conversations = read.iter().map(|conversation| excerpt.of(turns(&conversation.conversations)));
     let conversations: Vec<Vec<Turn>> = conversations.filter(|turns| !turns.is_empty()).take(most).collect();
     if conversations.is_empty() {
         let message = format!(
-            "none of its {} conversations begins with a human who says at most {} tokens, and whom a model answers within \
-             {} in all",
+            "none of its {} conversations begins with a human turn of at most {} tokens that a model answers within {} \
+             tokens in total",
             read.len(),
             excerpt.max_input_tokens,
             excerpt.max_total_tokens
@@ -129,7 +122,7 @@ mod tests {
     ]"#;
 
     #[test]
-    fn turns_are_those_that_were_answered_with_the_answers_length() {
+    fn answered_turns_are_read_with_the_lengths_of_their_answers() {
         let conversations = read_conversations("f.json", FILE, &Excerpt::default()).unwrap();
         assert_eq!(conversations.len(), 2);
         let first = conversations.turns_of(0).unwrap();
@@ -142,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_conversation_goes_on_as_far_as_there_is_room_for_it() {
+    fn a_conversation_stops_at_the_limits() {
         // With their answers: 1 + 3 and 3 + 1 tokens; 1 + 1.
         let turns = |max_input_tokens, max_total_tokens| {
             let excerpt = Excerpt { max_input_tokens, max_total_tokens, conversations: None };
@@ -154,11 +147,11 @@ mod tests {
         assert_eq!(turns(2, 8), Ok(vec![1, 1]));
         assert_eq!(turns(1, 2), Ok(vec![1]));
         let none = turns(1, 1).unwrap_err();
-        assert!(none.contains("at most 1 tokens, and whom a model answers within 1 in all"), "{none}");
+        assert!(none.contains("at most 1 tokens that a model answers within 1 tokens in total"), "{none}");
     }
 
     #[test]
-    fn another_file_is_reported_with_its_place() {
+    fn a_file_in_another_format_is_refused() {
         let refusal =
             |text: &str| read_conversations("f.json", text, &Excerpt::default()).unwrap_err().plain();
         let said = refusal("[{\"conversations\": 3}]");

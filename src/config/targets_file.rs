@@ -1,4 +1,4 @@
-//! `targets.toml`: where engines are to be had.
+//! `targets.toml`: where engines are available.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,78 +14,78 @@ use crate::config::error::ConfigError;
 use crate::config::expand::{EnvLookup, is_variable_name};
 use crate::config::headers::{header_twice, is_header_name};
 use crate::config::names;
-use crate::config::units::{HumanDuration, HumanSize};
 use crate::engine::{EngineChoice, EngineKind, HttpVersion};
 use crate::target::{
     Endpoint, InvalidSetting, Place, ProofPlan, Pull, SimulatorSettings, TargetSpec, known_regressions,
 };
 use crate::text::secret::Secret;
+use crate::units::{HumanDuration, HumanSize};
 
 /// The targets of tollgate: the one file a version bump touches.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "tollgate targets", extend("required" = ["targets"]))]
 pub struct TargetsFile {
-    /// Where an engine is to be had, by a name of your choice.
+    /// Where an engine is available, by a name of your choice.
     #[serde(default)]
     targets: BTreeMap<String, TargetTable>,
 }
 
 const MOST_MINUTES: f64 = 7.0 * 24.0 * 60.0;
 
-/// Where an engine is to be had.
+/// Where an engine is available.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table such as { engine = \"simulator\" }")]
 pub(super) struct TargetTable {
-    /// The kind of server.
+    /// Engine type; selects its API and how its version is read.
     pub engine: EngineChoice,
-    /// The model's name in requests; asked of the engine where it is not given.
+    /// The model's name in requests. Default: the first that the engine lists.
     pub model: Option<String>,
-    /// Where the engine listens, with or without a trailing /v1. Every engine but the simulator needs this or `image`.
+    /// The engine's base URL, with or without a trailing /v1. Every engine except the simulator needs this or `image`.
     pub url: Option<String>,
-    /// Where the old version goes on running, for proofs. Goes with `url`.
+    /// With `url`: where the old version keeps running, for proofs.
     pub old_url: Option<String>,
     /// The name of the environment variable that holds the bearer key.
     pub api_key_env: Option<String>,
-    /// HTTP headers that go with every request, such as { X-Team = "${TEAM}" }. No output shows their values.
+    /// HTTP headers to send with every request, such as { X-Team = "${TEAM}" }. No output shows their values.
     pub headers: Option<BTreeMap<String, String>>,
-    /// The certificates, as PEM, of the authorities that may vouch for the URL's server, if not those that the system
-    /// trusts: a file, relative to this one's folder.
+    /// CA certificates, as PEM, for the URL's server: a file relative to the folder of this one. Default: those that
+    /// the system trusts.
     pub ca_file: Option<PathBuf>,
-    /// Which HTTP is spoken: "1.1" if not given, or "2", agreed upon by TLS where the URL is https:// and else taken
-    /// for granted.
+    /// HTTP version: "1.1" (default), or "2", which TLS negotiates for an https:// URL and which is otherwise used
+    /// without negotiation.
     #[serde(default)]
     pub http_version: HttpVersion,
-    /// What the engine runs on, as a short word for its baselines' folder: "l40s".
+    /// The hardware that the engine runs on, as a short word for the folder of its baselines: "l40s".
     pub hardware: Option<String>,
     /// The image of the engine's container, with tag or digest: "vllm/vllm-openai:v0.31.0". The keys below go with it.
     pub image: Option<String>,
-    /// When the image is pulled: "missing" (where it is not here), "always" or "never".
+    /// When to pull the image: "missing" (if it is not on this machine), "always" or "never".
     pub pull: Option<Pull>,
-    /// What comes after the image's entry point; vLLM gets its `model` as well.
+    /// Arguments after the image's entry point; vLLM also gets its `model`.
     pub args: Option<Vec<String>>,
     /// The container's environment variables.
     pub env: Option<BTreeMap<String, String>>,
-    /// Folders of this machine in the container, as "HOST:CONTAINER" or "HOST:CONTAINER:ro".
+    /// Folders of this machine to mount in the container, as "HOST:CONTAINER" or "HOST:CONTAINER:ro".
     pub volumes: Option<Vec<String>>,
-    /// Where the engine listens inside the container, if not where its images usually do.
+    /// The port that the engine listens on inside the container. Default: the usual one of its images.
     #[schemars(range(min = 1))]
     pub port: Option<u16>,
-    /// Where it is reached on 127.0.0.1; any free port, if not given.
+    /// The port on 127.0.0.1 that it is published to. Default: any free port.
     #[schemars(range(min = 1))]
     pub host_port: Option<u16>,
     /// Shared memory, such as "16GiB".
     pub shm: Option<HumanSize>,
     /// How many GPUs the container gets, or "all".
     pub gpus: Option<GpusValue>,
-    /// As whom the engine runs, "UID:GID", or "me" for whoever runs the suite; as the image says, if not given.
+    /// The user that the engine runs as: "UID:GID", or "me" for the user who runs the suite. Default: the image's.
     pub user: Option<String>,
-    /// How long the engine may take from its container's start until it is well; "15m" if not given.
+    /// How long the engine may take from the start of its container until it is healthy. Default: "15m".
     pub start_timeout: Option<HumanDuration>,
-    /// What the simulated engine is like; only with engine = "simulator".
+    /// Settings of the simulated engine; only with engine = "simulator".
     #[schemars(schema_with = "simulator_schema")]
     pub simulator: Option<SimulatorSettings>,
-    /// How a suspicion is proven.
+    /// How to prove a suspicion.
     #[serde(default)]
     proof: ProofTable,
 }
@@ -104,16 +104,16 @@ pub(super) enum AllGpus {
     All,
 }
 
-/// How a suspicion is proven: the old and the new engine take turns on this machine.
+/// How to prove a suspicion: the old and the new engine take turns on this machine.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, expecting = "a table such as { minutes = 60 }")]
 struct ProofTable {
-    /// Starts of each side before the first judgment; an even number, 4 at least.
+    /// Starts of each side before the first judgment; an even number, at least 4.
     #[schemars(range(min = 4))]
     starts: u32,
-    /// No session begins after so many minutes; what is undecided then is inconclusive.
+    /// No session starts after this many minutes; metrics that are undecided by then are inconclusive.
     minutes: f64,
-    /// Run both engines at once, taking turns by rounds, where the machine can hold both.
+    /// Run both engines at once, taking turns round by round, if the machine can hold both.
     side_by_side: bool,
 }
 
@@ -124,13 +124,13 @@ impl Default for ProofTable {
     }
 }
 
-/// A profile's name is gone by the time that the settings are read.
+/// Adds `profile`, which has been replaced by its settings by the time they are read.
 fn simulator_schema(generator: &mut SchemaGenerator) -> Schema {
     let names: Vec<&str> =
         known_regressions::profiles().iter().map(|profile| profile.name.as_str()).collect();
     let mut schema = SimulatorSettings::json_schema(generator);
     let profile = json!({
-        "description": "Settings by the name of a known regression; keys that are given go before.",
+        "description": "The settings of a known regression, by name; keys that are given take precedence.",
         "type": "string",
         "enum": names,
     });
@@ -147,7 +147,7 @@ impl TargetsFile {
         environment: EnvLookup,
     ) -> Result<BTreeMap<String, TargetSpec>, Vec<ConfigError>> {
         if self.targets.is_empty() {
-            let error = document.error_at(&["targets"], "no target: nothing could be measured");
+            let error = document.error_at(&["targets"], "no target: there is nothing to measure");
             return Err(vec![error.help("add [targets.sim] with engine = \"simulator\"")]);
         }
         let mut specs = BTreeMap::new();
@@ -198,7 +198,7 @@ impl TargetCheck<'_, '_> {
             if value.as_ref().is_some_and(|value| value.trim().is_empty()) {
                 return Err(self
                     .error(key, format!("`{key}` is empty"))
-                    .help("leave it out if it is unknown"));
+                    .help("leave it out if you don't know it"));
             }
         }
         let unavailable = self.unset_variable().or_else(|| self.unset_key(&table));
@@ -228,21 +228,21 @@ impl TargetCheck<'_, '_> {
         settings.validate().map_err(|InvalidSetting { key, expected, .. }| {
             let at: Vec<&str> =
                 ["targets", self.name, "simulator"].into_iter().chain(key.split('.')).collect();
-            self.document.error_at(&at, format!("`{key}` has to be {expected}"))
+            self.document.error_at(&at, format!("`{key}` must be {expected}"))
         })
     }
 
     fn proof(&self, table: &ProofTable) -> Result<ProofPlan, ConfigError> {
         let refuse = |key: &str, rule: &str| {
             let at = ["targets", self.name, "proof", key];
-            Err(self.document.error_at(&at, format!("`{key}` has to be {rule}")))
+            Err(self.document.error_at(&at, format!("`{key}` must be {rule}")))
         };
         if table.starts < 4 || table.starts % 2 == 1 {
             return refuse("starts", "an even number, 4 or more");
         }
         let minutes = table.minutes;
         if !(minutes > 0.0 && minutes <= MOST_MINUTES) {
-            return refuse("minutes", "a number of minutes greater than 0, a week at most");
+            return refuse("minutes", "a number of minutes greater than 0 and at most a week");
         }
         let budget = Duration::from_secs_f64(minutes * 60.0);
         Ok(ProofPlan { starts: table.starts, budget, side_by_side: table.side_by_side })
@@ -289,7 +289,7 @@ impl TargetCheck<'_, '_> {
             if *old_url == url {
                 return Err(self
                     .error("old_url", "the same as `url`: a server can't be proven against itself")
-                    .help("name the server on which the old version goes on running, or remove it"));
+                    .help("name the server on which the old version keeps running, or remove it"));
             }
         }
         if table.ca_file.is_some() {
@@ -300,7 +300,7 @@ impl TargetCheck<'_, '_> {
             && !is_variable_name(variable)
         {
             return Err(self.error("api_key_env", "not the name of an environment variable").help(
-                "`api_key_env` names the variable that holds the key; the key itself belongs in no file",
+                "`api_key_env` names the variable that holds the key; the key itself must not be in a file",
             ));
         }
         let headers = self.headers(table.headers.unwrap_or_default())?;
@@ -318,21 +318,20 @@ impl TargetCheck<'_, '_> {
         let mut headers = BTreeMap::new();
         if let Some(name) = header_twice(given.keys().map(String::as_str)) {
             let at = ["targets", self.name, "headers", name];
-            let message =
-                format!("the header `{name}` is there twice: the case of its name makes no difference");
+            let message = format!("the header `{name}` is given twice; header names are case-insensitive");
             return Err(self.document.error_at_key(&at, message).help("remove one of them"));
         }
         for (name, value) in given {
             let at = ["targets", self.name, "headers", name.as_str()];
             if !is_header_name(&name) {
                 let message = format!("`{name}` is not the name of an HTTP header");
-                let help = "a name is of letters, digits and hyphens, such as X-Team";
+                let help = "a header name consists of letters, digits and hyphens, such as X-Team";
                 return Err(self.document.error_at_key(&at, message).help(help));
             }
             // The value may be a secret and is not shown.
             if value.chars().any(char::is_control) {
-                let message = format!("the value of header `{name}` holds a control character");
-                return Err(self.document.error_at(&at, message).help("is there a line feed at its end?"));
+                let message = format!("the value of header `{name}` contains a control character");
+                return Err(self.document.error_at(&at, message).help("does it end with a line feed?"));
             }
             headers.insert(name, Secret::new(value));
         }
@@ -354,7 +353,7 @@ impl TargetCheck<'_, '_> {
         Err(self.error(key, message).help(help))
     }
 
-    /// An authority vouches for nobody whose URL has no TLS.
+    /// CA certificates mean nothing for a URL without TLS.
     fn check_is_tls(&self, key: &str, url: Option<&str>) -> Result<(), ConfigError> {
         let Some(url) = url.filter(|url| !self.is_unset(key) && !url.starts_with("https:")) else {
             return Ok(());
@@ -363,7 +362,7 @@ impl TargetCheck<'_, '_> {
         Err(self.key_error("ca_file", message).help("remove it, or change the URL"))
     }
 
-    /// Why the target is not to be had, if one of its strings names a variable that is not set.
+    /// Why the target is unavailable, if one of its strings names a variable that is not set.
     fn unset_variable(&self) -> Option<String> {
         let mine = self.document.unset().iter().find(|unset| {
             unset.path.first().is_some_and(|table| table == "targets")
@@ -372,7 +371,7 @@ impl TargetCheck<'_, '_> {
         Some(format!("{} ({})", mine.reason, self.document.position(mine.span.clone())))
     }
 
-    /// The same, if its key is not set.
+    /// Why the target is unavailable, if the variable of its API key is not set.
     fn unset_key(&self, table: &TargetTable) -> Option<String> {
         let variable = table.api_key_env.as_ref().filter(|variable| is_variable_name(variable))?;
         if (self.environment)(variable).is_some_and(|key| !key.is_empty()) {

@@ -7,8 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::{MapAccessDeserializer, StrDeserializer};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 
-use crate::config::units::HumanDuration;
 use crate::load::ThinkTime;
+use crate::units::HumanDuration;
 
 #[derive(Clone, Copy, Debug)]
 pub enum ThinkTimeValue {
@@ -21,14 +21,14 @@ pub enum ThinkTimeValue {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "ThinkTimeTable", extend("minProperties" = 1, "maxProperties" = 1))]
 pub struct DrawnTable {
-    /// Anything between two durations: ["1s", "3s"].
+    /// Uniform between two durations: ["1s", "3s"].
     uniform: Option<(HumanDuration, HumanDuration)>,
     /// Exponential, with this mean: "2s".
     exponential: Option<HumanDuration>,
     lognormal: Option<LognormalTable>,
 }
 
-/// Most are near the median, some much longer.
+/// Most draws are near the median, some are much longer.
 #[derive(Clone, Copy, Debug, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table such as { median = \"2s\", sigma = 0.5 }")]
 struct LognormalTable {
@@ -38,41 +38,21 @@ struct LognormalTable {
     sigma: f64,
 }
 
-/// Beyond it a draw is longer than any round.
-const MOST_SIGMA: f64 = 5.0;
-
 impl ThinkTimeValue {
-    /// An error is about a key of the table, or about the whole value where the key is empty.
-    pub fn check(&self) -> Result<ThinkTime, (&'static str, String)> {
-        let ms = |duration: HumanDuration| duration.0.as_secs_f64() * 1e3;
-        match *self {
-            ThinkTimeValue::Constant(duration) => Ok(ThinkTime::Constant { ms: ms(duration) }),
-            ThinkTimeValue::Drawn(DrawnTable {
-                uniform: Some((from, to)),
-                exponential: None,
-                lognormal: None,
-            }) => {
-                if to.0 < from.0 {
-                    return Err(("uniform", "the second duration is the longer one".to_owned()));
-                }
-                Ok(ThinkTime::Uniform { from_ms: ms(from), to_ms: ms(to) })
+    /// # Errors
+    /// If the table does not name exactly one distribution.
+    pub fn resolve(self) -> Result<ThinkTime, &'static str> {
+        let table = match self {
+            ThinkTimeValue::Constant(duration) => return Ok(ThinkTime::Constant { ms: duration.ms() }),
+            ThinkTimeValue::Drawn(table) => table,
+        };
+        match (table.uniform, table.exponential, table.lognormal) {
+            (Some((from, to)), None, None) => Ok(ThinkTime::Uniform { from_ms: from.ms(), to_ms: to.ms() }),
+            (None, Some(mean), None) => Ok(ThinkTime::Exponential { mean_ms: mean.ms() }),
+            (None, None, Some(LognormalTable { median, sigma })) => {
+                Ok(ThinkTime::Lognormal { median_ms: median.ms(), sigma })
             }
-            ThinkTimeValue::Drawn(DrawnTable { uniform: None, exponential: Some(mean), lognormal: None }) => {
-                Ok(ThinkTime::Exponential { mean_ms: ms(mean) })
-            }
-            ThinkTimeValue::Drawn(DrawnTable {
-                uniform: None,
-                exponential: None,
-                lognormal: Some(LognormalTable { median, sigma }),
-            }) => {
-                if !(0.0..=MOST_SIGMA).contains(&sigma) {
-                    return Err(("lognormal", format!("`sigma` has to be a number from 0 to {MOST_SIGMA}")));
-                }
-                Ok(ThinkTime::Lognormal { median_ms: ms(median), sigma })
-            }
-            ThinkTimeValue::Drawn(_) => {
-                Err(("", "`think_time` needs exactly one of `uniform`, `exponential` and `lognormal`".into()))
-            }
+            _ => Err("`think_time` needs exactly one of `uniform`, `exponential` and `lognormal`"),
         }
     }
 }

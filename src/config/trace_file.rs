@@ -1,4 +1,4 @@
-//! Traces, from the forms in which they are published.
+//! Reads traces in the formats in which they are published.
 
 use jiff::civil::DateTime;
 use jiff::{Timestamp, tz::TimeZone};
@@ -10,13 +10,13 @@ use crate::config::lines::{Lines, Misread};
 use crate::load::trace::{Trace, TracedRequest};
 use crate::units::Nanos;
 
-/// What the Azure traces begin with: Patel et al., Splitwise (2024), and later ones.
+/// The first line of the Azure traces: Patel et al., Splitwise (2024), and later ones.
 const AZURE_HEADER: &str = "TIMESTAMP,ContextTokens,GeneratedTokens";
 const MOST_ERRORS: usize = 5;
-/// Three years: no trace is longer, and nanoseconds of it are exact enough.
+/// Three years: no trace is longer, and nanoseconds stay exact enough.
 const LONGEST_S: f64 = 1e8;
 
-/// Of a `.csv`, as Azure's; or of a `.jsonl`, each line as of Mooncake's traces or of our own form.
+/// Reads a `.csv` in Azure's format, or a `.jsonl` in Mooncake's or in our own.
 pub fn read_trace(path: &str, text: &str) -> Result<Trace, Vec<ConfigError>> {
     let mut lines = Lines::of(path, text);
     let requests = match path.rsplit_once('.') {
@@ -62,7 +62,7 @@ fn azure_line(line: &str) -> Result<TracedRequest, Misread> {
     Ok(request(at_ns, count(input)?, count(output)?, Vec::new()))
 }
 
-/// Without an offset it is taken as UTC: only differences matter.
+/// A time without an offset counts as UTC: only differences matter.
 fn unix_ns(text: &str) -> Option<Nanos> {
     let with_offset = text.parse::<Timestamp>().ok();
     let timestamp = with_offset.or_else(|| {
@@ -72,7 +72,7 @@ fn unix_ns(text: &str) -> Option<Nanos> {
     Nanos::try_from(timestamp.as_nanosecond()).ok()
 }
 
-/// Ours, or Mooncake's (Qin et al., Mooncake, 2024).
+/// A line in our format, or in Mooncake's (Qin et al., Mooncake, 2024).
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TraceLine {
@@ -106,7 +106,7 @@ fn json_line(line: &str) -> Result<TracedRequest, Misread> {
     Ok(request((at_s * 1e9).round() as Nanos, input_tokens, output_tokens, read.hash_ids))
 }
 
-/// Of an empty prompt or answer nothing can be asked: a token is the least.
+/// A prompt or an answer has at least one token: an empty one can't be requested.
 fn request(at_ns: Nanos, input_tokens: u32, output_tokens: u32, blocks: Vec<u64>) -> TracedRequest {
     TracedRequest { at_ns, input_tokens: input_tokens.max(1), output_tokens: output_tokens.max(1), blocks }
 }
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_reported_with_its_line() {
+    fn an_error_names_its_line() {
         let good = "{\"at_s\": 1, \"input_tokens\": 5, \"output_tokens\": 6}\n";
         let bad = |line: &str| complaint("t.jsonl", &format!("{good}{line}\n"));
         assert!(bad("{\"at_s\": 1, \"input_tokens\": 5}").starts_with("t.jsonl:2:1: a line needs `at_s`"));

@@ -1,36 +1,49 @@
-//! Which HTTP a target is asked in.
+//! The HTTP version that a target is addressed with.
 
 use std::fmt;
+use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum HttpVersion {
     #[default]
     #[serde(rename = "1.1")]
-    #[cfg_attr(feature = "cli", value(name = "1.1"))]
     Http1,
     #[serde(rename = "2")]
-    #[cfg_attr(feature = "cli", value(name = "2"))]
     Http2,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown HTTP version `{0}`")]
+pub struct UnknownHttpVersion(String);
+
 impl HttpVersion {
+    pub const NAMES: [&str; 2] = ["1.1", "2"];
+
     pub fn is_usual(&self) -> bool {
         *self == HttpVersion::default()
     }
 }
 
-/// By hand, so that the number 2 is answered with what it should be.
-impl<'de> Deserialize<'de> for HttpVersion {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<HttpVersion, D::Error> {
-        match String::deserialize(deserializer)?.as_str() {
+impl FromStr for HttpVersion {
+    type Err = UnknownHttpVersion;
+
+    fn from_str(name: &str) -> Result<HttpVersion, UnknownHttpVersion> {
+        match name {
             "1.1" => Ok(HttpVersion::Http1),
             "2" => Ok(HttpVersion::Http2),
-            other => Err(de::Error::unknown_variant(other, &["1.1", "2"])),
+            other => Err(UnknownHttpVersion(other.to_owned())),
         }
+    }
+}
+
+/// Written by hand, so that the number 2 is answered with the text it should be.
+impl<'de> Deserialize<'de> for HttpVersion {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<HttpVersion, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        name.parse().map_err(|_| de::Error::unknown_variant(&name, &HttpVersion::NAMES))
     }
 }
 

@@ -1,8 +1,9 @@
-//! An engine by its name.
+//! Engines by name.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
+use std::str::FromStr;
 use std::sync::LazyLock;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -14,10 +15,10 @@ use crate::engine::{ENGINES, Engine, openai, simulator};
 #[derive(Clone, Copy)]
 pub struct EngineKind(&'static dyn Engine);
 
-/// What is said of a target's engine.
+/// The engine that a target names, or "auto".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EngineChoice {
-    /// Whichever answers there.
+    /// Whichever engine answers at the URL.
     Auto,
     Kind(EngineKind),
 }
@@ -34,7 +35,7 @@ static NAMES: LazyLock<Vec<&'static str>> =
 
 impl EngineKind {
     pub const SIMULATOR: EngineKind = EngineKind(&simulator::Simulator);
-    /// Anything that speaks OpenAI's wire.
+    /// Anything that speaks OpenAI's API.
     pub const OPENAI: EngineKind = EngineKind(&openai::Openai);
 
     pub fn all() -> impl Iterator<Item = EngineKind> {
@@ -81,6 +82,10 @@ impl fmt::Debug for EngineKind {
 }
 
 impl EngineChoice {
+    pub fn names() -> &'static [&'static str] {
+        &NAMES
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             EngineChoice::Auto => AUTO,
@@ -88,7 +93,7 @@ impl EngineChoice {
         }
     }
 
-    /// The engine, where it is said.
+    /// The engine, if it is named.
     pub fn kind(self) -> Option<EngineKind> {
         match self {
             EngineChoice::Auto => None,
@@ -106,8 +111,7 @@ impl Serialize for EngineChoice {
 impl<'de> Deserialize<'de> for EngineChoice {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<EngineChoice, D::Error> {
         let name = Cow::<str>::deserialize(deserializer)?;
-        let choice = CHOICES.iter().find(|choice| choice.name() == name);
-        choice.copied().ok_or_else(|| de::Error::unknown_variant(&name, &NAMES))
+        name.parse().map_err(|_| de::Error::unknown_variant(&name, &NAMES))
     }
 }
 
@@ -118,21 +122,23 @@ impl JsonSchema for EngineChoice {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "A kind of server; \"auto\" is whichever answers at the URL.",
+            "description": "An engine type; \"auto\" detects the one that answers at the URL.",
             "type": "string",
             "enum": *NAMES,
         })
     }
 }
 
-#[cfg(feature = "cli")]
-impl clap::ValueEnum for EngineChoice {
-    fn value_variants<'a>() -> &'a [EngineChoice] {
-        &CHOICES
-    }
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown engine `{0}`")]
+pub struct UnknownEngine(String);
 
-    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
-        Some(clap::builder::PossibleValue::new(self.name()))
+impl FromStr for EngineChoice {
+    type Err = UnknownEngine;
+
+    fn from_str(name: &str) -> Result<EngineChoice, UnknownEngine> {
+        let choice = CHOICES.iter().find(|choice| choice.name() == name);
+        choice.copied().ok_or_else(|| UnknownEngine(name.to_owned()))
     }
 }
 
@@ -150,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_engine_is_answered_with_all_there_are() {
+    fn an_unknown_engine_is_answered_with_all_engines() {
         let error = serde_json::from_str::<EngineChoice>("\"vlm\"").unwrap_err().to_string();
         assert!(error.starts_with("unknown variant `vlm`, expected one of `simulator`"), "{error}");
         assert!(error.contains("`vllm`") && error.contains("`auto`"), "{error}");

@@ -1,4 +1,4 @@
-//! Conversations: several turns, each of which is asked with all that was said before.
+//! Conversations: several turns, each sent with everything said before it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,29 +8,29 @@ use serde::Serialize;
 use crate::load::workload::{ChatMessage, Prompt};
 use crate::text::fingerprint::fingerprint_of_all;
 
-/// Those of a file. What a scenario's hash is taken of has their fingerprint and does not hold them.
+/// The conversations of a file. A scenario's hash covers their fingerprint, not their text.
 #[derive(Clone, Debug, Serialize)]
 pub struct Conversations {
     pub file: String,
-    /// Of all that was said.
+    /// The fingerprint of everything said.
     pub fingerprint: String,
-    /// The most turns of one that are asked.
+    /// The most turns sent of one conversation.
     pub turns: u32,
     #[serde(skip)]
     conversations: Arc<[Vec<Turn>]>,
 }
 
-/// What a user says, and what it is answered.
+/// What a user says, and the answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Turn {
     pub said: String,
-    /// What later turns take the answer to have been: the client keeps no answers.
+    /// What later turns repeat as the answer: the client keeps no answers.
     pub answered: String,
-    /// The length that is asked for.
+    /// The requested length of the answer.
     pub output_tokens: u32,
 }
 
-/// What one request asks, and what is asked once it has been answered.
+/// What one request asks, and the turns that follow its answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Question {
     pub prompt: Prompt,
@@ -49,7 +49,7 @@ impl Conversations {
         }
     }
 
-    /// Of each, so many turns are asked at most.
+    /// Limits the turns sent of each conversation.
     pub fn of(self, turns: u32) -> Conversations {
         Conversations { turns, ..self }
     }
@@ -62,7 +62,7 @@ impl Conversations {
         self.conversations.is_empty()
     }
 
-    /// What is asked of one of them.
+    /// The turns sent of one conversation.
     pub fn turns_of(&self, place: usize) -> Option<&[Turn]> {
         let turns = self.conversations.get(place)?;
         Some(&turns[..turns.len().min(self.turns as usize)])
@@ -76,12 +76,12 @@ impl PartialEq for Conversations {
 }
 
 impl Question {
-    /// One that stands by itself.
+    /// A single prompt.
     pub fn single(prompt: Prompt, output_tokens: u32) -> Question {
         Question { prompt, output_tokens, answered: String::new(), then: VecDeque::new() }
     }
 
-    /// The first of a conversation; `None` of one without turns.
+    /// The first turn of a conversation; `None` if it has no turns.
     pub fn first(turns: impl IntoIterator<Item = Turn>) -> Option<Question> {
         let mut then: VecDeque<Turn> = turns.into_iter().collect();
         let Turn { said, answered, output_tokens } = then.pop_front()?;
@@ -92,7 +92,7 @@ impl Question {
         !self.then.is_empty()
     }
 
-    /// The next turn, with all that was said before it.
+    /// The next turn, with everything said before it.
     pub fn next(mut self) -> Option<Question> {
         let Turn { said, answered, output_tokens } = self.then.pop_front()?;
         let mut messages = match self.prompt {
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn every_turn_holds_what_was_said_before() {
+    fn every_turn_holds_everything_said_before() {
         let question = Question::first([turn("a", "b", 2), turn("c", "d", 3), turn("e", "f", 4)]).unwrap();
         assert_eq!((&question.prompt, question.output_tokens), (&Prompt::Text("a".into()), 2));
         let third = question.next().and_then(Question::next).unwrap();
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_turns_are_asked_than_wanted() {
+    fn turns_beyond_the_limit_are_not_sent() {
         let conversations =
             Conversations::new("f.json", vec![vec![turn("a", "b", 2), turn("c", "d", 3)]]).of(1);
         assert_eq!(conversations.turns_of(0), Some([turn("a", "b", 2)].as_slice()));

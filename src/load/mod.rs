@@ -1,7 +1,8 @@
-//! How an engine is asked: when requests arrive, and when a round is over.
+//! How an engine is driven: when requests arrive, and when a round is over.
 
 mod arrival_process;
 pub mod conversations;
+mod error;
 mod plan;
 pub mod prompts;
 mod ramp;
@@ -14,26 +15,27 @@ pub mod workload;
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::load::worker::{Shard, Worker};
 use crate::units::Nanos;
 
 pub use crate::load::arrival_process::{ArrivalProcess, Gaps};
+pub use crate::load::error::LoadError;
 pub use crate::load::plan::{DueTimes, Plan};
-pub use crate::load::ramp::{NoRampOfUsers, Ramp};
+pub use crate::load::ramp::Ramp;
 pub use crate::load::replay::Replay;
-pub use crate::load::think_time::ThinkTime;
+pub use crate::load::think_time::{ThinkTime, ThinkTimeError};
 
 /// A load is data; one scheduler consumes it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Load {
-    pub arrival: Arrival,
-    pub stop: StopCondition,
-    /// Of which process's share is to be asked, where several ask it together.
+    arrival: Arrival,
+    stop: StopCondition,
+    /// The process whose share this is, if several processes share the load.
     #[serde(skip)]
-    pub worker: Option<Worker>,
+    worker: Option<Worker>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -44,20 +46,20 @@ pub enum Arrival {
     Replay(Replay),
 }
 
-/// So many users, each sending its next request when the last one is answered.
+/// A number of users, each sending its next request when its last one is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Closed {
     pub concurrency: u32,
-    /// What a user waits between an answer and its next request.
+    /// How long a user waits between an answer and its next request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub think_time: Option<ThinkTime>,
-    /// How the users come; without one all of them begin at once.
+    /// How users are added; without a ramp, all of them start at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ramp: Option<Ramp>,
 }
 
-/// Requests come when they are due, whatever the engine does.
+/// Requests are sent when they are due, whatever the engine does.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Open {
@@ -65,10 +67,10 @@ pub struct Open {
     pub rate: f64,
     #[serde(rename = "spacing")]
     pub process: ArrivalProcess,
-    /// How the rate is reached; without one it is so from the start.
+    /// How the rate is reached; without a ramp, it applies from the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ramp: Option<Ramp>,
-    /// A request that is due while so many are unanswered is not sent and counts as failed.
+    /// A request that is due while this many are unanswered is not sent and counts as failed.
     pub max_in_flight: u32,
 }
 
@@ -77,54 +79,73 @@ pub struct Open {
 pub enum StopCondition {
     /// A round is over when this many requests have ended.
     Requests(u32),
-    /// No request starts later than this after the round's begin; those in flight are awaited.
+    /// No request starts later than this after the start of the round; requests in flight are awaited.
     DurationMs(u64),
 }
 
-/// What an open load takes for `max_in_flight` where nothing is said: more than most engines answer at once.
+/// The default of `max_in_flight`: more than most engines answer at once.
 pub const MAX_IN_FLIGHT: u32 = 1024;
 
 impl Load {
-    pub fn new(arrival: Arrival, stop: StopCondition) -> Load {
-        Load { arrival, stop, worker: None }
-    }
-
+    /// Users without think time or ramp, for numbers that are known to be right.
+    ///
+    /// # Panics
+    /// Where [`Load::new`] returns an error.
     pub fn closed(concurrency: u32, stop: StopCondition) -> Load {
-        Load::new(Arrival::Closed(Closed { concurrency, think_time: None, ramp: None }), stop)
+        let closed = Closed { concurrency, think_time: None, ramp: None };
+        Load::new(Arrival::Closed(closed), stop).unwrap_or_else(|error| panic!("{error}"))
     }
 
+    /// A rate without a ramp, for numbers that are known to be right.
+    ///
+    /// # Panics
+    /// Where [`Load::new`] returns an error.
     pub fn open(rate: f64, process: ArrivalProcess, stop: StopCondition) -> Load {
-        Load::new(Arrival::Open(Open { rate, process, ramp: None, max_in_flight: MAX_IN_FLIGHT }), stop)
+        let open = Open { rate, process, ramp: None, max_in_flight: MAX_IN_FLIGHT };
+        Load::new(Arrival::Open(open), stop).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// The most requests that can be in flight at once, of those that a round has.
+    pub fn arrival(&self) -> &Arrival {
+        &self.arrival
+    }
+
+    pub fn stop(&self) -> StopCondition {
+        self.stop
+    }
+
+    /// Whether this is one worker's share of a load.
+    pub fn is_share(&self) -> bool {
+        self.worker.is_some()
+    }
+
+    /// The most requests of a round that can be in flight at once.
     pub fn connections(&self) -> u32 {
         let most = match &self.arrival {
             Arrival::Closed(closed) => closed.concurrency,
             Arrival::Open(open) => open.max_in_flight,
             Arrival::Replay(replay) => replay.max_in_flight,
         };
-        // Every worker needs one at least.
+        // Every worker needs at least one.
         let most = self.own(most).max(1).min(self.due_without_answers());
         self.requests().map_or(most, |requests| most.min(requests))
     }
 
-    /// How many are sent, where that is what ends a round.
+    /// How many requests are sent here, if that is what ends a round.
     pub fn requests(&self) -> Option<u32> {
         self.stop.requests().map(|requests| self.own(requests))
     }
 
-    /// Which requests of the load are to be asked here; `None` where all of them are.
+    /// Which requests of the load are sent here; `None` if all of them are.
     pub fn shard(&self) -> Option<Shard> {
         self.worker.map(|worker| worker.shard(self.all_users()))
     }
 
-    /// How many of the first places are to be asked here.
+    /// How many of the first `places` requests or users belong here.
     fn own(&self, places: u32) -> u32 {
         self.shard().map_or(places, |shard| shard.count(places))
     }
 
-    /// Those that send their requests here; `None` where requests come by the clock and not from users.
+    /// How many users send their requests here; `None` if requests come by the clock and not from users.
     pub fn users(&self) -> Option<u32> {
         self.all_users().map(|users| self.own(users))
     }
@@ -136,8 +157,8 @@ impl Load {
         }
     }
 
-    /// Requests per second that are asked for here, of a ramp at its end, of a trace on average; `None` from users, who
-    /// ask for as many as are answered.
+    /// Requests per second sent here: at the end of a ramp, on average for a trace. `None` for users, who send as many
+    /// as are answered.
     pub fn rate_per_s(&self) -> Option<f64> {
         let whole = match &self.arrival {
             Arrival::Closed(_) => return None,
@@ -155,13 +176,14 @@ impl Load {
         }
     }
 
-    /// Whether requests come by the clock. Then a request that is sent late has waited since it was due, and its
-    /// latencies count from there: an engine that stalls must not profit from what could not be sent meanwhile.
+    /// Whether requests come by the clock. If so, a request that is sent late has waited since it was due, and its
+    /// latencies count from then: an engine that stalls must not profit from what could not be sent meanwhile.
     pub fn is_open(&self) -> bool {
         !matches!(self.arrival, Arrival::Closed(_))
     }
 
-    /// The same load for a while and without a ramp, as an engine is warmed up with it.
+    /// The same load for a given time and without a ramp, for warming up an engine. The time may be 0: then every user,
+    /// or the rate, sends one request.
     pub fn warm_up(&self, duration: Duration) -> Load {
         let arrival = match &self.arrival {
             Arrival::Closed(closed) => Arrival::Closed(Closed { ramp: None, ..*closed }),
@@ -169,6 +191,20 @@ impl Load {
             Arrival::Replay(replay) => Arrival::Replay(replay.clone()),
         };
         Load { arrival, stop: StopCondition::DurationMs(duration.as_millis() as u64), ..*self }
+    }
+}
+
+impl<'de> Deserialize<'de> for Load {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Load, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename = "Load", deny_unknown_fields)]
+        struct Fields {
+            arrival: Arrival,
+            stop: StopCondition,
+        }
+
+        let Fields { arrival, stop } = Fields::deserialize(deserializer)?;
+        Load::reported(arrival, stop).map_err(de::Error::custom)
     }
 }
 

@@ -1,4 +1,4 @@
-//! A round of a load, before its clock starts. Times are counted from the round's beginning.
+//! A round of a load, before its clock starts. Times count from the start of the round.
 
 use rand_pcg::Pcg64;
 
@@ -6,13 +6,13 @@ use crate::load::worker::Shard;
 use crate::load::{Arrival, Closed, Gaps, Load, Open, Ramp, Replay, StopCondition, ThinkTime};
 use crate::units::Nanos;
 
-/// What a scheduler needs to know of a round: a pure function of load and seed.
+/// What a scheduler needs to know about a round: a pure function of load and seed.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// When those requests are due that wait for no answer, in order: the first one of every user who comes before the
-    /// round's time is up, or all of an open load.
+    /// When the requests are due that wait for no answer, in order: the first request of every user who starts before
+    /// the round's time is up, or all requests of an open load.
     pub due: DueTimes,
-    /// How many are sent; `None` where only the time ends the round.
+    /// How many requests are sent; `None` if only the time ends the round.
     pub requests: Option<u32>,
     follow: Option<Follow>,
 }
@@ -25,22 +25,22 @@ struct Follow {
     until_ns: Option<Nanos>,
 }
 
-/// Moments in order: those of the whole load that are to be asked here.
+/// The times, in order, at which requests are due here.
 #[derive(Clone, Debug)]
 pub struct DueTimes {
     moments: Moments,
-    /// Of the next moment within the whole load, from 0.
+    /// The next request's place within the whole load, from 0.
     place: u32,
     shard: Option<Shard>,
     left: u32,
 }
 
-/// Those of a whole load.
+/// The times at which requests of a whole load are due.
 ///
 /// At a rate, the k-th request is due when the rate's integral reaches the sum of k gaps of mean 1 (time rescaling: see
 /// Brown et al., The time-rescaling theorem, Neural Computation 14, 2002). The gaps of a round of n requests are scaled
-/// so that the n + 1-th would come at n exactly. So a round has the rate that was asked for, and not that rate give or
-/// take 1/√n; a Poisson process of which one knows that it had n arrivals looks just like that.
+/// so that the n + 1-th would come at exactly n. So a round has the requested rate, and not that rate give or take
+/// 1/√n; a Poisson process that is known to have had n arrivals looks just like that.
 #[derive(Clone, Debug)]
 enum Moments {
     Users { next: u32, users: u32, ramp: Option<Ramp> },
@@ -67,7 +67,7 @@ impl Load {
         }
     }
 
-    /// How many requests wait for no answer, of those that are to be asked here.
+    /// How many of the requests sent here wait for no answer.
     pub fn due_without_answers(&self) -> u32 {
         self.own(match &self.arrival {
             Arrival::Closed(closed) => closed.count(self.stop),
@@ -76,7 +76,7 @@ impl Load {
         })
     }
 
-    /// Workers share the moments, and their users think each for themselves.
+    /// Workers share the send times, but each draws its own think times.
     fn own_rng(&self, mut rng: Pcg64) -> Pcg64 {
         rng.advance(self.worker.map_or(0, |worker| u128::from(worker.number - 1) << 64));
         rng
@@ -88,7 +88,7 @@ impl Closed {
         Moments::Users { next: 0, users: self.concurrency, ramp: self.ramp }
     }
 
-    /// How many users come before the time is up; those who begin the round do, however short it is.
+    /// How many users start before the time is up; those who begin the round do, however short it is.
     fn count(&self, stop: StopCondition) -> u32 {
         match self.ramp.and(stop.duration_ns()) {
             Some(until_ns) => self.moments().take_while(|due_ns| *due_ns < until_ns.max(1)).count() as u32,
@@ -102,7 +102,7 @@ impl Open {
         let requests = self.count(stop);
         let gaps = self.process.gaps(rng);
         let (scale, count) = match &gaps {
-            // The first one comes at once.
+            // The first request is due immediately.
             Gaps::Alike => (1.0, -1.0),
             Gaps::Drawn(..) => {
                 let all: f64 = gaps.clone().take(requests as usize + 1).sum();
@@ -129,7 +129,7 @@ impl Open {
 }
 
 impl Plan {
-    /// When the request that follows one that has ended is due, if one follows.
+    /// When the next request of a user is due after its last one has ended, if there is a next one.
     pub fn following_ns(&mut self, ended_ns: Nanos) -> Option<Nanos> {
         let Follow { think_time, rng, until_ns } = self.follow.as_mut()?;
         let due_ns = ended_ns + think_time.map_or(0, |think_time| think_time.draw_ns(rng));
@@ -191,6 +191,8 @@ fn due_ns(count: f64, rate: f64, ramp: Option<Ramp>) -> Nanos {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use rand::SeedableRng;
     use statrs::distribution::{ContinuousCDF, Gamma};
 
@@ -206,7 +208,7 @@ mod tests {
         Load::open(100.0, process, stop)
     }
 
-    /// The largest distance between the gaps' distribution and the one they shall have, against what a true sample
+    /// Compares the largest distance between the distribution of the gaps and the expected one with what a true sample
     /// exceeds once in a thousand times (Kolmogorov–Smirnov).
     fn assert_gaps_follow(due: &[Nanos], shape: f64) {
         let expected = Gamma::new(shape, shape * 100.0).unwrap();
@@ -243,13 +245,13 @@ mod tests {
     }
 
     #[test]
-    fn a_test_of_gaps_notices_the_wrong_distribution() {
+    fn the_check_of_gaps_notices_a_wrong_distribution() {
         let bursts = due(&open(ArrivalProcess::Gamma(0.9), StopCondition::Requests(20_000)));
         assert!(std::panic::catch_unwind(|| assert_gaps_follow(&bursts, 1.0)).is_err());
     }
 
     #[test]
-    fn a_round_has_the_rate_that_was_asked_for() {
+    fn a_round_has_the_requested_rate() {
         for process in [ArrivalProcess::Constant, ArrivalProcess::Poisson, ArrivalProcess::Gamma(0.3)] {
             let load = open(process, StopCondition::DurationMs(10_000));
             let due = due(&load);
@@ -260,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_seed_gives_the_same_moments_and_another_seed_others() {
+    fn the_send_times_depend_on_the_seed() {
         let load = open(ArrivalProcess::Poisson, StopCondition::Requests(100));
         assert_eq!(due(&load), due(&load));
         let other: Vec<Nanos> = load.plan(Pcg64::seed_from_u64(2)).due.collect();
@@ -268,10 +270,10 @@ mod tests {
     }
 
     #[test]
-    fn a_ramped_rate_comes_more_and_more_often() {
-        let mut load = open(ArrivalProcess::Constant, StopCondition::DurationMs(20_000));
-        let Arrival::Open(open) = &mut load.arrival else { unreachable!() };
-        open.ramp = Some(Ramp { from: 10.0, over_ms: 10_000, steps: None });
+    fn a_ramped_rate_rises() {
+        let ramp = Some(Ramp { from: 10.0, over_ms: 10_000, steps: None });
+        let open = Open { rate: 100.0, process: ArrivalProcess::Constant, ramp, max_in_flight: 8 };
+        let load = Load::new(Arrival::Open(open), StopCondition::DurationMs(20_000)).unwrap();
         let due = due(&load);
         // 10 s at 55/s on average, then 10 s at 100/s.
         assert_eq!(due.len(), 1550);
@@ -292,29 +294,31 @@ mod tests {
     fn a_user_thinks_before_it_asks_again() {
         let think_time = Some(ThinkTime::Constant { ms: 20.0 });
         let closed = Closed { concurrency: 1, think_time, ramp: None };
-        let load = Load::new(Arrival::Closed(closed), StopCondition::Requests(2));
+        let load = Load::new(Arrival::Closed(closed), StopCondition::Requests(2)).unwrap();
         let mut plan = load.plan(Pcg64::seed_from_u64(1));
         assert_eq!(plan.following_ns(1_000_000), Some(21_000_000));
     }
 
     fn ramped_users(stop: StopCondition) -> Load {
         let ramp = Some(Ramp { from: 1.0, over_ms: 100, steps: None });
-        Load::new(Arrival::Closed(Closed { concurrency: 3, think_time: None, ramp }), stop)
+        Load::new(Arrival::Closed(Closed { concurrency: 3, think_time: None, ramp }), stop).unwrap()
     }
 
     #[test]
-    fn users_who_would_come_after_the_round_are_not_planned() {
+    fn users_who_would_start_after_the_round_are_not_planned() {
         assert_eq!(due(&ramped_users(StopCondition::Requests(9))), [0, 50_000_000, 100_000_000]);
         assert_eq!(due(&ramped_users(StopCondition::DurationMs(100))), [0, 50_000_000]);
         assert_eq!(ramped_users(StopCondition::DurationMs(100)).connections(), 2);
     }
 
     #[test]
-    fn those_who_begin_a_round_ask_once_even_if_it_has_no_time() {
-        let mut plan = Load::closed(3, StopCondition::DurationMs(0)).plan(Pcg64::seed_from_u64(1));
+    fn users_send_one_request_even_in_a_warm_up_of_no_time() {
+        let second = StopCondition::DurationMs(1000);
+        let no_time = Load::closed(3, second).warm_up(Duration::ZERO);
+        let mut plan = no_time.plan(Pcg64::seed_from_u64(1));
         assert_eq!(plan.due.clone().collect::<Vec<_>>(), [0, 0, 0]);
         assert_eq!(plan.following_ns(0), None);
-        assert_eq!(due(&ramped_users(StopCondition::DurationMs(0))), [0]);
+        assert_eq!(due(&ramped_users(StopCondition::DurationMs(1))), [0]);
     }
 
     #[test]
@@ -325,13 +329,13 @@ mod tests {
     }
 
     #[test]
-    fn the_moments_of_all_workers_together_are_those_of_one_process() {
+    fn the_send_times_of_all_workers_are_those_of_one_process() {
         let ramp = Some(Ramp { from: 1.0, over_ms: 1000, steps: None });
         let ramped = Closed { concurrency: 7, think_time: None, ramp };
         for load in [
             open(ArrivalProcess::Poisson, StopCondition::Requests(101)),
             open(ArrivalProcess::Constant, StopCondition::DurationMs(700)),
-            Load::new(Arrival::Closed(ramped), StopCondition::Requests(20)),
+            Load::new(Arrival::Closed(ramped), StopCondition::Requests(20)).unwrap(),
         ] {
             let shares = (1..=3).map(|number| Worker { number, of: 3 }.share(&load).unwrap());
             let mut together: Vec<Nanos> = shares.flat_map(|share| due(&share)).collect();
@@ -344,7 +348,7 @@ mod tests {
     fn users_of_several_workers_do_not_think_alike() {
         let think_time = Some(ThinkTime::Exponential { mean_ms: 100.0 });
         let closed = Closed { concurrency: 2, think_time, ramp: None };
-        let load = Load::new(Arrival::Closed(closed), StopCondition::Requests(20));
+        let load = Load::new(Arrival::Closed(closed), StopCondition::Requests(20)).unwrap();
         let thinks = [1, 2].map(|number| {
             let share = Worker { number, of: 2 }.share(&load).unwrap();
             share.plan(Pcg64::seed_from_u64(1)).following_ns(0)

@@ -1,7 +1,11 @@
 //! How a level is reached: of users, or of requests per second.
 
+use std::str::FromStr;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::units::HumanDuration;
 
 /// A level that goes from `from` to its end, evenly or in steps, and stays there.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -9,40 +13,46 @@ use serde::{Deserialize, Serialize};
 pub struct Ramp {
     pub from: f64,
     pub over_ms: u64,
-    /// So many plateaus of equal length before the end is reached, the first of them at `from`.
+    /// The number of plateaus of equal length before the end is reached, the first of them at `from`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<u32>,
 }
 
-/// Why users can't come by a ramp.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error("a ramp of users begins with 1 to {users} of them, not with {from}")]
-pub struct NoRampOfUsers {
-    users: u32,
-    from: f64,
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected FROM:OVER or FROM:OVER:STEPS, such as 1:30s or 1:30s:5, found `{0}`")]
+pub struct NotARamp(String);
+
+/// Reads `1:30s`, or `1:30s:5` for five steps.
+impl FromStr for Ramp {
+    type Err = NotARamp;
+
+    fn from_str(text: &str) -> Result<Ramp, NotARamp> {
+        let read = || {
+            let parts: Vec<&str> = text.split(':').collect();
+            let (from, over, steps) = match parts[..] {
+                [from, over] => (from, over, None),
+                [from, over, steps] => (from, over, Some(steps.parse().ok()?)),
+                _ => return None,
+            };
+            let HumanDuration(over) = over.parse().ok()?;
+            Some(Ramp { from: from.trim().parse().ok()?, over_ms: over.as_millis() as u64, steps })
+        };
+        read().ok_or_else(|| NotARamp(text.to_owned()))
+    }
 }
 
 impl Ramp {
-    /// # Errors
-    /// Where it begins with none of so many users, or with more.
-    pub fn of_users(self, users: u32) -> Result<Ramp, NoRampOfUsers> {
-        match (1.0..=f64::from(users)).contains(&self.from) {
-            true => Ok(self),
-            false => Err(NoRampOfUsers { users, from: self.from }),
-        }
-    }
-
     pub fn over_s(&self) -> f64 {
         self.over_ms as f64 / 1e3
     }
 
-    /// When the level has come to `level`, in seconds from the start; it rises to `to`.
+    /// When the level reaches `level`, in seconds from the start; it rises to `to`.
     pub fn reaches_s(&self, level: f64, to: f64) -> f64 {
         if level <= self.from || to <= self.from {
             return 0.0;
         }
         let share = match self.steps {
-            // Divided last: a level that is a step's own is not to be rounded up to the next one.
+            // Divide last, so that the level of a step is not rounded up to that of the next one.
             Some(steps) => {
                 let steps = f64::from(steps);
                 ((level - self.from) * steps / (to - self.from)).ceil() / steps
@@ -52,7 +62,7 @@ impl Ramp {
         share * self.over_s()
     }
 
-    /// How many requests are due in the first seconds, where the level is a rate: its integral.
+    /// How many requests are due in the first `seconds` if the level is a rate: its integral.
     pub fn count_within(&self, seconds: f64, to: f64) -> f64 {
         let ramped = seconds.min(self.over_s());
         let beyond = (seconds - ramped) * to;
@@ -71,14 +81,14 @@ impl Ramp {
         }
     }
 
-    /// The inverse of [`Ramp::count_within`]: when so many requests are due.
+    /// The inverse of [`Ramp::count_within`]: when `count` requests are due.
     pub fn due_s(&self, count: f64, to: f64) -> f64 {
         let of_ramp = self.count_within(self.over_s(), to);
         if count >= of_ramp {
             return self.over_s() + (count - of_ramp) / to;
         }
         match self.steps {
-            // from·t + (rise/2)·t² = count, in the form that has no difference of near numbers.
+            // from·t + (rise/2)·t² = count, solved without subtracting numbers that are close to each other.
             None => {
                 let rise_per_s = (to - self.from) / self.over_s();
                 2.0 * count / (self.from + (self.from * self.from + 2.0 * rise_per_s * count).sqrt())
@@ -100,7 +110,7 @@ impl Ramp {
         self.over_s()
     }
 
-    /// Where a plateau begins, and its level.
+    /// When a plateau begins, and its level.
     fn plateau(&self, step: u32, steps: u32, to: f64) -> (f64, f64) {
         let share = f64::from(step) / f64::from(steps);
         (share * self.over_s(), self.from + share * (to - self.from))
@@ -113,6 +123,16 @@ mod tests {
 
     const EVEN: Ramp = Ramp { from: 10.0, over_ms: 10_000, steps: None };
     const STEPPED: Ramp = Ramp { from: 10.0, over_ms: 10_000, steps: Some(2) };
+
+    #[test]
+    fn a_ramp_is_read_from_its_short_form() {
+        assert_eq!("1:30s".parse(), Ok(Ramp { from: 1.0, over_ms: 30_000, steps: None }));
+        assert_eq!("0.5:2m:5".parse(), Ok(Ramp { from: 0.5, over_ms: 120_000, steps: Some(5) }));
+        for text in ["1", "1:2", "1:1s:x", "1:1s:2:3", ":1s", ""] {
+            let error = text.parse::<Ramp>().unwrap_err().to_string();
+            assert!(error.contains("such as 1:30s or 1:30s:5"), "{error}");
+        }
+    }
 
     #[test]
     fn an_even_ramp_is_due_as_often_as_its_mean_level() {

@@ -1,4 +1,4 @@
-//! Requests that come when those of a trace did.
+//! Requests that are sent at the times of a trace.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,9 +11,9 @@ use crate::units::Nanos;
 #[serde(deny_unknown_fields)]
 pub struct Replay {
     pub trace: Trace,
-    /// How many times as fast as the trace's own time: at 2, requests come twice as often.
+    /// The speed relative to the trace: at 2, requests come twice as often.
     pub speed: f64,
-    /// A request that is due while so many are unanswered is not sent and counts as failed.
+    /// A request that is due while this many are unanswered is not sent and counts as failed.
     pub max_in_flight: u32,
 }
 
@@ -29,6 +29,11 @@ impl Replay {
                 (within as u32).max(1).min(all)
             }
         }
+    }
+
+    /// A round that sends every request of the trace.
+    pub fn all_requests(&self) -> StopCondition {
+        StopCondition::Requests(self.trace.requests().len() as u32)
     }
 
     /// Requests per second, on average.
@@ -63,7 +68,8 @@ mod tests {
     }
 
     fn due(speed: f64, stop: StopCondition) -> Vec<Nanos> {
-        Load::new(Arrival::Replay(replay(speed)), stop).plan(Pcg64::seed_from_u64(1)).due.collect()
+        let load = Load::new(Arrival::Replay(replay(speed)), stop).unwrap();
+        load.plan(Pcg64::seed_from_u64(1)).due.collect()
     }
 
     #[test]
@@ -74,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn its_rate_is_the_mean_one() {
+    fn its_rate_is_the_mean_rate() {
         assert_eq!(replay(2.0).rate(), 0.6);
     }
 }

@@ -1,4 +1,4 @@
-//! What a service was once asked: when, and how much.
+//! The recorded requests of a service: when they came, and how long they were.
 
 use std::sync::Arc;
 
@@ -8,17 +8,17 @@ use serde::{Deserialize, Serialize};
 use crate::text::fingerprint::fingerprint_of_all;
 use crate::units::Nanos;
 
-/// How many tokens a block of a traced prompt has: Mooncake's.
+/// The tokens in a block of a traced prompt, as in Mooncake's traces.
 pub const BLOCK_TOKENS: u32 = 512;
 
-/// A report names it and does not hold it.
+/// A report names a trace without holding its requests.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Trace {
     pub file: String,
-    /// Of all that it holds.
+    /// The fingerprint of all its requests.
     pub fingerprint: String,
-    /// On average.
+    /// The average rate.
     pub requests_per_s: f64,
     #[serde(skip)]
     requests: Arc<[TracedRequest]>,
@@ -26,17 +26,17 @@ pub struct Trace {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TracedRequest {
-    /// Since the first one.
+    /// Time since the first request.
     pub at_ns: Nanos,
     pub input_tokens: u32,
     pub output_tokens: u32,
-    /// What its prompt consists of, [`BLOCK_TOKENS`] each: prompts that begin with the same blocks begin alike. Empty
-    /// where nothing is known of that.
+    /// The blocks of the prompt, [`BLOCK_TOKENS`] each: prompts that begin with the same blocks begin with the same text.
+    /// Empty if the trace does not say.
     pub blocks: Vec<u64>,
 }
 
 impl Trace {
-    /// In the order of their times.
+    /// Sorts the requests by time.
     pub fn new(file: &str, mut requests: Vec<TracedRequest>) -> Trace {
         requests.sort_by_key(|request| request.at_ns);
         let begin_ns = requests.first().map_or(0, |request| request.at_ns);
@@ -51,7 +51,7 @@ impl Trace {
         }
     }
 
-    /// The same with prompts of one length.
+    /// The same trace with prompts of one length.
     pub fn with_input_tokens(&self, input_tokens: u32) -> Trace {
         let requests = self.requests.iter().cloned();
         Trace::new(&self.file, requests.map(|request| TracedRequest { input_tokens, ..request }).collect())
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_names_a_trace_and_does_not_hold_it() {
+    fn a_report_names_a_trace_without_holding_it() {
         let trace = Trace::new("a", vec![request(9)]);
         let read: Trace = serde_json::from_str(&serde_json::to_string(&trace).unwrap()).unwrap();
         assert_eq!(read, trace);

@@ -1,4 +1,4 @@
-//! One of several processes that ask one load together.
+//! One of several processes that share one load.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,9 +16,9 @@ pub struct Worker {
     pub of: u32,
 }
 
-/// Which requests of a whole load are one worker's: in a closed load those of its users, every `of`-th user being one,
-/// else every `of`-th request. So the requests, the prompts and the moments of all workers together are those of a
-/// single process, each of them once.
+/// Which requests of a whole load belong to one worker: in a closed load those of every `of`-th user, otherwise every
+/// `of`-th request. So the requests, the prompts and the send times of all workers together are those of a single
+/// process, each of them once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
     worker: Worker,
@@ -26,59 +26,56 @@ pub struct Shard {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected a worker and how many there are, such as 2/4, found `{0}`")]
+#[error("expected a worker and the number of workers, such as 2/4, found `{0}`")]
 pub struct NoWorker(String);
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("worker {worker} has nothing to do: {whole}")]
 pub struct NothingToDo {
     worker: Worker,
-    /// What there is to share.
+    /// What the load consists of.
     whole: String,
 }
 
 impl Worker {
-    /// `users`: of a closed load.
+    /// `users` are those of a closed load.
     pub fn shard(self, users: Option<u32>) -> Shard {
         Shard { worker: self, users }
     }
 
-    /// The same load, of which this process asks this worker's share.
+    /// The same load, of which this process sends this worker's share.
     ///
     /// # Errors
-    /// Where nothing of it is this worker's.
+    /// If the share is empty.
     pub fn share(self, load: &Load) -> Result<Load, NothingToDo> {
         let share = Load { worker: Some(self), ..load.clone() };
         if share.due_without_answers() > 0 && share.requests() != Some(0) {
             return Ok(share);
         }
         let due = load.due_without_answers();
-        let whole = match (load.users(), load.requests()) {
-            (Some(users), Some(requests)) => {
-                format!("the load has {users} users, {} of whom have a request", requests.min(users))
+        let whole = match load.users() {
+            Some(users) if due < users => {
+                format!("the load has {users} users, {due} of whom start before its time is up")
             }
-            (Some(users), None) if due < users => {
-                format!("the load has {users} users, {due} of whom come before its time is up")
-            }
-            (Some(users), None) => format!("the load has {users} users"),
-            (None, _) => format!("the load has {due} requests"),
+            Some(users) => format!("the load has {users} users"),
+            None => format!("the load has {due} requests"),
         };
         Err(NothingToDo { worker: self, whole })
     }
 
-    /// How many of so many are its own.
+    /// How many of `all` belong to this worker.
     fn count(self, all: u32) -> u32 {
         (all - all.min(self.number - 1)).div_ceil(self.of)
     }
 }
 
 impl Shard {
-    /// Whether the whole load's request at this place, from 0, is this worker's.
+    /// Whether the whole load's request at this place, counted from 0, belongs to this worker.
     pub fn has(self, place: u32) -> bool {
         self.users.map_or(place, |users| place % users) % self.worker.of == self.worker.number - 1
     }
 
-    /// How many of the first places are this worker's.
+    /// How many of the first `places` requests belong to this worker.
     pub fn count(self, places: u32) -> u32 {
         match self.users {
             None => self.worker.count(places),
@@ -116,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn every_request_is_one_workers_and_each_has_as_many_as_its_share_says() {
+    fn every_request_belongs_to_exactly_one_worker() {
         let closed = [(8, 32, 4), (5, 23, 2), (7, 7, 3), (256, 15_625, 4)].map(|(users, requests, of)| {
             (Load::closed(users, StopCondition::Requests(requests)), requests, of)
         });
@@ -148,10 +145,6 @@ mod tests {
             "worker 3/3 has nothing to do: the load has 2 users"
         );
         assert_eq!(
-            refusal(&Load::closed(9, StopCondition::Requests(2))),
-            "worker 3/3 has nothing to do: the load has 9 users, 2 of whom have a request"
-        );
-        assert_eq!(
             refusal(&Load::open(1.0, ArrivalProcess::Constant, StopCondition::Requests(2))),
             "worker 3/3 has nothing to do: the load has 2 requests"
         );
@@ -162,12 +155,12 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_whose_users_would_come_too_late_is_refused() {
+    fn a_worker_whose_users_would_start_too_late_is_refused() {
         let ramp = Some(Ramp { from: 1.0, over_ms: 100, steps: None });
         let users = Arrival::Closed(Closed { concurrency: 3, think_time: None, ramp });
-        let load = Load::new(users, StopCondition::DurationMs(60));
+        let load = Load::new(users, StopCondition::DurationMs(60)).unwrap();
         let refusal = Worker { number: 3, of: 3 }.share(&load).unwrap_err().to_string();
-        let expected = "the load has 3 users, 2 of whom come before its time is up";
+        let expected = "the load has 3 users, 2 of whom start before its time is up";
         assert_eq!(refusal, format!("worker 3/3 has nothing to do: {expected}"));
     }
 

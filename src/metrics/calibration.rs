@@ -392,9 +392,10 @@ mod tests {
     #[test]
     fn the_rate_that_an_open_load_asks_for_is_held_against_those_that_were_kept() {
         let mut calibration = calibration(vec![level(32, 0.1, 3000.0)]);
-        let doubt = |calibration: &Calibration, rate, worker| {
+        let doubt = |calibration: &Calibration, rate, worker: Option<Worker>| {
             let load = Load::open(rate, ArrivalProcess::Poisson, StopCondition::Requests(1000));
-            calibration.doubt(&Load { worker, ..load }, &Summary::default())
+            let load = worker.map_or(load.clone(), |worker| worker.share(&load).unwrap());
+            calibration.doubt(&load, &Summary::default())
         };
         assert_eq!(doubt(&calibration, 150.0, None), None);
         calibration.paces.push(paced(&[50; 200]));

@@ -12,5 +12,5 @@ pub mod timeline;
 pub mod truth;
 pub mod window;
 
-pub use gate::Gate;
+pub use gate::{Gate, GateError, GateSpec};
 pub use metric::{Better, Family, Latency, Metric, Rate, Stat, UnknownMetric};

@@ -261,13 +261,13 @@ mod tests {
     }
 
     fn closed(users: u32) -> Load {
-        Load::closed(users, StopCondition::Requests(3))
+        Load::closed(users, StopCondition::Requests(users.max(3)))
     }
 
     fn ramped(over_ms: u64) -> Load {
         let ramp = Some(Ramp { from: 1.0, over_ms, steps: None });
         let arrival = Arrival::Closed(Closed { concurrency: 2, think_time: None, ramp });
-        Load::new(arrival, StopCondition::Requests(3))
+        Load::new(arrival, StopCondition::Requests(3)).unwrap()
     }
 
     fn milliseconds(window: Window) -> (Nanos, Nanos, Edges) {
@@ -312,7 +312,7 @@ mod tests {
         assert_eq!(cut.seconds, 0.1);
         let ramp = Some(Ramp { from: 1.0, over_ms: 400, steps: None });
         let open = Open { rate: 2.0, process: ArrivalProcess::Poisson, ramp, max_in_flight: 1 };
-        let open = Load::new(Arrival::Open(open), StopCondition::Requests(1));
+        let open = Load::new(Arrival::Open(open), StopCondition::Requests(1)).unwrap();
         let (window, cut) = window_of(&open, &[answered(500, &[600, 900], 10)]);
         assert_eq!((milliseconds(window), cut), ((400, 900, Edges::Cut), Cut::default()));
     }

@@ -8,7 +8,7 @@ use crate::load::{Load, StopCondition};
 use crate::metrics::health::ClientHealth;
 use crate::metrics::record::FailureClass;
 use crate::metrics::summary::{RequestCounts, Summary};
-use crate::metrics::{Gate, Metric};
+use crate::metrics::{Gate, GateSpec, Metric};
 use crate::results::{
     BaselineUsed, Kind, Pair, Proof, ProofEnd, ProofSession, Report, Round, Run, Session, VERSION,
 };
@@ -33,7 +33,7 @@ pub fn regressed() -> Report {
     let reason = "output throughput is 7.3 % lower in v0.32.0 than in v0.31.0.";
     let mut report = measured("chat", "users-32", Verdict::Regressed, reason, 4);
     let mut ttft = gate("ttft_ms_p95", 0.1, 412.0, 409.0);
-    ttft.gate.max = Some(800.0);
+    ttft.gate = Gate::new(GateSpec { max: Some(800.0), ..*ttft.gate }).expect("a valid gate");
     report.gates = vec![
         GateOutcome {
             change: change(-0.073, Some((-0.081, -0.065))),
@@ -223,7 +223,15 @@ fn session(number: u32) -> Session {
 }
 
 fn gate(metric: &str, tolerance: f64, old: f64, new: f64) -> GateOutcome {
-    let gate = Gate { metric: metric.parse().unwrap(), tolerance: Some(tolerance), min: None, max: None };
+    outcome(Gate::relative(metric.parse().unwrap(), tolerance).unwrap(), old, new)
+}
+
+fn limit(metric: &str, min: f64) -> GateOutcome {
+    let spec = GateSpec { metric: metric.parse().unwrap(), tolerance: None, min: Some(min), max: None };
+    outcome(Gate::new(spec).unwrap(), 1.0, 1.0)
+}
+
+fn outcome(gate: Gate, old: f64, new: f64) -> GateOutcome {
     GateOutcome {
         gate,
         old: Some(old),
@@ -232,12 +240,6 @@ fn gate(metric: &str, tolerance: f64, old: f64, new: f64) -> GateOutcome {
         verdict: Verdict::Ok,
         reason: String::new(),
     }
-}
-
-fn limit(metric: &str, min: f64) -> GateOutcome {
-    let mut outcome = gate(metric, 0.0, 1.0, 1.0);
-    outcome.gate = Gate { tolerance: None, min: Some(min), ..outcome.gate };
-    outcome
 }
 
 fn change(relative: f64, interval: Option<(f64, f64)>) -> Option<Change> {

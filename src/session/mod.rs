@@ -124,7 +124,7 @@ impl SessionRequest<'_> {
 
     /// Whether the engine's counters include other workers' requests.
     fn shares_engine(&self) -> bool {
-        self.load.worker.is_some()
+        self.load.is_share()
     }
 }
 

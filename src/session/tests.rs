@@ -6,22 +6,14 @@ use crate::config::OnSuspected;
 use crate::engine::{EngineChoice, HttpVersion};
 use crate::launch::Launcher;
 use crate::load::StopCondition;
-use crate::load::workload::{Api, Prompts, Sampling, Synthetic};
+use crate::load::workload::Workload;
 use crate::metrics::record::RequestRecord;
 use crate::results::record_file::example;
 use crate::target::{Place, ProofPlan, SimulatorSettings, TargetSpec};
 
 /// Four requests of one user to a simulated engine.
 fn with_request<T>(load_name: &str, records: Option<PathBuf>, use_it: impl FnOnce(SessionRequest) -> T) -> T {
-    let workload = Workload {
-        api: Api::Chat,
-        stream: true,
-        prompts: Prompts::Synthetic(Synthetic::of(16)),
-        output_tokens: Some(8),
-        ignore_eos: true,
-        seed: 1,
-        sampling: Sampling::default(),
-    };
+    let workload = Workload::synthetic(16, 8);
     let plan = RunPlan {
         warmup: Duration::ZERO,
         rounds: 2,

@@ -1,4 +1,4 @@
-//! Moments of the machine's monotonic clock.
+//! Times on the machine's monotonic clock.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 /// Nanoseconds of the machine's monotonic clock: comparable between processes of one machine, not between machines.
 pub type Nanos = u64;
 
-/// What [`Nanos`] count from, so that those of several machines can be put side by side.
+/// The zero of [`Nanos`], so that times of several machines can be compared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Clock {
-    /// Of the machine's start: where two are the same, their times are of one clock.
+    /// Identifies the boot of the machine: times with the same boot are from one clock.
     pub boot: String,
-    /// Where this machine's wall clock sees their zero, in nanoseconds of Unix time.
+    /// The zero on this machine's wall clock, in nanoseconds of Unix time.
     pub zero_unix_ns: u64,
 }
 
@@ -21,7 +21,7 @@ impl Clock {
         self.zero_unix_ns.saturating_add(at_ns)
     }
 
-    /// A moment of another clock on this one: exact on one machine, else as exact as the two wall clocks are.
+    /// Converts a time of another clock to this one: exactly on one machine, otherwise as exactly as the two wall clocks.
     pub fn from_other(&self, other: &Clock, at_ns: Nanos) -> Nanos {
         if self.boot == other.boot {
             return at_ns;

@@ -139,7 +139,10 @@ mod tests {
 
     fn outcome(metric: &str, relative: f64, verdict: Verdict) -> GateOutcome {
         GateOutcome {
-            gate: Gate { metric: metric.parse().unwrap(), tolerance: Some(0.03), min: None, max: None },
+            gate: match metric {
+                "success_rate" => Gate::every_request_succeeds(),
+                metric => Gate::relative(metric.parse().unwrap(), 0.03).unwrap(),
+            },
             old: Some(100.0),
             new: Some(100.0 * (1.0 + relative)),
             change: Some(Change { relative, interval: None }),

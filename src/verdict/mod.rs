@@ -106,7 +106,7 @@ mod tests {
 
     fn gate(verdict: Verdict) -> GateOutcome {
         let metric = "ttft_ms_p95".parse().unwrap();
-        let gate = Gate { metric, tolerance: Some(0.1), min: None, max: None };
+        let gate = Gate::relative(metric, 0.1).unwrap();
         GateOutcome { gate, old: None, new: None, change: None, verdict, reason: String::new() }
     }
 

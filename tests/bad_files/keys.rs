@@ -59,9 +59,9 @@ fn an_unknown_word_is_answered_with_the_nearest_valid_one() {
 fn a_missing_key_is_named_with_an_example() {
     assert_scenario_refused(
         &scenario_with("concurrency = 4", ""),
-        &["5:1: nothing says when requests of load `users-4` come \
+        &["5:1: nothing says when load `users-4` sends requests \
            (add concurrency = 4 for users that wait for their answers, rate = 2.5 for requests per second, \
-           or trace = \"…\" for those of a file)"],
+           or trace = \"…\" for the requests of a file)"],
     );
     assert_scenario_refused(
         &scenario_with("output_tokens = 16", ""),
@@ -139,7 +139,7 @@ fn a_mistake_in_an_override_is_pointed_at_in_the_variable() {
     );
     assert_overrides_refused(
         "scenarios.chat.run.rounds=0",
-        &["TOLLGATE_SET:1:27: `rounds` has to be at least 1"],
+        &["TOLLGATE_SET:1:27: `rounds` must be at least 1"],
     );
     assert_overrides_refused(
         "targets.sim.simulator.version=1.0",
@@ -147,6 +147,6 @@ fn a_mistake_in_an_override_is_pointed_at_in_the_variable() {
     );
     assert_overrides_refused(
         "scenarios.chat.targets.x=2",
-        &["TOLLGATE_SET:1:16: `targets` is no table but an array (set it as a whole: targets=…)"],
+        &["TOLLGATE_SET:1:16: `targets` is not a table but an array (set it as a whole: targets=…)"],
     );
 }

@@ -6,7 +6,7 @@ use super::{TARGETS, assert_scenario_refused, errors_of, scenario_with};
 fn a_load_that_could_not_run_is_refused() {
     assert_scenario_refused(
         &scenario_with("[load.users-4]\nconcurrency = 4\nrequests = 8", ""),
-        &["1:1: no load: nothing says how the engine is asked \
+        &["1:1: no load: nothing says how to drive the engine \
            (add a table such as [load.users-4] with concurrency = 4, requests = 100)"],
     );
     assert_scenario_refused(
@@ -26,12 +26,12 @@ fn a_load_that_could_not_run_is_refused() {
     );
     assert_scenario_refused(
         &scenario_with("concurrency = 4", "concurrency = 0"),
-        &["6:15: `concurrency` has to be at least 1"],
+        &["6:15: a load needs at least 1 user"],
     );
     assert_scenario_refused(
         &scenario_with("[load.users-4]", "[load.\"a::b\"]"),
         &[
-            "5:7: not a load's name: `a::b` has `:` in it; a name is made of letters, digits and `-` `_` `.`, \
+            "5:7: not a load's name: `a::b` contains `:`; a name consists of letters, digits and `-` `_` `.`, \
            beginning and ending with a letter or digit",
         ],
     );
@@ -45,7 +45,7 @@ fn a_key_of_the_other_kind_of_load_is_refused_where_it_stands() {
     refused(
         "concurrency = 4\nrate = 2.5",
         "7:1: load `users-4` has both `concurrency` and `rate` \
-         (requests come from users that wait, or by the clock, or as a trace has them; remove one of the two)",
+         (requests come from users that wait, by the clock, or from a trace; remove one of the two)",
     );
     refused(
         "concurrency = 4\nmax_in_flight = 9",
@@ -55,8 +55,8 @@ fn a_key_of_the_other_kind_of_load_is_refused_where_it_stands() {
         "rate = 2.5\nthink_time = \"1s\"",
         "7:1: `think_time` goes with `concurrency` only (remove it, or give `concurrency` instead)",
     );
-    refused("rate = 0", "6:8: `rate` has to be a number greater than 0");
-    refused("rate = nan", "6:8: `rate` has to be a number greater than 0");
+    refused("rate = 0", "6:8: a rate is a number greater than 0, not 0");
+    refused("rate = nan", "6:8: a rate is a number greater than 0, not NaN");
     refused(
         "rate = 2.5\narrival = \"gamma\"",
         "7:11: \"gamma\" needs `burstiness`: the shape of its gaps (add burstiness = 0.5 for bursts; 1 is Poisson)",
@@ -88,9 +88,8 @@ fn a_trace_that_could_not_be_replayed_is_refused() {
     refused(
         "trace = \"t.csv\"\nrate = 2",
         "6:1: load `users-4` has both `rate` and `trace` \
-         (requests come from users that wait, or by the clock, or as a trace has them; remove one of the two)",
+         (requests come from users that wait, by the clock, or from a trace; remove one of the two)",
     );
-    refused("trace = \"t.csv\"\nspeed = 0", "7:9: `speed` has to be a number greater than 0");
     refused(
         "concurrency = 4\nrequests = 8\nspeed = 2",
         "8:1: `speed` goes with `trace` only (remove it, or give `trace` instead)",
@@ -100,7 +99,13 @@ fn a_trace_that_could_not_be_replayed_is_refused() {
     let files = [TARGETS, ("scenarios/chat.toml", text.as_str()), ("t.jsonl", line)];
     assert_eq!(
         errors_of(&files, &[]).to_string(),
-        "perf-tests/scenarios/chat.toml:7:12: 8 requests of a trace that has 1 (make it at most 1, or leave it out)"
+        "perf-tests/scenarios/chat.toml:7:12: 8 requests from a trace that has 1 (make it at most 1, or leave it out)"
+    );
+    let stopped = scenario_with("concurrency = 4\nrequests = 8", "trace = \"t.jsonl\"\nspeed = 0");
+    let files = [TARGETS, ("scenarios/chat.toml", stopped.as_str()), ("t.jsonl", line)];
+    assert_eq!(
+        errors_of(&files, &[]).to_string(),
+        "perf-tests/scenarios/chat.toml:7:9: a speed is a number greater than 0, not 0"
     );
     let files = [TARGETS, ("scenarios/chat.toml", text.as_str()), ("t.jsonl", "{\"at\": 0}")];
     let said = errors_of(&files, &[]).to_string();
@@ -115,8 +120,10 @@ fn conversations_without_users_are_refused() {
     );
     assert_scenario_refused(
         &text,
-        &["5:1: load `users-4` has no users, who hold the workload's conversations \
-           (give `concurrency` instead, or ask for one turn only)"],
+        &[
+            "5:1: load `users-4`: conversations need users to hold them, and requests that come by the clock have none \
+           (give `concurrency` instead, or ask for one turn only)",
+        ],
     );
 }
 
@@ -127,22 +134,22 @@ fn a_ramp_or_think_time_that_makes_no_sense_is_refused() {
     };
     refused(
         "concurrency = 4\nramp = { from = 5, over = \"1s\" }",
-        "7:17: a ramp of users begins with 1 to 4 of them, not with 5",
+        "7:17: a ramp of users starts with 1 to 4 users, not with 5",
     );
     refused(
         "rate = 2.5\nramp = { from = 0, over = \"1s\" }",
-        "7:17: a ramp of the rate begins with a number above 0, not with 0 \
+        "7:17: a ramp of the rate starts above 0, not at 0 \
          (for example from = 0.1: a request every 10 s)",
     );
     refused(
         "rate = 2.5\nramp = { from = inf, over = \"1s\" }",
-        "7:17: a ramp of the rate begins with a number above 0, not with inf \
+        "7:17: a ramp of the rate starts above 0, not at inf \
          (for example from = 0.1: a request every 10 s)",
     );
-    refused("concurrency = 4\nramp = { from = 1, over = \"0s\" }", "7:27: `over` has to be at least \"1ms\"");
+    refused("concurrency = 4\nramp = { from = 1, over = \"0s\" }", "7:27: a ramp takes at least 1ms");
     refused(
         "concurrency = 4\nthink_time = { uniform = [\"3s\", \"1s\"] }",
-        "7:26: the second duration is the longer one",
+        "7:26: the second duration of a uniform think time must not be shorter than the first",
     );
     refused(
         "concurrency = 4\nthink_time = {}",

@@ -7,7 +7,7 @@ fn a_gate_that_could_not_judge_is_refused() {
     let gate = "ttft_ms_p95 = { tolerance = \"10%\", max = 800 }";
     assert_scenario_refused(
         &scenario_with(gate, ""),
-        &["10:1: no gate: such a scenario could never fail \
+        &["10:1: no gate: this scenario could never fail \
            (add one to [gates], such as output_tokens_per_s = { tolerance = \"3%\" })"],
     );
     assert_scenario_refused(
@@ -16,8 +16,8 @@ fn a_gate_that_could_not_judge_is_refused() {
     );
     assert_scenario_refused(
         &scenario_with("\"10%\"", "\"0%\""),
-        &["11:29: a tolerance has to be greater than 0 \
-           (no two measurements are equal; for throughput 3% is usual, for a p95 latency 10%)"],
+        &["11:29: a tolerance must be greater than 0 \
+           (no two measurements are equal; 3% is usual for throughput, 10% for a p95 latency)"],
     );
     assert_scenario_refused(
         &scenario_with(gate, "success_rate = { tolerance = \"1%\" }"),
@@ -55,7 +55,7 @@ fn a_gate_that_could_not_judge_is_refused() {
 fn prompts_that_are_not_there_are_refused() {
     assert_scenario_refused(
         &scenario_with("[\"Why is the sky blue?\"]", "[]"),
-        &["3:11: `prompts` is empty (give at least one prompt)"],
+        &["3:11: a workload needs at least 1 prompt (give at least one prompt)"],
     );
     assert_scenario_refused(
         &scenario_with("[\"Why is the sky blue?\"]", "{ file = \"prompts/no.txt\" }"),
@@ -101,9 +101,9 @@ fn every_mistake_of_a_file_is_reported() {
         &text,
         &[
             "1:19: target `sim` is named twice (remove one)",
-            "4:17: `output_tokens` has to be at least 1",
-            "9:10: `rounds` has to be at least 1",
-            "10:19: `request_timeout` has to be at least \"1ms\"",
+            "4:17: an answer has at least 1 token",
+            "9:10: `rounds` must be at least 1",
+            "10:19: `request_timeout` must be at least \"1ms\"",
         ],
     );
 }

@@ -6,7 +6,7 @@ use super::assert_targets_refused;
 fn a_target_that_could_not_be_reached_is_refused() {
     assert_targets_refused(
         "",
-        &["1:1: no target: nothing could be measured (add [targets.sim] with engine = \"simulator\")"],
+        &["1:1: no target: there is nothing to measure (add [targets.sim] with engine = \"simulator\")"],
     );
     assert_targets_refused(
         "[target.sim]\nengine = \"simulator\"",
@@ -30,7 +30,7 @@ fn a_target_that_could_not_be_reached_is_refused() {
     assert_targets_refused(
         "[targets.sim]\nengine = \"vllm\"\nurl = \"http://x\"\nold_url = \"http://x\"",
         &["4:11: the same as `url`: a server can't be proven against itself \
-           (name the server on which the old version goes on running, or remove it)"],
+           (name the server on which the old version keeps running, or remove it)"],
     );
     assert_targets_refused(
         "[targets.sim]\nengine = \"simulator\"\nurl = \"http://x\"",
@@ -73,16 +73,16 @@ fn a_container_that_could_not_be_started_is_refused() {
             "4:21: not a volume: `./c` is neither an absolute path nor a volume's name",
         ),
         ("image = \"a:1\"\nshm = 16", "4:7: the number 16 has no unit (write \"16GiB\" or \"16MB\")"),
-        ("image = \"a:1\"\ngpus = 0", "4:8: `gpus` has to be 1 or more, or \"all\" (leave it out for none)"),
+        ("image = \"a:1\"\ngpus = 0", "4:8: `gpus` must be 1 or more, or \"all\" (leave it out for none)"),
         (
             "image = \"a:1\"\npull = \"maybe\"",
             "4:8: unknown pull `maybe` (Valid here: `missing`, `always`, `never`)",
         ),
         (
             "image = \"a:1\"\nuser = \"root\"",
-            "4:8: `root` is no user: expected \"UID:GID\" in numbers, or \"me\"",
+            "4:8: `root` is not a user: expected \"UID:GID\" in numbers, or \"me\"",
         ),
-        ("image = \"a:1\"\nport = 0", "4:8: `port` has to be 1 or more"),
+        ("image = \"a:1\"\nport = 0", "4:8: `port` must be 1 or more"),
     ] {
         assert_targets_refused(&of_vllm(keys), &[expected]);
     }
@@ -93,7 +93,7 @@ fn a_container_that_could_not_be_started_is_refused() {
     );
     assert_targets_refused(
         "[targets.sim]\nengine = \"auto\"\nimage = \"a:1\"",
-        &["2:10: the engine of an image has to be said (for example \"vllm\")"],
+        &["2:10: a target with an image must name its engine (for example \"vllm\")"],
     );
 }
 
@@ -101,24 +101,24 @@ fn a_container_that_could_not_be_started_is_refused() {
 fn simulator_settings_out_of_range_are_refused() {
     let settings = |setting: &str| format!("[targets.sim]\nengine = \"simulator\"\nsimulator.{setting}\n");
     for (setting, expected) in [
-        ("decode_scale = 0", "3:26: `decode_scale` has to be a number greater than 0"),
-        ("prefill_tokens_per_s = -1", "3:34: `prefill_tokens_per_s` has to be a number greater than 0"),
+        ("decode_scale = 0", "3:26: `decode_scale` must be a number greater than 0"),
+        ("prefill_tokens_per_s = -1", "3:34: `prefill_tokens_per_s` must be a number greater than 0"),
         (
             "jitter = 0.9",
-            "3:20: `jitter` has to be from 0 to 0.3: three standard deviations have to leave a step some time",
+            "3:20: `jitter` must be from 0 to 0.3: three standard deviations have to leave a step some time",
         ),
         ("profile = 3", "3:21: `profile`: expected a string (for example profile = \"vllm-4210-sick\")"),
         (
             "profile = \"vllm-4210-sic\"",
             "3:21: unknown profile `vllm-4210-sic` (did you mean `vllm-4210-sick`?)",
         ),
-        ("faults.stall_rate = 2", "3:31: `faults.stall_rate` has to be a share from 0 to 1"),
+        ("faults.stall_rate = 2", "3:31: `faults.stall_rate` must be a share from 0 to 1"),
         (
             "faults = { error_rate = 0.7, reset_rate = 0.7 }",
-            "3:20: `faults` has to be rates that are no more than 1 together",
+            "3:20: `faults` must be rates that are no more than 1 together",
         ),
-        ("max_seqs = 0", "3:22: `max_seqs` has to be at least 1"),
-        ("decode_step_ms = nan", "3:28: `decode_step_ms` has to be a number greater than 0"),
+        ("max_seqs = 0", "3:22: `max_seqs` must be at least 1"),
+        ("decode_step_ms = nan", "3:28: `decode_step_ms` must be a number greater than 0"),
     ] {
         assert_targets_refused(&settings(setting), &[expected]);
     }
@@ -142,8 +142,6 @@ fn a_version_of_http_that_there_is_not_is_refused() {
 fn a_header_that_is_there_twice_is_refused() {
     assert_targets_refused(
         "[targets.sim]\nengine = \"vllm\"\nurl = \"http://x\"\nheaders = { X-Team = \"a\", x-team = \"b\" }",
-        &[
-            "4:27: the header `x-team` is there twice: the case of its name makes no difference (remove one of them)",
-        ],
+        &["4:27: the header `x-team` is given twice; header names are case-insensitive (remove one of them)"],
     );
 }

@@ -64,7 +64,7 @@ fn a_header_that_is_given_twice_is_refused() {
     let folder = TempDir::new().unwrap();
     let mut command = bench("http://127.0.0.1:1", &folder.path().join("report.json"));
     let refused = Outcome::of(command.args(["--header", "X-Team: a", "--header", "x-team: b"]));
-    refused.assert_exit(2).assert_complains("--header `x-team` is there twice");
+    refused.assert_exit(2).assert_complains("--header `x-team` is given twice");
 }
 
 #[test]

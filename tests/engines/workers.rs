@@ -176,7 +176,7 @@ fn a_start_that_has_passed_and_a_worker_without_work_are_refused() {
     let refused = |arguments: &[&str], why: &str| {
         Outcome::of(&mut bench(&engine, &json, arguments)).assert_exit(2).assert_complains(why);
     };
-    refused(&["--start-at", "2020-01-01T00:00:00Z"], "expected a time that is yet to come");
+    refused(&["--start-at", "2020-01-01T00:00:00Z"], "expected a time in the future");
     refused(&["--start-at", "tomorrow"], "expected a time such as");
     refused(&["--worker", "1/2"], "--start-at");
     refused(&["--worker", "3/2", "--start-at", "9999999999"], "such as 2/4");

@@ -143,10 +143,13 @@ fn a_wrong_flag_or_a_damaged_report_is_reported_before_anything_starts() {
         assert!(outcome.stderr.contains(expected), "{}", outcome.stderr);
     };
     wrong(&["sweep", "--targets", "quik"], "there is no target `quik`: did you mean `quick`?");
-    wrong(&["sweep", "--targets", "sim,sim"], "two targets are called `sim`");
+    wrong(&["sweep", "--targets", "sim,sim"], "two targets are named `sim`");
     wrong(&["sweep", "--targets", "sim", "--limits", "ttft_ms_p59=1"], "did you mean `ttft_ms_p95`?");
-    wrong(&["sweep", "--targets", "sim", "--requests", "4"], "--requests 4 are too few for 8 users");
-    wrong(&["sweep", "--targets", "sim", "--rates", "0"], "expected a number greater than 0");
+    wrong(
+        &["sweep", "--targets", "sim", "--requests", "4"],
+        "--requests: 4 requests for 8 users: 4 of them would never send one",
+    );
+    wrong(&["sweep", "--targets", "sim", "--rates", "0"], "--rates: a rate is a number greater than 0");
     wrong(&["compare", "--rates", "1"], "--targets");
     suite.write("damaged.json", "{\"kind\": \"sweep\",\n \"version\": 2, oops");
     wrong(&["compare", "damaged.json"], "damaged.json:2:");

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::client::{Access, Cancel, Client, ClientError, ClientSettings, Progress, Round, Watch};
 use crate::engine::EngineKind;
 use crate::load::prompts::PromptSampler;
-use crate::load::workload::{Api, Prompts, Sampling, Synthetic, Workload};
+use crate::load::workload::Workload;
 use crate::load::{ArrivalProcess, Load, StopCondition};
 use crate::metrics::calibration::{Calibration, Level, NotTried, Pace, ServerStamps};
 use crate::metrics::record::RequestRecord;
@@ -155,15 +155,7 @@ impl Trial {
     }
 
     fn workload(&self) -> Workload {
-        Workload {
-            api: Api::Chat,
-            stream: true,
-            prompts: Prompts::Synthetic(Synthetic::of(8)),
-            output_tokens: Some(self.output_tokens),
-            ignore_eos: true,
-            seed: 1,
-            sampling: Sampling::default(),
-        }
+        Workload::synthetic(8, self.output_tokens)
     }
 }
 

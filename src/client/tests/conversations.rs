@@ -6,8 +6,8 @@ use super::server::{Server, answer_json, answer_well};
 use super::{PATIENCE, client, workload};
 use crate::client::{Cancel, Progress, Watch};
 use crate::load::prompts::PromptSampler;
-use crate::load::workload::{Prompts, Synthetic};
-use crate::load::{Arrival, Load, StopCondition, ThinkTime};
+use crate::load::workload::{Prompts, Synthetic, Workload, WorkloadSpec};
+use crate::load::{Arrival, Closed, Load, StopCondition, ThinkTime};
 use crate::metrics::record::RequestRecord;
 
 fn run_conversations(
@@ -17,11 +17,11 @@ fn run_conversations(
     requests: u32,
     think_ms: Option<f64>,
 ) -> Vec<RequestRecord> {
-    let mut workload = workload(true);
-    workload.prompts = Prompts::Synthetic(Synthetic { turns, ..Synthetic::of(12) });
-    let mut load = Load::closed(users, StopCondition::Requests(requests));
-    let Arrival::Closed(closed) = &mut load.arrival else { unreachable!() };
-    closed.think_time = think_ms.map(|ms| ThinkTime::Uniform { from_ms: 0.0, to_ms: 2.0 * ms });
+    let prompts = Prompts::Synthetic(Synthetic { turns, ..Synthetic::of(12) });
+    let workload = Workload::new(WorkloadSpec { prompts, ..workload(true).into_spec() }).unwrap();
+    let think_time = think_ms.map(|ms| ThinkTime::Uniform { from_ms: 0.0, to_ms: 2.0 * ms });
+    let closed = Closed { concurrency: users, think_time, ramp: None };
+    let load = Load::new(Arrival::Closed(closed), StopCondition::Requests(requests)).unwrap();
     let mut sampler = PromptSampler::measured(&workload, "", 0);
     let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
     let mut records = Vec::new();

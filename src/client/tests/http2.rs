@@ -106,8 +106,7 @@ fn tokens_are_dated_when_they_arrive() {
 #[test]
 fn a_prompt_may_be_larger_than_the_servers_window() {
     let server = FrameServer::start(answer_well);
-    let mut workload = workload(true);
-    workload.prompts = Prompts::Synthetic(Synthetic::of(50_000));
+    let workload = Workload::synthetic(50_000, 3);
     let mut sampler = PromptSampler::measured(&workload, "", 0);
     let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
     let load = Load::closed(1, StopCondition::Requests(3));

@@ -17,8 +17,8 @@ use std::time::Instant;
 use server::{END, HEAD, Server, TOKEN, answer_well, chunk, reset, write};
 
 use super::*;
-use crate::load::workload::{Api, Prompts, Sampling, Synthetic};
-use crate::load::{Arrival, ArrivalProcess, StopCondition};
+use crate::load::workload::WorkloadSpec;
+use crate::load::{Arrival, ArrivalProcess, Open, StopCondition};
 use crate::metrics::record::{FailureClass, Finish, TokenCount};
 
 fn client(url: &str, request_timeout: Duration) -> Client {
@@ -27,15 +27,13 @@ fn client(url: &str, request_timeout: Duration) -> Client {
 }
 
 fn workload(stream: bool) -> Workload {
-    Workload {
-        api: Api::Chat,
-        stream,
-        prompts: Prompts::Synthetic(Synthetic::of(12)),
-        output_tokens: Some(3),
-        ignore_eos: false,
-        seed: 1,
-        sampling: Sampling::default(),
-    }
+    let spec = WorkloadSpec { stream, ignore_eos: false, ..Workload::synthetic(12, 3).into_spec() };
+    Workload::new(spec).unwrap()
+}
+
+fn at_most_in_flight(max_in_flight: u32, rate: f64, stop: StopCondition) -> Load {
+    let open = Open { rate, process: ArrivalProcess::Constant, ramp: None, max_in_flight };
+    Load::new(Arrival::Open(open), stop).unwrap()
 }
 
 /// A round and what became of its requests.
@@ -438,9 +436,7 @@ fn what_is_due_while_too_many_are_unanswered_is_not_sent() {
         std::thread::sleep(Duration::from_millis(300));
         answer_well(stream)
     });
-    let mut load = Load::open(100.0, ArrivalProcess::Constant, StopCondition::Requests(20));
-    let Arrival::Open(open) = &mut load.arrival else { unreachable!() };
-    open.max_in_flight = 3;
+    let load = at_most_in_flight(3, 100.0, StopCondition::Requests(20));
     let (_, records) = round_of(&mut client(&server.url, PATIENCE), &load);
     let sent = records.iter().filter(|record| record.is_sent()).count();
     assert_eq!(records.len(), 20);
@@ -452,9 +448,7 @@ fn what_is_due_while_too_many_are_unanswered_is_not_sent() {
 #[test]
 fn requests_go_out_between_moments_however_close_these_are() {
     let server = Server::start(|_, stream| answer_well(stream));
-    let mut load = Load::open(100_000.0, ArrivalProcess::Constant, StopCondition::DurationMs(300));
-    let Arrival::Open(open) = &mut load.arrival else { unreachable!() };
-    open.max_in_flight = 4;
+    let load = at_most_in_flight(4, 100_000.0, StopCondition::DurationMs(300));
     let (_, records) = round_of(&mut client(&server.url, PATIENCE), &load);
     let sent = records.iter().filter(|record| record.is_sent()).count();
     assert!(sent > 4, "as many as there are connections, and then none");
@@ -463,9 +457,7 @@ fn requests_go_out_between_moments_however_close_these_are() {
 #[test]
 fn an_open_round_without_an_engine_ends_early() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut load = Load::open(1000.0, ArrivalProcess::Constant, StopCondition::Requests(600_000));
-    let Arrival::Open(open) = &mut load.arrival else { unreachable!() };
-    open.max_in_flight = 2;
+    let load = at_most_in_flight(2, 1000.0, StopCondition::Requests(600_000));
     let (_, records) = round_of(&mut client(&format!("http://{free}"), PATIENCE), &load);
     assert!(records.len() < 600_000);
 }

@@ -13,7 +13,7 @@ use crate::units::Nanos;
 
 fn users(concurrency: u32, think_ms: Option<f64>, ramp: Option<Ramp>, stop: StopCondition) -> Load {
     let think_time = think_ms.map(|ms| ThinkTime::Constant { ms });
-    Load::new(Arrival::Closed(Closed { concurrency, think_time, ramp }), stop)
+    Load::new(Arrival::Closed(Closed { concurrency, think_time, ramp }), stop).unwrap()
 }
 
 fn run_load(load: &Load) -> (Round, Vec<RequestRecord>) {

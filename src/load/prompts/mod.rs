@@ -14,34 +14,34 @@ use crate::load::workload::{ChatMessage, Prompt, Prompts, Synthetic, Workload};
 
 use words::WORDS;
 
-/// An endless, deterministic stream of prompts: the same seed, salt and session give the same ones in every process and
-/// on every machine. A session's rounds draw from one sampler in turn, so that no round repeats a prompt that the
-/// engine has already cached. A prompt follows from its place alone, so that whoever draws some of them needs none of
-/// the others.
+/// An endless, deterministic stream of prompts: the same seed, salt and session give the same prompts in every process
+/// and on every machine. The rounds of a session draw from it one after the other, so that no round repeats a prompt
+/// that the engine has already cached. A prompt depends on its place only, so a worker can draw its share without the
+/// others.
 ///
 /// **Synthetic** prompts have exactly `input_tokens` common words. The first `shared_prefix` of them are the same in
-/// every prompt of the workload (they follow from seed and salt), the rest is drawn anew for each.
+/// every prompt of the workload (they depend on seed and salt); the rest is drawn for each prompt.
 ///
-/// **Listed** prompts come in shuffled order; when the list has run through it starts again, shuffled anew. Each begins
-/// with a short line that no other sampler and no other place in this one has: a prompt that the engine has seen before,
-/// be it in another session or yesterday, would be served from the prefix cache and hide that prefilling became slower.
+/// **Listed** prompts come in shuffled order; at its end the list is shuffled again. Each prompt begins with a short line
+/// that is unique to its place and to this sampler: a prompt that the engine has seen before, in another session or
+/// yesterday, would be served from the prefix cache and hide that prefill became slower.
 ///
-/// **Conversations** come like listed prompts. Their later turns begin with the earlier ones, by nature.
+/// **Conversations** come like listed prompts. Their later turns begin with the earlier ones, of course.
 ///
-/// **A trace's** prompts have its lengths, in its order, and every round begins with its first one. Each of its blocks
-/// has words of its own, the same wherever it occurs in a round and others in every other round.
+/// **A trace's** prompts have its lengths, in its order, and every round begins with the first one. Each of its blocks
+/// has its own words: the same wherever it occurs in a round, and different ones in every round.
 #[derive(Clone, Debug)]
 pub struct PromptSampler {
     /// Of purpose, seed, salt and session.
     seeds: SeedSequence,
     source: Source,
-    /// How many tokens an answer shall have, where the prompts don't say it.
+    /// The requested length of an answer, unless the prompts bring it.
     output_tokens: Option<u32>,
-    /// Identifies this sampler within the unique lines.
+    /// Identifies this sampler in the unique lines.
     tag: u32,
     /// Of the next prompt; a trace's count from the round's beginning.
     place: u32,
-    /// Which ones are drawn, where other workers draw the rest.
+    /// This worker's share, if there are other workers.
     shard: Option<Shard>,
     /// What else is drawn for a round comes from here: of purpose, seed and session.
     rhythm: SeedSequence,
@@ -97,13 +97,13 @@ impl PromptSampler {
         }
     }
 
-    /// Draws only what is this worker's.
+    /// Draws this worker's share only.
     pub fn with_shard(self, shard: Shard) -> PromptSampler {
         PromptSampler { shard: Some(shard), ..self }
     }
 
-    /// Begins a round, and hands over what it draws besides its prompts, such as when they are due. That doesn't depend
-    /// on the salt, so that every run's rounds come in the same rhythm: one thing less in which two of them differ.
+    /// Begins a round, and returns what it draws besides prompts, such as send times. They don't depend on the salt, so
+    /// that the rounds of every run have the same send times: one less difference between two runs.
     pub fn begin_round(&mut self) -> Pcg64 {
         self.rounds += 1;
         if let Source::Trace(_) = self.source {
@@ -180,7 +180,7 @@ fn conversation(turns: &[Turn], line: &str, output_tokens: Option<u32>) -> Quest
     Question::first(turns).unwrap_or_else(nothing)
 }
 
-/// Of a source that holds nothing, which none does that was read from a file.
+/// The prompt of an empty source; no source read from a file is empty.
 fn nothing() -> Question {
     Question::single(Prompt::Text(String::new()), 1)
 }
@@ -198,20 +198,20 @@ impl Order {
     }
 }
 
-/// How often a list has run through before a place, and where that is in it.
+/// How often the list has been passed before a place, and the position within the list.
 fn pass_and_place(place: u32, len: usize) -> (u32, usize) {
     let len = len.max(1);
     ((place as usize / len) as u32, place as usize % len)
 }
 
-/// Some words, and as many others as make up the length.
+/// Some words, filled up with others to the length.
 fn with_words(shared: &[&'static str], tokens: u32, rng: &mut Pcg64) -> String {
     let unique = (shared.len()..tokens as usize).map(|_| random_word(rng));
     let words: Vec<&str> = shared.iter().copied().chain(unique).collect();
     words.join(" ")
 }
 
-/// A traced request's prompt: its blocks as far as they reach, then words of its own.
+/// A traced request's prompt: its blocks as far as they reach, then words that only it has.
 fn of_blocks(request: &TracedRequest, at: usize, of_pass: &SeedSequence) -> String {
     let mut words = Vec::with_capacity(request.input_tokens as usize);
     for block in &request.blocks {
@@ -235,7 +235,7 @@ impl Source {
     }
 }
 
-/// What generators of random numbers are made from: words, in their order.
+/// What seeds the random number generators: a list of words.
 #[derive(Clone, Debug)]
 struct SeedSequence(Sha256);
 
@@ -263,7 +263,7 @@ fn random_word(rng: &mut Pcg64) -> &'static str {
     WORDS[rng.random_range(0..WORDS.len() as u32) as usize]
 }
 
-/// Caches match from the first token on, so the line goes before everything else.
+/// Caches match from the first token on, so the line comes first.
 fn with_line(prompt: Prompt, line: &str) -> Prompt {
     match prompt {
         Prompt::Text(text) => Prompt::Text(format!("{line}{text}")),

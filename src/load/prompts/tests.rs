@@ -2,19 +2,15 @@ use std::collections::HashSet;
 
 use super::*;
 use crate::load::worker::Worker;
-use crate::load::workload::{Api, Sampling};
+use crate::load::workload::WorkloadSpec;
 use crate::load::{Load, StopCondition};
 
 fn workload(prompts: Prompts) -> Workload {
-    Workload {
-        api: Api::Chat,
-        stream: true,
-        prompts,
-        output_tokens: Some(8),
-        ignore_eos: false,
-        seed: 1,
-        sampling: Sampling::default(),
-    }
+    with_answers(prompts, Some(8))
+}
+
+fn with_answers(prompts: Prompts, output_tokens: Option<u32>) -> Workload {
+    Workload::new(WorkloadSpec { prompts, output_tokens, ..Workload::synthetic(8, 8).into_spec() }).unwrap()
 }
 
 fn synthetic(input_tokens: u32, shared_prefix: f64) -> Workload {
@@ -37,7 +33,7 @@ fn draw(sampler: &mut PromptSampler, count: usize) -> Vec<String> {
 }
 
 #[test]
-fn a_seed_stands_for_these_prompts_for_ever() {
+fn the_prompts_of_a_seed_never_change() {
     let mut sampler = PromptSampler::measured(&synthetic(6, 0.5), "salt", 0);
     assert_eq!(
         draw(&mut sampler, 2),
@@ -47,8 +43,7 @@ fn a_seed_stands_for_these_prompts_for_ever() {
 
 #[test]
 fn seed_salt_and_session_each_change_the_prompts() {
-    let mut other_seed = synthetic(16, 0.0);
-    other_seed.seed = 2;
+    let other_seed = Workload::new(WorkloadSpec { seed: 2, ..synthetic(16, 0.0).into_spec() }).unwrap();
     let samplers = [
         PromptSampler::measured(&synthetic(16, 0.0), "a", 0),
         PromptSampler::measured(&synthetic(16, 0.0), "a", 1),
@@ -62,7 +57,7 @@ fn seed_salt_and_session_each_change_the_prompts() {
 }
 
 #[test]
-fn synthetic_prompts_have_the_asked_for_length_and_never_repeat() {
+fn synthetic_prompts_have_the_requested_length_and_never_repeat() {
     let workload = synthetic(32, 0.0);
     let mut prompts = draw(&mut PromptSampler::measured(&workload, "", 0), 500);
     prompts.extend(draw(&mut PromptSampler::warmup(&workload, "", 0), 500));
@@ -71,7 +66,7 @@ fn synthetic_prompts_have_the_asked_for_length_and_never_repeat() {
 }
 
 #[test]
-fn the_shared_prefix_is_the_same_in_every_session_and_the_rest_differs() {
+fn the_shared_prefix_is_the_same_in_every_session() {
     let workload = synthetic(40, 0.5);
     let prefix = |prompt: &str| prompt.split(' ').take(20).collect::<Vec<_>>().join(" ");
     let mut prompts = draw(&mut PromptSampler::measured(&workload, "", 0), 50);
@@ -82,7 +77,7 @@ fn the_shared_prefix_is_the_same_in_every_session_and_the_rest_differs() {
 }
 
 #[test]
-fn a_list_runs_through_shuffled_before_anything_returns() {
+fn every_listed_prompt_comes_before_any_comes_again() {
     let drawn = draw(&mut PromptSampler::measured(&list(20), "", 0), 20);
     let listed: Vec<&str> = drawn.iter().map(|prompt| prompt.lines().nth(1).unwrap()).collect();
     let plain: Vec<String> = (0..20).map(|i| format!("prompt {i}")).collect();
@@ -91,7 +86,7 @@ fn a_list_runs_through_shuffled_before_anything_returns() {
 }
 
 #[test]
-fn workers_together_draw_what_one_would_draw_alone() {
+fn workers_together_draw_what_a_single_process_draws() {
     for workload in [synthetic(8, 0.5), list(7)] {
         let load = Load::closed(6, StopCondition::Requests(24));
         let alone: Vec<String> = draw(&mut PromptSampler::measured(&workload, "", 0), 24);
@@ -107,7 +102,7 @@ fn workers_together_draw_what_one_would_draw_alone() {
 }
 
 #[test]
-fn no_two_listed_prompts_begin_alike_in_any_sampler() {
+fn no_two_listed_prompts_begin_alike() {
     let samplers = [
         PromptSampler::measured(&list(5), "", 0),
         PromptSampler::measured(&list(5), "", 1),
@@ -139,7 +134,7 @@ fn traced(requests: &[(u32, &[u64])]) -> Workload {
         blocks: blocks.to_vec(),
     };
     let trace = Trace::new("t.jsonl", requests.iter().enumerate().map(request).collect());
-    Workload { output_tokens: None, ..workload(Prompts::Trace(trace)) }
+    with_answers(Prompts::Trace(trace), None)
 }
 
 fn words_in_common(one: &str, other: &str) -> usize {
@@ -147,7 +142,7 @@ fn words_in_common(one: &str, other: &str) -> usize {
 }
 
 #[test]
-fn a_traces_prompts_are_as_long_and_as_alike_as_it_says() {
+fn a_traces_prompts_have_its_lengths_and_shared_blocks() {
     let workload = traced(&[(1100, &[7, 8, 9]), (1200, &[7, 8, 10]), (600, &[11]), (3, &[])]);
     let mut sampler = PromptSampler::measured(&workload, "", 0);
     sampler.begin_round();
@@ -172,7 +167,7 @@ fn a_prompt_does_not_depend_on_those_before_it() {
 }
 
 #[test]
-fn every_round_of_a_trace_begins_anew_in_other_words() {
+fn every_round_of_a_trace_has_other_words() {
     let workload = traced(&[(600, &[7]), (700, &[7])]);
     let mut sampler = PromptSampler::measured(&workload, "", 0);
     let mut first_of_round = || {
@@ -189,14 +184,11 @@ fn every_round_of_a_trace_begins_anew_in_other_words() {
 }
 
 #[test]
-fn turns_say_more_each_time_and_conversations_never_begin_alike() {
-    let mut workload = synthetic(10, 0.0);
-    let Prompts::Synthetic(synthetic) = &mut workload.prompts else { unreachable!() };
-    synthetic.turns = 2;
+fn conversations_never_begin_alike() {
+    let workload = workload(Prompts::Synthetic(Synthetic { turns: 2, ..Synthetic::of(10) }));
     let turn = |said: &str| Turn { said: said.into(), answered: "c d".into(), output_tokens: 2 };
     let conversations = Conversations::new("f.json", vec![vec![turn("a"), turn("b")]; 3]).of(2);
-    let without_length =
-        Workload { output_tokens: None, ..self::workload(Prompts::Conversations(conversations)) };
+    let without_length = with_answers(Prompts::Conversations(conversations), None);
     for (workload, output_tokens) in [(workload, 8), (without_length, 2)] {
         let mut sampler = PromptSampler::measured(&workload, "", 0);
         let mut begun = HashSet::new();

@@ -178,12 +178,7 @@ mod tests {
 
     #[test]
     fn what_is_allowed_lies_on_the_worse_side() {
-        let gate = |metric: &str| Gate {
-            metric: metric.parse().unwrap(),
-            tolerance: Some(0.1),
-            min: None,
-            max: None,
-        };
+        let gate = |metric: &str| Gate::relative(metric.parse().unwrap(), 0.1).unwrap();
         assert_eq!(tolerated(&gate("output_tokens_per_s")), Some(-10.0));
         assert_eq!(tolerated(&gate("ttft_ms_p95")), Some(10.0));
     }

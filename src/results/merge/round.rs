@@ -119,7 +119,7 @@ mod tests {
 
     fn open(ramp: Option<Ramp>) -> Load {
         let open = Open { rate: 2.0, process: ArrivalProcess::Poisson, ramp, max_in_flight: 8 };
-        Load::new(Arrival::Open(open), StopCondition::Requests(8))
+        Load::new(Arrival::Open(open), StopCondition::Requests(8)).unwrap()
     }
 
     #[test]

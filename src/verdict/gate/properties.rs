@@ -32,7 +32,7 @@ fn cases(
             let values = |side: Vec<f64>, apart: f64| -> Vec<f64> {
                 side.into_iter().map(|noise: f64| 100.0 * f64::exp(apart + scatter * noise)).collect()
             };
-            let gate = Gate { metric, tolerance: Some(tolerance), min: None, max: None };
+            let gate = Gate::relative(metric, tolerance).unwrap();
             Case { gate, old: values(old, 0.0), new: values(new, apart), in_turn }
         },
     )

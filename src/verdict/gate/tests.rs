@@ -1,12 +1,12 @@
 use super::*;
+use crate::metrics::GateSpec;
 use crate::metrics::distribution::Distribution;
 use crate::metrics::summary::RequestCounts;
 
 const OLD: [f64; 4] = [1000.0, 1004.0, 998.0, 1002.0];
 
 fn throughput(tolerance: f64) -> Gate {
-    let metric = "output_tokens_per_s".parse().unwrap();
-    Gate { metric, tolerance: Some(tolerance), min: None, max: None }
+    Gate::relative("output_tokens_per_s".parse().unwrap(), tolerance).unwrap()
 }
 
 fn session(tokens_per_s: u64) -> Summary {
@@ -79,7 +79,7 @@ fn a_sick_client_is_invalid_and_never_regressed() {
 fn a_load_that_the_client_was_late_with_is_invalid_whatever_its_figures() {
     let mut starved = session(500);
     starved.requests.late = 1;
-    let gate = Gate { min: Some(900.0), ..throughput(0.03) };
+    let gate = Gate::new(GateSpec { min: Some(900.0), ..*throughput(0.03) }).unwrap();
     let outcome = judged(gate, &[starved], &ClientHealth::default());
     assert_eq!(outcome.verdict, Verdict::Invalid);
     assert!(outcome.reason.contains("came too late to send 1 of the 11 requests"), "{}", outcome.reason);
@@ -136,7 +136,7 @@ fn an_old_engine_that_left_no_room_convicts_no_new_one_and_may_clear_it() {
 
 #[test]
 fn an_old_engine_that_left_no_room_is_no_excuse_for_a_limit_that_the_new_one_broke() {
-    let least = Gate { min: Some(900.0), ..throughput(0.03) };
+    let least = Gate::new(GateSpec { min: Some(900.0), ..*throughput(0.03) }).unwrap();
     let at_most = limited("e2e_ms_p95", None, Some(500.0));
     let all = limited("success_rate", Some(1.0), None);
     let new = [500, 502, 499, 501];
@@ -164,8 +164,7 @@ fn requests_without_room_break_a_limit_on_success_and_say_so() {
 
 #[test]
 fn an_absolute_limit_needs_no_baseline() {
-    let metric = "success_rate".parse().unwrap();
-    let gate = Gate { metric, tolerance: None, min: Some(1.0), max: None };
+    let gate = Gate::every_request_succeeds();
     let mut lossy = session(1000);
     lossy.requests.succeeded = 9;
     let health = ClientHealth::default();
@@ -176,7 +175,7 @@ fn an_absolute_limit_needs_no_baseline() {
 }
 
 fn limited(metric: &str, min: Option<f64>, max: Option<f64>) -> Gate {
-    Gate { metric: metric.parse().unwrap(), tolerance: None, min, max }
+    Gate::new(GateSpec { metric: metric.parse().unwrap(), tolerance: None, min, max }).unwrap()
 }
 
 /// Its event loop takes note of everything so late.
@@ -264,7 +263,7 @@ fn a_limit_that_holds_for_a_sick_client_holds() {
 fn a_metric_of_0_is_not_comparable_and_no_fault_of_the_clients() {
     let mut in_bursts = session(1000);
     (0..3).for_each(|_| in_bursts.itl_ms.record_ms(0.0));
-    let gate = Gate { tolerance: Some(0.1), ..limited("itl_ms_p50", None, None) };
+    let gate = Gate::relative("itl_ms_p50".parse().unwrap(), 0.1).unwrap();
     let outcome = judged(gate, &[in_bursts], &late_by_ms(0.1));
     assert_eq!(outcome.verdict, Verdict::NotComparable);
     assert_eq!(outcome.reason, "a value of 0 has no relative change");
@@ -275,7 +274,7 @@ fn an_open_loads_ttft_is_as_uncertain_as_its_requests_were_sent_late() {
     let mut late = session(1000);
     late.ttft_ms.record_ms(1000.0);
     late.queue_lag_ms.record_ms(50.0);
-    let gate = Gate { tolerance: Some(0.1), ..limited("ttft_ms_p95", None, None) };
+    let gate = Gate::relative("ttft_ms_p95".parse().unwrap(), 0.1).unwrap();
     let health = late_by_ms(0.1);
     let verdict = |open| {
         let session = Evidence { summary: &late, health: &health, open };

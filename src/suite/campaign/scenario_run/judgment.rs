@@ -37,6 +37,10 @@ impl<'a> ScenarioRun<'a> {
             None if self.sessions.is_empty() && self.proof.is_none() => {
                 return concluded(Verdict::Invalid, "nothing was measured".into());
             }
+            None if self.proof.as_ref().is_some_and(|samples| samples.starts() == 0) => {
+                let reason = "the proof ended before it had measured both versions once";
+                return concluded(Verdict::Inconclusive, reason.into());
+            }
             None => {}
         }
         let verdict = Verdict::worst(gates.iter().map(|gate| gate.verdict));

@@ -3,12 +3,12 @@ use std::time::Duration;
 use super::*;
 use crate::config::{RunPlan, ScenarioId};
 use crate::engine::{EngineChoice, HttpVersion};
-use crate::load::workload::{Api, Prompts, Sampling, Synthetic, Workload};
+use crate::load::workload::Workload;
 use crate::load::{Load, StopCondition};
-use crate::metrics::Gate;
 use crate::metrics::health::ClientHealth;
 use crate::metrics::record::FailureClass;
 use crate::metrics::summary::RequestCounts;
+use crate::metrics::{Gate, GateSpec};
 use crate::suite::campaign::set_onsets;
 use crate::target::{Place, ProofPlan, SimulatorSettings};
 
@@ -16,19 +16,12 @@ use crate::target::{Place, ProofPlan, SimulatorSettings};
 const STARTS: u32 = 4;
 
 fn scenario(load: &str) -> Scenario {
-    let gate =
-        |metric: &str, tolerance, min| Gate { metric: metric.parse().unwrap(), tolerance, min, max: None };
+    let gate = |metric: &str, tolerance, min| {
+        Gate::new(GateSpec { metric: metric.parse().unwrap(), tolerance, min, max: None }).unwrap()
+    };
     Scenario {
         id: ScenarioId { file: "chat".into(), load: load.into(), target: "sim".into() },
-        workload: Workload {
-            api: Api::Chat,
-            stream: true,
-            prompts: Prompts::Synthetic(Synthetic::of(16)),
-            output_tokens: Some(8),
-            ignore_eos: true,
-            seed: 1,
-            sampling: Sampling::default(),
-        },
+        workload: Workload::synthetic(16, 8),
         load: Load::closed(4, StopCondition::Requests(10)),
         run: RunPlan {
             warmup: Duration::ZERO,
@@ -270,6 +263,18 @@ fn an_incomplete_proof_does_not_convict_a_dead_engine() {
 }
 
 /// The verdict and gates of each scenario, from its old and new throughput.
+#[test]
+fn a_proof_of_one_side_acquits_nobody() {
+    let (scenario, baseline) = scenario_with_baseline();
+    for side in [Side::Old, Side::New] {
+        let mut run = run_with_sessions(&scenario, "1.1", [session(500, 0.1)]);
+        run.baseline = Some(&baseline);
+        assert_eq!(run.verdict(), Verdict::Suspected);
+        run.add_to_proof(side, &engine("1.0"), session(1000, 0.1));
+        assert_eq!(run.verdict(), Verdict::Inconclusive, "{side:?}");
+    }
+}
+
 fn verdicts(measured: &[(&str, [u64; 2])]) -> Vec<(String, Verdict, Vec<GateOutcome>)> {
     let scenarios: Vec<Scenario> = measured.iter().map(|(load, _)| scenario(load)).collect();
     let mut runs: Vec<ScenarioRun> = scenarios.iter().map(ScenarioRun::new).collect();
