@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    tollgate::cli::run()
+    tollgate::internals::run_command()
 }

@@ -7,8 +7,8 @@ use anyhow::bail;
 use crate::cli::comparison::{Subject, VersionComparison, exit_code, worst};
 use crate::client::Cancel;
 use crate::report::table;
+use crate::session::event::Event;
 use crate::store::RunFolder;
-use crate::suite::event::Event;
 use crate::suite::harness::{ProgressLine, cancel_on_interrupt, this_run};
 
 /// Alternate between two variants of a target on this machine and prove which one is slower.

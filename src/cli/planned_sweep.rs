@@ -6,9 +6,9 @@ use crate::client::Cancel;
 use crate::launch::Launcher;
 use crate::results::Run;
 use crate::results::sweep::Sweep;
+use crate::session::event::Event;
 use crate::store::StoreError;
 use crate::suite::campaign::{SweepPlan, SweepRunner};
-use crate::suite::event::Event;
 use crate::suite::harness::{ProgressLine, cancel_on_interrupt};
 use crate::target::TargetSpec;
 

@@ -1,15 +1,9 @@
 //! The keys of a target that is started from an image.
 
-use std::time::Duration;
-
 use crate::config::error::ConfigError;
 use crate::config::targets_file::{GpusValue, TargetCheck, TargetTable};
-use crate::engine::EngineKind;
 use crate::target::{ContainerSpec, Gpus, ImageRef, Volume};
 use crate::text::secret::Secret;
-
-/// Large images load models of many gigabytes from slow disks.
-const START_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
 impl TargetTable {
     /// Keys that need an image, and whether they are given.
@@ -45,8 +39,8 @@ impl TargetCheck<'_, '_> {
             shm_bytes: table.shm.map(|size| size.bytes),
             gpus: table.gpus.map(|gpus| self.gpus(gpus)).transpose()?,
             user: table.user.map(|user| self.user(user)).transpose()?,
-            start_timeout: table.start_timeout.map_or(START_TIMEOUT, |timeout| timeout.0),
-            args: with_model(engine, table.model.as_deref(), table.args.unwrap_or_default()),
+            start_timeout: table.start_timeout.map_or(ContainerSpec::START_TIMEOUT, |timeout| timeout.0),
+            args: engine.args_with_model(table.model.as_deref(), table.args.unwrap_or_default()),
             env: table
                 .env
                 .unwrap_or_default()
@@ -110,17 +104,5 @@ impl TargetCheck<'_, '_> {
             return Ok(user);
         }
         Err(self.error("user", format!("`{user}` is not a user: expected \"UID:GID\" in numbers, or \"me\"")))
-    }
-}
-
-/// Adds the model to the arguments of an engine that takes its model by name.
-fn with_model(engine: EngineKind, model: Option<&str>, args: Vec<String>) -> Vec<String> {
-    match (engine.model_flag(), model) {
-        (Some(flag), Some(model))
-            if !args.iter().any(|arg| arg == flag || arg.starts_with(&format!("{flag}="))) =>
-        {
-            [flag.to_owned(), model.to_owned()].into_iter().chain(args).collect()
-        }
-        _ => args,
     }
 }

@@ -4,7 +4,9 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
+#[cfg(feature = "suite")]
+use miette::{GraphicalReportHandler, GraphicalTheme};
 
 /// One mistake and its position.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -82,6 +84,7 @@ impl Diagnostic for ConfigError {
     }
 }
 
+#[cfg(feature = "suite")]
 impl SuiteErrors {
     /// For a terminal, with the lines in question.
     pub fn fancy(&self, colors: bool) -> String {

@@ -45,6 +45,18 @@ impl EngineKind {
     pub fn named(name: &str) -> Option<EngineKind> {
         EngineKind::all().find(|kind| kind.name() == name)
     }
+
+    /// The arguments of its container: an engine that takes its model by a flag gets the target's, unless they have it.
+    pub fn args_with_model(self, model: Option<&str>, args: Vec<String>) -> Vec<String> {
+        match (self.model_flag(), model) {
+            (Some(flag), Some(model))
+                if !args.iter().any(|arg| arg == flag || arg.starts_with(&format!("{flag}="))) =>
+            {
+                [flag.to_owned(), model.to_owned()].into_iter().chain(args).collect()
+            }
+            _ => args,
+        }
+    }
 }
 
 impl Deref for EngineKind {

@@ -162,7 +162,10 @@ impl<'a> Launcher<'a> {
                 None => Ok(false),
             },
             #[cfg(not(feature = "container"))]
-            Place::Container(_) => Ok(false),
+            Place::Container(_) => {
+                let _ = measured;
+                Ok(false)
+            }
         }
     }
 

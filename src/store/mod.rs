@@ -1,9 +1,11 @@
 //! Reads and writes all result files: reports, records, and baselines.
 
+#[cfg(feature = "cli")]
 mod artifact;
 mod baselines;
 mod calibration;
 mod merge_records;
+#[cfg(feature = "suite")]
 mod pending;
 mod record_log;
 mod record_reader;
@@ -19,10 +21,12 @@ use serde::Serialize;
 use crate::results::Report;
 use crate::results::file::{self, FileError, ReportFile};
 
+#[cfg(feature = "cli")]
 pub use artifact::{Artifact, ArtifactError};
 pub use baselines::Baselines;
 pub use calibration::{calibration, calibration_path, save_calibration};
 pub use merge_records::{MergedRecords, merge_records};
+#[cfg(feature = "suite")]
 pub use pending::{AssertSnapshot, Pending, PendingBaseline, Refusal};
 pub use record_log::{RecordFile, RecordLog};
 pub use record_reader::{RecordFileError, RecordReader};

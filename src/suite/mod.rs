@@ -1,6 +1,5 @@
 //! The perf suite: its files, its measurements and its test binary.
 
 pub mod campaign;
-pub mod event;
 pub mod files;
 pub mod harness;

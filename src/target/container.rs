@@ -38,6 +38,11 @@ pub struct ContainerSpec {
     pub hardware: Option<String>,
 }
 
+impl ContainerSpec {
+    /// Large images load models of many gigabytes from slow disks.
+    pub const START_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+}
+
 fn by_name<S: Serializer>(engine: &EngineKind, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(engine.name())
 }

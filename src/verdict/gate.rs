@@ -349,7 +349,8 @@ fn client_sick(metric: Metric, tolerance: f64, sessions: &[Evidence]) -> Option<
     })
 }
 
-fn bottleneck(health: &ClientHealth) -> Option<String> {
+/// Whether the client had no time left to be on time.
+pub fn bottleneck(health: &ClientHealth) -> Option<String> {
     let share = figures::percent(health.cpu_share);
     (health.cpu_share > MOST_CLIENT_CPU_SHARE).then(|| {
         format!(

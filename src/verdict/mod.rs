@@ -15,7 +15,7 @@ use crate::metrics::health::ClientHealth;
 use crate::metrics::summary::Summary;
 
 pub use gate::{
-    Change, GateOutcome, LEAST_SHARE_ENDED_BY_LENGTH, Old, OldValues, client_late, judge, no_room,
+    Change, GateOutcome, LEAST_SHARE_ENDED_BY_LENGTH, Old, OldValues, bottleneck, client_late, judge, no_room,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]

@@ -12,7 +12,7 @@ use anyhow::Context;
 use crate::cli::comparison::{Subject, Variant, VersionComparison, exit_code};
 use crate::client::Cancel;
 use crate::config::Scenario;
-use crate::suite::event::Event;
+use crate::session::event::Event;
 use crate::suite::harness::{ProgressLine, cancel_on_interrupt, this_run};
 use crate::verdict::Verdict;
 use crate::verdict::bisection::{self, Bisection, Finding};

@@ -4,6 +4,7 @@ use std::env;
 use std::fmt;
 use std::fs;
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ pub struct Owner {
 
 /// Set for a process that only waits for its owner to end.
 const REAPER: &str = "TOLLGATE_REAPER";
+/// Whether this program can be started as one.
+static CAN_REAP: AtomicBool = AtomicBool::new(false);
 const POLL: Duration = Duration::from_millis(100);
 /// Docker keeps creating a container after the process that asked for it has died.
 const LATE: Duration = Duration::from_secs(2);
@@ -43,7 +46,13 @@ impl Owner {
     }
 
     /// Starts a process that removes the containers once this owner is gone, even if it is killed.
+    ///
+    /// Works only in a program that calls [`reap_if_asked`] first. Any other program, such as a user's test binary, would
+    /// start all over; there a container goes when its run ends, and the next run sweeps up after one that was killed.
     pub fn leave_to_reaper(&self) -> std::io::Result<()> {
+        if !CAN_REAP.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         let mut reaper = Command::new(env::current_exe()?);
         reaper.env(REAPER, self.to_string()).current_dir("/");
         // It must not keep any pipe of the test runner open.
@@ -66,6 +75,7 @@ impl fmt::Display for Owner {
 
 /// Every program that starts containers must call this first: it may have been started to remove them.
 pub fn reap_if_asked() -> Option<ExitCode> {
+    CAN_REAP.store(true, Ordering::Relaxed);
     let owner = Owner::parse(&env::var(REAPER).ok()?)?;
     // Signals that end the owner's terminal or process group must not reach this process.
     let _ = rustix::process::setsid();

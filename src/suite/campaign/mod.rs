@@ -1,11 +1,8 @@
 //! A campaign: the sessions of one target, shared by all of its selected scenarios.
 
-mod counter_check;
 mod proof;
 mod proof_samples;
-mod record_fanout;
 mod scenario_run;
-mod session;
 mod sweep;
 
 use std::time::Duration;
@@ -19,15 +16,15 @@ use crate::config::Scenario;
 use crate::launch::{LaunchError, Launched, Launcher, MissingRequirement};
 use crate::results::record_file::Header;
 use crate::results::{Report, Run};
+use crate::session::event::Event;
 use crate::store::{Baselines, Pending, RecordFile, RunFolder, StoreError};
-use crate::suite::event::Event;
 use crate::sys::clock;
 use crate::target::TargetSpec;
 use crate::verdict::Verdict;
 use crate::verdict::explain::onset;
 
+use crate::session::{SessionId, SessionOutcome, SessionRequest, run_session};
 use scenario_run::{Need, ScenarioRun};
-pub use session::{SessionId, SessionOutcome, SessionRequest, run_session};
 pub use sweep::{SweepPlan, SweepRunner};
 
 /// What a campaign runs with.

@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use crate::launch::{LaunchError, Launched};
 use crate::results::ProofEnd;
+use crate::session::event::Event;
+use crate::session::{SessionId, SessionOutcome, run_session, run_side_by_side};
 use crate::store::StoreError;
 use crate::suite::campaign::Campaign;
 use crate::suite::campaign::scenario_run::ScenarioRun;
-use crate::suite::campaign::session::{SessionId, SessionOutcome, run_session, run_side_by_side};
-use crate::suite::event::Event;
 use crate::target::TargetSpec;
 use crate::verdict::Side;
 use crate::verdict::rule::MOST_STARTS_OF_PLANNED;

@@ -13,10 +13,10 @@ use crate::metrics::timeline::TimelineBuilder;
 use crate::results::limits::{Goodput, Limits};
 use crate::results::sweep::{Axis, Level, Sweep, SweptTarget};
 use crate::results::{Kind, Run, Session, VERSION, curve};
+use crate::session::event::Event;
+use crate::session::{SessionId, SessionOutcome, SessionRequest, run_session};
 use crate::store::StoreError;
 use crate::suite::campaign::ENDPOINT_PAUSE;
-use crate::suite::campaign::session::{SessionId, SessionOutcome, SessionRequest, run_session};
-use crate::suite::event::Event;
 use crate::target::TargetSpec;
 
 /// What to measure, and how.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::client::{Progress, Share};
 use crate::launch::Preparation;
-use crate::suite::event::Event;
+use crate::session::event::Event;
 
 /// Starts at the cursor: the test runner has just printed `test chat::users-4::sim ... ` and will continue there. That
 /// rules out progress bar libraries, which own whole lines. Draws nothing if standard error isn't a terminal or a test

@@ -4,8 +4,8 @@ use crate::metrics::record::{RecordSink, RequestRecord};
 use crate::metrics::summary::SummaryBuilder;
 use crate::results::MAX_FAILURES_KEPT;
 use crate::results::record_file::Part;
+use crate::session::counter_check::CounterCheck;
 use crate::store::RecordLog;
-use crate::suite::campaign::counter_check::CounterCheck;
 use crate::units::Nanos;
 
 pub struct RecordFanout<'a, 's> {

@@ -1,5 +1,8 @@
 //! One session: one scenario on one engine, from the warm-up to the last round.
 
+mod counter_check;
+pub mod event;
+mod record_fanout;
 mod runner;
 
 use thiserror::Error;
@@ -12,8 +15,8 @@ use crate::load::prompts::PromptSampler;
 use crate::load::workload::Workload;
 use crate::metrics::record::RecordSink;
 use crate::results::Session;
+use crate::session::event::Event;
 use crate::store::{RecordFile, RecordLog, StoreError};
-use crate::suite::event::Event;
 use crate::units::Nanos;
 
 use runner::SessionRunner;

@@ -11,11 +11,11 @@ use crate::load::prompts::PromptSampler;
 use crate::metrics::health::ClientHealth;
 use crate::metrics::summary::{RequestCounts, Summary, SummaryBuilder};
 use crate::results::{Round, Session, rounds_never_whole};
+use crate::session::counter_check::CounterCheck;
+use crate::session::event::Event;
+use crate::session::record_fanout::RecordFanout;
+use crate::session::{INTERRUPTED, SessionError, SessionOutcome, SessionRequest};
 use crate::store::{self, RecordLog, StoreError};
-use crate::suite::campaign::counter_check::CounterCheck;
-use crate::suite::campaign::record_fanout::RecordFanout;
-use crate::suite::campaign::session::{INTERRUPTED, SessionError, SessionOutcome, SessionRequest};
-use crate::suite::event::Event;
 use crate::sys::clock;
 
 /// Does nothing more after the first error.

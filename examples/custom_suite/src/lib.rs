@@ -1,0 +1,1 @@
+//! Your crate. Its perf suite is `tests/perf.rs` with the files in `perf-tests/`.

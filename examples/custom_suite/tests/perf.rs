@@ -1,0 +1,5 @@
+//! `cargo test --test perf` runs every scenario of `perf-tests/` as a test.
+
+fn main() -> std::process::ExitCode {
+    tollgate::main!()
+}

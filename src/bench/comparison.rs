@@ -1,0 +1,149 @@
+//! Runs of today against runs of before.
+
+use std::fmt;
+
+use crate::bench::gate::{check_all, held, judge_limit};
+use crate::bench::{GateFailure, Summary};
+use crate::metrics::{Family, Gate, Latency, Metric};
+use crate::text::figures;
+use crate::verdict::rule::MIN_SESSIONS_FOR_REGRESSION;
+use crate::verdict::stats::{self, Difference};
+use crate::verdict::{Evidence, Old, judge};
+
+/// Compares runs of today with older ones, metric by metric. Each side is one [`Summary`] or several of them, of the
+/// same load.
+///
+/// What that can tell: the numbers come from two moments, so a difference may be the engine's or the machine's. **One
+/// run against one** has no interval. **At least two old and three new runs** have a 99.8 % interval, for which the two
+/// days are taken to differ as much as two runs do (see [`MetricChange::interval`]). Only a proof, old and new in turn on
+/// one machine, tells the engine from the machine; the perf suite and `tollgate ab` run one.
+pub fn compare(old: &(impl AsRef<[Summary]> + ?Sized), new: &(impl AsRef<[Summary]> + ?Sized)) -> Comparison {
+    let (old, new) = (old.as_ref().to_vec(), new.as_ref().to_vec());
+    let changes = compared_metrics().filter_map(|metric| MetricChange::of(metric, &old, &new)).collect();
+    Comparison { changes, old, new }
+}
+
+/// How each metric changed. `{}` prints it as a table.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Comparison {
+    /// One per metric that all runs of both sides measured, and that was 0 in none of them. The success rate takes absolute
+    /// limits alone and is not among them.
+    pub changes: Vec<MetricChange>,
+    old: Vec<Summary>,
+    new: Vec<Summary>,
+}
+
+/// How one metric changed.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct MetricChange {
+    /// By its name in gates, such as `ttft_ms_p95`.
+    pub metric: String,
+    /// The geometric mean over the older runs, in the metric's unit.
+    pub old: f64,
+    /// The geometric mean over the new runs, in the metric's unit.
+    pub new: f64,
+    /// (new − old) / old: −0.07 is 7 % less.
+    pub relative: f64,
+    /// The 99.8 % interval of `relative`, low end first; `None` with fewer than two old or three new runs.
+    ///
+    /// Student's interval on the logarithms with pooled variance s²·(1/K + 1/n + 2) for K old and n new runs: between
+    /// days as much scatter is assumed as within them (Kalibera and Jones 2013).
+    pub interval: Option<(f64, f64)>,
+}
+
+impl Comparison {
+    /// One metric's change by its name in gates; `None` if it is not among [`changes`](Comparison::changes).
+    pub fn change(&self, metric: &str) -> Option<&MetricChange> {
+        self.changes.iter().find(|change| change.metric == metric)
+    }
+
+    /// Checks tolerances, such as `"output_tokens_per_s within 5%"`, by the rule for stored baselines: with fewer than
+    /// three new runs a gate fails as `suspected` when the metric is worse by half the tolerance, or by less where old
+    /// runs scatter; with three or more as `regressed` or `suspected` when it is worse by all of it, depending on whether
+    /// the interval proves it. Absolute limits are checked against each new run.
+    ///
+    /// # Errors
+    /// With every gate that does not hold and why. A gate fails, too, if it can't be judged: the runs are of different
+    /// loads, the load client was not exact enough for the tolerance, or answers were not of the asked-for length.
+    pub fn check<G: AsRef<str>>(&self, gates: impl IntoIterator<Item = G>) -> Result<(), GateFailure> {
+        check_all(gates, |gate| match gate.tolerance {
+            Some(_) => self.judge_tolerance(gate),
+            None => self.new.iter().try_for_each(|summary| judge_limit(gate, summary)),
+        })
+    }
+
+    fn judge_tolerance(&self, gate: &Gate) -> Result<(), String> {
+        let mut hashes = self.old.iter().chain(&self.new).map(|run| &run.measured.hash);
+        let first = hashes.next();
+        if hashes.any(|hash| Some(hash) != first) {
+            return Err("the runs differ in load or prompts, so they can't be compared".into());
+        }
+        let name = gate.metric.to_string();
+        let change = self.change(&name).ok_or("was not measured in every run, or was 0")?;
+        let new: Vec<Evidence> = self.new.iter().map(Summary::evidence).collect();
+        let outcome = judge(gate, Old::Stored(&values(gate.metric, &self.old)), &new);
+        held(outcome).map_err(|why| format!("{change}: {why}"))
+    }
+}
+
+impl MetricChange {
+    fn of(metric: Metric, old: &[Summary], new: &[Summary]) -> Option<MetricChange> {
+        let (olds, news) = (values(metric, old), values(metric, new));
+        if olds.is_empty() || news.is_empty() || olds.len() < old.len() || news.len() < new.len() {
+            return None;
+        }
+        let slowness = |values: &[f64]| -> Option<Vec<f64>> {
+            values.iter().map(|value| stats::slowness(metric, *value)).collect()
+        };
+        let (old_slowness, new_slowness) = (slowness(&olds)?, slowness(&news)?);
+        let relative = |difference| stats::relative_change(metric, difference);
+        let difference = stats::mean(&new_slowness) - stats::mean(&old_slowness);
+        let enough = new.len() >= MIN_SESSIONS_FOR_REGRESSION;
+        let interval = Difference::to_stored(&old_slowness, &new_slowness).filter(|_| enough);
+        Some(MetricChange {
+            metric: metric.to_string(),
+            old: geometric_mean(&olds),
+            new: geometric_mean(&news),
+            relative: relative(difference),
+            interval: interval.map(|found| {
+                let (a, b) = (relative(found.low), relative(found.high));
+                (a.min(b), a.max(b))
+            }),
+        })
+    }
+}
+
+/// `312 → 354 (+13.5 %)`.
+impl fmt::Display for MetricChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (old, new) = (figures::number(self.old), figures::number(self.new));
+        write!(f, "{old} → {new} ({:+.1} %)", self.relative * 100.0)
+    }
+}
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.changes.iter().map(|change| change.metric.len()).max().unwrap_or(0);
+        for change in &self.changes {
+            writeln!(f, "{:width$}  {change}", change.metric)?;
+        }
+        Ok(())
+    }
+}
+
+/// Of the engine: all but success, which takes limits alone, and what is the client's own.
+fn compared_metrics() -> impl Iterator<Item = Metric> {
+    Metric::all().filter(|metric| {
+        !matches!(metric, Metric::Latency(Latency::QueueLag, _)) && metric.family() != Family::Success
+    })
+}
+
+fn values(metric: Metric, runs: &[Summary]) -> Vec<f64> {
+    runs.iter().filter_map(|run| run.value(metric)).collect()
+}
+
+fn geometric_mean(values: &[f64]) -> f64 {
+    stats::mean(&values.iter().map(|value| value.ln()).collect::<Vec<_>>()).exp()
+}

@@ -1,0 +1,91 @@
+//! An engine that a benchmark starts from an image.
+
+use std::collections::BTreeMap;
+
+use crate::bench::BenchError;
+use crate::bench::plan::engine_named;
+use crate::target::{ContainerSpec, Gpus, Pull};
+use crate::text::secret::Secret;
+
+/// A container image of an engine, to be started for one run and removed after it.
+///
+/// The model goes to [`Bench::model`](crate::Bench::model); engines that take it as a flag get it.
+#[derive(Clone, Debug)]
+pub struct Container {
+    engine: String,
+    image: String,
+    args: Vec<String>,
+    env: BTreeMap<String, Secret>,
+    volumes: Vec<String>,
+    gpus: Option<Gpus>,
+}
+
+impl Container {
+    /// An image by name, with its tag or digest, and the engine in it: `Container::new("vllm", "vllm/vllm-openai:v0.11.0")`.
+    /// It is pulled if it is not on this machine.
+    pub fn new(engine: impl Into<String>, image: impl Into<String>) -> Container {
+        Container {
+            engine: engine.into(),
+            image: image.into(),
+            args: Vec::new(),
+            env: BTreeMap::new(),
+            volumes: Vec::new(),
+            gpus: None,
+        }
+    }
+
+    /// Arguments after the image's entry point.
+    pub fn args<A: Into<String>>(mut self, args: impl IntoIterator<Item = A>) -> Container {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// An environment variable of the container. No output shows its value.
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Container {
+        self.env.insert(name.into(), Secret::new(value));
+        self
+    }
+
+    /// A mount as `docker run -v` has it, such as `/data/models:/models:ro`.
+    pub fn volume(mut self, volume: impl Into<String>) -> Container {
+        self.volumes.push(volume.into());
+        self
+    }
+
+    /// This many GPUs of the machine; none by default.
+    pub fn gpus(mut self, count: u32) -> Container {
+        self.gpus = Some(Gpus::Count(count));
+        self
+    }
+
+    pub(super) fn spec(&self, model: Option<&str>) -> Result<ContainerSpec, BenchError> {
+        let engine = engine_named("container", &self.engine)?;
+        let image = self.image.parse();
+        let image = image
+            .map_err(|error| BenchError::setting("container", &self.image, format!("an image: {error}")))?;
+        let port = engine.container_port().ok_or_else(|| {
+            BenchError::setting("container", &self.engine, "an engine whose images listen at a known port")
+        })?;
+        let volumes = self.volumes.iter().map(|volume| {
+            volume.parse().map_err(|error| BenchError::setting("volume", volume, format!("{error}")))
+        });
+        if self.gpus == Some(Gpus::Count(0)) {
+            return Err(BenchError::setting("gpus", 0, "1 or more"));
+        }
+        Ok(ContainerSpec {
+            engine,
+            image,
+            pull: Pull::Missing,
+            args: engine.args_with_model(model, self.args.clone()),
+            env: self.env.clone(),
+            volumes: volumes.collect::<Result<_, _>>()?,
+            port,
+            host_port: None,
+            shm_bytes: None,
+            gpus: self.gpus,
+            user: None,
+            start_timeout: ContainerSpec::START_TIMEOUT,
+            hardware: None,
+        })
+    }
+}

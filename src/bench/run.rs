@@ -1,0 +1,150 @@
+//! Runs a benchmark on a thread of its own, so that it works inside and outside an async runtime.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+
+use crate::bench::plan::Plan;
+use crate::bench::{Bench, BenchError, OnRecord, RequestResult, Summary};
+use crate::client::Cancel;
+use crate::config::{ScenarioId, hash_of};
+use crate::launch::Launcher;
+use crate::load::Load;
+use crate::metrics::record::{RecordSink, RequestRecord};
+use crate::session::{SessionId, SessionOutcome, SessionRequest, run_session};
+use crate::units::Nanos;
+use crate::verdict::client_late;
+
+impl Bench {
+    /// Runs the load to its end and sums it up. Prints nothing.
+    ///
+    /// It blocks the calling thread, also inside an async runtime. There it may block what else the runtime has to do:
+    /// [`run_async`](Bench::run_async) does not.
+    ///
+    /// # Errors
+    /// If settings contradict each other or have no such value, if the engine can't be reached or breaks down, if no
+    /// request succeeded, or if the load client itself was too slow for this load. Failed requests beside successful
+    /// ones are no error: [`Summary::success_rate`] has them.
+    ///
+    /// # Panics
+    /// If the callback of [`on_record`](Bench::on_record) does.
+    pub fn run(&self) -> Result<Summary, BenchError> {
+        let work = Work::of(self)?;
+        let thread = thread_named().spawn(move || work.run(&Cancel::new())).map_err(BenchError::Thread)?;
+        thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+    }
+
+    /// Like [`run`](Bench::run), without blocking the runtime. Dropping the future ends the load.
+    ///
+    /// # Errors
+    /// As [`run`](Bench::run).
+    ///
+    /// # Panics
+    /// As [`run`](Bench::run).
+    pub async fn run_async(&self) -> Result<Summary, BenchError> {
+        let work = Work::of(self)?;
+        let cancel = CancelOnDrop(Cancel::new());
+        let (done, result) = oneshot::channel();
+        let of_thread = cancel.0.clone();
+        let work = move || {
+            let result = catch_unwind(AssertUnwindSafe(|| work.run(&of_thread)));
+            // Nobody listens if the future was dropped.
+            let _ = done.send(result);
+        };
+        thread_named().spawn(work).map_err(BenchError::Thread)?;
+        let result = result.await.expect("the thread sends whatever happens");
+        result.unwrap_or_else(|panic| resume_unwind(panic))
+    }
+}
+
+fn thread_named() -> thread::Builder {
+    thread::Builder::new().name("tollgate-bench".into())
+}
+
+struct CancelOnDrop(Cancel);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+struct Work {
+    plan: Plan,
+    on_record: Option<OnRecord>,
+}
+
+impl Work {
+    fn of(bench: &Bench) -> Result<Work, BenchError> {
+        Ok(Work { plan: Plan::of(bench)?, on_record: bench.on_record.clone() })
+    }
+
+    fn run(&self, cancel: &Cancel) -> Result<Summary, BenchError> {
+        let Plan { target, load, workload, run } = &self.plan;
+        let id = run_id();
+        let logs = std::env::temp_dir().join(format!("tollgate-{id}"));
+        let launcher = Launcher::new(&id, logs, cancel, |_| {});
+        launcher.check(target, &[])?;
+        let launched = launcher.launch(target)?;
+        let scenario = ScenarioId { file: "bench".into(), load: "load".into(), target: target.name.clone() };
+        let mut sink = Callback { on_record: self.on_record.as_ref(), load, began_ns: 0 };
+        let SessionOutcome { session, error, warnings } = run_session(SessionRequest {
+            id: SessionId { number: 1, name: "bench" },
+            engine: &launched,
+            scenario: &scenario,
+            workload,
+            load,
+            plan: run,
+            salt: &id,
+            records: None,
+            begin_ns: None,
+            listen: &|_| {},
+            cancel,
+            sink: Some(&mut sink),
+        });
+        if let Some(error) = error {
+            return Err(BenchError::Session(error.to_string()));
+        }
+        if session.summary.requests.succeeded == 0 {
+            let first_failure = session.failures.into_iter().next().unwrap_or_default();
+            return Err(BenchError::NoRequestSucceeded {
+                sent: session.summary.requests.sent,
+                first_failure,
+            });
+        }
+        if let Some(late) = client_late(&session.summary) {
+            return Err(BenchError::ClientLate(late));
+        }
+        let hash = hash_of(workload, load, run);
+        Ok(Summary::of(session, &launched.environment, load.is_open(), hash, warnings))
+    }
+}
+
+/// Two runs have two, so that they send different prompts.
+fn run_id() -> String {
+    static RUNS: AtomicU32 = AtomicU32::new(0);
+    let number = RUNS.fetch_add(1, Ordering::Relaxed);
+    format!("bench-{}-{}-{number}", Timestamp::now().as_millisecond(), std::process::id())
+}
+
+/// Hands every record to the caller.
+struct Callback<'a> {
+    on_record: Option<&'a OnRecord>,
+    load: &'a Load,
+    began_ns: Nanos,
+}
+
+impl RecordSink for Callback<'_> {
+    fn begin(&mut self, at_ns: Nanos) {
+        self.began_ns = at_ns;
+    }
+
+    fn take(&mut self, record: &RequestRecord) {
+        if let Some(on_record) = self.on_record {
+            on_record(&RequestResult::of(record, self.load, self.began_ns));
+        }
+    }
+}
