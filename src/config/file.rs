@@ -68,7 +68,8 @@ struct WorkloadTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, expecting = "a table [run]")]
 struct RunTable {
-    /// Load before the first measured round of a session, such as "30s"; 10 s if not given.
+    /// Load before the first measured round of a session, such as "30s".
+    #[schemars(extend("default" = "10s"))]
     warmup: HumanDuration,
     /// Measured rounds in a session.
     #[schemars(range(min = 1))]
@@ -76,11 +77,12 @@ struct RunTable {
     /// Sessions (starts of the engine) that make a baseline.
     #[schemars(range(min = 1))]
     sessions: u32,
-    /// A request that takes longer has failed; "2m" if not given.
+    /// A request that takes longer has failed.
+    #[schemars(extend("default" = "2m"))]
     request_timeout: HumanDuration,
     /// Whether a suspicion that can't be proven passes with a warning, or fails.
     on_suspected: OnSuspected,
-    /// Whether what became of every request is kept beside the report; it is, if not given.
+    /// Whether what became of every request is kept next to the report.
     records: bool,
 }
 

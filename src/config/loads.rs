@@ -35,7 +35,8 @@ pub struct LoadTable {
     /// Requests per second, sent when they are due, whether earlier ones are answered or not.
     #[schemars(extend("exclusiveMinimum" = 0))]
     rate: Option<f64>,
-    /// With `rate`: how far apart requests come; "constant" if not given.
+    /// With `rate`: how far apart requests come.
+    #[schemars(extend("default" = "constant"))]
     arrival: Option<ArrivalWord>,
     /// The shape of gamma distributed gaps, with arrival = "gamma": below 1 in bursts, 1 is Poisson, above 1 more evenly.
     #[schemars(extend("exclusiveMinimum" = 0))]
@@ -44,12 +45,11 @@ pub struct LoadTable {
     /// TIMESTAMP,ContextTokens,GeneratedTokens, or a .jsonl with {"at_s": …, "input_tokens": …, "output_tokens": …} per
     /// line or Mooncake's {"timestamp": …, "input_length": …, "output_length": …, "hash_ids": […]}.
     trace: Option<String>,
-    /// With `trace`: how many times as fast; at 2, requests come twice as often. 1 if not given.
-    #[schemars(extend("exclusiveMinimum" = 0))]
+    /// With `trace`: how many times as fast; at 2, requests come twice as often.
+    #[schemars(extend("exclusiveMinimum" = 0, "default" = 1))]
     speed: Option<f64>,
-    /// With `rate` or `trace`: a request that is due while so many are unanswered is not sent and counts as failed; 1024 if
-    /// not given.
-    #[schemars(range(min = 1))]
+    /// With `rate` or `trace`: a request that is due while so many are unanswered is not sent and counts as failed.
+    #[schemars(range(min = 1), extend("default" = MAX_IN_FLIGHT))]
     max_in_flight: Option<u32>,
     /// How the users, or the rate, are reached.
     ramp: Option<RampTable>,

@@ -50,19 +50,18 @@ pub struct PromptsTable {
 struct ShareGptTable {
     /// A JSON file relative to perf-tests/: [{"conversations": [{"from": "human", "value": "…"}, {"from": "gpt", …}]}, …].
     file: String,
-    /// The most turns of a conversation that are asked, each with all that was said before it; 1 if not given.
-    #[schemars(range(min = 1))]
+    /// The most turns of a conversation that are asked, each with all that was said before it.
+    #[schemars(range(min = 1), extend("default" = 1))]
     turns: Option<u32>,
     /// So many conversations from the file's beginning; all of them, if not given.
     #[schemars(range(min = 1))]
     conversations: Option<u32>,
     /// A conversation is asked up to the first turn that says more tokens than this, a token per four characters; one
-    /// that begins with it is left out. 1024 if not given.
-    #[schemars(range(min = 1))]
+    /// that begins with it is left out.
+    #[schemars(range(min = 1), extend("default" = MAX_INPUT_TOKENS))]
     max_input_tokens: Option<u32>,
-    /// The same, where the turn with its answer and all that was said before it has more tokens than this; 2048 if not
-    /// given.
-    #[schemars(range(min = 1))]
+    /// The same, where the turn with its answer and all that was said before it has more tokens than this.
+    #[schemars(range(min = 1), extend("default" = MAX_TOTAL_TOKENS))]
     max_total_tokens: Option<u32>,
 }
 
@@ -74,9 +73,10 @@ struct SyntheticTable {
     #[schemars(range(min = 1))]
     input_tokens: u32,
     /// The share of every prompt, from its start, that is the same in all of them: "50%".
+    #[schemars(extend("default" = "0%"))]
     shared_prefix: Option<Percent>,
-    /// Turns of a conversation, each of `input_tokens` and asked with all that was said before it; 1 if not given.
-    #[schemars(range(min = 1))]
+    /// Turns of a conversation, each of `input_tokens` and asked with all that was said before it.
+    #[schemars(range(min = 1), extend("default" = 1))]
     turns: Option<u32>,
 }
 

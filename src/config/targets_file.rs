@@ -52,7 +52,7 @@ pub(super) struct TargetTable {
     /// The certificates, as PEM, of the authorities that may vouch for the URL's server, if not those that the system
     /// trusts: a file, relative to this one's folder.
     pub ca_file: Option<PathBuf>,
-    /// Which HTTP is spoken: "1.1" if not given, or "2", agreed upon by TLS where the URL is https:// and else taken for
+    /// Which HTTP is spoken: "1.1", or "2", agreed upon by TLS where the URL is https:// and else taken for
     /// granted.
     #[serde(default)]
     pub http_version: HttpVersion,
@@ -61,6 +61,7 @@ pub(super) struct TargetTable {
     /// The image of the engine's container, with tag or digest: "vllm/vllm-openai:v0.31.0". The keys below go with it.
     pub image: Option<String>,
     /// When the image is pulled: "missing" (where it is not here), "always" or "never".
+    #[schemars(extend("default" = "missing"))]
     pub pull: Option<Pull>,
     /// What comes after the image's entry point; vLLM is told its `model` besides.
     pub args: Option<Vec<String>>,
@@ -80,10 +81,12 @@ pub(super) struct TargetTable {
     pub gpus: Option<GpusValue>,
     /// As whom the engine runs, "UID:GID", or "me" for whoever runs the suite; as the image says, if not given.
     pub user: Option<String>,
-    /// How long the engine may take from its container's start until it is well; "15m" if not given.
+    /// How long the engine may take from its container's start until it is healthy.
+    #[schemars(extend("default" = "15m"))]
     pub start_timeout: Option<HumanDuration>,
     /// What the simulated engine is like; only with engine = "simulator".
-    #[schemars(schema_with = "simulator_schema")]
+    #[serde(default)]
+    #[schemars(schema_with = "simulator_schema", extend("default" = {}))]
     pub simulator: Option<SimulatorSettings>,
     /// How a suspicion is proven.
     #[serde(default)]
