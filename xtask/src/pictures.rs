@@ -1,0 +1,87 @@
+//! The pictures of the README: a red run in a terminal, and the HTML report of a comparison.
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+
+use crate::terminal;
+use crate::tool::{cargo, command, not_started, root, run};
+
+/// Makes every decoding step of the simulated engine 50 % longer.
+const SLOWER: &str = "targets.sim.simulator.decode_scale=1.5";
+const SCENARIO: &str = "users-4::sim";
+/// The report's top with the recommendation and the charts.
+const REPORT_SIZE_PX: &str = "1280,1000";
+
+pub fn renew() -> Result<(), String> {
+    let folder = root().join("docs/pictures");
+    let scratch = root().join("target/pictures");
+    for folder in [&folder, &scratch] {
+        fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    }
+    red_run(&folder.join("red-run.svg"))?;
+    report(&scratch, &folder.join("report.png"))
+}
+
+fn red_run(picture: &Path) -> Result<(), String> {
+    let mut suite = cargo(&["test", "--test", "perf", SCENARIO]);
+    suite.env("TOLLGATE_SET", SLOWER).env("INSTA_UPDATE", "no").stderr(Stdio::inherit());
+    let output = suite.output().map_err(|error| not_started(&suite, &error))?;
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let failure = failure(&printed).ok_or(format!("the slower engine made no test red:\n{printed}"))?;
+    let typed = format!("TOLLGATE_SET=\"{SLOWER}\" cargo test --test perf {SCENARIO}");
+    write(picture, &terminal::svg(&typed, failure, color))
+}
+
+/// The part about the failed test, from `---- name ----` up to the list of failures.
+fn failure(printed: &str) -> Option<&str> {
+    let failure = &printed[printed.find("---- ")?..];
+    let end = failure.find("\n\n").unwrap_or(failure.len());
+    failure.contains("REGRESSED").then_some(&failure[..end])
+}
+
+fn color(word: &str) -> Option<&'static str> {
+    match word {
+        "REGRESSED:" | "regressed" => Some("#ff7b72"),
+        "ok" => Some("#7ee787"),
+        _ => None,
+    }
+}
+
+fn report(scratch: &Path, picture: &Path) -> Result<(), String> {
+    let [comparison, page] =
+        ["comparison.json", "report.html"].map(|name| scratch.join(name).display().to_string());
+    let tollgate = |args: &[&str]| run(&mut cargo(&[&["run", "--quiet", "--"], args].concat()));
+    let load = ["--concurrency", "1,2,4,8,16,32,64", "--max-tokens", "64", "--ignore-eos", "--warmup", "2s"];
+    let engines =
+        ["compare", "--root", "xtask/engines", "--targets", "engine-a,engine-b", "--json", &comparison];
+    tollgate(&[&engines[..], &load[..]].concat())?;
+    tollgate(&["report", &comparison, "--output", &page])?;
+    screenshot(&page, picture)
+}
+
+fn screenshot(page: &str, picture: &Path) -> Result<(), String> {
+    let [window, to] =
+        [format!("--window-size={REPORT_SIZE_PX}"), format!("--screenshot={}", picture.display())];
+    let page = format!("file://{page}");
+    // Its sandbox refuses to run as root, and the page is our own.
+    let chromium = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", &window, &to, &page];
+    run(command("chromium", &chromium).stderr(Stdio::null()))?;
+    if picture.exists() { Ok(()) } else { Err(format!("chromium left no {}", picture.display())) }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_failed_test_is_shown() {
+        let printed = "running 1 test\n\nfailures:\n\n---- a ----\nREGRESSED: slower\nReport: x.json\n\nfailures:\n    a\n";
+        assert_eq!(failure(printed), Some("---- a ----\nREGRESSED: slower\nReport: x.json"));
+        assert_eq!(failure("test result: ok"), None);
+    }
+}
