@@ -47,8 +47,8 @@ mod tests {
 
     #[test]
     fn a_link_to_a_missing_file_is_broken() {
-        let broken = broken_in("Read\n[this](docs/none.md).");
-        assert_eq!(broken, ["CHANGELOG.md:2: `docs/none.md`: there is no such file"]);
+        let broken = broken_in("Read\n[this](no-such-page.md).");
+        assert_eq!(broken, ["CHANGELOG.md:2: `no-such-page.md`: there is no such file"]);
     }
 
     #[test]

@@ -52,9 +52,6 @@ fn the_readme_has_at_most_200_lines() {
 fn every_page_is_in_the_table_of_contents() {
     let docs = root().join("docs");
     let summary = docs.join("SUMMARY.md");
-    if !summary.exists() {
-        return;
-    }
     let text = read(&summary);
     let listed: Vec<PathBuf> =
         markdown::links(&text).into_iter().map(|link| docs.join(link.target)).collect();

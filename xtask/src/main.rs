@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     let parts = match requested(&args) {
         Ok(parts) => parts,
         Err(problem) => {
-            eprintln!("error: {problem}\n\n{}", help().trim_end());
+            eprintln!("error: {problem}; see cargo xtask --help");
             return ExitCode::from(2);
         }
     };
@@ -39,14 +39,21 @@ fn requested(args: &[&str]) -> Result<Vec<Part>, String> {
         ["renew", names @ ..] if !names.is_empty() => {
             let mut parts = Vec::new();
             for name in names {
-                parts.extend(Part::named(name).ok_or(format!("nothing to renew is called `{name}`"))?);
+                let unknown = || format!("nothing to renew is called `{name}`: name {}", part_names());
+                parts.extend(Part::named(name).ok_or_else(unknown)?);
             }
             Ok(parts)
         }
-        ["renew"] => Err("renew what?".to_owned()),
+        ["renew"] => Err(format!("renew what? Name {}", part_names())),
         [command, ..] => Err(format!("unknown command `{command}`")),
         [] => Err("no command".to_owned()),
     }
+}
+
+/// `schemas, docs, … or all`.
+fn part_names() -> String {
+    let names = Part::ALL.map(Part::name);
+    format!("{} or all", names.join(", "))
 }
 
 fn help() -> String {
@@ -72,9 +79,11 @@ mod tests {
 
     #[test]
     fn a_wrong_word_is_named() {
-        assert_eq!(requested(&["renew", "doc"]), Err("nothing to renew is called `doc`".to_owned()));
-        assert_eq!(requested(&["renew"]), Err("renew what?".to_owned()));
-        assert_eq!(requested(&["release"]), Err("unknown command `release`".to_owned()));
+        let parts = "schemas, docs, snapshots, baselines, pictures or all";
+        let problem = |args: &[&str]| requested(args).unwrap_err();
+        assert_eq!(problem(&["renew", "doc"]), format!("nothing to renew is called `doc`: name {parts}"));
+        assert_eq!(problem(&["renew"]), format!("renew what? Name {parts}"));
+        assert_eq!(problem(&["release"]), "unknown command `release`");
     }
 
     #[test]
