@@ -1,7 +1,7 @@
 //! What the load client costs, and how exact its times are, against a server on the other core.
 //!
 //! `cargo bench --bench client` prints the tables. `VLLM_RS` and `VLLM_RS_TOKENIZER`, the paths of vLLM's Rust program
-//! and of a tokenizer's folder, add that one's benchmark. docs/client.md says what the tables mean.
+//! and of a tokenizer's folder, add that one's benchmark. docs/explanation/client.md says what the tables mean.
 
 mod accuracy;
 mod answer;

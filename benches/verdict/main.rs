@@ -2,7 +2,7 @@
 //! judges real ones.
 //!
 //! `cargo bench --bench verdict` prints the tables; `VERDICT_JSON=FILE` writes them too, and `VERDICT_SUITES=N` sets
-//! how many suites stand behind each figure. docs/verdict.md says what they mean.
+//! how many suites stand behind each figure. docs/explanation/verdict.md says what they mean.
 
 mod naive;
 mod noise;
