@@ -40,7 +40,7 @@ impl Part {
             Part::Docs => "the generated parts of docs/reference/",
             Part::Snapshots => "the snapshots of the reporters in src/report/",
             Part::Baselines => "the baselines of the simulated engine in baselines/simulator/ (2 minutes)",
-            Part::Pictures => "the pictures in docs/pictures/ (8 minutes; needs chromium)",
+            Part::Pictures => "the pictures in docs/pictures/ (10 minutes; needs chromium)",
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 /// Monospace characters per line; longer lines wrap between words.
-const COLUMNS: usize = 98;
+const COLUMNS: usize = 100;
 const CHARACTER_PX: f64 = 8.4;
 const LINE_PX: f64 = 20.0;
 const PADDING_PX: f64 = 18.0;
@@ -85,7 +85,7 @@ mod tests {
         let lines = wrapped(&long, "  ");
         assert_eq!(lines.len(), 2);
         assert!(lines.iter().all(|line| line.trim_end().chars().count() <= COLUMNS), "{lines:?}");
-        assert_eq!(lines[1], format!("  {}", "word ".repeat(11)));
+        assert_eq!(lines[1], format!("  {}", "word ".repeat(10)));
     }
 
     #[test]
