@@ -8,11 +8,15 @@ pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask/ is in the repository").to_owned()
 }
 
-/// `cargo` with these arguments, without settings of this shell that would change what it generates.
+/// `cargo` with these arguments, without the variables that would change what it generates, or make it compile again:
+/// ring's build script depends on those by which the cargo that runs xtask describes xtask.
 pub fn cargo(args: &[&str]) -> Command {
     let mut cargo = command("cargo", args);
-    for variable in ["TOLLGATE_SET", "TOLLGATE_REQUIRE", "INSTA_UPDATE", "TOLLGATE_RENEW"] {
-        cargo.env_remove(variable);
+    let disturbing = ["CARGO_PKG_", "CARGO_MANIFEST_", "INSTA_", "TOLLGATE_"];
+    for (name, _) in std::env::vars_os() {
+        if disturbing.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            cargo.env_remove(name);
+        }
     }
     cargo
 }
@@ -49,6 +53,17 @@ fn line(command: &Command) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cargo_learns_nothing_about_xtask() {
+        let removed: Vec<_> = cargo(&[])
+            .get_envs()
+            .filter(|(_, value)| value.is_none())
+            .map(|(name, _)| name.to_owned())
+            .collect();
+        assert!(removed.iter().any(|name| name == "CARGO_MANIFEST_DIR"), "{removed:?}");
+        assert!(removed.iter().any(|name| name == "CARGO_PKG_NAME"), "{removed:?}");
+    }
 
     #[test]
     fn a_failure_names_the_command() {
