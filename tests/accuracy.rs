@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::Value;
 use tollgate::client::{Access, Cancel, Client, ClientSettings, Progress, Watch};
 use tollgate::engine::{EngineKind, HttpVersion};
-use tollgate::load::prompts::Deck;
+use tollgate::load::prompts::PromptSampler;
 use tollgate::load::workload::{Api, Prompts, Sampling, Synthetic, Workload};
-use tollgate::load::{Load, Stop};
+use tollgate::load::{Load, StopCondition};
 use tollgate::metrics::distribution::Distribution;
 use tollgate::metrics::record::RequestRecord;
 use tollgate::metrics::truth::{RequestTruth, Truth};
@@ -50,11 +50,11 @@ fn round(simulator: &Simulator, http_version: HttpVersion) -> Vec<RequestRecord>
     assert_eq!(client.health(), Ok(()));
     let identity = client.identity().unwrap();
     assert_eq!(identity.version, Some(SimulatorSettings::default().version));
-    let mut deck = Deck::measured(&workload, "accuracy", 0);
+    let mut sampler = PromptSampler::measured(&workload, "accuracy", 0);
     let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
-    let load = Load::closed(USERS, Stop::Requests(4 * USERS));
+    let load = Load::closed(USERS, StopCondition::Requests(4 * USERS));
     let mut records = Vec::new();
-    client.run_round(&workload, &load, &mut deck, watch, &mut records).unwrap();
+    client.run_round(&workload, &load, &mut sampler, watch, &mut records).unwrap();
     records
 }
 

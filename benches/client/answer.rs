@@ -21,7 +21,7 @@ const MODELS: &str = r#"{"object":"list","data":[{"id":"tiny-llama","object":"mo
 /// As many tokens as vLLM's client is told to ask with: else it would change its prompts until they fit.
 const TOKENIZED: &str = r#"{"count":16,"max_model_len":131072,"tokens":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16],"token_strs":null}"#;
 
-/// What vLLM's client asks besides, and has to be told.
+/// What vLLM's client asks besides, and has to be given.
 pub fn beside_the_load(asked: &str) -> Option<&'static str> {
     match asked {
         "POST /tokenize" => Some(TOKENIZED),

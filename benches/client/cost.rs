@@ -2,7 +2,7 @@
 
 use std::io;
 
-use tollgate::load::{Load, Stop};
+use tollgate::load::{Load, StopCondition};
 
 use crate::answer::{Pace, Script};
 use crate::server::Server;
@@ -17,7 +17,7 @@ pub struct Volume {
 
 impl Volume {
     pub fn load(self) -> Load {
-        Load::closed(self.users, Stop::Requests(self.requests))
+        Load::closed(self.users, StopCondition::Requests(self.requests))
     }
 }
 

@@ -6,14 +6,14 @@ use std::time::Duration;
 use tollgate::client::{self, Access, Cancel, ClientSettings, Progress, Watch};
 use tollgate::engine::EngineKind;
 use tollgate::load::Load;
-use tollgate::load::prompts::Deck;
+use tollgate::load::prompts::PromptSampler;
 use tollgate::load::workload::{Api, Prompts, Sampling, Synthetic, Workload};
 use tollgate::metrics::record::RequestRecord;
 
 pub struct Client {
     client: client::Client,
     workload: Workload,
-    deck: Deck,
+    sampler: PromptSampler,
 }
 
 impl Client {
@@ -34,14 +34,14 @@ impl Client {
             sampling: Sampling::default(),
         };
         let client = client::Client::new(settings).expect("a loopback address needs nothing");
-        let deck = Deck::measured(&workload, "bench", 0);
-        Client { client, workload, deck }
+        let sampler = PromptSampler::measured(&workload, "bench", 0);
+        Client { client, workload, sampler }
     }
 
     pub fn run(&mut self, load: &Load) -> Vec<RequestRecord> {
         let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
         let mut records = Vec::new();
-        let ran = self.client.run_round(&self.workload, load, &mut self.deck, watch, &mut records);
+        let ran = self.client.run_round(&self.workload, load, &mut self.sampler, watch, &mut records);
         ran.expect("a loopback address can be reached");
         let failed = records.iter().find_map(|record| record.outcome.as_ref().err());
         assert_eq!(failed, None);

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use tollgate::load::{Load, Spacing, Stop};
+use tollgate::load::{ArrivalProcess, Load, StopCondition};
 use tollgate::metrics::distribution::Distribution;
 use tollgate::metrics::record::RequestRecord;
 use tollgate::units::Nanos;
@@ -14,35 +14,36 @@ use crate::server::Server;
 const RATE_PER_S: f64 = 500.0;
 const REQUESTS: u32 = 10_000;
 const SCRIPT: Script = Script { pace: Pace::Tokens { ttft_ns: 20_000_000, itl_ns: 5_000_000 }, tokens: 8 };
-const SPACINGS: [(&str, Spacing); 2] = [("constant", Spacing::Constant), ("Poisson", Spacing::Poisson)];
+const ARRIVAL_PROCESSES: [(&str, ArrivalProcess); 2] =
+    [("constant", ArrivalProcess::Constant), ("Poisson", ArrivalProcess::Poisson)];
 
 pub fn print() -> io::Result<()> {
     println!("An open load of {RATE_PER_S} requests/s, {REQUESTS} requests of {} tokens\n", SCRIPT.tokens);
     println!(
-        "| spacing | achieved, requests/s | due to sent p50 | p99 | most, ms | Kolmogorov–Smirnov D of the gaps: sent | p | due | p |"
+        "| arrival process | achieved, requests/s | due to sent p50 | p99 | most, ms | Kolmogorov–Smirnov D of the gaps: sent | p | due | p |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");
-    for (name, spacing) in SPACINGS {
+    for (name, process) in ARRIVAL_PROCESSES {
         let server = Server::start(SCRIPT)?;
-        let load = Load::open(RATE_PER_S, spacing, Stop::Requests(REQUESTS));
+        let load = Load::open(RATE_PER_S, process, StopCondition::Requests(REQUESTS));
         let mut records = Client::of(server.addr, SCRIPT.tokens).run(&load);
         records.sort_by_key(|record| record.due_ns);
-        println!("| {name} | {} |", cells(&records, spacing));
+        println!("| {name} | {} |", cells(&records, process));
     }
     println!();
     Ok(())
 }
 
-fn cells(records: &[RequestRecord], spacing: Spacing) -> String {
+fn cells(records: &[RequestRecord], process: ArrivalProcess) -> String {
     let mut lag_ms = Distribution::default();
     records.iter().for_each(|record| lag_ms.record_ns(record.sent_ns - record.due_ns));
     let sent = gaps_s(records.iter().map(|record| record.sent_ns));
     let due = gaps_s(records.iter().map(|record| record.due_ns));
     let achieved_per_s = sent.len() as f64 / sent.iter().sum::<f64>();
     let quantile = |q| format!("{:.3}", lag_ms.quantile_ms(q));
-    let test = |gaps_s: Vec<f64>| match spacing {
+    let test = |gaps_s: Vec<f64>| match process {
         // All alike: there is no distribution to compare them with.
-        Spacing::Constant => "– | –".to_owned(),
+        ArrivalProcess::Constant => "– | –".to_owned(),
         _ => {
             let (count, distance) = (gaps_s.len(), distance_from_exponential(gaps_s));
             format!("{distance:.4} | {:.2}", chance_of(distance, count))

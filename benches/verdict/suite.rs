@@ -19,7 +19,7 @@ pub const THROUGHPUT_TOLERANCE: f64 = 0.03;
 /// Sessions of the baseline.
 pub const STORED_SESSIONS: usize = 4;
 
-/// Blocks before the first judgement; one more before each further one.
+/// Blocks before the first judgment; one more before each further one.
 const FIRST_BLOCKS: usize = 2;
 /// Starts of each side at most: a proof's minutes are taken to allow all that the rule does.
 const MOST_STARTS: usize = FIRST_BLOCKS * Side::BLOCK.len() / 2 * MOST_STARTS_OF_PLANNED as usize;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 
-use crate::cli::comparison::{Comparison, Subject, exit_code, worst};
+use crate::cli::comparison::{Subject, VersionComparison, exit_code, worst};
 use crate::client::Cancel;
 use crate::report::table;
 use crate::store::RunFolder;
@@ -13,7 +13,7 @@ use crate::suite::harness::{ProgressLine, cancel_on_interrupt, this_run};
 
 /// Run two variants of a target in turn on this machine and prove which is slower.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct AbArgs {
     #[command(flatten)]
     subject: Subject,
     /// The old variant's image, its tag or its URL, or any key of the target as it has it, such as
@@ -25,7 +25,7 @@ pub struct Args {
     new: Vec<String>,
 }
 
-pub fn run(Args { subject, old, new }: Args) -> anyhow::Result<ExitCode> {
+pub fn run(AbArgs { subject, old, new }: AbArgs) -> anyhow::Result<ExitCode> {
     let old = subject.variant("--old", &old)?.target;
     let new = subject.variant("--new", &new)?;
     if old.place == new.target.place {
@@ -37,7 +37,7 @@ pub fn run(Args { subject, old, new }: Args) -> anyhow::Result<ExitCode> {
     cancel_on_interrupt(&cancel);
     let progress = ProgressLine::default();
     let listen = |event: Event| progress.show(event);
-    let comparison = Comparison { run: &run, cancel: &cancel, listen: &listen };
+    let comparison = VersionComparison { run: &run, cancel: &cancel, listen: &listen };
     let reports = comparison.prove(&old, &new, &folder)?;
     for report in &reports {
         println!("{}\n{}\n", report.scenario, table::table(report));

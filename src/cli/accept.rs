@@ -9,7 +9,7 @@ use crate::store::{Artifact, PendingBaseline};
 
 /// Make pending baselines the accepted ones.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct AcceptArgs {
     /// Scenarios, such as `chat::users-32::vllm`; all that are pending, if none is named.
     scenarios: Vec<String>,
     /// Accept a baseline of fewer than four sessions.
@@ -23,7 +23,7 @@ pub struct Args {
     root: PathBuf,
 }
 
-pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: AcceptArgs) -> anyhow::Result<ExitCode> {
     let artifact = args.from.as_deref().map(Artifact::open).transpose()?;
     let all = match &artifact {
         Some(artifact) => artifact.pending(&args.root),
@@ -42,7 +42,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn chosen<'a>(all: &'a [PendingBaseline], args: &Args) -> anyhow::Result<Vec<&'a PendingBaseline>> {
+fn chosen<'a>(all: &'a [PendingBaseline], args: &AcceptArgs) -> anyhow::Result<Vec<&'a PendingBaseline>> {
     if let (true, Some(from)) = (all.is_empty(), &args.from) {
         bail!(
             "nothing is pending in {}: expected baselines/<environment>/<scenario>.snap.new within; is it the \

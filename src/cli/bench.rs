@@ -22,7 +22,7 @@ use crate::results;
 use crate::results::record_file::Header;
 use crate::results::{Report, Run};
 use crate::store::{self, RecordFile, StoreError};
-use crate::suite::campaign::{Asked, Held, Which, hold};
+use crate::suite::campaign::{SessionId, SessionOutcome, SessionRequest, run_session};
 use crate::suite::event::Event;
 use crate::suite::harness::{INTERRUPTED, ProgressLine, cancel_on_interrupt, this_run};
 use crate::sys::clock;
@@ -33,7 +33,7 @@ use crate::verdict::{Verdict, client_late};
 
 /// Drive one load against a server and show every metric.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct BenchArgs {
     /// The server's base URL, with or without `/v1`.
     #[arg(long, value_parser = base_url)]
     url: String,
@@ -76,7 +76,7 @@ pub struct Args {
     start_at: Option<Timestamp>,
 }
 
-pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
     let cancel = Cancel::new();
     cancel_on_interrupt(&cancel);
     let run = args.run();
@@ -161,7 +161,7 @@ fn begin_ns(start_at: Timestamp) -> anyhow::Result<Nanos> {
 }
 
 fn bench(
-    args: &Args,
+    args: &BenchArgs,
     run: Run,
     work: Work,
     records: Option<RecordFile>,
@@ -170,20 +170,23 @@ fn bench(
     cancel: &Cancel,
 ) -> Report {
     let scenario = args.scenario();
-    let asked = Asked {
+    let SessionOutcome { session, error, warnings } = run_session(SessionRequest {
+        id: SessionId { number: 1, name: "bench" },
+        engine: launched,
         scenario: &scenario,
         workload: &work.workload,
         load: &work.load,
-        run: &work.plan,
+        plan: &work.plan,
         salt: &run.id,
         records,
         begin_ns: work.begin_ns,
-    };
-    let which = Which { number: 1, name: "bench" };
-    let Held { session, trouble, warnings } = hold(&asked, launched, which, listen, cancel);
+        listen,
+        cancel,
+        sink: None,
+    });
     let nothing = session.summary.requests.succeeded == 0;
-    let trouble = trouble.map(|trouble| trouble.to_string());
-    let trouble = trouble
+    let failure = error
+        .map(|error| error.to_string())
         .or_else(|| nothing.then(|| "no request succeeded".to_owned()))
         .or_else(|| client_late(&session.summary));
     Report {
@@ -193,9 +196,9 @@ fn bench(
         scenario,
         load: Some(Load { worker: None, ..work.load }),
         scenario_hash: Some(work.hash),
-        passed: trouble.is_none(),
-        verdict: if trouble.is_none() { Verdict::Ok } else { Verdict::Invalid },
-        reason: trouble.unwrap_or_else(|| "figures only: no gate was given.".into()),
+        passed: failure.is_none(),
+        verdict: if failure.is_none() { Verdict::Ok } else { Verdict::Invalid },
+        reason: failure.unwrap_or_else(|| "figures only: no gate was given.".into()),
         gates: Vec::new(),
         warnings,
         environment: Some(launched.environment.clone()),
@@ -207,7 +210,7 @@ fn bench(
     }
 }
 
-impl Args {
+impl BenchArgs {
     fn target(&self) -> anyhow::Result<TargetSpec> {
         if let Some(name) = header_twice(self.headers.iter().map(|(name, _)| name.as_str())) {
             bail!("--header `{name}` is there twice: give it once; the case of its name makes no difference");

@@ -8,9 +8,9 @@ use anyhow::bail;
 
 use crate::cli::sweep;
 use crate::cli::sweep_flags::SweepFlags;
-use crate::compare::{self, BadWish, NotComparable, Wishes};
+use crate::compare::{self, BadPreference, NotComparable, Preferences};
 use crate::report::sweep_table;
-use crate::results::comparison::{Comparison, Criterion};
+use crate::results::comparison::Criterion;
 use crate::results::file::ReportFile;
 use crate::results::sweep::Sweep;
 use crate::store;
@@ -18,7 +18,7 @@ use crate::store;
 /// Compare targets by the reports of sweeps, benches or a suite, or by a sweep here and now, and recommend one for low,
 /// medium and high traffic.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct CompareArgs {
     /// What `sweep --json` or `bench --json` wrote, or target/tollgate/<run>/*.json.
     #[arg(required_unless_present_any = ["targets", "urls"])]
     reports: Vec<PathBuf>,
@@ -46,19 +46,19 @@ pub struct Args {
 type Weights = std::sync::Arc<BTreeMap<Criterion, f64>>;
 type Values = std::sync::Arc<BTreeMap<String, f64>>;
 
-fn weights(text: &str) -> Result<Weights, BadWish> {
-    Wishes::parse_weights(text).map(Weights::new)
+fn weights(text: &str) -> Result<Weights, BadPreference> {
+    Preferences::parse_weights(text).map(Weights::new)
 }
 
-fn simplicity(text: &str) -> Result<Values, BadWish> {
-    Wishes::parse_simplicity(text).map(Values::new)
+fn simplicity(text: &str) -> Result<Values, BadPreference> {
+    Preferences::parse_simplicity(text).map(Values::new)
 }
 
-fn costs(text: &str) -> Result<Values, BadWish> {
-    Wishes::parse_costs(text).map(Values::new)
+fn costs(text: &str) -> Result<Values, BadPreference> {
+    Preferences::parse_costs(text).map(Values::new)
 }
 
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: &CompareArgs) -> anyhow::Result<ExitCode> {
     if args.json.is_some() && args.json == args.sweep_json {
         bail!("--json and --sweep-json name the same file, and only the last one would stay in it");
     }
@@ -66,10 +66,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     for path in &args.reports {
         reports.push((path.display().to_string(), store::read_any_report(path)?));
     }
-    let (mut code, wishes) = (0, args.wishes());
+    let (mut code, preferences) = (0, args.preferences());
     if args.swept.is_given() {
         let planned = args.swept.plan()?;
-        check(&reports, planned.unmeasured(), &wishes)?;
+        check(&reports, planned.unmeasured(), &preferences)?;
         for path in args.sweep_json.iter().chain(&args.json) {
             store::check_writable(path)?;
         }
@@ -80,8 +80,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         println!("{}\n", sweep_table::sweep(&sweep));
         reports.push(named(sweep));
     }
-    let contenders = compare::contenders(reports)?;
-    let comparison = compare::compare(&contenders, &wishes)?;
+    let candidates = compare::candidates(reports)?;
+    let comparison = compare::compare(&candidates, &preferences)?;
     println!("{}", sweep_table::comparison(&comparison));
     if let Some(path) = &args.json {
         store::write_report(path, &comparison)?;
@@ -91,26 +91,23 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 /// What can't be compared with the reports would be measured in vain.
-fn check(reports: &[(String, ReportFile)], unmeasured: Sweep, wishes: &Wishes) -> Result<(), NotComparable> {
-    let contenders = compare::contenders([reports, &[named(unmeasured)]].concat())?;
-    compare::check(&contenders, wishes).map(|_| ())
+fn check(
+    reports: &[(String, ReportFile)],
+    unmeasured: Sweep,
+    preferences: &Preferences,
+) -> Result<(), NotComparable> {
+    let candidates = compare::candidates([reports, &[named(unmeasured)]].concat())?;
+    compare::check(&candidates, preferences).map(|_| ())
 }
 
 fn named(sweep: Sweep) -> (String, ReportFile) {
     (format!("sweep {}", sweep.run.id), ReportFile::Sweep(Box::new(sweep)))
 }
 
-/// Of a sweep's own targets; `None` where there is but one.
-pub fn of_sweep(sweep: &Sweep, wishes: &Wishes) -> Option<Comparison> {
-    let report = ReportFile::Sweep(Box::new(sweep.clone()));
-    let contenders = compare::contenders(vec![(sweep.run.id.clone(), report)]).ok()?;
-    compare::compare(&contenders, wishes).ok()
-}
-
-impl Args {
-    fn wishes(&self) -> Wishes {
+impl CompareArgs {
+    fn preferences(&self) -> Preferences {
         let values = |values: &Option<Values>| values.as_deref().cloned().unwrap_or_default();
-        Wishes {
+        Preferences {
             weights: self.weights.as_ref().clone(),
             simplicity: values(&self.simplicity),
             costs: values(&self.costs),
@@ -126,9 +123,9 @@ mod tests {
     use crate::results::sweep::example;
 
     #[derive(Debug, Parser)]
-    struct Command {
+    struct CompareCommand {
         #[command(flatten)]
-        compare: Args,
+        compare: CompareArgs,
     }
 
     #[test]
@@ -139,9 +136,9 @@ mod tests {
         let users = users.to_str().unwrap();
         let refused = |flags: &[&str]| {
             let words = ["compare", "--url", "a=http://127.0.0.1:1", "--sweep-json", swept.to_str().unwrap()];
-            let command = Command::try_parse_from([&words[..], flags].concat()).unwrap();
+            let command = CompareCommand::try_parse_from([&words[..], flags].concat()).unwrap();
             let error = run(&command.compare).unwrap_err().to_string();
-            assert!(!swept.exists(), "it was measured before it was told that {error}");
+            assert!(!swept.exists(), "it was measured before it complained that {error}");
             error
         };
         assert!(refused(&[]).starts_with("expected at least two targets, found 1"));

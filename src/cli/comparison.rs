@@ -110,13 +110,13 @@ fn pair(word: &str, target: &TargetSpec) -> anyhow::Result<String> {
 }
 
 /// What all proofs of a command have in common.
-pub struct Comparison<'a> {
+pub struct VersionComparison<'a> {
     pub run: &'a Run,
     pub cancel: &'a Cancel,
     pub listen: &'a dyn Fn(Event),
 }
 
-impl Comparison<'_> {
+impl VersionComparison<'_> {
     /// A proof without suspicion and without baseline.
     pub fn prove(
         &self,

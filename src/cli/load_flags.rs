@@ -6,7 +6,8 @@ use crate::cli::side_files::trace;
 use crate::config::HumanDuration;
 use crate::load::trace::Trace;
 use crate::load::{
-    Arrival, Closed, Load, MAX_IN_FLIGHT, NoRampOfUsers, Open, Ramp, Replay, Spacing, Stop, ThinkTime,
+    Arrival, ArrivalProcess, Closed, Load, MAX_IN_FLIGHT, NoRampOfUsers, Open, Ramp, Replay, StopCondition,
+    ThinkTime,
 };
 
 #[derive(Debug, clap::Args)]
@@ -19,7 +20,7 @@ pub struct LoadFlags {
     requests: Option<u32>,
     /// No request starts later than this, such as `30s`; `10s` with --rate, if no --requests are given either.
     #[arg(long, value_parser = for_a_while)]
-    duration: Option<Stop>,
+    duration: Option<StopCondition>,
     /// What a user waits between an answer and its next request: `2s`, `uniform:1s:3s`, `exponential:2s` (mean),
     /// `lognormal:2s:0.5` (median, sigma).
     #[arg(long, value_parser = think_time, conflicts_with_all = ["rate", "trace"])]
@@ -28,8 +29,8 @@ pub struct LoadFlags {
     #[arg(long, value_parser = positive, group = "by_the_clock")]
     rate: Option<f64>,
     /// How far apart requests come: `constant`, `poisson`, or `gamma:SHAPE`, below 1 in bursts, above 1 more evenly.
-    #[arg(long, value_parser = spacing, default_value = "constant", requires = "rate")]
-    arrival: Spacing,
+    #[arg(long, value_parser = arrival_process, default_value = "constant", requires = "rate")]
+    arrival: ArrivalProcess,
     /// A request that is due while so many are unanswered is not sent and counts as failed.
     #[arg(long, default_value_t = MAX_IN_FLIGHT, value_parser = clap::value_parser!(u32).range(1..),
         requires = "by_the_clock")]
@@ -54,23 +55,23 @@ impl LoadFlags {
     /// # Errors
     /// Where flags contradict each other in their values.
     pub fn load(&self) -> Result<Load, NoRampOfUsers> {
-        let stop = self.duration.or(self.requests.map(Stop::Requests));
+        let stop = self.duration.or(self.requests.map(StopCondition::Requests));
         let max_in_flight = self.max_in_flight;
         Ok(match (self.rate, &self.trace) {
             (None, Some(trace)) => {
-                let all = Stop::Requests(trace.requests().len() as u32);
+                let all = StopCondition::Requests(trace.requests().len() as u32);
                 let replay = Replay { trace: trace.clone(), speed: self.speed, max_in_flight };
                 Load::new(Arrival::Replay(replay), stop.unwrap_or(all))
             }
             (None, None) => {
                 let ramp = self.ramp.map(|ramp| ramp.of_users(self.concurrency)).transpose()?;
                 let closed = Closed { concurrency: self.concurrency, think_time: self.think_time, ramp };
-                let stop = stop.unwrap_or(Stop::Requests(self.concurrency.saturating_mul(4)));
+                let stop = stop.unwrap_or(StopCondition::Requests(self.concurrency.saturating_mul(4)));
                 Load::new(Arrival::Closed(closed), stop)
             }
             (Some(rate), _) => {
-                let open = Open { rate, spacing: self.arrival, ramp: self.ramp, max_in_flight };
-                Load::new(Arrival::Open(open), stop.unwrap_or(Stop::DurationMs(OPEN_DURATION_MS)))
+                let open = Open { rate, process: self.arrival, ramp: self.ramp, max_in_flight };
+                Load::new(Arrival::Open(open), stop.unwrap_or(StopCondition::DurationMs(OPEN_DURATION_MS)))
             }
         })
     }
@@ -89,11 +90,11 @@ impl LoadFlags {
     }
 }
 
-pub fn spacing(text: &str) -> Result<Spacing, String> {
+pub fn arrival_process(text: &str) -> Result<ArrivalProcess, String> {
     match text.split(':').collect::<Vec<_>>()[..] {
-        ["constant"] => Ok(Spacing::Constant),
-        ["poisson"] => Ok(Spacing::Poisson),
-        ["gamma", shape] => positive(shape).map(Spacing::Gamma),
+        ["constant"] => Ok(ArrivalProcess::Constant),
+        ["poisson"] => Ok(ArrivalProcess::Poisson),
+        ["gamma", shape] => positive(shape).map(ArrivalProcess::Gamma),
         _ => Err("expected constant, poisson or gamma:SHAPE, such as gamma:0.5".into()),
     }
 }
@@ -106,10 +107,10 @@ pub fn positive(text: &str) -> Result<f64, String> {
 }
 
 /// How long a round is, as the scenario files have it.
-pub fn for_a_while(text: &str) -> Result<Stop, String> {
+pub fn for_a_while(text: &str) -> Result<StopCondition, String> {
     match duration(text)?.as_millis() as u64 {
         0 => Err("a round lasts at least 1ms".into()),
-        ms => Ok(Stop::DurationMs(ms)),
+        ms => Ok(StopCondition::DurationMs(ms)),
     }
 }
 
@@ -154,13 +155,13 @@ mod tests {
 
     #[test]
     fn without_flags_one_user_sends_four_requests() {
-        assert_eq!(load("").unwrap(), Load::closed(1, Stop::Requests(4)));
-        assert_eq!(load("--concurrency 3").unwrap(), Load::closed(3, Stop::Requests(12)));
+        assert_eq!(load("").unwrap(), Load::closed(1, StopCondition::Requests(4)));
+        assert_eq!(load("--concurrency 3").unwrap(), Load::closed(3, StopCondition::Requests(12)));
     }
 
     #[test]
     fn more_users_than_can_ask_four_times_ask_as_often_as_can_be_counted() {
-        assert_eq!(load("--concurrency 2000000000").unwrap().stop, Stop::Requests(u32::MAX));
+        assert_eq!(load("--concurrency 2000000000").unwrap().stop, StopCondition::Requests(u32::MAX));
     }
 
     #[test]
@@ -175,11 +176,11 @@ mod tests {
     fn a_rate_makes_an_open_load() {
         assert_eq!(
             load("--rate 2.5 --arrival poisson --requests 9").unwrap(),
-            Load::open(2.5, Spacing::Poisson, Stop::Requests(9))
+            Load::open(2.5, ArrivalProcess::Poisson, StopCondition::Requests(9))
         );
         assert_eq!(
             load("--rate 2.5 --arrival gamma:0.5").unwrap(),
-            Load::open(2.5, Spacing::Gamma(0.5), Stop::DurationMs(10_000))
+            Load::open(2.5, ArrivalProcess::Gamma(0.5), StopCondition::DurationMs(10_000))
         );
     }
 

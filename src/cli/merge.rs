@@ -7,12 +7,12 @@ use anyhow::{Context, bail};
 
 use crate::cli::FAILED;
 use crate::report::metrics;
-use crate::results::merge::{Part, merge};
+use crate::results::merge::{WorkerReport, merge};
 use crate::store::{self, merge_records};
 
 /// Put the reports of the workers of one load together.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct MergeArgs {
     /// The report of every worker, as `tollgate bench --worker I/N --start-at TIME --json FILE` wrote it.
     #[arg(required = true)]
     reports: Vec<PathBuf>,
@@ -21,10 +21,10 @@ pub struct Args {
     output: Option<PathBuf>,
 }
 
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: &MergeArgs) -> anyhow::Result<ExitCode> {
     let mut parts = Vec::new();
     for path in &args.reports {
-        parts.push(Part { file: path.display().to_string(), report: store::read_report(path)? });
+        parts.push(WorkerReport { file: path.display().to_string(), report: store::read_report(path)? });
     }
     let mut report = merge(&parts)?;
     if let Some(output) = &args.output {
@@ -59,7 +59,7 @@ fn is_same(one: &Path, other: &Path) -> bool {
 }
 
 /// Beside the report that tells of them.
-fn records(report: &Path, part: &Part) -> Option<PathBuf> {
+fn records(report: &Path, part: &WorkerReport) -> Option<PathBuf> {
     let name = part.report.sessions.first()?.records.as_ref()?;
     Some(report.with_file_name(name))
 }

@@ -44,19 +44,19 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Ab(ab::Args),
-    Accept(accept::Args),
-    Bench(bench::Args),
-    Bisect(bisect::Args),
-    Calibrate(calibrate::Args),
-    Merge(merge::Args),
-    Compare(compare::Args),
-    Power(power::Args),
-    Records(records::Args),
-    Report(report::Args),
-    Schema(schema::Args),
-    Simulate(simulate::Args),
-    Sweep(sweep::Args),
+    Ab(ab::AbArgs),
+    Accept(accept::AcceptArgs),
+    Bench(bench::BenchArgs),
+    Bisect(bisect::BisectArgs),
+    Calibrate(calibrate::CalibrateArgs),
+    Merge(merge::MergeArgs),
+    Compare(compare::CompareArgs),
+    Power(power::PowerArgs),
+    Records(records::RecordsArgs),
+    Report(report::ReportArgs),
+    Schema(schema::SchemaArgs),
+    Simulate(simulate::SimulateArgs),
+    Sweep(sweep::SweepArgs),
 }
 
 /// The binary's `main`.

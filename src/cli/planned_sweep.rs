@@ -7,7 +7,7 @@ use crate::launch::Launcher;
 use crate::results::Run;
 use crate::results::sweep::Sweep;
 use crate::store::StoreError;
-use crate::suite::campaign::{Ladder, Sweeping};
+use crate::suite::campaign::{SweepPlan, SweepRunner};
 use crate::suite::event::Event;
 use crate::suite::harness::{ProgressLine, cancel_on_interrupt};
 use crate::target::TargetSpec;
@@ -15,23 +15,23 @@ use crate::target::TargetSpec;
 pub struct PlannedSweep {
     pub run: Run,
     pub targets: Vec<TargetSpec>,
-    pub ladder: Ladder,
+    pub plan: SweepPlan,
 }
 
 impl PlannedSweep {
     /// The report as it begins.
     pub fn unmeasured(&self) -> Sweep {
-        self.ladder.unmeasured(&self.run, &self.targets)
+        self.plan.unmeasured(&self.run, &self.targets)
     }
 
-    /// Climbs the ladder with every target, and has what there is saved after each level.
+    /// Measures every target at every level, and saves the report after each level.
     pub fn measure(&self, save: &dyn Fn(&Sweep) -> Result<(), StoreError>) -> Result<Sweep, StoreError> {
         let cancel = Cancel::new();
         cancel_on_interrupt(&cancel);
         let progress = ProgressLine::default();
         let listen = |event: Event| progress.show(event);
-        let sweeping = Sweeping {
-            ladder: &self.ladder,
+        let runner = SweepRunner {
+            plan: &self.plan,
             run: &self.run,
             targets: &self.targets,
             launcher: Launcher::new(&self.run.id, PathBuf::from("."), &cancel, |step| {
@@ -41,7 +41,7 @@ impl PlannedSweep {
             listen: &listen,
             save,
         };
-        let swept = sweeping.run();
+        let swept = runner.run();
         progress.clear();
         swept
     }

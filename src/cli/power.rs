@@ -13,18 +13,18 @@ use crate::suite::files;
 use crate::target::TargetSpec;
 use crate::text::columns::{Align, Columns};
 use crate::text::figures;
-use crate::verdict::power::{Check, Outlook, StoredGate, StoredScenario, WISHFUL_BEYOND};
+use crate::verdict::power::{Check, Forecast, StoredGate, StoredScenario, UNDERPOWERED_BEYOND};
 use crate::verdict::rule::MOST_STARTS_OF_PLANNED;
 
 /// Tell from the stored baselines what each gate can detect, and what a green and a red run cost.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct PowerArgs {
     /// The crate that holds `perf-tests/` and `baselines/`.
     #[arg(long, default_value = ".")]
     root: PathBuf,
 }
 
-pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: PowerArgs) -> anyhow::Result<ExitCode> {
     let (suite, baselines) = match load(&args) {
         Ok(loaded) => loaded,
         Err(errors) => {
@@ -39,13 +39,13 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     println!("{}\n", table(&targets));
-    targets.iter().flat_map(Known::wishes).for_each(|wish| println!("{wish}"));
+    targets.iter().flat_map(Known::underpowered).for_each(|gate| println!("{gate}"));
     println!("{}", false_alarms(&targets));
     targets.iter().for_each(|target| println!("{}", target.cost()));
     Ok(ExitCode::SUCCESS)
 }
 
-fn load(args: &Args) -> Result<(Suite, Baselines), SuiteErrors> {
+fn load(args: &PowerArgs) -> Result<(Suite, Baselines), SuiteErrors> {
     let suite = files::load(&args.root)?;
     let ids: Vec<&ScenarioId> = suite.scenarios.iter().map(|scenario| &scenario.id).collect();
     let baselines = Baselines::load(&args.root, &ids)?;
@@ -104,21 +104,21 @@ impl<'a> Known<'a> {
         self.stored.iter().map(|stored| StoredScenario { gates: gates(stored), check: self.check }).collect()
     }
 
-    /// What it would take for the gates that are wishes.
-    fn wishes(&self) -> Vec<String> {
+    /// What it would take for each underpowered gate to detect enough.
+    fn underpowered(&self) -> Vec<String> {
         let gates = self.stored.iter().flat_map(|stored| stored.gates.iter().map(move |gate| (stored, gate)));
-        let wishes = gates.filter(|(_, (.., gate))| gate.is_wishful(self.check));
-        let told = wishes.map(|(stored, (metric, tolerance, gate))| {
+        let underpowered = gates.filter(|(_, (.., gate))| gate.is_underpowered(self.check));
+        let lines = underpowered.map(|(stored, (metric, tolerance, gate))| {
             format!(
-                "Wishful: {} {metric}: its sessions scatter by {}, and a loss of twice the tolerance of {} is seen \
-                 in fewer than 90 % of runs. {}",
+                "Underpowered: {} {metric}: its sessions scatter by {}, and a loss of twice the tolerance of {} is \
+                 seen in fewer than 90 % of runs. {}",
                 stored.scenario.id,
                 figures::percent(gate.deviation()),
                 figures::percent(*tolerance),
                 self.what_it_takes(gate),
             )
         });
-        told.collect()
+        lines.collect()
     }
 
     fn what_it_takes(&self, gate: &StoredGate) -> String {
@@ -152,9 +152,9 @@ impl<'a> Known<'a> {
             );
         };
         let suite = self.suite();
-        let [green, red] = [0.0, WISHFUL_BEYOND].map(|tolerances| Outlook::of(&suite, tolerances));
-        let minutes = |outlook: &Outlook| -> f64 {
-            let each = self.stored.iter().zip(&outlook.sessions);
+        let [green, red] = [0.0, UNDERPOWERED_BEYOND].map(|tolerances| Forecast::of(&suite, tolerances));
+        let minutes = |forecast: &Forecast| -> f64 {
+            let each = self.stored.iter().zip(&forecast.sessions);
             each.map(|(stored, sessions)| stored.baseline.facts.session_s.unwrap_or(0.0) * sessions)
                 .sum::<f64>()
                 / 60.0
@@ -209,7 +209,7 @@ fn table(targets: &[Known]) -> String {
                     figures::percent(*tolerance),
                     format!("{:.2} %", gate.deviation() * 100.0),
                     gate.detectable(known.check).map_or("nothing".into(), figures::signed_percent),
-                    if gate.is_wishful(known.check) { "wishful".into() } else { String::new() },
+                    if gate.is_underpowered(known.check) { "underpowered".into() } else { String::new() },
                 ]);
             }
         }
@@ -219,7 +219,7 @@ fn table(targets: &[Known]) -> String {
 
 fn false_alarms(targets: &[Known]) -> String {
     let suite: Vec<StoredScenario> = targets.iter().flat_map(Known::suite).collect();
-    let Outlook { runs, doubted, red, .. } = Outlook::of(&suite, 0.0);
+    let Forecast { runs, doubted, red, .. } = Forecast::of(&suite, 0.0);
     format!(
         "Of {runs} rehearsed runs of an unchanged engine, {doubted} had something to look into again, and {red} were \
          red ({}).",

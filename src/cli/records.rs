@@ -11,15 +11,15 @@ use crate::store::{RecordFileError, RecordReader};
 
 /// Print what became of every request.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct RecordsArgs {
     /// As it lies beside the report, `target/tollgate/<run>/<scenario>.records`.
     file: PathBuf,
-    #[arg(long, value_enum, default_value_t = Format::Jsonl)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = RecordFormat::Jsonl)]
+    format: RecordFormat,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum RecordFormat {
     /// An object per request, with the times of all its tokens.
     Jsonl,
     /// A row per request, for a spreadsheet.
@@ -29,7 +29,7 @@ enum Format {
 /// Exit code of a file that was cut off or is damaged: what could be read was printed.
 const NOT_WHOLE: u8 = 1;
 
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: &RecordsArgs) -> anyhow::Result<ExitCode> {
     let reader = RecordReader::open(&args.file)?;
     match print(reader, args.format) {
         Ok(None) => Ok(ExitCode::SUCCESS),
@@ -44,10 +44,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 /// Says what ended it before its time.
-fn print(reader: RecordReader, format: Format) -> io::Result<Option<RecordFileError>> {
+fn print(reader: RecordReader, format: RecordFormat) -> io::Result<Option<RecordFileError>> {
     let clock = reader.header.clock.clone();
     let mut out = BufWriter::new(io::stdout().lock());
-    if format == Format::Csv {
+    if format == RecordFormat::Csv {
         writeln!(out, "{CSV_HEADER}")?;
     }
     for item in reader {
@@ -59,8 +59,8 @@ fn print(reader: RecordReader, format: Format) -> io::Result<Option<RecordFileEr
             }
         };
         let line = match format {
-            Format::Jsonl => json_line(&part, &record, &clock),
-            Format::Csv => csv_line(&part, &record, &clock),
+            RecordFormat::Jsonl => json_line(&part, &record, &clock),
+            RecordFormat::Csv => csv_line(&part, &record, &clock),
         };
         writeln!(out, "{line}")?;
     }

@@ -18,26 +18,26 @@ use crate::text::printable::one_line;
 
 /// Show reports as a table, Markdown, CSV, JSON, an HTML page, or charts.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct ReportArgs {
     /// Report files, or folders of them, such as target/tollgate/latest.
     #[arg(required = true, value_name = "REPORT")]
     reports: Vec<PathBuf>,
     /// What it is shown as; if not given, as the output's name ends, else a table.
     #[arg(long, value_enum)]
-    format: Option<Format>,
+    format: Option<ReportFormat>,
     /// The file to write, or with svg and png the folder for all charts; to the terminal, if not given.
     #[arg(long, value_name = "FILE|FOLDER")]
     output: Option<PathBuf>,
     /// Only this chart, such as `changes`.
     #[arg(long, value_name = "NAME")]
     chart: Option<String>,
-    /// The colours of charts in files of their own; a page has both.
+    /// The colors of charts in files of their own; a page has both.
     #[arg(long, value_enum, default_value_t = Theme::Light)]
     theme: Theme,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum ReportFormat {
     Table,
     Md,
     Csv,
@@ -56,7 +56,7 @@ enum Theme {
     Dark,
 }
 
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     let format = args.format()?;
     let gathered = Gathered::of(store::read_reports(&args.reports)?);
     if format.is_of_charts() {
@@ -69,18 +69,18 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-impl Args {
-    fn format(&self) -> anyhow::Result<Format> {
+impl ReportArgs {
+    fn format(&self) -> anyhow::Result<ReportFormat> {
         if let Some(format) = self.format {
             return Ok(format);
         }
-        let Some(output) = &self.output else { return Ok(Format::Table) };
+        let Some(output) = &self.output else { return Ok(ReportFormat::Table) };
         let ending = output.extension().unwrap_or_default().to_string_lossy().to_lowercase();
         match ending.as_str() {
-            "txt" => Ok(Format::Table),
-            "htm" => Ok(Format::Html),
-            _ => Format::from_str(&ending, true).map_err(|_| {
-                let known = Format::value_variants().iter().map(|format| format.name());
+            "txt" => Ok(ReportFormat::Table),
+            "htm" => Ok(ReportFormat::Html),
+            _ => ReportFormat::from_str(&ending, true).map_err(|_| {
+                let known = ReportFormat::value_variants().iter().map(|format| format.name());
                 let known: Vec<String> = known.collect();
                 anyhow!(
                     "the ending of {} tells no format: {}; give --format",
@@ -99,30 +99,30 @@ impl Args {
     }
 }
 
-impl Format {
+impl ReportFormat {
     fn name(self) -> String {
         self.to_possible_value().expect("no format is hidden").get_name().to_owned()
     }
 
     fn is_of_charts(self) -> bool {
-        matches!(self, Format::Svg | Format::Png)
+        matches!(self, ReportFormat::Svg | ReportFormat::Png)
     }
 
     fn drawn(self, chart: &Chart, palette: &Palette) -> anyhow::Result<Vec<u8>> {
         match self {
-            Format::Png => Ok(png::png(chart, palette)?),
+            ReportFormat::Png => Ok(png::png(chart, palette)?),
             _ => Ok(svg::svg(chart, palette).into_bytes()),
         }
     }
 
     fn text(self, gathered: &Gathered) -> anyhow::Result<String> {
         Ok(match self {
-            Format::Table => terminal(gathered),
-            Format::Md => marked_down(gathered),
-            Format::Csv => return separated(gathered),
-            Format::Json => gathered.json(),
-            Format::Html => html::html(&Page::of(gathered)),
-            Format::Svg | Format::Png => unreachable!("charts are files of their own"),
+            ReportFormat::Table => terminal(gathered),
+            ReportFormat::Md => marked_down(gathered),
+            ReportFormat::Csv => return separated(gathered),
+            ReportFormat::Json => gathered.json(),
+            ReportFormat::Html => html::html(&Page::of(gathered)),
+            ReportFormat::Svg | ReportFormat::Png => unreachable!("charts are files of their own"),
         })
     }
 }
@@ -138,7 +138,7 @@ fn terminal(gathered: &Gathered) -> String {
     compared.chain(swept).chain(gated).collect::<Vec<_>>().join("\n\n") + "\n"
 }
 
-/// A run of a suite alone is told as a CI job's summary tells it.
+/// A run of a suite alone is reported as a CI job's summary reports it.
 fn marked_down(gathered: &Gathered) -> String {
     match gathered.sweeps.is_empty() && gathered.comparisons.is_empty() {
         true => markdown::markdown(&gathered.scenarios),
@@ -157,7 +157,7 @@ fn separated(gathered: &Gathered) -> anyhow::Result<String> {
     }
 }
 
-fn charts(args: &Args, format: Format, page: &Page) -> anyhow::Result<ExitCode> {
+fn charts(args: &ReportArgs, format: ReportFormat, page: &Page) -> anyhow::Result<ExitCode> {
     // Targets have given them their names.
     let charts: Vec<(String, &Chart)> = page.charts().map(|(name, chart)| (one_line(&name), chart)).collect();
     let names = || charts.iter().map(|(name, _)| name.as_str());
@@ -168,7 +168,7 @@ fn charts(args: &Args, format: Format, page: &Page) -> anyhow::Result<ExitCode> 
         let found = charts.iter().find(|(name, _)| name == wanted);
         let (_, chart) = found
             .ok_or_else(|| anyhow!("there is no chart `{wanted}`: {}", did_you_mean(wanted, names())))?;
-        if format == Format::Png && args.output.is_none() && io::stdout().is_terminal() {
+        if format == ReportFormat::Png && args.output.is_none() && io::stdout().is_terminal() {
             bail!("a terminal shows no PNG: give a file by --output, such as {wanted}.png");
         }
         write(args.output.as_deref(), &format.drawn(chart, args.palette())?)?;
@@ -222,19 +222,19 @@ mod tests {
     use super::*;
     use crate::results::sweep;
 
-    fn args(output: Option<PathBuf>, chart: Option<&str>) -> Args {
+    fn args(output: Option<PathBuf>, chart: Option<&str>) -> ReportArgs {
         let chart = chart.map(str::to_owned);
-        Args { reports: Vec::new(), format: None, output, chart, theme: Theme::Light }
+        ReportArgs { reports: Vec::new(), format: None, output, chart, theme: Theme::Light }
     }
 
-    fn format(output: &str) -> Result<Format, String> {
+    fn format(output: &str) -> Result<ReportFormat, String> {
         args(Some(output.into()), None).format().map_err(|error| error.to_string())
     }
 
     /// What is said where charts of a sweep with hostile names can't be written.
-    fn complaint(args: &Args) -> String {
+    fn complaint(args: &ReportArgs) -> String {
         let page = Page::of(&Gathered { sweeps: vec![sweep::example::nasty()], ..Gathered::default() });
-        charts(args, Format::Svg, &page).unwrap_err().to_string()
+        charts(args, ReportFormat::Svg, &page).unwrap_err().to_string()
     }
 
     #[test]
@@ -250,7 +250,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let page = Page::of(&Gathered { sweeps: vec![sweep::example::crossing()], ..Gathered::default() });
         let output = folder.path().join("charts-v0.32");
-        charts(&args(Some(output.clone()), None), Format::Svg, &page).unwrap();
+        charts(&args(Some(output.clone()), None), ReportFormat::Svg, &page).unwrap();
         assert!(output.join("throughput.svg").is_file());
         for file in [output.join("throughput.svg"), folder.path().join("ttft.png")] {
             assert!(complaint(&args(Some(file), None)).contains("reads like a single file"));
@@ -259,10 +259,10 @@ mod tests {
 
     #[test]
     fn the_format_follows_the_output_s_ending() {
-        assert_eq!(format("a/report.html"), Ok(Format::Html));
-        assert_eq!(format("report.CSV"), Ok(Format::Csv));
-        assert_eq!(format("ttft.png"), Ok(Format::Png));
-        assert_eq!(format("report.txt"), Ok(Format::Table));
+        assert_eq!(format("a/report.html"), Ok(ReportFormat::Html));
+        assert_eq!(format("report.CSV"), Ok(ReportFormat::Csv));
+        assert_eq!(format("ttft.png"), Ok(ReportFormat::Png));
+        assert_eq!(format("report.txt"), Ok(ReportFormat::Table));
         let error = format("report.htlm").unwrap_err();
         assert!(
             error.starts_with("the ending of report.htlm tells no format: did you mean `html`?"),

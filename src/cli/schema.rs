@@ -12,12 +12,12 @@ use crate::results::sweep::Sweep;
 
 /// Print the JSON Schema of a file format.
 #[derive(Debug, clap::Args)]
-pub struct Args {
-    format: Format,
+pub struct SchemaArgs {
+    format: SchemaKind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub enum SchemaKind {
     /// perf-tests/targets.toml
     Targets,
     /// perf-tests/scenarios/*.toml
@@ -30,19 +30,19 @@ pub enum Format {
     Comparison,
 }
 
-pub fn run(args: &Args) -> ExitCode {
+pub fn run(args: &SchemaArgs) -> ExitCode {
     print!("{}", args.format.text());
     ExitCode::SUCCESS
 }
 
-impl Format {
+impl SchemaKind {
     fn schema(self) -> Schema {
         match self {
-            Format::Targets => schema_for!(TargetsFile),
-            Format::Scenario => schema_for!(ScenarioFile),
-            Format::Report => schema_for!(Report),
-            Format::Sweep => schema_for!(Sweep),
-            Format::Comparison => schema_for!(Comparison),
+            SchemaKind::Targets => schema_for!(TargetsFile),
+            SchemaKind::Scenario => schema_for!(ScenarioFile),
+            SchemaKind::Report => schema_for!(Report),
+            SchemaKind::Sweep => schema_for!(Sweep),
+            SchemaKind::Comparison => schema_for!(Comparison),
         }
     }
 
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn the_checked_in_schemas_are_what_the_program_reads() {
-        for format in Format::value_variants() {
+        for format in SchemaKind::value_variants() {
             let name = format.to_possible_value().unwrap().get_name().to_owned();
             check_file(&format!("schemas/{name}.schema.json"), "schemas", &format.text());
         }

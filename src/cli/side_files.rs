@@ -4,8 +4,8 @@ use std::fs;
 
 use anyhow::anyhow;
 
-use crate::config::{Excerpt, SuiteErrors, read_dialogues, read_trace};
-use crate::load::dialogue::Dialogues;
+use crate::config::{Excerpt, SuiteErrors, read_conversations, read_trace};
+use crate::load::conversations::Conversations;
 use crate::load::trace::Trace;
 
 /// Of a trace.
@@ -14,9 +14,9 @@ pub fn trace(path: &str) -> Result<Trace, String> {
 }
 
 /// Of conversations.
-pub fn dialogues(path: &str, excerpt: &Excerpt) -> anyhow::Result<Dialogues> {
+pub fn conversations(path: &str, excerpt: &Excerpt) -> anyhow::Result<Conversations> {
     let text = text(path).map_err(anyhow::Error::msg)?;
-    read_dialogues(path, &text, excerpt).map_err(|error| anyhow!(error.plain()))
+    read_conversations(path, &text, excerpt).map_err(|error| anyhow!(error.plain()))
 }
 
 fn text(path: &str) -> Result<String, String> {

@@ -13,12 +13,12 @@ use toml::{Table, Value};
 
 use crate::simulator::{DEFAULT_MODEL, Simulator, StartError};
 use crate::target::SimulatorSettings;
-use crate::target::museum::{self, Profile};
+use crate::target::known_regressions::{self, Profile};
 use crate::text::nearest::did_you_mean;
 
 /// Serve a simulated engine on this machine until Ctrl-C.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct SimulateArgs {
     /// The address to listen on; in a container, 0.0.0.0.
     #[arg(long, value_name = "IP", default_value_t = Ipv4Addr::LOCALHOST)]
     host: Ipv4Addr,
@@ -59,7 +59,7 @@ enum SettingError {
     BadValue { key: String, value: String, expected: &'static str, default: Value },
 }
 
-pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
     if args.list_profiles {
         return list_profiles();
     }
@@ -75,7 +75,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             eprintln!("error: {error}");
             return Ok(ExitCode::from(2));
         }
-        // Its message names the cause; as an error with a source it would be told twice.
+        // Its message names the cause; as an error with a source it would be reported twice.
         Err(error) => anyhow::bail!("{error}"),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -100,7 +100,7 @@ async fn crash(simulator: &Simulator) {
 
 fn list_profiles() -> anyhow::Result<ExitCode> {
     let mut stdout = std::io::stdout().lock();
-    for Profile { name, story, .. } in museum::profiles() {
+    for Profile { name, story, .. } in known_regressions::profiles() {
         writeln!(stdout, "{name:<30}{story}")?;
     }
     Ok(ExitCode::SUCCESS)
@@ -108,7 +108,10 @@ fn list_profiles() -> anyhow::Result<ExitCode> {
 
 fn settings(profile: Option<&Profile>, chosen: Vec<Setting>) -> Result<SimulatorSettings, toml::de::Error> {
     let base = profile.map(|profile| profile.settings.clone()).unwrap_or_default();
-    chosen.into_iter().fold(base, |table, setting| museum::overlaid(table, setting.table())).try_into()
+    chosen
+        .into_iter()
+        .fold(base, |table, setting| known_regressions::overlaid(table, setting.table()))
+        .try_into()
 }
 
 impl Setting {
@@ -122,8 +125,8 @@ impl Setting {
 }
 
 fn parse_profile(name: &str) -> Result<&'static Profile, String> {
-    let names = museum::profiles().iter().map(|profile| profile.name.as_str());
-    museum::profile(name).ok_or_else(|| format!("unknown profile: {}", did_you_mean(name, names)))
+    let names = known_regressions::profiles().iter().map(|profile| profile.name.as_str());
+    known_regressions::profile(name).ok_or_else(|| format!("unknown profile: {}", did_you_mean(name, names)))
 }
 
 /// Checks every setting by itself, so that the error points at the argument.

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use clap::ArgGroup;
 
+use crate::cli::FAILED;
 use crate::cli::sweep_flags::SweepFlags;
-use crate::cli::{FAILED, compare};
-use crate::compare::Wishes;
+use crate::compare::{Preferences, compare_sweep};
 use crate::report::sweep_table;
 use crate::results::sweep::{Sweep, SweptTarget};
 use crate::store;
@@ -16,7 +16,7 @@ use crate::suite::harness::INTERRUPTED;
 /// Drive a ladder of loads against one or several targets: where each slows down, and which is the better one.
 #[derive(Debug, clap::Args)]
 #[command(group(ArgGroup::new("any").args(["targets", "urls"]).multiple(true).required(true)))]
-pub struct Args {
+pub struct SweepArgs {
     #[command(flatten)]
     swept: SweepFlags,
     /// Write the report to this file, anew after each level.
@@ -24,7 +24,7 @@ pub struct Args {
     json: Option<PathBuf>,
 }
 
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: &SweepArgs) -> anyhow::Result<ExitCode> {
     let save = |sweep: &Sweep| args.json.as_ref().map_or(Ok(()), |path| store::write_report(path, sweep));
     let planned = args.swept.plan()?;
     if let Some(path) = &args.json {
@@ -32,7 +32,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let sweep = planned.measure(&save)?;
     println!("{}", sweep_table::sweep(&sweep));
-    if let Some(comparison) = compare::of_sweep(&sweep, &Wishes::default()) {
+    if let Some(comparison) = compare_sweep(&sweep, &Preferences::default()) {
         println!("\n{}", sweep_table::comparison(&comparison));
     }
     if let Some(path) = &args.json {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{anyhow, bail};
 use clap::ArgGroup;
 
-use crate::cli::load_flags::{for_a_while, positive, spacing};
+use crate::cli::load_flags::{arrival_process, for_a_while, positive};
 use crate::cli::planned_sweep::PlannedSweep;
 use crate::cli::run_flags::RunFlags;
 use crate::cli::workload_args::WorkloadArgs;
@@ -14,10 +14,10 @@ use crate::client::{Access, Address};
 use crate::config::{RunPlan, SUITE_FOLDER, Suite};
 use crate::engine::{EngineChoice, HttpVersion};
 use crate::load::workload::Workload;
-use crate::load::{Load, Spacing, Stop};
+use crate::load::{ArrivalProcess, Load, StopCondition};
 use crate::results::limits::Limits;
 use crate::results::sweep::Axis;
-use crate::suite::campaign::Ladder;
+use crate::suite::campaign::SweepPlan;
 use crate::suite::files;
 use crate::suite::harness::this_run;
 use crate::target::{Endpoint, Place, ProofPlan, TargetSpec};
@@ -63,12 +63,12 @@ pub struct SweepFlags {
     /// A server's base URL, with or without a name before it: `vllm=http://127.0.0.1:8000`. May be given several times.
     #[arg(long = "url", value_name = "[NAME=]URL", value_parser = named_url)]
     urls: Vec<(String, String)>,
-    /// The certificates, as PEM, of the authorities that may vouch for the servers at https:// URLs, if not those that the
-    /// system trusts.
+    /// The certificates, as PEM, of the authorities that may vouch for the servers at https:// URLs, if not those that
+    /// the system trusts.
     #[arg(long, value_name = "FILE", requires = "urls")]
     ca_file: Option<PathBuf>,
-    /// Which HTTP is spoken with the servers at URLs: 2 is agreed upon by TLS where they are https://, and else taken for
-    /// granted.
+    /// Which HTTP is spoken with the servers at URLs: 2 is agreed upon by TLS where they are https://, and else taken
+    /// for granted.
     #[arg(long, value_enum, requires = "urls", default_value_t)]
     http_version: HttpVersion,
     /// Users of every level, each sending its next request when the last one is answered.
@@ -80,15 +80,15 @@ pub struct SweepFlags {
     #[arg(long, value_delimiter = ',', value_parser = positive, conflicts_with = "concurrency")]
     rates: Vec<f64>,
     /// How far apart requests come: `constant`, `poisson`, or `gamma:SHAPE`, below 1 in bursts, above 1 more evenly.
-    #[arg(long, value_parser = spacing, default_value = "constant", requires = "rates")]
-    arrival: Spacing,
-    /// Requests of a level and round, over all users. If no --duration is given either: 4 per user, or what --rates asks
-    /// for in 10 s, and at least 16.
+    #[arg(long, value_parser = arrival_process, default_value = "constant", requires = "rates")]
+    arrival: ArrivalProcess,
+    /// Requests of a level and round, over all users. If no --duration is given either: 4 per user, or what --rates
+    /// asks for in 10 s, and at least 16.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "duration")]
     requests: Option<u32>,
     /// Of a level and round: no request starts later than this, such as `30s`.
     #[arg(long, value_parser = for_a_while)]
-    duration: Option<Stop>,
+    duration: Option<StopCondition>,
     /// How often each level is measured in a session. What rounds scatter decides what is a tie.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
@@ -121,8 +121,8 @@ impl SweepFlags {
     pub fn plan(&self) -> anyhow::Result<PlannedSweep> {
         let suite = self.suite()?;
         let targets = self.targets(suite.as_ref())?;
-        let ladder = self.ladder(suite.as_ref())?;
-        Ok(PlannedSweep { run: this_run(), targets, ladder })
+        let plan = self.sweep_plan(suite.as_ref())?;
+        Ok(PlannedSweep { run: this_run(), targets, plan })
     }
 
     /// Read only where something of it is asked for.
@@ -167,7 +167,7 @@ impl SweepFlags {
         }
     }
 
-    fn ladder(&self, suite: Option<&Suite>) -> anyhow::Result<Ladder> {
+    fn sweep_plan(&self, suite: Option<&Suite>) -> anyhow::Result<SweepPlan> {
         let workload = match (&self.scenario, suite) {
             (Some(file), Some(suite)) => workload_of(file, suite)?,
             _ => self.workload.workload(None)?,
@@ -178,7 +178,7 @@ impl SweepFlags {
                  one turn only"
             );
         }
-        Ok(Ladder {
+        Ok(SweepPlan {
             workload,
             axis: if self.rates.is_empty() { Axis::Users } else { Axis::RequestsPerS },
             loads: if self.rates.is_empty() { self.closed_loads()? } else { self.open_loads() },
@@ -193,7 +193,7 @@ impl SweepFlags {
         users.sort_unstable();
         users.dedup();
         let load = |users: u32| match self.stop(users.saturating_mul(4)) {
-            Stop::Requests(requests) if requests < users => bail!(
+            StopCondition::Requests(requests) if requests < users => bail!(
                 "--requests {requests} are too few for {users} users: expected at least one for each, or leave it out"
             ),
             stop => Ok((f64::from(users), Load::closed(users, stop))),
@@ -213,9 +213,9 @@ impl SweepFlags {
     }
 
     /// `usual` are a round's requests where nothing is said.
-    fn stop(&self, usual: u32) -> Stop {
+    fn stop(&self, usual: u32) -> StopCondition {
         let requests = self.requests.unwrap_or(usual.max(LEAST_REQUESTS));
-        self.duration.unwrap_or(Stop::Requests(requests))
+        self.duration.unwrap_or(StopCondition::Requests(requests))
     }
 }
 
@@ -255,25 +255,28 @@ mod tests {
 
     fn loads(flags: &str) -> Result<Vec<(f64, Load)>, String> {
         parsed::<SweepFlags>(flags)?
-            .ladder(None)
-            .map(|ladder| ladder.loads)
+            .sweep_plan(None)
+            .map(|plan| plan.loads)
             .map_err(|error| error.to_string())
     }
 
     #[test]
     fn a_ladder_of_users_asks_every_user_four_times_and_nobody_less_than_sixteen_times() {
         let found = loads("--url http://127.0.0.1:1 --concurrency 8,1,8").unwrap();
-        let expected = [(1.0, Stop::Requests(16)), (8.0, Stop::Requests(32))];
+        let expected = [(1.0, StopCondition::Requests(16)), (8.0, StopCondition::Requests(32))];
         assert_eq!(found, expected.map(|(at, stop)| (at, Load::closed(at as u32, stop))));
     }
 
     #[test]
     fn a_ladder_of_rates_asks_for_ten_seconds_in_rising_order() {
         let found = loads("--url http://127.0.0.1:1 --rates 4,0.5 --arrival poisson").unwrap();
-        let expected = [(0.5, Stop::Requests(16)), (4.0, Stop::Requests(40))];
-        assert_eq!(found, expected.map(|(at, stop)| (at, Load::open(at, Spacing::Poisson, stop))));
+        let expected = [(0.5, StopCondition::Requests(16)), (4.0, StopCondition::Requests(40))];
+        assert_eq!(found, expected.map(|(at, stop)| (at, Load::open(at, ArrivalProcess::Poisson, stop))));
         let found = loads("--url http://127.0.0.1:1 --rates 4 --arrival gamma:0.5 --duration 3s").unwrap();
-        assert_eq!(found, [(4.0, Load::open(4.0, Spacing::Gamma(0.5), Stop::DurationMs(3000)))]);
+        assert_eq!(
+            found,
+            [(4.0, Load::open(4.0, ArrivalProcess::Gamma(0.5), StopCondition::DurationMs(3000)))]
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use clap::builder::NonEmptyStringValueParser;
 
-use crate::cli::side_files::dialogues;
+use crate::cli::side_files::conversations;
 use crate::config::{Excerpt, MAX_INPUT_TOKENS, MAX_TOTAL_TOKENS};
 use crate::load::trace::Trace;
 use crate::load::workload::{Api, Prompt, Prompts, Sampling, Synthetic, Workload};
@@ -30,8 +30,8 @@ pub struct WorkloadArgs {
     /// So many conversations from the beginning of the --sharegpt file; all of them, if not given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), requires = "sharegpt")]
     conversations: Option<u32>,
-    /// Of --sharegpt, a conversation is asked up to the first turn that says more tokens than this; one that begins with
-    /// it is left out.
+    /// Of --sharegpt, a conversation is asked up to the first turn that says more tokens than this; one that begins
+    /// with it is left out.
     #[arg(long, value_name = "N", default_value_t = MAX_INPUT_TOKENS,
         value_parser = clap::value_parser!(u32).range(1..), requires = "sharegpt")]
     max_input_tokens: u32,
@@ -79,7 +79,9 @@ impl WorkloadArgs {
     fn prompts(&self, trace: Option<&Trace>) -> anyhow::Result<Prompts> {
         Ok(match (&self.prompt, &self.sharegpt, trace) {
             (Some(prompt), ..) => Prompts::List(vec![Prompt::Text(prompt.clone())]),
-            (None, Some(file), _) => Prompts::Dialogues(dialogues(file, &self.excerpt())?.of(self.turns)),
+            (None, Some(file), _) => {
+                Prompts::Conversations(conversations(file, &self.excerpt())?.of(self.turns))
+            }
             (None, None, Some(trace)) if self.turns == 1 => Prompts::Trace(match self.input_tokens {
                 Some(input_tokens) => trace.with_input_tokens(input_tokens),
                 None => trace.clone(),

@@ -15,7 +15,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::client::access::Access;
 use crate::client::socket::Socket;
-use crate::client::trust::{alpn, client_config};
+use crate::client::tls::{alpn, client_config};
 use crate::engine::HttpVersion;
 use crate::sys::arrival::Stream;
 
@@ -161,8 +161,8 @@ impl Address {
         if is_agreed { Ok(Socket::Tls(Box::new(stream))) } else { Err(io::Error::other(NoProtocol)) }
     }
 
-    /// Begins with another one each time, so that a name's replicas share the load; but with one of the IP version that the
-    /// system put first.
+    /// Begins with another one each time, so that a name's replicas share the load; but with one of the IP version that
+    /// the system put first.
     fn in_turn(&self, addresses: &[SocketAddr]) -> Vec<SocketAddr> {
         let tried = self.tried.replace(self.tried.get().wrapping_add(1));
         let mut in_turn = addresses.to_vec();

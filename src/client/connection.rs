@@ -1,8 +1,8 @@
 //! One connection, driven by the task that uses it, with one request on it at a time.
 //!
-//! There is no pool that hides anything, and with HTTP/2 no second stream: a request has its connection to itself, so that
-//! none of them waits for another, it is known whether a request was the first on its connection, and an answer is read
-//! and dated in one step without passing between tasks.
+//! There is no pool that hides anything, and with HTTP/2 no second stream: a request has its connection to itself, so
+//! that none of them waits for another, it is known whether a request was the first on its connection, and an answer is
+//! read and dated in one step without passing between tasks.
 
 use std::future::poll_fn;
 use std::io;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::client::address::Address;
 use crate::client::head::Head;
-use crate::client::message::Message;
+use crate::client::message::WireRequest;
 use crate::client::{http1, http2};
 use crate::engine::HttpVersion;
 use crate::sys::clock;
@@ -22,8 +22,8 @@ pub struct Connection {
 }
 
 enum Protocol {
-    Http1(http1::Connection),
-    Http2(Box<http2::Connection>),
+    Http1(http1::Http1Connection),
+    Http2(Box<http2::Http2Connection>),
 }
 
 use Protocol::{Http1, Http2};
@@ -85,8 +85,8 @@ impl Connection {
         }
     }
 
-    /// Whether the server still listens on this connection, as far as can be known without sending, and is likely to for
-    /// so long.
+    /// Whether the server still listens on this connection, as far as can be known without sending, and is likely to
+    /// for so long.
     pub fn is_usable_for(&mut self, ahead_ns: Nanos) -> bool {
         let idle_ns = clock::now() - self.idle_since_ns;
         idle_ns + ahead_ns <= IDLE_MAX_NS
@@ -97,10 +97,10 @@ impl Connection {
     }
 
     /// Takes a request up, so that nothing is left to do but to send it from the returned moment on.
-    pub fn take_up(&mut self, message: &Message, id: &str) -> Nanos {
+    pub fn take_up(&mut self, message: &WireRequest, id: &str) -> Nanos {
         match (&mut self.protocol, message) {
-            (Http1(connection), Message::Http1(message)) => connection.take_up(message, id),
-            (Http2(connection), Message::Http2(message)) => connection.take_up(message, id),
+            (Http1(connection), WireRequest::Http1(message)) => connection.take_up(message, id),
+            (Http2(connection), WireRequest::Http2(message)) => connection.take_up(message, id),
             _ => unreachable!("all that a client sends goes to one address, and is of its version"),
         }
     }
@@ -182,8 +182,8 @@ impl Protocol {
     async fn open(address: &Address) -> Result<Protocol, String> {
         let socket = address.connect().await?;
         Ok(match address.http_version() {
-            HttpVersion::Http1 => Http1(http1::Connection::new(socket)),
-            HttpVersion::Http2 => match http2::Connection::open(socket).await {
+            HttpVersion::Http1 => Http1(http1::Http1Connection::new(socket)),
+            HttpVersion::Http2 => match http2::Http2Connection::open(socket).await {
                 Ok(connection) => Http2(Box::new(connection)),
                 Err(broken) if broken.is_spoken() => return Err(broken.to_string()),
                 Err(broken) => return Err(format!("{broken}{}", address.other_version())),

@@ -7,7 +7,7 @@ use http::HeaderMap;
 use crate::client::address::Address;
 use crate::client::connection::{Broken, Connection};
 use crate::client::head::Head;
-use crate::client::message::{Envelope, Message};
+use crate::client::message::{RequestHead, WireRequest};
 use crate::engine::{Ask, EngineKind, Reply, Wire, refusal};
 use crate::metrics::record::{Failure, FailureClass, RequestRecord, TokenCount};
 use crate::sys::clock;
@@ -24,14 +24,14 @@ pub struct Peer {
 
 /// A request that is ready to go: nothing of it remains to be computed once its time has come.
 pub struct Prepared {
-    message: Message,
+    message: WireRequest,
     output_tokens: u32,
     stream: bool,
     wire: &'static dyn Wire,
 }
 
 /// Where a request stands; kept outside of the exchange, so that a timeout finds how far it got.
-struct Standing {
+struct ExchangeState {
     taken_ns: Nanos,
     sent_ns: Option<Nanos>,
     reconnects: u32,
@@ -50,9 +50,9 @@ impl Peer {
     pub fn prepare(&self, ask: &Ask) -> Prepared {
         let wire = self.engine.wire(ask.api);
         let request = wire.request(ask);
-        let envelope = Envelope { address: &self.address, headers: &self.headers };
+        let request_head = RequestHead { address: &self.address, headers: &self.headers };
         Prepared {
-            message: envelope.message(request.path, request.body),
+            message: request_head.message(request.path, request.body),
             output_tokens: ask.output_tokens,
             stream: ask.stream,
             wire,
@@ -69,7 +69,7 @@ impl Peer {
         due_ns: Nanos,
     ) -> RequestRecord {
         let reply = Reply::expecting(prepared.output_tokens);
-        let mut standing = Standing { taken_ns: clock::now(), sent_ns: None, reconnects: 0, reply };
+        let mut standing = ExchangeState { taken_ns: clock::now(), sent_ns: None, reconnects: 0, reply };
         // Taken out, so that a connection with half an answer on it is dropped when time runs out.
         let held = slot.take();
         let answered = self.attempt(held, prepared, &id, &mut standing);
@@ -90,7 +90,7 @@ impl Peer {
         held: Option<Connection>,
         prepared: &Prepared,
         id: &str,
-        standing: &mut Standing,
+        standing: &mut ExchangeState,
     ) -> Result<Option<Connection>, Failure> {
         let mut fresh = held.is_none();
         let mut connection = match held {
@@ -126,7 +126,7 @@ impl Peer {
         mut connection: Connection,
         head: Head,
         prepared: &Prepared,
-        standing: &mut Standing,
+        standing: &mut ExchangeState,
     ) -> Result<Option<Connection>, Failure> {
         if head.status != OK {
             let said = match &head.coding {
@@ -151,7 +151,7 @@ impl Peer {
         Ok(reusable.then_some(connection))
     }
 
-    fn timed_out(&self, standing: &Standing) -> Failure {
+    fn timed_out(&self, standing: &ExchangeState) -> Failure {
         let within = self.request_timeout;
         let detail = match (standing.sent_ns, standing.reply.content_ns.len()) {
             (None, _) => format!("not sent within {within:?}"),
@@ -162,7 +162,7 @@ impl Peer {
     }
 }
 
-impl Standing {
+impl ExchangeState {
     fn into_record(self, id: String, due_ns: Nanos, outcome: Result<(), Failure>) -> RequestRecord {
         let end_ns = clock::now();
         let reply = self.reply;

@@ -8,14 +8,14 @@ use crate::client::{http1, http2};
 use crate::engine::HttpVersion;
 
 /// Of the version that is spoken; nothing of it remains to be computed but its id.
-pub enum Message {
-    Http1(http1::Message),
-    Http2(Box<http2::Message>),
+pub enum WireRequest {
+    Http1(http1::Http1Request),
+    Http2(Box<http2::Http2Request>),
 }
 
 /// What goes with all requests of a client.
 #[derive(Clone, Copy)]
-pub struct Envelope<'a> {
+pub struct RequestHead<'a> {
     pub address: &'a Address,
     /// Of the target's own: key and others.
     pub headers: &'a HeaderMap,
@@ -23,12 +23,12 @@ pub struct Envelope<'a> {
 
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-impl Envelope<'_> {
+impl RequestHead<'_> {
     /// A request to one of the engine's routes.
-    pub fn message(self, route: &str, body: Vec<u8>) -> Message {
+    pub fn message(self, route: &str, body: Vec<u8>) -> WireRequest {
         match self.address.http_version() {
-            HttpVersion::Http1 => Message::Http1(http1::Message::new(self, route, body)),
-            HttpVersion::Http2 => Message::Http2(Box::new(http2::Message::new(self, route, body))),
+            HttpVersion::Http1 => WireRequest::Http1(http1::Http1Request::new(self, route, body)),
+            HttpVersion::Http2 => WireRequest::Http2(Box::new(http2::Http2Request::new(self, route, body))),
         }
     }
 

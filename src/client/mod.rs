@@ -4,7 +4,8 @@ mod access;
 mod address;
 mod cancel;
 mod connection;
-mod errands;
+mod control;
+mod detect;
 mod exchange;
 mod head;
 mod http1;
@@ -14,12 +15,11 @@ mod lanes;
 mod message;
 mod pacer;
 mod progress;
-mod recognition;
 mod schedule;
-mod small_talk;
+mod setup_calls;
 mod socket;
 pub mod telemetry;
-mod trust;
+mod tls;
 
 use std::time::Duration;
 
@@ -27,9 +27,9 @@ use futures_util::future::join_all;
 use serde_json::Value;
 
 use crate::client::telemetry::Telemetry;
-use crate::engine::{EngineKind, Errand, Identity, refusal};
+use crate::engine::{EngineKind, Identity, SetupCall, refusal};
 use crate::load::Load;
-use crate::load::prompts::Deck;
+use crate::load::prompts::PromptSampler;
 use crate::load::workload::Workload;
 use crate::metrics::health::ClientHealth;
 use crate::metrics::record::{Failure, RecordSink, RequestRecord};
@@ -40,25 +40,25 @@ use crate::units::Nanos;
 
 use crate::sys::open_files::{TooManyConnections, allow_connections};
 use connection::Connection;
+use control::ControlClient;
 use exchange::Peer;
 use lanes::READY;
 use schedule::{Asking, Schedule};
-use small_talk::SmallTalk;
 
 pub use access::{Access, AccessError};
 pub use address::{Address, AddressError};
 pub use cancel::Cancel;
+pub use detect::{Undetected, detect};
 pub use progress::{Progress, Share};
-pub use recognition::{Unrecognised, recognise};
 
 /// A client of one target, with its connections.
 ///
 /// Its calls block, and the thread that calls them does all of the client's work: cheapest, and its processor time can
-/// be told from everything else's. From within an async runtime, call them on a thread of their own.
+/// be separated from everything else's. From within an async runtime, call them on a thread of their own.
 pub struct Client {
     runtime: tokio::runtime::Runtime,
     peer: Peer,
-    small_talk: SmallTalk,
+    control: ControlClient,
     model: Option<String>,
     /// Kept from round to round.
     connections: Vec<Connection>,
@@ -114,8 +114,8 @@ impl RecordSink for WarmUp {
 
 /// Between the decision to start a round and its first moment, so that the first one is not late already.
 const LEAD_NS: Nanos = 2_000_000;
-/// For getting ready before a moment that was agreed upon, also where other workers do so on the same processors. The pacing
-/// thread keeps the moment itself.
+/// For getting ready before a moment that was agreed upon, also where other workers do so on the same processors. The
+/// pacing thread keeps the moment itself.
 const STARTING_NS: Nanos = 50_000_000;
 /// For opening connections before a moment that was agreed upon. An engine closes those that are idle for longer.
 const CONNECTING_NS: Nanos = 3_000_000_000;
@@ -127,7 +127,7 @@ pub enum ClientError {
     #[error(transparent)]
     Access(#[from] AccessError),
     #[error(transparent)]
-    Unrecognised(#[from] Unrecognised),
+    Undetected(#[from] Undetected),
     #[error(transparent)]
     Connections(#[from] TooManyConnections),
     #[error("the client can't be started: {0}")]
@@ -150,7 +150,7 @@ impl Client {
         let headers = settings.access.header_map()?;
         Ok(Client {
             runtime: runtime()?,
-            small_talk: SmallTalk::new(&address, headers.clone())?,
+            control: ControlClient::new(&address, headers.clone())?,
             peer: Peer {
                 address,
                 headers,
@@ -178,7 +178,7 @@ impl Client {
     /// Whether the engine says that it takes requests; if not, what it said.
     pub fn health(&self) -> Result<(), String> {
         let path = self.peer.engine.health_path();
-        match self.runtime.block_on(self.small_talk.get(&self.peer.address.url(path)))? {
+        match self.runtime.block_on(self.control.get(&self.peer.address.url(path)))? {
             (status, _) if status.is_success() => Ok(()),
             (status, body) => Err(format!("{path} answered HTTP {}: {}", status.as_u16(), refusal(&body))),
         }
@@ -193,7 +193,7 @@ impl Client {
                 let authority = self.peer.address.authority().to_owned();
                 ClientError::Identity { path, authority, why }
             };
-            let answered = self.runtime.block_on(self.small_talk.get(&self.peer.address.url(path)));
+            let answered = self.runtime.block_on(self.control.get(&self.peer.address.url(path)));
             let (status, body) = answered.map_err(failed)?;
             if matches!(status.as_u16(), 401 | 403) {
                 return Err(failed(format!("HTTP {}: {}", status.as_u16(), refusal(&body))));
@@ -215,26 +215,26 @@ impl Client {
     }
 
     /// Has the engine do something beside the load; an error says in words what came of it.
-    pub fn run_errand(&self, errand: &Errand, share: &Share, cancel: &Cancel) -> Result<(), String> {
-        self.runtime.block_on(errands::run(&self.small_talk, &self.peer.address, errand, share, cancel))
+    pub fn run_setup_call(&self, call: &SetupCall, share: &Share, cancel: &Cancel) -> Result<(), String> {
+        self.runtime.block_on(setup_calls::run(&self.control, &self.peer.address, call, share, cancel))
     }
 
     /// What the engine has counted since its start; `None` if it shows nothing.
     pub fn server_side(&self) -> Result<Option<ServerSide>, String> {
-        let Some(meter) = self.peer.engine.meter() else { return Ok(None) };
-        let url = self.peer.address.url(meter.path);
-        let (status, body) = self.runtime.block_on(self.small_talk.get(&url))?;
+        let Some(counters) = self.peer.engine.counter_names() else { return Ok(None) };
+        let url = self.peer.address.url(counters.path);
+        let (status, body) = self.runtime.block_on(self.control.get(&url))?;
         if !status.is_success() {
             return Ok(None);
         }
-        let read = meter.read(&String::from_utf8_lossy(&body), self.model());
-        read.map(Some).map_err(|error| format!("{}: {error}", meter.path))
+        let read = counters.read(&String::from_utf8_lossy(&body), self.model());
+        read.map(Some).map_err(|error| format!("{}: {error}", counters.path))
     }
 
     /// What the simulated engine saw of the requests; no other engine tells.
     pub fn truth(&self) -> Result<Truth, String> {
         let url = self.peer.address.url("/truth");
-        let (status, body) = self.runtime.block_on(self.small_talk.get(&url))?;
+        let (status, body) = self.runtime.block_on(self.control.get(&url))?;
         match status.is_success() {
             true => serde_json::from_slice(&body).map_err(|error| error.to_string()),
             false => Err(format!("HTTP {}: {}", status.as_u16(), refusal(&body))),
@@ -248,7 +248,7 @@ impl Client {
         &mut self,
         workload: &Workload,
         load: &Load,
-        deck: &mut Deck,
+        sampler: &mut PromptSampler,
         watch: Watch,
         records: &mut dyn RecordSink,
     ) -> Result<Round, ClientError> {
@@ -259,7 +259,7 @@ impl Client {
         let id_prefix = format!("tollgate-{:x}-{:x}-{}", std::process::id(), clock::now(), self.rounds);
         let lanes = load.connections() as usize;
 
-        let schedule = Schedule::new(&self.peer, ask, deck, load, watch.progress, id_prefix, records);
+        let schedule = Schedule::new(&self.peer, ask, sampler, load, watch.progress, id_prefix, records);
         schedule.prepare();
         let begin_ns = self.begin_ns.take();
         if let Some(late_ms) = late_ms(begin_ns) {
@@ -298,7 +298,8 @@ impl Client {
         Ok(Round { started_ns, ended_ns, health, cancelled })
     }
 
-    /// Has the next round wait for this moment with its first request, after requests were written and connections opened.
+    /// Has the next round wait for this moment with its first request, after requests were written and connections
+    /// opened.
     pub fn begin_next_round_at(&mut self, begin_ns: Nanos) {
         self.begin_ns = Some(begin_ns);
     }
@@ -309,12 +310,12 @@ impl Client {
         &mut self,
         workload: &Workload,
         load: &Load,
-        deck: &mut Deck,
+        sampler: &mut PromptSampler,
         duration: Duration,
         watch: Watch,
     ) -> Result<WarmUp, ClientError> {
         let mut warm_up = WarmUp::default();
-        self.run_round(workload, &load.warm_up(duration), deck, watch, &mut warm_up)?;
+        self.run_round(workload, &load.warm_up(duration), sampler, watch, &mut warm_up)?;
         Ok(warm_up)
     }
 

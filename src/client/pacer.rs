@@ -24,8 +24,8 @@ pub struct Pacer {
 /// Moments that are announced.
 pub struct Moments(UnboundedReceiver<Nanos>);
 
-/// What it takes to wake this thread, and from here the event loop. What is left of it the event loop spins; answers that
-/// arrive meanwhile are dated by the system.
+/// What it takes to wake this thread, and from here the event loop. What is left of it the event loop spins; answers
+/// that arrive meanwhile are dated by the system.
 const AHEAD_NS: Nanos = 80_000;
 
 impl Pacer {
@@ -37,7 +37,7 @@ impl Pacer {
             // Where this is forbidden, wake-ups are up to 50 µs later.
             let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
             let planned = planned.map(|due_ns| origin_ns + due_ns);
-            Diary { planned: planned.peekable(), appointed, later: BinaryHeap::new() }.keep(&announced);
+            Queue { planned: planned.peekable(), appointed, later: BinaryHeap::new() }.keep(&announced);
         })?;
         Ok((Pacer { appointments }, Moments(moments)))
     }
@@ -62,13 +62,13 @@ impl Moments {
     }
 }
 
-struct Diary<P: Iterator<Item = Nanos>> {
+struct Queue<P: Iterator<Item = Nanos>> {
     planned: Peekable<P>,
     appointed: Receiver<Nanos>,
     later: BinaryHeap<Reverse<Nanos>>,
 }
 
-impl<P: Iterator<Item = Nanos>> Diary<P> {
+impl<P: Iterator<Item = Nanos>> Queue<P> {
     /// Returns when nobody listens any more.
     fn keep(mut self, announced: &UnboundedSender<Nanos>) {
         while let Some(due_ns) = self.earliest() {
@@ -115,11 +115,11 @@ mod tests {
     use rand_pcg::Pcg64;
 
     use super::*;
-    use crate::load::{Load, Spacing, Stop};
+    use crate::load::{ArrivalProcess, Load, StopCondition};
 
     #[test]
     fn moments_come_in_order_and_never_early_whether_planned_or_appointed() {
-        let load = Load::open(200.0, Spacing::Constant, Stop::Requests(10));
+        let load = Load::open(200.0, ArrivalProcess::Constant, StopCondition::Requests(10));
         let origin_ns = clock::now();
         let due = load.plan(Pcg64::seed_from_u64(1)).due;
         let (pacer, mut moments) = Pacer::start(due, origin_ns).unwrap();

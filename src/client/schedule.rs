@@ -16,8 +16,8 @@ use crate::client::lanes::{Lanes, Resting};
 use crate::client::pacer::{Moments, Pacer};
 use crate::client::telemetry::Telemetry;
 use crate::engine::Ask;
-use crate::load::dialogue::Question;
-use crate::load::prompts::Deck;
+use crate::load::conversations::Question;
+use crate::load::prompts::PromptSampler;
 use crate::load::workload::Workload;
 use crate::load::{Load, Plan};
 use crate::metrics::record::{Failure, FailureClass, RecordSink, RequestRecord};
@@ -31,8 +31,8 @@ pub struct Asking<'a> {
     pub model: Option<&'a str>,
 }
 
-/// Sends what a plan says, whatever load that is of: a request whose moment has come goes to a free lane; the end of one
-/// may make another one due.
+/// Sends what a plan says, whatever load that is of: a request whose moment has come goes to a free lane; the end of
+/// one may make another one due.
 pub struct Schedule<'a> {
     peer: &'a Peer,
     asking: Asking<'a>,
@@ -43,7 +43,7 @@ pub struct Schedule<'a> {
     progress: &'a Progress,
     /// Put before the count that makes a request's id.
     id_prefix: String,
-    deck: RefCell<&'a mut Deck>,
+    sampler: RefCell<&'a mut PromptSampler>,
     /// Requests drawn and written ahead of their time, in order.
     written: RefCell<VecDeque<Written>>,
     /// Of conversations whose users think: what they ask next, by when that is due. The count tells those of one moment
@@ -53,8 +53,8 @@ pub struct Schedule<'a> {
     ahead: usize,
     drawn: Cell<u32>,
     sent: Cell<u32>,
-    /// Moments that have not come yet and in which something may be asked, and requests that are unanswered: while there
-    /// are any, the round goes on.
+    /// Moments that have not come yet and in which something may be asked, and requests that are unanswered: while
+    /// there are any, the round goes on.
     awaited: Cell<u32>,
     unanswered: Cell<u32>,
     lanes: Lanes<Assignment>,
@@ -90,19 +90,19 @@ const LATENESS_MAX_NS: Nanos = 100_000_000;
 /// Requests of an open load that are written ahead at least: a few may be due at once at any rate.
 const LEAST_AHEAD: u32 = 16;
 
-type Part<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+type LaneFuture<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 impl<'a> Schedule<'a> {
     pub fn new(
         peer: &'a Peer,
         asking: Asking<'a>,
-        deck: &'a mut Deck,
+        sampler: &'a mut PromptSampler,
         load: &Load,
         progress: &'a Progress,
         id_prefix: String,
         records: &'a mut dyn RecordSink,
     ) -> Schedule<'a> {
-        let plan = load.plan(deck.begin_round());
+        let plan = load.plan(sampler.begin_round());
         Schedule {
             peer,
             asking,
@@ -111,7 +111,7 @@ impl<'a> Schedule<'a> {
             started_ns: Cell::new(0),
             progress,
             id_prefix,
-            deck: RefCell::new(deck),
+            sampler: RefCell::new(sampler),
             written: RefCell::default(),
             continued: RefCell::default(),
             ahead: ahead(load),
@@ -150,7 +150,7 @@ impl<'a> Schedule<'a> {
         self.records.borrow_mut().begin(started_ns);
         let (pacer, moments) = Pacer::start(self.plan.borrow().due.clone(), started_ns)?;
         self.pacer.replace(Some(pacer));
-        let parts: FuturesUnordered<Part> = FuturesUnordered::new();
+        let parts: FuturesUnordered<LaneFuture> = FuturesUnordered::new();
         // From the last to the first, so that the first is the first one to be taken.
         for connection in connections.into_iter().rev() {
             parts.push(Box::pin(self.lane(self.lanes.rest(connection))));
@@ -300,7 +300,7 @@ impl<'a> Schedule<'a> {
             return None;
         }
         self.drawn.set(self.drawn.get() + 1);
-        let question = self.deck.borrow_mut().draw();
+        let question = self.sampler.borrow_mut().draw();
         Some(self.write(question))
     }
 
@@ -353,12 +353,14 @@ fn ahead(load: &Load) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::{Spacing, Stop};
+    use crate::load::{ArrivalProcess, StopCondition};
 
     #[test]
     fn an_open_load_is_written_a_second_ahead_and_users_all_at_once() {
-        let open = |rate, requests| ahead(&Load::open(rate, Spacing::Poisson, Stop::Requests(requests)));
+        let open = |rate, requests| {
+            ahead(&Load::open(rate, ArrivalProcess::Poisson, StopCondition::Requests(requests)))
+        };
         assert_eq!([open(2.0, 5000), open(99.5, 5000), open(1e9, 5000), open(2.0, 5)], [16, 100, 1024, 5]);
-        assert_eq!(ahead(&Load::closed(300, Stop::Requests(5000))), 300);
+        assert_eq!(ahead(&Load::closed(300, StopCondition::Requests(5000))), 300);
     }
 }

@@ -1,16 +1,16 @@
 //! Where one target overtakes another.
 
-use crate::compare::Contender;
-use crate::compare::contest::Odds;
+use crate::compare::Candidate;
+use crate::compare::ranking::Ratio;
 use crate::metrics::Metric;
 use crate::results::comparison::Crossing;
 
 /// Of every two targets, by every metric. A tie between the levels belongs to neither side.
-pub fn crossings(contenders: &[Contender], levels: &[f64], metrics: &[Metric]) -> Vec<Crossing> {
+pub fn crossings(candidates: &[Candidate], levels: &[f64], metrics: &[Metric]) -> Vec<Crossing> {
     let mut found = Vec::new();
     for metric in metrics {
-        for (number, one) in contenders.iter().enumerate() {
-            for other in &contenders[number + 1..] {
+        for (number, one) in candidates.iter().enumerate() {
+            for other in &candidates[number + 1..] {
                 found.extend(of_two(one, other, levels, *metric));
             }
         }
@@ -22,21 +22,21 @@ pub fn crossings(contenders: &[Contender], levels: &[f64], metrics: &[Metric]) -
 struct Met {
     at: f64,
     /// ln of how many times worse the other is than the one.
-    odds: f64,
+    ratio: f64,
     is_tie: bool,
 }
 
 impl Met {
     /// Whether the same side is ahead at both levels.
     fn leads_as(&self, other: &Met) -> bool {
-        (self.odds > 0.0) == (other.odds > 0.0)
+        (self.ratio > 0.0) == (other.ratio > 0.0)
     }
 }
 
-fn of_two(one: &Contender, other: &Contender, levels: &[f64], metric: Metric) -> Vec<Crossing> {
+fn of_two(one: &Candidate, other: &Candidate, levels: &[f64], metric: Metric) -> Vec<Crossing> {
     let met = levels.iter().filter_map(|at| {
-        let odds = Odds::of(metric, one.level(*at)?, other.level(*at)?)?;
-        Some(Met { at: *at, odds: odds.times_worse.ln(), is_tie: odds.is_tie() })
+        let ratio = Ratio::of(metric, one.level(*at)?, other.level(*at)?)?;
+        Some(Met { at: *at, ratio: ratio.times_worse.ln(), is_tie: ratio.is_tie() })
     });
     let met: Vec<Met> = met.collect();
     let decided: Vec<usize> = (0..met.len()).filter(|number| !met[*number].is_tie).collect();
@@ -48,7 +48,7 @@ fn of_two(one: &Contender, other: &Contender, levels: &[f64], metric: Metric) ->
             return None;
         }
         let at = between.windows(2).find_map(zero_between)?;
-        let (before, after) = if last.odds > 0.0 { (one, other) } else { (other, one) };
+        let (before, after) = if last.ratio > 0.0 { (one, other) } else { (other, one) };
         Some(Crossing {
             metric,
             before: before.name.clone(),
@@ -61,21 +61,21 @@ fn of_two(one: &Contender, other: &Contender, levels: &[f64], metric: Metric) ->
     decided.windows(2).filter_map(crossing).collect()
 }
 
-/// Where the odds are even, on a straight line over the logarithm of the load: ladders double. `None` where one side stays
+/// Where the ratio is 1, on a straight line over the logarithm of the load: ladders double. `None` where one side stays
 /// ahead.
 fn zero_between(two: &[Met]) -> Option<f64> {
     let [last, first] = two else { return None };
     if last.leads_as(first) {
         return None;
     }
-    let share = last.odds / (last.odds - first.odds);
+    let share = last.ratio / (last.ratio - first.ratio);
     Some((last.at.ln() + share * (first.at.ln() - last.at.ln())).exp())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::contenders;
+    use crate::compare::candidates;
     use crate::metrics::summary::Summary;
     use crate::results::file::ReportFile;
     use crate::results::sweep::example;
@@ -90,8 +90,8 @@ mod tests {
                 level.summary = Summary { window_s: 1.0, output_tokens, ..Summary::default() };
             }
         }
-        let contenders = contenders(vec![("sweep.json".into(), ReportFile::Sweep(Box::new(sweep)))]).unwrap();
-        crossings(&contenders, &[1.0, 2.0, 4.0], &["output_tokens_per_s".parse().unwrap()])
+        let candidates = candidates(vec![("sweep.json".into(), ReportFile::Sweep(Box::new(sweep)))]).unwrap();
+        crossings(&candidates, &[1.0, 2.0, 4.0], &["output_tokens_per_s".parse().unwrap()])
     }
 
     #[test]

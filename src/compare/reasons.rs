@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::compare::recommendation::Class;
-use crate::compare::{Contender, Wishes};
+use crate::compare::{Candidate, Preferences};
 use crate::metrics::Metric;
 use crate::results::comparison::{Criterion, Traffic};
 use crate::results::sweep::Axis;
@@ -11,9 +11,9 @@ use crate::text::figures;
 
 pub fn reasons(
     class: &Class,
-    all: &[Contender],
+    all: &[Candidate],
     totals: &BTreeMap<String, f64>,
-    wishes: &Wishes,
+    preferences: &Preferences,
     left_out: &BTreeMap<Criterion, String>,
 ) -> Vec<String> {
     let Some((first, second)) = pair(class, totals) else {
@@ -22,28 +22,29 @@ pub fn reasons(
     let mut reasons = Vec::new();
     reasons.extend(models(first, second));
     reasons.extend(stand_in(class, all));
-    let metrics: BTreeSet<Metric> = class.contests.iter().map(|(_, contest)| contest.metric).collect();
+    let metrics: BTreeSet<Metric> = class.rankings.iter().map(|(_, ranking)| ranking.metric).collect();
     reasons
         .extend(metrics.into_iter().filter_map(|metric| by_metric(class, metric, &first.name, &second.name)));
     reasons.extend(goodput(class, first, second));
     reasons.push(reliability(class, first, second));
-    if weighs(wishes, left_out, Criterion::Efficiency) {
-        reasons.push(told("an hour of", "costs", &wishes.costs, first, second));
+    if weighs(preferences, left_out, Criterion::Efficiency) {
+        reasons.push(stated_values("an hour of", "costs", &preferences.costs, first, second));
     }
-    if weighs(wishes, left_out, Criterion::Simplicity) {
-        reasons.push(told("simplicity, as given:", "has", &wishes.simplicity, first, second));
+    if weighs(preferences, left_out, Criterion::Simplicity) {
+        reasons.push(stated_values("simplicity, as given:", "has", &preferences.simplicity, first, second));
     }
     reasons.extend(absent(class, all));
     reasons
 }
 
-fn weighs(wishes: &Wishes, left_out: &BTreeMap<Criterion, String>, criterion: Criterion) -> bool {
-    wishes.weights.get(&criterion).is_some_and(|weight| *weight > 0.0) && !left_out.contains_key(&criterion)
+fn weighs(preferences: &Preferences, left_out: &BTreeMap<Criterion, String>, criterion: Criterion) -> bool {
+    preferences.weights.get(&criterion).is_some_and(|weight| *weight > 0.0)
+        && !left_out.contains_key(&criterion)
 }
 
 /// The one with the highest total, and the next.
-fn pair<'c>(class: &Class<'c>, totals: &BTreeMap<String, f64>) -> Option<(&'c Contender, &'c Contender)> {
-    let mut ranked = class.contenders.clone();
+fn pair<'c>(class: &Class<'c>, totals: &BTreeMap<String, f64>) -> Option<(&'c Candidate, &'c Candidate)> {
+    let mut ranked = class.candidates.clone();
     ranked.sort_by(|one, other| totals[&other.name].total_cmp(&totals[&one.name]));
     match ranked.as_slice() {
         [first, second, ..] => Some((first, second)),
@@ -51,22 +52,22 @@ fn pair<'c>(class: &Class<'c>, totals: &BTreeMap<String, f64>) -> Option<(&'c Co
     }
 }
 
-fn not_measured(class: &Class, all: &[Contender]) -> Option<String> {
+fn not_measured(class: &Class, all: &[Candidate]) -> Option<String> {
     let (from, up_to) = class.traffic.users();
     let range = match class.traffic {
         Traffic::High => format!("from {from} users on"),
         _ => format!("between {from} and {up_to} users"),
     };
-    Some(match all.iter().find_map(|contender| contender.trouble.as_ref()) {
+    Some(match all.iter().find_map(|candidate| candidate.trouble.as_ref()) {
         Some(trouble) => format!("Nothing was measured on two targets {range}, or near it: {trouble}."),
         None => format!("Nothing was measured on two targets {range}, or near it."),
     })
 }
 
 /// Said once more where it is decided: whoever takes the advice has to know it.
-fn models(first: &Contender, second: &Contender) -> Option<String> {
+fn models(first: &Candidate, second: &Candidate) -> Option<String> {
     let model =
-        |contender: &Contender| contender.environment.as_ref().map(|environment| environment.model.clone());
+        |candidate: &Candidate| candidate.environment.as_ref().map(|environment| environment.model.clone());
     let (one, other) = (model(first)?, model(second)?);
     (one != other).then(|| {
         format!(
@@ -78,12 +79,12 @@ fn models(first: &Contender, second: &Contender) -> Option<String> {
 }
 
 /// `No level lies between 10 and 20 users; 8 stands for it.`
-fn stand_in(class: &Class, all: &[Contender]) -> Option<String> {
+fn stand_in(class: &Class, all: &[Candidate]) -> Option<String> {
     let [only] = class.levels.as_slice() else { return None };
     let (from, up_to) = class.traffic.users();
     let unit = all.first()?.axis.name();
     let is_within =
-        all.iter().all(|contender| contender.axis == Axis::Users && (from..=up_to).contains(only));
+        all.iter().all(|candidate| candidate.axis == Axis::Users && (from..=up_to).contains(only));
     (!is_within).then(|| format!("The level of {only} {unit} stands for it, the nearest that was measured."))
 }
 
@@ -92,8 +93,8 @@ fn by_metric(class: &Class, metric: Metric, first: &str, second: &str) -> Option
     let mut ahead = Outcomes::default();
     let mut behind = Outcomes::default();
     let mut ties = 0;
-    for (at, contest) in class.contests.iter().filter(|(_, contest)| contest.metric == metric) {
-        let standing = |name: &str| contest.standings.iter().find(|standing| standing.target == name);
+    for (at, ranking) in class.rankings.iter().filter(|(_, ranking)| ranking.metric == metric) {
+        let standing = |name: &str| ranking.standings.iter().find(|standing| standing.target == name);
         let (Some(one), Some(other)) = (standing(first), standing(second)) else { continue };
         let times = other.times_worse / one.times_worse;
         match (one.tied_with_best, other.tied_with_best) {
@@ -151,9 +152,9 @@ impl std::fmt::Display for Outcomes {
     }
 }
 
-fn goodput(class: &Class, first: &Contender, second: &Contender) -> Option<String> {
-    let share = |contender: &Contender| {
-        let levels = class.levels.iter().filter_map(|at| contender.level(*at));
+fn goodput(class: &Class, first: &Candidate, second: &Candidate) -> Option<String> {
+    let share = |candidate: &Candidate| {
+        let levels = class.levels.iter().filter_map(|at| candidate.level(*at));
         let parts: Option<Vec<(u64, u64)>> =
             levels.map(|level| Some((level.goodput?.requests, level.summary.requests.sent))).collect();
         let (good, sent) = parts?.into_iter().fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
@@ -168,22 +169,22 @@ fn goodput(class: &Class, first: &Contender, second: &Contender) -> Option<Strin
     })
 }
 
-fn reliability(class: &Class, first: &Contender, second: &Contender) -> String {
-    let told = |contender: &Contender| {
-        let counts = class.requests(contender);
+fn reliability(class: &Class, first: &Candidate, second: &Candidate) -> String {
+    let figures = |candidate: &Candidate| {
+        let counts = class.requests(candidate);
         let failures: Vec<String> =
             counts.failed.iter().map(|(failure, count)| format!("{count} {}", failure.name())).collect();
         (counts.failures() > 0).then(|| {
             format!(
                 "{} failed {} of {} ({})",
-                contender.name,
+                candidate.name,
                 counts.failures(),
                 counts.sent,
                 failures.join(", ")
             )
         })
     };
-    match (told(first), told(second)) {
+    match (figures(first), figures(second)) {
         (None, None) => "Both answered every request.".into(),
         (Some(one), Some(other)) => format!("Requests failed on both: {one}; {other}."),
         (Some(one), None) => format!("{one}, {} answered every request.", second.name),
@@ -191,12 +192,12 @@ fn reliability(class: &Class, first: &Contender, second: &Contender) -> String {
     }
 }
 
-fn told(
+fn stated_values(
     what: &str,
     verb: &str,
     values: &BTreeMap<String, f64>,
-    first: &Contender,
-    second: &Contender,
+    first: &Candidate,
+    second: &Candidate,
 ) -> String {
     let mut sentence = format!(
         "{what} {} {verb} {}, {} {}.",
@@ -208,13 +209,13 @@ fn told(
     sentence
 }
 
-fn absent(class: &Class, all: &[Contender]) -> Vec<String> {
-    let is_here = |contender: &Contender| class.contenders.iter().any(|here| here.name == contender.name);
-    let missing = all.iter().filter(|contender| !is_here(contender));
+fn absent(class: &Class, all: &[Candidate]) -> Vec<String> {
+    let is_here = |candidate: &Candidate| class.candidates.iter().any(|here| here.name == candidate.name);
+    let missing = all.iter().filter(|candidate| !is_here(candidate));
     missing
-        .map(|contender| match &contender.trouble {
-            Some(trouble) => format!("{} was not measured here: {trouble}.", contender.name),
-            None => format!("{} was not measured here.", contender.name),
+        .map(|candidate| match &candidate.trouble {
+            Some(trouble) => format!("{} was not measured here: {trouble}.", candidate.name),
+            None => format!("{} was not measured here.", candidate.name),
         })
         .collect()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::compare::{Contender, Wishes, contest, metric, reasons};
+use crate::compare::{Candidate, Preferences, metric, ranking, reasons};
 use crate::metrics::summary::RequestCounts;
 use crate::metrics::{Latency, Metric, Rate, Stat};
 use crate::results::comparison::{
@@ -18,7 +18,8 @@ pub const FAILURES_COUNT: f64 = 10.0;
 /// Where no level lies in a class's range, the nearest one stands for it, up to this factor away.
 const STANDS_FOR: f64 = 2.0;
 
-/// Throughput, and the wait for the first token. In a closed loop E2E and TPOT are the former seen from the user's side.
+/// Throughput, and the wait for the first token. In a closed loop E2E and TPOT are the former seen from the user's
+/// side.
 const PERFORMANCE: [&str; 2] = ["output_tokens_per_s", "ttft_ms_p95"];
 
 type Scores = BTreeMap<String, f64>;
@@ -28,38 +29,38 @@ pub struct Class<'a> {
     pub traffic: Traffic,
     pub levels: Vec<f64>,
     /// Those who have measured one of them.
-    pub contenders: Vec<&'a Contender>,
+    pub candidates: Vec<&'a Candidate>,
     /// Of performance's metrics, by level.
-    pub contests: Vec<(f64, ComparedMetric)>,
+    pub rankings: Vec<(f64, ComparedMetric)>,
 }
 
-pub fn recommend(contenders: &[Contender], levels: &[f64], wishes: &Wishes) -> Recommendation {
-    let left_out = left_out(contenders, wishes);
+pub fn recommend(candidates: &[Candidate], levels: &[f64], preferences: &Preferences) -> Recommendation {
+    let left_out = left_out(candidates, preferences);
     let classes = Traffic::ALL.map(|traffic| {
-        let class = Class::of(traffic, contenders, levels);
-        advise(&class, contenders, wishes, &left_out)
+        let class = Class::of(traffic, candidates, levels);
+        advise(&class, candidates, preferences, &left_out)
     });
-    Recommendation { weights: wishes.weights.clone(), left_out, classes: classes.into() }
+    Recommendation { weights: preferences.weights.clone(), left_out, classes: classes.into() }
 }
 
-fn left_out(contenders: &[Contender], wishes: &Wishes) -> BTreeMap<Criterion, String> {
+fn left_out(candidates: &[Candidate], preferences: &Preferences) -> BTreeMap<Criterion, String> {
     let mut left_out = BTreeMap::new();
     let given = [
-        (Criterion::Efficiency, &wishes.costs, "what an hour costs is not known of", "--costs"),
+        (Criterion::Efficiency, &preferences.costs, "what an hour costs is not known of", "--costs"),
         (
             Criterion::Simplicity,
-            &wishes.simplicity,
-            "how simple it is to run was not told of",
+            &preferences.simplicity,
+            "how simple it is to run was not given for",
             "--simplicity",
         ),
     ];
     for (criterion, values, what, flag) in given {
-        let missing: Vec<&str> = contenders
+        let missing: Vec<&str> = candidates
             .iter()
-            .map(|contender| contender.name.as_str())
+            .map(|candidate| candidate.name.as_str())
             .filter(|name| !values.contains_key(*name))
             .collect();
-        if !missing.is_empty() && wishes.weights.get(&criterion).is_some_and(|weight| *weight > 0.0) {
+        if !missing.is_empty() && preferences.weights.get(&criterion).is_some_and(|weight| *weight > 0.0) {
             left_out.insert(criterion, format!("{what} {} ({flag})", missing.join(", ")));
         }
     }
@@ -67,63 +68,63 @@ fn left_out(contenders: &[Contender], wishes: &Wishes) -> BTreeMap<Criterion, St
 }
 
 impl<'a> Class<'a> {
-    fn of(traffic: Traffic, contenders: &'a [Contender], common: &[f64]) -> Class<'a> {
-        let levels = levels_of(traffic, contenders, common);
-        let measured = |contender: &&Contender| levels.iter().any(|at| contender.level(*at).is_some());
-        let contenders: Vec<&Contender> = contenders.iter().filter(measured).collect();
-        let contests = levels.iter().flat_map(|at| {
-            let sides: Vec<(&str, &Level)> = contenders
+    fn of(traffic: Traffic, candidates: &'a [Candidate], common: &[f64]) -> Class<'a> {
+        let levels = levels_of(traffic, candidates, common);
+        let measured = |candidate: &&Candidate| levels.iter().any(|at| candidate.level(*at).is_some());
+        let candidates: Vec<&Candidate> = candidates.iter().filter(measured).collect();
+        let rankings = levels.iter().flat_map(|at| {
+            let sides: Vec<(&str, &Level)> = candidates
                 .iter()
-                .filter_map(|contender| Some((contender.name.as_str(), contender.level(*at)?)))
+                .filter_map(|candidate| Some((candidate.name.as_str(), candidate.level(*at)?)))
                 .collect();
-            PERFORMANCE.iter().filter_map(move |name| Some((*at, contest::contest(metric(name), &sides)?)))
+            PERFORMANCE.iter().filter_map(move |name| Some((*at, ranking::rank(metric(name), &sides)?)))
         });
-        let contests = contests.collect();
-        Class { traffic, levels, contenders, contests }
+        let rankings = rankings.collect();
+        Class { traffic, levels, candidates, rankings }
     }
 
     /// Its requests at all of the class's levels.
-    pub fn requests(&self, contender: &Contender) -> RequestCounts {
+    pub fn requests(&self, candidate: &Candidate) -> RequestCounts {
         let mut counts = RequestCounts::default();
-        for level in self.levels_of(contender) {
+        for level in self.levels_of(candidate) {
             counts.merge(&level.summary.requests);
         }
         counts
     }
 
-    fn levels_of<'c>(&'c self, contender: &'c Contender) -> impl Iterator<Item = &'c Level> {
-        self.levels.iter().filter_map(|at| contender.level(*at))
+    fn levels_of<'c>(&'c self, candidate: &'c Candidate) -> impl Iterator<Item = &'c Level> {
+        self.levels.iter().filter_map(|at| candidate.level(*at))
     }
 
-    /// The mean over levels and metrics of how near a target comes to the best; ties count as equal. What was asked of a
-    /// target and not achieved is worth nothing; what was not asked of it doesn't count.
-    fn performance(&self, contender: &Contender) -> f64 {
-        let shares = self.contests.iter().filter_map(|(at, contest)| {
-            let summary = &contender.level(*at)?.summary;
-            let standing = contest.standings.iter().find(|standing| standing.target == contender.name);
+    /// The mean over levels and metrics of how near a target comes to the best; ties count as equal. What was asked of
+    /// a target and not achieved is worth nothing; what was not asked of it doesn't count.
+    fn performance(&self, candidate: &Candidate) -> f64 {
+        let shares = self.rankings.iter().filter_map(|(at, ranking)| {
+            let summary = &candidate.level(*at)?.summary;
+            let standing = ranking.standings.iter().find(|standing| standing.target == candidate.name);
             // Answers in one piece have no TTFT, however good they are.
-            let was_asked = || summary.requests.succeeded == 0 || summary.value(contest.metric).is_some();
+            let was_asked = || summary.requests.succeeded == 0 || summary.value(ranking.metric).is_some();
             standing.map(share_of_best).or_else(|| was_asked().then_some(0.0))
         });
         let mut shares: Vec<f64> = shares.collect();
-        shares.extend(self.goodput_shares(contender));
+        shares.extend(self.goodput_shares(candidate));
         100.0 * mean(&shares)
     }
 
     /// Where limits were given, the good requests per second relative to the best's.
-    fn goodput_shares(&self, contender: &Contender) -> Vec<f64> {
+    fn goodput_shares(&self, candidate: &Candidate) -> Vec<f64> {
         let rate = |level: &Level| level.goodput.map(|goodput: Goodput| goodput.requests_per_s);
         let share = |at: &f64| {
-            let best = self.contenders.iter().filter_map(|other| rate(other.level(*at)?)).reduce(f64::max)?;
-            let own = contender.level(*at).and_then(rate)?;
+            let best = self.candidates.iter().filter_map(|other| rate(other.level(*at)?)).reduce(f64::max)?;
+            let own = candidate.level(*at).and_then(rate)?;
             let share = if best > 0.0 { own / best } else { 1.0 };
-            Some(if share > 1.0 / (1.0 + contest::TIE) { 1.0 } else { share })
+            Some(if share > 1.0 / (1.0 + ranking::TIE) { 1.0 } else { share })
         };
         self.levels.iter().filter_map(share).collect()
     }
 
-    fn reliability(&self, contender: &Contender) -> f64 {
-        let counts = self.requests(contender);
+    fn reliability(&self, candidate: &Candidate) -> f64 {
+        let counts = self.requests(candidate);
         if counts.sent == 0 {
             return 0.0;
         }
@@ -132,49 +133,49 @@ impl<'a> Class<'a> {
     }
 
     /// Output tokens for the money, relative to the best, as a mean over the target's levels.
-    fn efficiency(&self, contender: &Contender, costs: &Scores) -> f64 {
+    fn efficiency(&self, candidate: &Candidate, costs: &Scores) -> f64 {
         let throughput = Metric::Rate(Rate::OutputTokensPerS);
-        let worth = |of: &Contender, at: f64| {
+        let worth = |of: &Candidate, at: f64| {
             let per_s = of.level(at).and_then(|level| level.summary.value(throughput)).unwrap_or(0.0);
             per_s / costs[&of.name]
         };
-        let asked = self.levels.iter().filter(|at| contender.level(**at).is_some());
+        let asked = self.levels.iter().filter(|at| candidate.level(**at).is_some());
         let shares = asked.map(|at| {
-            let best = self.contenders.iter().map(|other| worth(other, *at)).fold(0.0, f64::max);
-            if best > 0.0 { worth(contender, *at) / best } else { 0.0 }
+            let best = self.candidates.iter().map(|other| worth(other, *at)).fold(0.0, f64::max);
+            if best > 0.0 { worth(candidate, *at) / best } else { 0.0 }
         });
         100.0 * mean(&shares.collect::<Vec<f64>>())
     }
 
-    fn scores(&self, criterion: Criterion, wishes: &Wishes) -> Scores {
-        let score = |contender: &Contender| match criterion {
-            Criterion::Performance => self.performance(contender),
-            Criterion::Reliability => self.reliability(contender),
-            Criterion::Efficiency => self.efficiency(contender, &wishes.costs),
-            Criterion::Simplicity => 20.0 * wishes.simplicity[&contender.name],
+    fn scores(&self, criterion: Criterion, preferences: &Preferences) -> Scores {
+        let score = |candidate: &Candidate| match criterion {
+            Criterion::Performance => self.performance(candidate),
+            Criterion::Reliability => self.reliability(candidate),
+            Criterion::Efficiency => self.efficiency(candidate, &preferences.costs),
+            Criterion::Simplicity => 20.0 * preferences.simplicity[&candidate.name],
         };
-        self.contenders.iter().map(|contender| (contender.name.clone(), score(contender))).collect()
+        self.candidates.iter().map(|candidate| (candidate.name.clone(), score(candidate))).collect()
     }
 }
 
 /// Users, or for an open load the mean number of requests under way by Little's law: throughput times E2E.
-fn users(at: f64, contenders: &[Contender]) -> f64 {
-    let under_way = |contender: &Contender| match contender.axis {
+fn users(at: f64, candidates: &[Candidate]) -> f64 {
+    let under_way = |candidate: &Candidate| match candidate.axis {
         Axis::Users => Some(at),
         Axis::RequestsPerS => {
-            let summary = &contender.level(at)?.summary;
+            let summary = &candidate.level(at)?.summary;
             let per_s = summary.value(Metric::Rate(Rate::RequestsPerS))?;
             Some(per_s * summary.value(Metric::Latency(Latency::E2e, Stat::Mean))? / 1000.0)
         }
     };
-    let each: Vec<f64> = contenders.iter().filter_map(under_way).collect();
+    let each: Vec<f64> = candidates.iter().filter_map(under_way).collect();
     mean(&each)
 }
 
-fn levels_of(traffic: Traffic, contenders: &[Contender], common: &[f64]) -> Vec<f64> {
+fn levels_of(traffic: Traffic, candidates: &[Candidate], common: &[f64]) -> Vec<f64> {
     let (from, up_to) = traffic.users();
     let distance = |at: f64| {
-        let users = users(at, contenders);
+        let users = users(at, candidates);
         (from / users).max(users / up_to).max(1.0)
     };
     let within: Vec<f64> = common.iter().copied().filter(|at| distance(*at) == 1.0).collect();
@@ -187,34 +188,34 @@ fn levels_of(traffic: Traffic, contenders: &[Contender], common: &[f64]) -> Vec<
 
 fn advise(
     class: &Class,
-    all: &[Contender],
-    wishes: &Wishes,
+    all: &[Candidate],
+    preferences: &Preferences,
     left_out: &BTreeMap<Criterion, String>,
 ) -> ClassAdvice {
-    let weighed = wishes
+    let weighed = preferences
         .weights
         .iter()
         .filter(|(criterion, weight)| **weight > 0.0 && !left_out.contains_key(criterion));
     let weights: Vec<(Criterion, f64)> = weighed.map(|(criterion, weight)| (*criterion, *weight)).collect();
     let scores: BTreeMap<Criterion, Scores> =
-        weights.iter().map(|(criterion, _)| (*criterion, class.scores(*criterion, wishes))).collect();
+        weights.iter().map(|(criterion, _)| (*criterion, class.scores(*criterion, preferences))).collect();
     let whole: f64 = weights.iter().map(|(_, weight)| weight).sum();
     let total = |name: &str| {
         weights.iter().map(|(criterion, weight)| weight * scores[criterion][name]).sum::<f64>() / whole
     };
     let totals: Scores = match whole > 0.0 {
         true => class
-            .contenders
+            .candidates
             .iter()
-            .map(|contender| (contender.name.clone(), total(&contender.name)))
+            .map(|candidate| (candidate.name.clone(), total(&candidate.name)))
             .collect(),
         // Nothing that weighs has any data.
-        false => class.contenders.iter().map(|contender| (contender.name.clone(), 0.0)).collect(),
+        false => class.candidates.iter().map(|candidate| (candidate.name.clone(), 0.0)).collect(),
     };
     ClassAdvice {
         traffic: class.traffic,
         levels: class.levels.clone(),
-        reasons: reasons::reasons(class, all, &totals, wishes, left_out),
+        reasons: reasons::reasons(class, all, &totals, preferences, left_out),
         advice: advice(&totals),
         scores,
         totals,

@@ -6,12 +6,12 @@ use crate::results::comparison::{Advice, Criterion, Traffic};
 use crate::results::file::ReportFile;
 use crate::results::sweep::{Sweep, example};
 
-fn contenders_of(sweep: Sweep) -> Vec<Contender> {
-    contenders(vec![("sweep.json".into(), ReportFile::Sweep(Box::new(sweep)))]).unwrap()
+fn candidates_of(sweep: Sweep) -> Vec<Candidate> {
+    candidates(vec![("sweep.json".into(), ReportFile::Sweep(Box::new(sweep)))]).unwrap()
 }
 
 fn crossing() -> Comparison {
-    compare(&contenders_of(example::crossing()), &Wishes::default()).unwrap()
+    compare(&candidates_of(example::crossing()), &Preferences::default()).unwrap()
 }
 
 fn advice(comparison: &Comparison, traffic: Traffic) -> &Advice {
@@ -24,7 +24,7 @@ fn reasons(comparison: &Comparison, traffic: Traffic) -> String {
 }
 
 #[test]
-fn curves_that_cross_are_told_with_where() {
+fn curves_that_cross_are_reported_with_where() {
     let comparison = crossing();
     let throughput = comparison
         .crossings
@@ -52,7 +52,7 @@ fn low_and_high_traffic_get_different_advice() {
 fn an_engine_against_itself_is_a_tie_at_every_level_and_too_close_to_call() {
     let mut sweep = example::crossing();
     sweep.targets[1] = sweep.targets[0].clone();
-    let comparison = compare(&contenders_of(sweep), &Wishes::default()).unwrap();
+    let comparison = compare(&candidates_of(sweep), &Preferences::default()).unwrap();
     let metrics = || comparison.levels.iter().flat_map(|level| &level.metrics);
     assert!(metrics().count() > 20 && metrics().all(|metric| metric.winner.is_none()));
     assert_eq!(comparison.crossings, []);
@@ -62,7 +62,7 @@ fn an_engine_against_itself_is_a_tie_at_every_level_and_too_close_to_call() {
 }
 
 #[test]
-fn what_was_not_told_is_left_out_and_said_so() {
+fn missing_data_is_left_out_and_listed() {
     let recommendation = crossing().recommendation;
     assert_eq!(
         recommendation.left_out[&Criterion::Efficiency],
@@ -74,19 +74,19 @@ fn what_was_not_told_is_left_out_and_said_so() {
 }
 
 #[test]
-fn wishes_turn_the_advice() {
+fn preferences_change_the_recommendation() {
     let simplicity = [("quick".to_owned(), 5.0), ("wide".to_owned(), 1.0)].into();
-    let weights = Wishes::parse_weights("performance=10,simplicity=90").unwrap();
-    let wishes = Wishes { weights, simplicity, ..Wishes::default() };
-    let comparison = compare(&contenders_of(example::crossing()), &wishes).unwrap();
+    let weights = Preferences::parse_weights("performance=10,simplicity=90").unwrap();
+    let preferences = Preferences { weights, simplicity, ..Preferences::default() };
+    let comparison = compare(&candidates_of(example::crossing()), &preferences).unwrap();
     assert_eq!(advice(&comparison, Traffic::Medium), &Advice::Take("quick".into()));
     let costs = [("quick".to_owned(), 1.0), ("wide".to_owned(), 9.0)].into();
-    let weights = Wishes::parse_weights("efficiency=1").unwrap();
-    let wishes = Wishes { weights, costs, ..Wishes::default() };
-    let comparison = compare(&contenders_of(example::crossing()), &wishes).unwrap();
+    let weights = Preferences::parse_weights("efficiency=1").unwrap();
+    let preferences = Preferences { weights, costs, ..Preferences::default() };
+    let comparison = compare(&candidates_of(example::crossing()), &preferences).unwrap();
     assert_eq!(advice(&comparison, Traffic::Medium), &Advice::Take("quick".into()));
-    let unknown = Wishes { costs: [("quik".to_owned(), 1.0)].into(), ..Wishes::default() };
-    let error = compare(&contenders_of(example::crossing()), &unknown).unwrap_err().to_string();
+    let unknown = Preferences { costs: [("quik".to_owned(), 1.0)].into(), ..Preferences::default() };
+    let error = compare(&candidates_of(example::crossing()), &unknown).unwrap_err().to_string();
     assert!(
         error.starts_with("there is no target `quik` among those compared: did you mean `quick`?"),
         "{error}"
@@ -95,8 +95,8 @@ fn wishes_turn_the_advice() {
 
 #[test]
 fn the_names_to_choose_from_can_not_reach_the_terminal() {
-    let unknown = Wishes { costs: [("quik".to_owned(), 1.0)].into(), ..Wishes::default() };
-    let error = compare(&contenders_of(example::nasty()), &unknown).unwrap_err().to_string();
+    let unknown = Preferences { costs: [("quik".to_owned(), 1.0)].into(), ..Preferences::default() };
+    let error = compare(&candidates_of(example::nasty()), &unknown).unwrap_err().to_string();
     assert!(error.contains("`wide`") && !error.contains(['\x1b', '\0', '\u{202e}']), "{error:?}");
 }
 
@@ -106,28 +106,28 @@ fn a_target_that_is_yet_to_be_measured_may_be_called_what_it_will_be() {
     let mut sweep = example::crossing();
     sweep.targets.truncate(1);
     (sweep.targets[0].environment, sweep.targets[0].levels) = (None, Vec::new());
-    let found = contenders(vec![measured, ("new".into(), ReportFile::Sweep(Box::new(sweep)))]).unwrap();
+    let found = candidates(vec![measured, ("new".into(), ReportFile::Sweep(Box::new(sweep)))]).unwrap();
     let check = |name: &str| {
         let costs = [("quick (llamacpp b11434)".to_owned(), 1.0), (name.to_owned(), 2.0)].into();
-        super::check(&found, &Wishes { costs, ..Wishes::default() })
+        super::check(&found, &Preferences { costs, ..Preferences::default() })
     };
     assert_eq!(check("quick (llamacpp b11500)"), Ok(Axis::Users));
     assert!(check("quick2").is_err() && check("wide (vllm 0.33.0)").is_err());
 }
 
 #[test]
-fn another_model_on_one_side_is_told_first() {
+fn another_model_on_one_side_is_reported_first() {
     let mut sweep = example::crossing();
-    assert_eq!(compare(&contenders_of(sweep.clone()), &Wishes::default()).unwrap().caveats, [""; 0]);
+    assert_eq!(compare(&candidates_of(sweep.clone()), &Preferences::default()).unwrap().caveats, [""; 0]);
     let environment = sweep.targets[1].environment.as_mut().unwrap();
     environment.model = "Qwen/Qwen3-8B-AWQ".into();
     environment.machine = "2 x CPU".into();
     environment.http_version = HttpVersion::Http2;
-    let comparison = compare(&contenders_of(sweep), &Wishes::default()).unwrap();
+    let comparison = compare(&candidates_of(sweep), &Preferences::default()).unwrap();
     let caveats = &comparison.caveats;
     assert!(
         caveats[0].starts_with(
-            "Different models or quantisations: quick has Qwen/Qwen3-8B, wide has Qwen/Qwen3-8B-AWQ."
+            "Different models or quantizations: quick has Qwen/Qwen3-8B, wide has Qwen/Qwen3-8B-AWQ."
         ),
         "{caveats:?}"
     );
@@ -150,8 +150,8 @@ fn what_was_counted_against_different_limits_is_not_compared() {
         sweep.limits = limits.parse().unwrap();
         (format!("{target}.json"), ReportFile::Sweep(Box::new(sweep)))
     };
-    let found = contenders(vec![part(0, "ttft_ms_p95=400"), part(1, "ttft_ms_p95=90")]).unwrap();
-    let comparison = compare(&found, &Wishes::default()).unwrap();
+    let found = candidates(vec![part(0, "ttft_ms_p95=400"), part(1, "ttft_ms_p95=90")]).unwrap();
+    let comparison = compare(&found, &Preferences::default()).unwrap();
     assert!(comparison.limits.is_empty());
     assert_eq!(
         comparison.caveats,
@@ -177,24 +177,24 @@ fn reports_of_scenarios_are_levels_of_one_curve() {
         (format!("{target}-{load}.json"), ReportFile::Scenario(Box::new(report)))
     };
     let all = vec![report(8, "a"), report(1, "a"), report(1, "b")];
-    let found = contenders(all).unwrap();
-    let ladder = |contender: &Contender| contender.levels.iter().map(|level| level.at).collect::<Vec<f64>>();
+    let found = candidates(all).unwrap();
+    let ladder = |candidate: &Candidate| candidate.levels.iter().map(|level| level.at).collect::<Vec<f64>>();
     assert_eq!((found[0].name.as_str(), ladder(&found[0])), ("a", vec![1.0, 8.0]));
     assert_eq!((found[1].name.as_str(), ladder(&found[1])), ("b", vec![1.0]));
-    let comparison = compare(&found, &Wishes::default()).unwrap();
+    let comparison = compare(&found, &Preferences::default()).unwrap();
     assert_eq!(comparison.levels.len(), 1);
 }
 
 #[test]
-fn what_can_not_be_compared_is_told_with_what_to_do() {
+fn what_can_not_be_compared_is_reported_with_what_to_do() {
     let one = vec![("a.json".to_owned(), ReportFile::Scenario(Box::new(crate::results::example::ok())))];
-    let error = compare(&contenders(one).unwrap(), &Wishes::default()).unwrap_err().to_string();
+    let error = compare(&candidates(one).unwrap(), &Preferences::default()).unwrap_err().to_string();
     assert!(error.contains("at least two targets, found 1: name more reports"), "{error}");
     let old = crate::results::Report { load: None, ..crate::results::example::ok() };
-    let error = contenders(vec![("old.json".into(), ReportFile::Scenario(Box::new(old)))]).unwrap_err();
+    let error = candidates(vec![("old.json".into(), ReportFile::Scenario(Box::new(old)))]).unwrap_err();
     assert!(error.to_string().starts_with("old.json: a report of version 1"), "{error}");
     let made = ReportFile::Comparison(Box::new(crossing()));
-    assert!(contenders(vec![("c.json".into(), made)]).unwrap_err().to_string().contains("once more"));
+    assert!(candidates(vec![("c.json".into(), made)]).unwrap_err().to_string().contains("once more"));
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn a_target_without_any_figures_takes_part_and_is_said_to_be_absent() {
     (gone.name, gone.levels, gone.trouble) =
         ("gone".into(), Vec::new(), Some("no Docker daemon answers".into()));
     sweep.targets.push(gone);
-    let comparison = compare(&contenders_of(sweep), &Wishes::default()).unwrap();
+    let comparison = compare(&candidates_of(sweep), &Preferences::default()).unwrap();
     assert!(
         reasons(&comparison, Traffic::Low).contains("gone was not measured here: no Docker daemon answers.")
     );
@@ -218,7 +218,8 @@ fn a_level_that_nobody_asked_of_a_target_takes_no_points_from_it() {
     twin.levels.remove(1);
     sweep.targets.push(twin);
     let costs = ["quick", "wide", "twin"].map(|name| (name.to_owned(), 1.0)).into();
-    let comparison = compare(&contenders_of(sweep), &Wishes { costs, ..Wishes::default() }).unwrap();
+    let comparison =
+        compare(&candidates_of(sweep), &Preferences { costs, ..Preferences::default() }).unwrap();
     let low = &comparison.recommendation.classes[0];
     assert_eq!(low.levels, [1.0, 2.0, 4.0]);
     for criterion in [Criterion::Performance, Criterion::Efficiency] {
@@ -236,7 +237,7 @@ fn a_target_that_fails_every_request_of_a_level_has_no_points_there() {
     failed.sessions.clear();
     failed.summary = crate::metrics::summary::Summary { window_s: 1.0, ..Default::default() };
     failed.summary.requests.sent = 16;
-    let comparison = compare(&contenders_of(sweep), &Wishes::default()).unwrap();
+    let comparison = compare(&candidates_of(sweep), &Preferences::default()).unwrap();
     let points = &comparison.recommendation.classes[0].scores[&Criterion::Performance];
     assert_eq!(points["quick"], 100.0);
     assert!((points["wide"] - 100.0 * 2.0 / 3.0).abs() < 1e-9, "{points:?}");
@@ -258,9 +259,9 @@ proptest! {
     fn the_order_of_the_targets_changes_nothing(drop in 0..5_usize) {
         let mut sweep = example::crossing();
         sweep.targets.iter_mut().for_each(|target| drop_level(target, drop));
-        let there = compare(&contenders_of(sweep.clone()), &Wishes::default()).unwrap();
+        let there = compare(&candidates_of(sweep.clone()), &Preferences::default()).unwrap();
         sweep.targets.reverse();
-        let back = compare(&contenders_of(sweep), &Wishes::default()).unwrap();
+        let back = compare(&candidates_of(sweep), &Preferences::default()).unwrap();
         let advice = |comparison: &Comparison| {
             comparison.recommendation.classes.iter().map(|class| class.advice.clone()).collect::<Vec<_>>()
         };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config::error::ConfigError;
-use crate::config::targets_file::{Check, GpusValue, TargetTable};
+use crate::config::targets_file::{GpusValue, TargetCheck, TargetTable};
 use crate::engine::EngineKind;
 use crate::target::{ContainerSpec, Gpus, ImageRef, Volume};
 use crate::text::secret::Secret;
@@ -30,7 +30,7 @@ impl TargetTable {
     }
 }
 
-impl Check<'_, '_> {
+impl TargetCheck<'_, '_> {
     pub(super) fn container(&self, table: TargetTable) -> Result<ContainerSpec, ConfigError> {
         let engine = table.engine.kind().ok_or_else(|| {
             self.error("engine", "the engine of an image has to be said").help("for example \"vllm\"")
@@ -113,7 +113,7 @@ impl Check<'_, '_> {
     }
 }
 
-/// An engine that takes its model by name need not be told it twice.
+/// An engine that takes its model by name needs no second mention of it.
 fn with_model(engine: EngineKind, model: Option<&str>, args: Vec<String>) -> Vec<String> {
     match (engine.model_flag(), model) {
         (Some(flag), Some(model))

@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::config::complaint::Complaint;
 use crate::config::error::ConfigError;
-use crate::config::expand::{Environment, Expanded, Unset, expand};
+use crate::config::expand::{EnvLookup, Expanded, Unset, expand};
 use crate::config::overrides::{Override, TOLLGATE_SET};
 
 /// A file's text under the name it has in errors.
@@ -58,7 +58,7 @@ impl<'t> Document<'t> {
     }
 
     /// Replaces the variables. What is not to be had stays as it stands and is remembered.
-    pub fn expand(&mut self, environment: Environment) -> Result<(), Vec<ConfigError>> {
+    pub fn expand(&mut self, environment: EnvLookup) -> Result<(), Vec<ConfigError>> {
         let mut expansion =
             Expansion { environment, path: Vec::new(), unset: Vec::new(), malformed: Vec::new() };
         expansion.table(&mut self.root);
@@ -167,7 +167,7 @@ fn key_of<'d>(table: &'d DeTable<'_>, span: &Range<usize>) -> Option<&'d str> {
 }
 
 struct Expansion<'e> {
-    environment: Environment<'e>,
+    environment: EnvLookup<'e>,
     path: Vec<String>,
     unset: Vec<Unset>,
     malformed: Vec<(Range<usize>, String)>,

@@ -84,8 +84,8 @@ impl Diagnostic for ConfigError {
 
 impl SuiteErrors {
     /// With the lines in question drawn, for a terminal.
-    pub fn fancy(&self, colours: bool) -> String {
-        let theme = if colours { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    pub fn fancy(&self, colors: bool) -> String {
+        let theme = if colors { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
         let handler = GraphicalReportHandler::new_themed(theme).with_width(110);
         let mut out = String::new();
         for error in &self.0 {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// The value of an environment variable, if it is set.
-pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub type EnvLookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// What a string becomes.
 #[derive(Debug, PartialEq)]
@@ -28,7 +28,7 @@ pub struct Unset {
 
 /// Replaces every `${NAME}`; `$${` stands for `${` itself. An empty variable counts as unset: that is what a CI system
 /// makes of a secret it does not have.
-pub fn expand(text: &str, environment: Environment) -> Expanded {
+pub fn expand(text: &str, environment: EnvLookup) -> Expanded {
     if !text.contains("${") {
         return Expanded::Unchanged;
     }

@@ -43,12 +43,12 @@ fn hash(asked: &Value) -> String {
 }
 
 /// Sorts keys itself: whether serde_json does depends on features that any other crate in a build may switch on.
-/// Of a file that is told with a fingerprint, that stands for it, wherever the file lies.
+/// Of a file that is reported with a fingerprint, that stands for it, wherever the file lies.
 fn write_canonical(value: &Value, out: &mut String) {
     match value {
         Value::Object(entries) => {
-            let is_told = |key: &str| key != "file" || !entries.contains_key("fingerprint");
-            let mut entries: Vec<_> = entries.iter().filter(|(key, _)| is_told(key)).collect();
+            let counts = |key: &str| key != "file" || !entries.contains_key("fingerprint");
+            let mut entries: Vec<_> = entries.iter().filter(|(key, _)| counts(key)).collect();
             entries.sort_by_key(|(key, _)| key.as_str());
             out.push('{');
             for (key, value) in entries {
@@ -74,7 +74,7 @@ fn write_canonical(value: &Value, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::dialogue::{Dialogues, Turn};
+    use crate::load::conversations::{Conversations, Turn};
     use crate::load::trace::{Trace, TracedRequest};
 
     #[test]
@@ -85,11 +85,11 @@ mod tests {
         };
         assert_eq!(trace("a/t.csv", 3), trace("/mnt/t.csv", 3));
         assert_ne!(trace("a/t.csv", 3), trace("a/t.csv", 4));
-        let dialogues = |file: &str, said: &str| {
+        let conversations = |file: &str, said: &str| {
             let turn = Turn { said: said.into(), answered: "b".into(), output_tokens: 1 };
-            hash(&json!(Dialogues::new(file, vec![vec![turn]])))
+            hash(&json!(Conversations::new(file, vec![vec![turn]])))
         };
-        assert_eq!(dialogues("a/s.json", "a"), dialogues("/mnt/s.json", "a"));
-        assert_ne!(dialogues("a/s.json", "a"), dialogues("a/s.json", "b"));
+        assert_eq!(conversations("a/s.json", "a"), conversations("/mnt/s.json", "a"));
+        assert_ne!(conversations("a/s.json", "a"), conversations("a/s.json", "b"));
     }
 }

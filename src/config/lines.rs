@@ -18,7 +18,8 @@ impl<'t> Lines<'t> {
         Lines { path, text, at: 0 }
     }
 
-    /// Reads those that are left and not blank. The first lines that go wrong, so many at most, are told with their places.
+    /// Reads those that are left and not blank. The first lines that go wrong, so many at most, are reported with their
+    /// places.
     pub fn read<T>(
         self,
         most_errors: usize,

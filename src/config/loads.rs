@@ -12,7 +12,7 @@ use crate::config::prompts::{PromptLoader, side_file};
 use crate::config::think_time::ThinkTimeValue;
 use crate::config::trace_file::read_trace;
 use crate::config::units::HumanDuration;
-use crate::load::{Arrival, Closed, Load, MAX_IN_FLIGHT, Open, Ramp, Replay, Spacing, Stop};
+use crate::load::{Arrival, ArrivalProcess, Closed, Load, MAX_IN_FLIGHT, Open, Ramp, Replay, StopCondition};
 
 /// Users that wait for their answers (`concurrency`), or requests that come by the clock (`rate`) or as they once did
 /// (`trace`).
@@ -38,7 +38,8 @@ pub struct LoadTable {
     /// With `rate`: how far apart requests come.
     #[schemars(extend("default" = "constant"))]
     arrival: Option<ArrivalWord>,
-    /// The shape of gamma distributed gaps, with arrival = "gamma": below 1 in bursts, 1 is Poisson, above 1 more evenly.
+    /// The shape of gamma distributed gaps, with arrival = "gamma": below 1 in bursts, 1 is Poisson, above 1 more
+    /// evenly.
     #[schemars(extend("exclusiveMinimum" = 0))]
     burstiness: Option<f64>,
     /// Requests come when those of this trace did, a file relative to perf-tests/: a .csv with Azure's columns
@@ -102,7 +103,7 @@ pub fn loads(
     let mut loads = Vec::new();
     let mut errors = Vec::new();
     for name in document.in_order(&["load"], tables.keys()) {
-        let check = Check { name, table: &tables[name], document };
+        let check = LoadCheck { name, table: &tables[name], document };
         match check.load(loader) {
             Ok(load) => loads.push((name.clone(), load)),
             Err(found) => errors.extend(found),
@@ -111,13 +112,13 @@ pub fn loads(
     if errors.is_empty() { Ok(loads) } else { Err(errors) }
 }
 
-struct Check<'a, 'd> {
+struct LoadCheck<'a, 'd> {
     name: &'a str,
     table: &'a LoadTable,
     document: &'a Document<'d>,
 }
 
-impl Check<'_, '_> {
+impl LoadCheck<'_, '_> {
     fn load(&self, loader: PromptLoader) -> Result<Load, Vec<ConfigError>> {
         if let Some(objection) = names::objection(self.name, names::NAME) {
             let message = format!("not a load's name: {objection}");
@@ -174,7 +175,7 @@ impl Check<'_, '_> {
             return Err(vec![error.help(format!("make it at most {all}, or leave it out"))]);
         }
         let stop = match (self.table.requests, self.table.duration) {
-            (None, None) => Stop::Requests(all),
+            (None, None) => StopCondition::Requests(all),
             _ => self.stop().map_err(|error| vec![error])?,
         };
         let replay = Replay {
@@ -225,19 +226,19 @@ impl Check<'_, '_> {
         }
         Ok(Open {
             rate,
-            spacing: self.spacing()?,
+            process: self.arrival_process()?,
             ramp,
             max_in_flight: self.table.max_in_flight.unwrap_or(MAX_IN_FLIGHT),
         })
     }
 
-    fn spacing(&self) -> Result<Spacing, ConfigError> {
+    fn arrival_process(&self) -> Result<ArrivalProcess, ConfigError> {
         match (self.table.arrival, self.table.burstiness) {
-            (None | Some(ArrivalWord::Constant), None) => Ok(Spacing::Constant),
-            (Some(ArrivalWord::Poisson), None) => Ok(Spacing::Poisson),
+            (None | Some(ArrivalWord::Constant), None) => Ok(ArrivalProcess::Constant),
+            (Some(ArrivalWord::Poisson), None) => Ok(ArrivalProcess::Poisson),
             (Some(ArrivalWord::Gamma), Some(shape)) => {
                 self.positive("burstiness", shape)?;
-                Ok(Spacing::Gamma(shape))
+                Ok(ArrivalProcess::Gamma(shape))
             }
             (Some(ArrivalWord::Gamma), None) => Err(self
                 .document
@@ -269,7 +270,7 @@ impl Check<'_, '_> {
         Ok(Some(Ramp { from, over_ms: over.as_millis() as u64, steps }))
     }
 
-    fn stop(&self) -> Result<Stop, ConfigError> {
+    fn stop(&self) -> Result<StopCondition, ConfigError> {
         match (self.table.requests, self.table.duration) {
             (Some(requests), None) => self.stop_at_requests(requests),
             (None, Some(HumanDuration(duration))) => match duration.as_millis() as u64 {
@@ -277,7 +278,7 @@ impl Check<'_, '_> {
                     let at = ["load", self.name, "duration"];
                     Err(self.document.error_at(&at, "`duration` has to be at least \"1ms\""))
                 }
-                ms => Ok(Stop::DurationMs(ms)),
+                ms => Ok(StopCondition::DurationMs(ms)),
             },
             (Some(_), Some(_)) => Err(self
                 .key_error("duration", format!("load `{}` has both `requests` and `duration`", self.name))
@@ -292,7 +293,7 @@ impl Check<'_, '_> {
         }
     }
 
-    fn stop_at_requests(&self, requests: u32) -> Result<Stop, ConfigError> {
+    fn stop_at_requests(&self, requests: u32) -> Result<StopCondition, ConfigError> {
         self.at_least_one("requests", Some(requests))?;
         if let Some(concurrency) = self.table.concurrency.filter(|concurrency| requests < *concurrency) {
             let message = format!(
@@ -302,7 +303,7 @@ impl Check<'_, '_> {
             let help = format!("`requests` counts all users together; make it at least {concurrency}");
             return Err(self.document.error_at(&["load", self.name, "requests"], message).help(help));
         }
-        Ok(Stop::Requests(requests))
+        Ok(StopCondition::Requests(requests))
     }
 
     /// Keys that say nothing without another one.

@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::config::document::TextFile;
 pub use crate::config::error::{ConfigError, SuiteErrors};
-pub use crate::config::expand::Environment;
+pub use crate::config::expand::EnvLookup;
 pub use crate::config::file::ScenarioFile;
 pub use crate::config::hash::hash_of;
 pub use crate::config::headers::header_twice;
@@ -39,7 +39,7 @@ pub use crate::config::overrides::TOLLGATE_SET;
 pub use crate::config::parse::{SuiteText, parse};
 pub use crate::config::prompts::{PromptLoader, SUITE_FOLDER};
 pub use crate::config::required::{TOLLGATE_REQUIRE, required};
-pub use crate::config::sharegpt::{Excerpt, MAX_INPUT_TOKENS, MAX_TOTAL_TOKENS, read_dialogues};
+pub use crate::config::sharegpt::{Excerpt, MAX_INPUT_TOKENS, MAX_TOTAL_TOKENS, read_conversations};
 pub use crate::config::targets_file::TargetsFile;
 pub use crate::config::trace_file::read_trace;
 pub use crate::config::units::HumanDuration;

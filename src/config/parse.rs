@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::config::document::{Document, TextFile};
 use crate::config::error::{ConfigError, SuiteErrors};
-use crate::config::expand::Environment;
+use crate::config::expand::EnvLookup;
 use crate::config::file::{ScenarioFile, ScenarioPlan};
 use crate::config::overrides::{self, Override};
 use crate::config::prompts::PromptLoader;
@@ -19,7 +19,7 @@ pub struct SuiteText<'a> {
     pub scenarios: Vec<TextFile>,
     /// The text of `TOLLGATE_SET`.
     pub overrides: String,
-    pub environment: Environment<'a>,
+    pub environment: EnvLookup<'a>,
     pub prompts: PromptLoader<'a>,
 }
 
@@ -185,7 +185,7 @@ itl_ms_p99 = { max = 50 }
         suite_with(chat, overrides, &|_| None)
     }
 
-    fn suite_with(chat: &str, overrides: &str, environment: Environment) -> Result<Suite, SuiteErrors> {
+    fn suite_with(chat: &str, overrides: &str, environment: EnvLookup) -> Result<Suite, SuiteErrors> {
         suite_of(TARGETS, chat, overrides, environment)
     }
 
@@ -193,7 +193,7 @@ itl_ms_p99 = { max = 50 }
         targets: &str,
         chat: &str,
         overrides: &str,
-        environment: Environment,
+        environment: EnvLookup,
     ) -> Result<Suite, SuiteErrors> {
         let file = |path: &str, text: &str| TextFile { path: path.to_owned(), text: text.to_owned() };
         parse(&SuiteText {
@@ -368,7 +368,7 @@ itl_ms_p99 = { max = 50 }
     }
 
     #[test]
-    fn an_engine_can_be_overridden_with_its_neighbours() {
+    fn an_engine_can_be_overridden_with_its_neighbors() {
         let suite = suite(CHAT, "targets.sim.engine=openai,targets.sim.url='https://a/v1'").unwrap();
         assert_eq!(suite.targets["sim"].engine, EngineChoice::Kind(EngineKind::OPENAI));
     }

@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::config::document::Document;
 use crate::config::error::ConfigError;
-use crate::target::museum;
+use crate::target::known_regressions;
 use crate::text::nearest::did_you_mean;
 
 /// Puts the settings of every named profile in the profile's place.
@@ -28,8 +28,8 @@ fn put_in_target(document: &mut Document, target: &str) -> Result<(), ConfigErro
         let error = document.error_at(&at, "`profile`: expected a string");
         return Err(error.help("for example profile = \"vllm-4210-sick\""));
     };
-    let Some(profile) = museum::profile(&name) else {
-        let names = museum::profiles().iter().map(|profile| profile.name.as_str());
+    let Some(profile) = known_regressions::profile(&name) else {
+        let names = known_regressions::profiles().iter().map(|profile| profile.name.as_str());
         let error = document.error_at(&at, format!("unknown profile `{name}`"));
         return Err(error.help(did_you_mean(&name, names)));
     };

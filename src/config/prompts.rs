@@ -12,10 +12,10 @@ use crate::config::complaint::Complaint;
 use crate::config::document::Document;
 use crate::config::error::ConfigError;
 use crate::config::lines::{Lines, Misread};
-use crate::config::sharegpt::{Excerpt, MAX_INPUT_TOKENS, MAX_TOTAL_TOKENS, read_dialogues};
+use crate::config::sharegpt::{Excerpt, MAX_INPUT_TOKENS, MAX_TOTAL_TOKENS, read_conversations};
 use crate::config::trace_file::read_trace;
 use crate::config::units::Percent;
-use crate::load::workload::{Api, Message, Prompt, Prompts, Synthetic};
+use crate::load::workload::{Api, ChatMessage, Prompt, Prompts, Synthetic};
 
 /// The text of a prompt file, by its path relative to `perf-tests/`; or why it can't be read.
 pub type PromptLoader<'a> = &'a dyn Fn(&str) -> Result<String, String>;
@@ -39,8 +39,8 @@ pub struct PromptsTable {
     file: Option<String>,
     synthetic: Option<SyntheticTable>,
     sharegpt: Option<ShareGptTable>,
-    /// Generated prompts with the lengths of a trace, and with as much in common: a file relative to perf-tests/, of the
-    /// same forms as a load's `trace`.
+    /// Generated prompts with the lengths of a trace, and with as much in common: a file relative to perf-tests/, of
+    /// the same forms as a load's `trace`.
     trace: Option<String>,
 }
 
@@ -48,7 +48,8 @@ pub struct PromptsTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table such as { file = \"prompts/sharegpt.json\" }")]
 struct ShareGptTable {
-    /// A JSON file relative to perf-tests/: [{"conversations": [{"from": "human", "value": "…"}, {"from": "gpt", …}]}, …].
+    /// A JSON file relative to perf-tests/: [{"conversations": [{"from": "human", "value": "…"}, {"from": "gpt", …}]},
+    /// …].
     file: String,
     /// The most turns of a conversation that are asked, each with all that was said before it.
     #[schemars(range(min = 1), extend("default" = 1))]
@@ -84,7 +85,7 @@ struct SyntheticTable {
 #[serde(deny_unknown_fields)]
 struct PromptLine {
     prompt: Option<String>,
-    messages: Option<Vec<Message>>,
+    messages: Option<Vec<ChatMessage>>,
 }
 
 const AT: [&str; 2] = ["workload", "prompts"];
@@ -175,8 +176,8 @@ fn sharegpt(
         max_input_tokens: table.max_input_tokens.unwrap_or(MAX_INPUT_TOKENS),
         max_total_tokens: table.max_total_tokens.unwrap_or(MAX_TOTAL_TOKENS),
     };
-    read_dialogues(&path, &text, &excerpt)
-        .map(|dialogues| Prompts::Dialogues(dialogues.of(table.turns.unwrap_or(1))))
+    read_conversations(&path, &text, &excerpt)
+        .map(|conversations| Prompts::Conversations(conversations.of(table.turns.unwrap_or(1))))
 }
 
 fn inline(texts: &[String], document: &Document) -> Result<Prompts, ConfigError> {

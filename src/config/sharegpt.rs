@@ -3,16 +3,16 @@
 use serde::Deserialize;
 
 use crate::config::error::ConfigError;
-use crate::load::dialogue::{Dialogues, Turn};
+use crate::load::conversations::{Conversations, Turn};
 
 #[derive(Deserialize)]
 struct Conversation {
     #[serde(alias = "messages")]
-    conversations: Vec<Said>,
+    conversations: Vec<ShareGptTurn>,
 }
 
 #[derive(Deserialize)]
-struct Said {
+struct ShareGptTurn {
     #[serde(alias = "role")]
     from: String,
     #[serde(alias = "content")]
@@ -47,18 +47,18 @@ impl Default for Excerpt {
     }
 }
 
-/// The first conversations of a file. Of each, the turns from the first thing that a human said, as far as human and model
-/// take turns, both say something, and a model has room for it; without such a turn it is left out.
-pub fn read_dialogues(path: &str, text: &str, excerpt: &Excerpt) -> Result<Dialogues, ConfigError> {
+/// The first conversations of a file. Of each, the turns from the first thing that a human said, as far as human and
+/// model take turns, both say something, and a model has room for it; without such a turn it is left out.
+pub fn read_conversations(path: &str, text: &str, excerpt: &Excerpt) -> Result<Conversations, ConfigError> {
     let read: Vec<Conversation> = serde_json::from_str(text).map_err(|error| {
         let help = "expected [{\"conversations\": [{\"from\": \"human\", \"value\": \"…\"}, {\"from\": \"gpt\", \
                     \"value\": \"…\"}]}]";
         ConfigError::about(path, format!("no conversations as of ShareGPT: {error}")).help(help)
     })?;
     let most = excerpt.conversations.map_or(usize::MAX, |count| count as usize);
-    let dialogues = read.iter().map(|conversation| excerpt.of(turns(&conversation.conversations)));
-    let dialogues: Vec<Vec<Turn>> = dialogues.filter(|turns| !turns.is_empty()).take(most).collect();
-    if dialogues.is_empty() {
+    let conversations = read.iter().map(|conversation| excerpt.of(turns(&conversation.conversations)));
+    let conversations: Vec<Vec<Turn>> = conversations.filter(|turns| !turns.is_empty()).take(most).collect();
+    if conversations.is_empty() {
         let message = format!(
             "none of its {} conversations begins with a human who says at most {} tokens, and whom a model answers within \
              {} in all",
@@ -68,7 +68,7 @@ pub fn read_dialogues(path: &str, text: &str, excerpt: &Excerpt) -> Result<Dialo
         );
         return Err(ConfigError::about(path, message));
     }
-    Ok(Dialogues::new(path, dialogues))
+    Ok(Conversations::new(path, conversations))
 }
 
 impl Excerpt {
@@ -83,8 +83,8 @@ impl Excerpt {
     }
 }
 
-fn turns(said: &[Said]) -> Vec<Turn> {
-    let said: Vec<&Said> = said.iter().skip_while(|said| !said.is_human()).collect();
+fn turns(said: &[ShareGptTurn]) -> Vec<Turn> {
+    let said: Vec<&ShareGptTurn> = said.iter().skip_while(|said| !said.is_human()).collect();
     let pairs = said.chunks_exact(2).take_while(|pair| {
         let has_text = pair.iter().all(|said| !said.value.trim().is_empty());
         has_text && pair[0].is_human() && pair[1].is_model()
@@ -97,7 +97,7 @@ fn turns(said: &[Said]) -> Vec<Turn> {
     turns.collect()
 }
 
-impl Said {
+impl ShareGptTurn {
     fn is_human(&self) -> bool {
         matches!(self.from.as_str(), "human" | "user")
     }
@@ -130,15 +130,15 @@ mod tests {
 
     #[test]
     fn turns_are_those_that_were_answered_with_the_answers_length() {
-        let dialogues = read_dialogues("f.json", FILE, &Excerpt::default()).unwrap();
-        assert_eq!(dialogues.len(), 2);
-        let first = dialogues.turns_of(0).unwrap();
+        let conversations = read_conversations("f.json", FILE, &Excerpt::default()).unwrap();
+        assert_eq!(conversations.len(), 2);
+        let first = conversations.turns_of(0).unwrap();
         let read: Vec<(&str, u32)> =
             first.iter().map(|turn| (turn.said.as_str(), turn.output_tokens)).collect();
         assert_eq!(read, [("Why?", 3), ("And then?", 1)]);
         assert_eq!(first[0].answered, "Nine. ché");
         let one = Excerpt { conversations: Some(1), ..Excerpt::default() };
-        assert_eq!(read_dialogues("f.json", FILE, &one).unwrap().len(), 1);
+        assert_eq!(read_conversations("f.json", FILE, &one).unwrap().len(), 1);
     }
 
     #[test]
@@ -146,7 +146,7 @@ mod tests {
         // With their answers: 1 + 3 and 3 + 1 tokens; 1 + 1.
         let turns = |max_input_tokens, max_total_tokens| {
             let excerpt = Excerpt { max_input_tokens, max_total_tokens, conversations: None };
-            let read = read_dialogues("f.json", FILE, &excerpt).map_err(|error| error.plain())?;
+            let read = read_conversations("f.json", FILE, &excerpt).map_err(|error| error.plain())?;
             Ok::<_, String>((0..read.len()).map(|at| read.turns_of(at).unwrap().len()).collect::<Vec<_>>())
         };
         assert_eq!(turns(3, 8), Ok(vec![2, 1]));
@@ -158,10 +158,11 @@ mod tests {
     }
 
     #[test]
-    fn another_file_is_told_with_its_place() {
-        let told = |text: &str| read_dialogues("f.json", text, &Excerpt::default()).unwrap_err().plain();
-        let said = told("[{\"conversations\": 3}]");
+    fn another_file_is_reported_with_its_place() {
+        let refusal =
+            |text: &str| read_conversations("f.json", text, &Excerpt::default()).unwrap_err().plain();
+        let said = refusal("[{\"conversations\": 3}]");
         assert!(said.contains("expected a sequence at line 1 column"), "{said}");
-        assert!(told("[]").contains("none of its 0 conversations"));
+        assert!(refusal("[]").contains("none of its 0 conversations"));
     }
 }

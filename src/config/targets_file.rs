@@ -11,13 +11,13 @@ use url::Url;
 
 use crate::config::document::Document;
 use crate::config::error::ConfigError;
-use crate::config::expand::{Environment, is_variable_name};
+use crate::config::expand::{EnvLookup, is_variable_name};
 use crate::config::headers::{header_twice, is_header_name};
 use crate::config::names;
 use crate::config::units::{HumanDuration, HumanSize};
 use crate::engine::{EngineChoice, EngineKind, HttpVersion};
 use crate::target::{
-    Endpoint, InvalidSetting, Place, ProofPlan, Pull, SimulatorSettings, TargetSpec, museum,
+    Endpoint, InvalidSetting, Place, ProofPlan, Pull, SimulatorSettings, TargetSpec, known_regressions,
 };
 use crate::text::secret::Secret;
 
@@ -63,7 +63,7 @@ pub(super) struct TargetTable {
     /// When the image is pulled: "missing" (where it is not here), "always" or "never".
     #[schemars(extend("default" = "missing"))]
     pub pull: Option<Pull>,
-    /// What comes after the image's entry point; vLLM is told its `model` besides.
+    /// What comes after the image's entry point; vLLM gets its `model` as well.
     pub args: Option<Vec<String>>,
     /// The container's environment variables.
     pub env: Option<BTreeMap<String, String>>,
@@ -111,7 +111,7 @@ pub(super) enum AllGpus {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, expecting = "a table such as { minutes = 60 }")]
 struct ProofTable {
-    /// Starts of each side before the first judgement; an even number, 4 at least.
+    /// Starts of each side before the first judgment; an even number, 4 at least.
     #[schemars(range(min = 4))]
     starts: u32,
     /// No session begins after so many minutes; what is undecided then is inconclusive.
@@ -129,7 +129,8 @@ impl Default for ProofTable {
 
 /// A profile's name is gone by the time that the settings are read.
 fn simulator_schema(generator: &mut SchemaGenerator) -> Schema {
-    let names: Vec<&str> = museum::profiles().iter().map(|profile| profile.name.as_str()).collect();
+    let names: Vec<&str> =
+        known_regressions::profiles().iter().map(|profile| profile.name.as_str()).collect();
     let mut schema = SimulatorSettings::json_schema(generator);
     let profile = json!({
         "description": "Settings by the name of a known regression; keys that are given go before.",
@@ -146,7 +147,7 @@ impl TargetsFile {
     pub fn validate(
         self,
         document: &Document,
-        environment: Environment,
+        environment: EnvLookup,
     ) -> Result<BTreeMap<String, TargetSpec>, Vec<ConfigError>> {
         if self.targets.is_empty() {
             let error = document.error_at(&["targets"], "no target: nothing could be measured");
@@ -155,7 +156,7 @@ impl TargetsFile {
         let mut specs = BTreeMap::new();
         let mut errors = Vec::new();
         for (name, table) in self.targets {
-            let check = Check { name: &name, document, environment };
+            let check = TargetCheck { name: &name, document, environment };
             match check.target(table) {
                 Ok(spec) => {
                     specs.insert(name, spec);
@@ -184,13 +185,13 @@ fn first_given(keys: &[(&'static str, bool)]) -> Option<&'static str> {
 }
 
 /// One target under validation.
-pub(super) struct Check<'c, 't> {
+pub(super) struct TargetCheck<'c, 't> {
     pub name: &'c str,
     document: &'c Document<'t>,
-    environment: Environment<'c>,
+    environment: EnvLookup<'c>,
 }
 
-impl Check<'_, '_> {
+impl TargetCheck<'_, '_> {
     fn target(&self, table: TargetTable) -> Result<TargetSpec, ConfigError> {
         if let Some(objection) = names::objection(self.name, names::NAME) {
             let message = format!("not a target's name: {objection}");

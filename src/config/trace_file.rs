@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_line() {
+    fn what_is_wrong_is_reported_with_its_line() {
         let good = "{\"at_s\": 1, \"input_tokens\": 5, \"output_tokens\": 6}\n";
         let bad = |line: &str| complaint("t.jsonl", &format!("{good}{line}\n"));
         assert!(bad("{\"at_s\": 1, \"input_tokens\": 5}").starts_with("t.jsonl:2:1: a line needs `at_s`"));

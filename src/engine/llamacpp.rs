@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::engine::openai_wire::OpenaiWire;
-use crate::engine::{Engine, Identity, MODELS, Meter, Sign, Wire, models_are_owned_by, text};
+use crate::engine::{CounterNames, Engine, Identity, MODELS, Probe, Wire, models_are_owned_by, text};
 use crate::load::workload::Api;
 
 #[derive(Debug)]
@@ -15,7 +15,7 @@ const PROPS: &str = "/props";
 const UNKNOWN_BUILD: &str = "b0-unknown";
 
 /// Only with `--metrics`. Its times come with every answer.
-static METER: Meter = Meter {
+static COUNTERS: CounterNames = CounterNames {
     path: "/metrics",
     model_label: None,
     // Tokens that the cache had are not among the processed ones.
@@ -39,8 +39,8 @@ impl Engine for Llamacpp {
         Some(8080)
     }
 
-    fn sign(&self) -> Sign {
-        Sign { path: MODELS, is_mine: |models| models_are_owned_by(models, "llamacpp") }
+    fn probe(&self) -> Probe {
+        Probe { path: MODELS, is_mine: |models| models_are_owned_by(models, "llamacpp") }
     }
 
     fn identity_paths(&self) -> &'static [&'static str] {
@@ -58,8 +58,8 @@ impl Engine for Llamacpp {
         true
     }
 
-    fn meter(&self) -> Option<&'static Meter> {
-        Some(&METER)
+    fn counter_names(&self) -> Option<&'static CounterNames> {
+        Some(&COUNTERS)
     }
 }
 
@@ -73,7 +73,7 @@ mod tests {
     fn prompt_tokens_are_counted_with_those_that_the_cache_had() {
         let metrics = "llamacpp:prompt_tokens_total 839\nllamacpp:prompt_tokens_cached_total 96\n\
                        llamacpp:tokens_predicted_total 3002\n";
-        let counts = METER.read(metrics, Some("gemma")).unwrap().counts;
+        let counts = COUNTERS.read(metrics, Some("gemma")).unwrap().counts;
         assert_eq!((counts.input_tokens, counts.output_tokens), (Some(935), Some(3002)));
     }
 

@@ -4,13 +4,12 @@
 //!
 //! A new engine is a file here, and a line in `ENGINES`.
 
-mod errand;
+mod counter_names;
 mod exposition;
 mod http_version;
 mod kind;
 mod lines;
 mod llamacpp;
-mod meter;
 mod ollama;
 mod openai;
 mod openai_wire;
@@ -18,6 +17,7 @@ mod payload;
 mod prompt;
 mod refusal;
 mod reply;
+mod setup_call;
 mod sglang;
 mod simulator;
 mod sse;
@@ -32,17 +32,17 @@ use serde_json::Value;
 
 use crate::load::workload::Api;
 
-pub use errand::{Errand, read_progress};
+pub use counter_names::CounterNames;
 pub use exposition::NotExposition;
 pub use http_version::HttpVersion;
 pub use kind::{EngineChoice, EngineKind};
 pub use lines::{LineTooLong, Lines};
-pub use meter::Meter;
 pub use refusal::refusal;
 pub use reply::Reply;
+pub use setup_call::{SetupCall, read_progress};
 pub use wire::{Ask, Request, Wire};
 
-/// The one list of engines. Where several know each other's signs, `auto` takes the first.
+/// The one list of engines. Where several pass each other's probes, `auto` takes the first.
 static ENGINES: &[&dyn Engine] = &[
     &simulator::Simulator,
     &vllm::Vllm,
@@ -72,13 +72,13 @@ pub trait Engine: fmt::Debug + Send + Sync {
         None
     }
 
-    /// The flag by which its container is told the model by name, if there is one.
+    /// The flag by which its container takes the model by name, if there is one.
     fn model_flag(&self) -> Option<&'static str> {
         None
     }
 
     /// By what `auto` knows it.
-    fn sign(&self) -> Sign;
+    fn probe(&self) -> Probe;
 
     /// Where the engine says who it is; each answer goes to [`Engine::read_identity`].
     fn identity_paths(&self) -> &'static [&'static str];
@@ -89,7 +89,7 @@ pub trait Engine: fmt::Debug + Send + Sync {
     fn fixes_output_length(&self) -> bool;
 
     /// What it is asked to do before a session, in this order: to get and load its model, to forget what it has seen.
-    fn errands(&self, _identity: &Identity) -> Vec<Errand> {
+    fn setup_calls(&self, _identity: &Identity) -> Vec<SetupCall> {
         Vec::new()
     }
 
@@ -99,14 +99,14 @@ pub trait Engine: fmt::Debug + Send + Sync {
     }
 
     /// Where it shows what it has counted, if it does.
-    fn meter(&self) -> Option<&'static Meter> {
+    fn counter_names(&self) -> Option<&'static CounterNames> {
         None
     }
 }
 
 /// A question whose answer gives an engine away.
 #[derive(Clone, Copy, Debug)]
-pub struct Sign {
+pub struct Probe {
     pub path: &'static str,
     pub is_mine: fn(&Value) -> bool,
 }

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use crate::engine::payload::{Content, Filled, FinishReason};
 use crate::engine::prompt::{self, Messages};
-use crate::engine::refusal::{bad_payload, error_told};
-use crate::engine::{Ask, Engine, Errand, Identity, Reply, Request, Sign, Wire, text};
+use crate::engine::refusal::{bad_payload, reported_error};
+use crate::engine::{Ask, Engine, Identity, Probe, Reply, Request, SetupCall, Wire, text};
 use crate::load::workload::{Api, Sampling};
 use crate::metrics::record::Failure;
 use crate::metrics::server_side::Mean;
@@ -41,8 +41,8 @@ impl Engine for Ollama {
         Some(11434)
     }
 
-    fn sign(&self) -> Sign {
-        Sign { path: VERSION, is_mine: |answer| answer["version"].is_string() }
+    fn probe(&self) -> Probe {
+        Probe { path: VERSION, is_mine: |answer| answer["version"].is_string() }
     }
 
     fn identity_paths(&self) -> &'static [&'static str] {
@@ -70,9 +70,9 @@ impl Engine for Ollama {
 
     /// A model that isn't there is pulled. One that is loaded is unloaded first: that empties its prefix cache, and a
     /// session begins with a fresh runner.
-    fn errands(&self, identity: &Identity) -> Vec<Errand> {
+    fn setup_calls(&self, identity: &Identity) -> Vec<SetupCall> {
         let Some(model) = &identity.model else { return Vec::new() };
-        let ask = |what: &str, path, body, is_needed| Errand {
+        let ask = |what: &str, path, body, is_needed| SetupCall {
             what: format!("{what} {model}"),
             path,
             body,
@@ -112,11 +112,12 @@ struct OllamaWire;
 impl Wire for OllamaWire {
     fn request(&self, ask: &Ask) -> Request {
         let (path, prompt) = match ask.api {
-            Api::Chat => (CHAT, BodyPrompt::Chat { messages: prompt::messages(ask.prompt) }),
-            Api::Completions => (GENERATE, BodyPrompt::Raw { prompt: prompt::text(ask.prompt), raw: true }),
+            Api::Chat => (CHAT, OllamaPrompt::Chat { messages: prompt::messages(ask.prompt) }),
+            Api::Completions => (GENERATE, OllamaPrompt::Raw { prompt: prompt::text(ask.prompt), raw: true }),
         };
         let options = Options { num_predict: ask.output_tokens, sampling: ask.sampling };
-        let body = Body { model: ask.model, prompt, stream: ask.stream, keep_alive: KEEP_ALIVE, options };
+        let body =
+            OllamaBody { model: ask.model, prompt, stream: ask.stream, keep_alive: KEEP_ALIVE, options };
         Request { path, body: serde_json::to_vec(&body).expect("plain data is always JSON") }
     }
 
@@ -131,7 +132,7 @@ impl Wire for OllamaWire {
         let record: Record = serde_json::from_slice(json)
             .map_err(|error| bad_payload(&format!("a record of Ollama's ({error})"), json))?;
         if record.error.0 {
-            return Err(error_told(json));
+            return Err(reported_error(json));
         }
         if record.response.0 || record.thinking.0 || record.message.as_ref().is_some_and(Content::filled) {
             reply.content_ns.push(at_ns);
@@ -145,11 +146,11 @@ impl Wire for OllamaWire {
 
 /// What is asked, as JSON.
 #[derive(Serialize)]
-struct Body<'a> {
+struct OllamaBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<&'a str>,
     #[serde(flatten)]
-    prompt: BodyPrompt<'a>,
+    prompt: OllamaPrompt<'a>,
     stream: bool,
     keep_alive: &'static str,
     options: Options,
@@ -157,7 +158,7 @@ struct Body<'a> {
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum BodyPrompt<'a> {
+enum OllamaPrompt<'a> {
     Chat {
         messages: Messages<'a>,
     },
@@ -220,7 +221,7 @@ impl Record {
         times.prefill_ms = mean(self.prompt_eval_duration);
         times.decode_ms = mean(self.eval_duration);
         times.e2e_ms = mean(self.total_duration);
-        // It is not told, and is what is left.
+        // It is not reported, and is what is left.
         times.queue_ms = mean(self.total_duration.saturating_sub(worked_ns));
     }
 }

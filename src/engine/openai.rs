@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::engine::openai_wire::OpenaiWire;
-use crate::engine::{Engine, Identity, MODELS, Sign, Wire};
+use crate::engine::{Engine, Identity, MODELS, Probe, Wire};
 use crate::load::workload::Api;
 
 #[derive(Debug)]
@@ -23,8 +23,8 @@ impl Engine for Openai {
         MODELS
     }
 
-    fn sign(&self) -> Sign {
-        Sign { path: MODELS, is_mine: |models| models["data"].is_array() }
+    fn probe(&self) -> Probe {
+        Probe { path: MODELS, is_mine: |models| models["data"].is_array() }
     }
 
     fn identity_paths(&self) -> &'static [&'static str] {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::engine::payload::{Payload, Timings};
 use crate::engine::prompt::{Messages, messages, text};
-use crate::engine::refusal::{bad_payload, error_told};
+use crate::engine::refusal::{bad_payload, reported_error};
 use crate::engine::sse::{Event, event};
 use crate::engine::{Ask, Reply, Request, Wire};
 use crate::load::workload::{Api, Sampling};
@@ -27,7 +27,7 @@ impl Wire for OpenaiWire {
             Api::Completions => "/v1/completions",
         };
         let ask = Ask { ignore_eos: ask.ignore_eos && self.knows_ignore_eos, ..*ask };
-        let body = serde_json::to_vec(&Body::new(&ask)).expect("plain data is always JSON");
+        let body = serde_json::to_vec(&OpenAiBody::new(&ask)).expect("plain data is always JSON");
         Request { path, body }
     }
 
@@ -59,7 +59,7 @@ impl Wire for OpenaiWire {
 fn read_payload(json: &[u8]) -> Result<Payload, Failure> {
     let read = serde_json::from_slice(json);
     let payload: Payload = read.map_err(|error| bad_payload(&format!("OpenAI JSON ({error})"), json))?;
-    if payload.error.0 { Err(error_told(json)) } else { Ok(payload) }
+    if payload.error.0 { Err(reported_error(json)) } else { Ok(payload) }
 }
 
 /// Whether a chunk tells nothing at all.
@@ -84,11 +84,11 @@ fn take_in(payload: &Payload, at_ns: Nanos, reply: &mut Reply) {
 
 /// What is asked, as JSON.
 #[derive(Serialize)]
-struct Body<'a> {
+struct OpenAiBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<&'a str>,
     #[serde(flatten)]
-    prompt: BodyPrompt<'a>,
+    prompt: OpenAiPrompt<'a>,
     max_tokens: u32,
     stream: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,7 +101,7 @@ struct Body<'a> {
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum BodyPrompt<'a> {
+enum OpenAiPrompt<'a> {
     Chat { messages: Messages<'a> },
     Text { prompt: Cow<'a, str> },
 }
@@ -111,13 +111,13 @@ struct StreamOptions {
     include_usage: bool,
 }
 
-impl<'a> Body<'a> {
-    fn new(ask: &Ask<'a>) -> Body<'a> {
-        Body {
+impl<'a> OpenAiBody<'a> {
+    fn new(ask: &Ask<'a>) -> OpenAiBody<'a> {
+        OpenAiBody {
             model: ask.model,
             prompt: match ask.api {
-                Api::Chat => BodyPrompt::Chat { messages: messages(ask.prompt) },
-                Api::Completions => BodyPrompt::Text { prompt: text(ask.prompt) },
+                Api::Chat => OpenAiPrompt::Chat { messages: messages(ask.prompt) },
+                Api::Completions => OpenAiPrompt::Text { prompt: text(ask.prompt) },
             },
             max_tokens: ask.output_tokens,
             stream: ask.stream,

@@ -23,7 +23,7 @@ pub struct Payload {
 }
 
 impl Payload {
-    /// Whether nothing is told but that there is content, or not even that.
+    /// Whether nothing is reported but that there is content, or not even that.
     pub fn is_mere_content(&self) -> bool {
         let Payload { choices, usage, timings, error } = self;
         choices.finish.is_none() && usage.is_none() && timings.is_none() && !error.0

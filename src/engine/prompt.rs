@@ -4,12 +4,12 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::load::workload::{Message, Prompt};
+use crate::load::workload::{ChatMessage, Prompt};
 
 #[derive(Serialize)]
 #[serde(untagged)]
 pub enum Messages<'a> {
-    Given(&'a [Message]),
+    Given(&'a [ChatMessage]),
     Said([Said<'a>; 1]),
 }
 

@@ -22,7 +22,7 @@ pub(super) fn error_in(json: &[u8]) -> Option<Failure> {
 }
 
 /// For JSON whose `error` was found to be filled.
-pub(super) fn error_told(json: &[u8]) -> Failure {
+pub(super) fn reported_error(json: &[u8]) -> Failure {
     error_in(json).unwrap_or_else(|| bad_payload("an error object", json))
 }
 
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_is_told_in_the_engines_words() {
+    fn a_refusal_is_reported_in_the_engines_words() {
         assert_eq!(refusal(br#"{"error":{"message":"too long","type":"BadRequestError"}}"#), "too long");
         assert_eq!(refusal(br#"{"error":"no such model"}"#), "no such model");
         assert_eq!(refusal(br#"{"detail":"Not Found"}"#), "Not Found");

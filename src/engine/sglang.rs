@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use crate::engine::openai_wire::OpenaiWire;
-use crate::engine::{Engine, Errand, Identity, MODELS, Meter, Sign, Wire, models_are_owned_by, text};
+use crate::engine::{
+    CounterNames, Engine, Identity, MODELS, Probe, SetupCall, Wire, models_are_owned_by, text,
+};
 use crate::load::workload::Api;
 
 #[derive(Debug)]
@@ -14,7 +16,7 @@ const SERVER_INFO: &str = "/get_server_info";
 const NEW_SERVER_INFO: &str = "/server_info";
 
 /// Only with `--enable-metrics`. It counts a request when it ends.
-static METER: Meter = Meter {
+static COUNTERS: CounterNames = CounterNames {
     path: "/metrics",
     model_label: Some("model_name"),
     input_tokens: &[&["sglang:prompt_tokens_total"]],
@@ -42,8 +44,8 @@ impl Engine for Sglang {
         Some(30000)
     }
 
-    fn sign(&self) -> Sign {
-        Sign { path: MODELS, is_mine: |models| models_are_owned_by(models, "sglang") }
+    fn probe(&self) -> Probe {
+        Probe { path: MODELS, is_mine: |models| models_are_owned_by(models, "sglang") }
     }
 
     fn identity_paths(&self) -> &'static [&'static str] {
@@ -62,13 +64,13 @@ impl Engine for Sglang {
     }
 
     /// It refuses while requests are running, which then are someone else's.
-    fn errands(&self, _: &Identity) -> Vec<Errand> {
+    fn setup_calls(&self, _: &Identity) -> Vec<SetupCall> {
         let what = "clearing the prefix cache".to_owned();
-        vec![Errand { what, path: "/flush_cache", body: Value::Null, is_needed: false }]
+        vec![SetupCall { what, path: "/flush_cache", body: Value::Null, is_needed: false }]
     }
 
-    fn meter(&self) -> Option<&'static Meter> {
-        Some(&METER)
+    fn counter_names(&self) -> Option<&'static CounterNames> {
+        Some(&COUNTERS)
     }
 }
 
@@ -80,7 +82,7 @@ mod tests {
     use crate::metrics::server_side::Mean;
 
     #[test]
-    fn the_version_is_told_by_either_of_two_routes() {
+    fn the_version_is_reported_by_either_of_two_routes() {
         let mut identity = Identity::default();
         Sglang.read_identity(MODELS, &json!({"data": [{"id": "m", "owned_by": "sglang"}]}), &mut identity);
         Sglang.read_identity(SERVER_INFO, &json!({"version": "0.5.2"}), &mut identity);
@@ -97,7 +99,7 @@ sglang:cached_tokens_total{cache_source="device",model_name="m"} 3.0
 sglang:queue_time_seconds_sum{model_name="m"} 0.5
 sglang:queue_time_seconds_count{model_name="m"} 2.0
 "#;
-        let read = METER.read(metrics, Some("m")).unwrap();
+        let read = COUNTERS.read(metrics, Some("m")).unwrap();
         assert_eq!((read.counts.input_tokens, read.counts.cached_input_tokens), (Some(12), Some(3)));
         assert_eq!(read.times.queue_ms, Mean { count: 2, mean: 250.0 });
     }

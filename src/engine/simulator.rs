@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::engine::openai_wire::OpenaiWire;
-use crate::engine::{Engine, Identity, MODELS, Meter, Sign, Wire, models_are_owned_by, text, vllm};
+use crate::engine::{CounterNames, Engine, Identity, MODELS, Probe, Wire, models_are_owned_by, text, vllm};
 use crate::load::workload::Api;
 
 #[derive(Debug)]
@@ -20,8 +20,8 @@ impl Engine for Simulator {
         &OpenaiWire { knows_ignore_eos: true }
     }
 
-    fn sign(&self) -> Sign {
-        Sign { path: MODELS, is_mine: |models| models_are_owned_by(models, "tollgate") }
+    fn probe(&self) -> Probe {
+        Probe { path: MODELS, is_mine: |models| models_are_owned_by(models, "tollgate") }
     }
 
     fn identity_paths(&self) -> &'static [&'static str] {
@@ -39,7 +39,7 @@ impl Engine for Simulator {
         true
     }
 
-    fn meter(&self) -> Option<&'static Meter> {
-        Some(&vllm::METER)
+    fn counter_names(&self) -> Option<&'static CounterNames> {
+        Some(&vllm::COUNTERS)
     }
 }

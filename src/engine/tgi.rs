@@ -1,14 +1,14 @@
-//! Text Generation Inference: its own route for completions, with times in headers; OpenAI's for chats, where its own has
-//! no template.
+//! Text Generation Inference: its own route for completions, with times in headers; OpenAI's for chats, where its own
+//! has no template.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::engine::openai_wire::OpenaiWire;
 use crate::engine::payload::{Filled, FinishReason};
-use crate::engine::refusal::{bad_payload, error_told};
+use crate::engine::refusal::{bad_payload, reported_error};
 use crate::engine::sse::{Event, event};
-use crate::engine::{Ask, Engine, Identity, Meter, Reply, Request, Sign, Wire, prompt, text};
+use crate::engine::{Ask, CounterNames, Engine, Identity, Probe, Reply, Request, Wire, prompt, text};
 use crate::load::workload::Api;
 use crate::metrics::record::Failure;
 use crate::metrics::server_side::Mean;
@@ -19,7 +19,7 @@ pub struct Tgi;
 
 const INFO: &str = "/info";
 
-static METER: Meter = Meter {
+static COUNTERS: CounterNames = CounterNames {
     path: "/metrics",
     model_label: None,
     // Histograms over requests.
@@ -54,8 +54,11 @@ impl Engine for Tgi {
         Some("--model-id")
     }
 
-    fn sign(&self) -> Sign {
-        Sign { path: INFO, is_mine: |info| info["max_total_tokens"].is_u64() && info["model_id"].is_string() }
+    fn probe(&self) -> Probe {
+        Probe {
+            path: INFO,
+            is_mine: |info| info["max_total_tokens"].is_u64() && info["model_id"].is_string(),
+        }
     }
 
     fn identity_paths(&self) -> &'static [&'static str] {
@@ -75,8 +78,8 @@ impl Engine for Tgi {
         false
     }
 
-    fn meter(&self) -> Option<&'static Meter> {
-        Some(&METER)
+    fn counter_names(&self) -> Option<&'static CounterNames> {
+        Some(&COUNTERS)
     }
 }
 
@@ -97,7 +100,7 @@ impl Wire for GenerateWire {
             top_p: ask.sampling.top_p,
             top_k: ask.sampling.top_k,
         };
-        let body = Body { inputs: &prompt::text(ask.prompt), parameters };
+        let body = TgiBody { inputs: &prompt::text(ask.prompt), parameters };
         Request { path, body: serde_json::to_vec(&body).expect("plain data is always JSON") }
     }
 
@@ -106,7 +109,7 @@ impl Wire for GenerateWire {
             Event::Json(json) => {
                 let event: StreamEvent = parsed(json)?;
                 if event.error.0 {
-                    return Err(error_told(json));
+                    return Err(reported_error(json));
                 }
                 if event.token.is_some_and(|token| token.text.0 && !token.special) {
                     reply.content_ns.push(at_ns);
@@ -123,7 +126,7 @@ impl Wire for GenerateWire {
     fn read_body(&self, json: &[u8], at_ns: Nanos, reply: &mut Reply) -> Result<(), Failure> {
         let answer: WholeAnswer = parsed(json)?;
         if answer.error.0 {
-            return Err(error_told(json));
+            return Err(reported_error(json));
         }
         if answer.generated_text.0 {
             reply.content_ns.push(at_ns);
@@ -143,7 +146,7 @@ impl Wire for GenerateWire {
 
 /// What is asked, as JSON.
 #[derive(Serialize)]
-struct Body<'a> {
+struct TgiBody<'a> {
     inputs: &'a str,
     parameters: Parameters,
 }
@@ -165,7 +168,7 @@ struct Parameters {
 #[derive(Deserialize)]
 struct StreamEvent {
     #[serde(default)]
-    token: Option<Token>,
+    token: Option<TgiToken>,
     /// There is one, if only an empty one, at the end and not before.
     #[serde(default)]
     generated_text: Option<Filled>,
@@ -176,7 +179,7 @@ struct StreamEvent {
 }
 
 #[derive(Deserialize)]
-struct Token {
+struct TgiToken {
     #[serde(default)]
     text: Filled,
     /// Ends a sequence and the like; no part of the answer.

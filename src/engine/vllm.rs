@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use crate::engine::openai_wire::OpenaiWire;
-use crate::engine::{Engine, Errand, Identity, MODELS, Meter, Sign, Wire, models_are_owned_by, text};
+use crate::engine::{
+    CounterNames, Engine, Identity, MODELS, Probe, SetupCall, Wire, models_are_owned_by, text,
+};
 use crate::load::workload::Api;
 
 #[derive(Debug)]
@@ -12,7 +14,7 @@ pub struct Vllm;
 const VERSION: &str = "/version";
 
 /// `gpu_prefix_cache_hits_total`, of versions before 0.10, counted blocks: it is no alias of today's tokens.
-pub(super) static METER: Meter = Meter {
+pub(super) static COUNTERS: CounterNames = CounterNames {
     path: "/metrics",
     model_label: Some("model_name"),
     input_tokens: &[&["vllm:prompt_tokens_total"]],
@@ -51,8 +53,8 @@ impl Engine for Vllm {
         Some("--model")
     }
 
-    fn sign(&self) -> Sign {
-        Sign { path: MODELS, is_mine: |models| models_are_owned_by(models, "vllm") }
+    fn probe(&self) -> Probe {
+        Probe { path: MODELS, is_mine: |models| models_are_owned_by(models, "vllm") }
     }
 
     fn identity_paths(&self) -> &'static [&'static str] {
@@ -71,13 +73,13 @@ impl Engine for Vllm {
     }
 
     /// Only in its development mode; elsewhere it has no such route.
-    fn errands(&self, _: &Identity) -> Vec<Errand> {
+    fn setup_calls(&self, _: &Identity) -> Vec<SetupCall> {
         let what = "clearing the prefix cache".to_owned();
-        vec![Errand { what, path: "/reset_prefix_cache", body: Value::Null, is_needed: false }]
+        vec![SetupCall { what, path: "/reset_prefix_cache", body: Value::Null, is_needed: false }]
     }
 
-    fn meter(&self) -> Option<&'static Meter> {
-        Some(&METER)
+    fn counter_names(&self) -> Option<&'static CounterNames> {
+        Some(&COUNTERS)
     }
 }
 
@@ -101,7 +103,7 @@ vllm:request_decode_time_seconds_sum{engine="0",model_name="tiny"} 1.5
 
     #[test]
     fn its_counters_and_times_are_read() {
-        let read = METER.read(METRICS, Some("tiny")).unwrap();
+        let read = COUNTERS.read(METRICS, Some("tiny")).unwrap();
         assert_eq!((read.counts.input_tokens, read.counts.output_tokens), (Some(40), Some(96)));
         assert_eq!((read.counts.cached_input_tokens, read.counts.preemptions), (Some(16), Some(1)));
         assert_eq!(read.times.decode_ms, Mean { count: 3, mean: 500.0 });
@@ -111,6 +113,6 @@ vllm:request_decode_time_seconds_sum{engine="0",model_name="tiny"} 1.5
     fn what_was_renamed_is_found_in_older_versions() {
         let old = "vllm:time_per_output_token_seconds_sum{model_name=\"m\"} 2.0\n\
                    vllm:time_per_output_token_seconds_count{model_name=\"m\"} 100.0\n";
-        assert_eq!(METER.read(old, Some("m")).unwrap().times.itl_ms, Mean { count: 100, mean: 20.0 });
+        assert_eq!(COUNTERS.read(old, Some("m")).unwrap().times.itl_ms, Mean { count: 100, mean: 20.0 });
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::engine::Reply;
-use crate::load::dialogue::Question;
+use crate::load::conversations::Question;
 use crate::load::workload::{Api, Prompt, Sampling, Workload};
 use crate::metrics::record::Failure;
 use crate::units::Nanos;

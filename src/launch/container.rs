@@ -9,8 +9,8 @@ use crate::client::Share;
 use crate::launch::docker::{Belonging, Container, Died, Docker, DockerError, Image, Owner};
 use crate::launch::gpu::{self, Gpu};
 use crate::launch::{
-    Introduced, Lack, LaunchError, Launched, Launcher, Preparation, access, address, environment_name,
-    failed, interrupted,
+    Introduced, LaunchError, Launched, Launcher, MissingRequirement, Preparation, access, address,
+    environment_name, failed, interrupted,
 };
 use crate::sys::machine;
 use crate::target::{ContainerSpec, Environment, Gpus, ImageRef, Place, Pull, TargetSpec};
@@ -22,7 +22,7 @@ const LEAST_FREE_BYTES: u64 = 2_000_000_000;
 /// Lines of the engine's own that an error shows.
 const LAST_LINES: usize = 15;
 /// How often a container is asked whether it still runs.
-const LIFE_SIGN: Duration = Duration::from_millis(500);
+const LIVENESS_POLL: Duration = Duration::from_millis(500);
 
 /// An engine in its container. Its log is kept when it ends.
 struct Running {
@@ -118,7 +118,7 @@ impl Launcher<'_> {
             (Some(image), _) if !is_wanted_anew => return Ok(image),
             (None, Pull::Never) => {
                 let message = format!("image {} is not on this machine, and `pull` is \"never\"", spec.image);
-                return Err(Lack::Target.because(message));
+                return Err(MissingRequirement::Target.because(message));
             }
             _ => {}
         }
@@ -180,7 +180,7 @@ impl Launcher<'_> {
 
 impl Running {
     fn still_lives(&self, image: &ImageRef, since: Instant) -> Result<(), LaunchError> {
-        std::thread::sleep(LIFE_SIGN);
+        std::thread::sleep(LIVENESS_POLL);
         let Some(Died { exit_code, out_of_memory }) = self.container.died().map_err(launch_error)? else {
             return Ok(());
         };
@@ -232,9 +232,8 @@ fn recipe(spec: &ContainerSpec, image: &Image) -> String {
 fn gpus(wanted: Gpus, docker: &Docker) -> Result<Vec<Gpu>, LaunchError> {
     let gpus = installed(wanted)?;
     if !docker.has_gpu_runtime() {
-        return Err(
-            Lack::Gpu.because("Docker has no GPU runtime here: NVIDIA's container toolkit is missing")
-        );
+        return Err(MissingRequirement::Gpu
+            .because("Docker has no GPU runtime here: NVIDIA's container toolkit is missing"));
     }
     match gpus.iter().find_map(Gpu::in_use) {
         Some(why) => {
@@ -245,12 +244,11 @@ fn gpus(wanted: Gpus, docker: &Docker) -> Result<Vec<Gpu>, LaunchError> {
 }
 
 fn installed(wanted: Gpus) -> Result<Vec<Gpu>, LaunchError> {
-    let gpus = gpu::all().map_err(|reason| Lack::Gpu.because(reason))?;
+    let gpus = gpu::all().map_err(|reason| MissingRequirement::Gpu.because(reason))?;
     match wanted {
         Gpus::All => Ok(gpus),
-        Gpus::Count(count) if gpus.len() < count as usize => {
-            Err(Lack::Gpu.because(format!("the target asks for {count} GPUs, and there are {}", gpus.len())))
-        }
+        Gpus::Count(count) if gpus.len() < count as usize => Err(MissingRequirement::Gpu
+            .because(format!("the target asks for {count} GPUs, and there are {}", gpus.len()))),
         Gpus::Count(count) => Ok(gpus.into_iter().take(count as usize).collect()),
     }
 }
@@ -282,7 +280,7 @@ fn has_room<'i>(docker: &Docker, images: impl Iterator<Item = &'i ImageRef>) -> 
 
 fn launch_error(error: DockerError) -> LaunchError {
     match error {
-        DockerError::Absent(_) => Lack::Docker.because(error.to_string()),
+        DockerError::Absent(_) => MissingRequirement::Docker.because(error.to_string()),
         DockerError::Refused { .. } => LaunchError::Failed(error.to_string()),
         DockerError::Interrupted => interrupted(),
     }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::client::{Access, Client, recognise};
+use crate::client::{Access, Client, detect};
 use crate::launch::{
-    Introduced, Lack, LaunchError, Launched, Launcher, access, address, environment_name, failed,
+    Introduced, LaunchError, Launched, Launcher, MissingRequirement, access, address, environment_name,
+    failed,
 };
 use crate::sys::machine;
 use crate::target::{Endpoint, Environment, TargetSpec};
@@ -24,9 +25,7 @@ impl Launcher<'_> {
         };
         let engine = match target.engine.kind() {
             Some(kind) => kind,
-            None => {
-                self.poll(TIMEOUT, || Ok(()), |_| recognise(&access).map_err(|error| error.to_string()))?
-            }
+            None => self.poll(TIMEOUT, || Ok(()), |_| detect(&access).map_err(|error| error.to_string()))?,
         };
         let mut address = address(target, engine, access);
         self.await_health(&address, TIMEOUT, || Ok(())).map_err(|error| match error {
@@ -56,6 +55,7 @@ impl Launcher<'_> {
 
 fn api_key(variable: &str) -> Result<Secret, LaunchError> {
     std::env::var(variable).map(Secret::new).map_err(|_| {
-        Lack::Target.because(format!("environment variable {variable} (api_key_env) is not set"))
+        MissingRequirement::Target
+            .because(format!("environment variable {variable} (api_key_env) is not set"))
     })
 }

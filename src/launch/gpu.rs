@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn hardware_is_told_by_kind_and_count() {
+    fn hardware_is_reported_by_kind_and_count() {
         assert_eq!(hardware(&[]), "cpu");
         assert_eq!(hardware(&[l40s()]), "l40s");
         assert_eq!(hardware(&[l40s(), l40s()]), "2x-l40s");
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_gpu_the_reason_is_told() {
+    fn without_a_gpu_the_reason_is_reported() {
         match all() {
             Ok(gpus) => assert!(gpus.iter().all(|gpu| !gpu.name.is_empty())),
             Err(reason) => assert!(reason.contains("GPU"), "{reason}"),

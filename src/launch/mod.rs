@@ -63,32 +63,32 @@ impl Launched {
 pub enum LaunchError {
     /// This machine lacks what the target needs, which says nothing about the engine.
     #[error("{reason}")]
-    NotToBeHad { reason: String, lacks: Lack },
+    NotToBeHad { reason: String, missing: MissingRequirement },
     #[error("{0}")]
     Failed(String),
 }
 
 /// What is missing where a target is not to be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lack {
+pub enum MissingRequirement {
     Docker,
     Gpu,
     /// Something that is this target's own, such as a variable.
     Target,
 }
 
-impl Lack {
+impl MissingRequirement {
     /// As `TOLLGATE_REQUIRE` names it, where it has a name besides the target's.
     pub fn name(self) -> Option<&'static str> {
         match self {
-            Lack::Docker => Some("docker"),
-            Lack::Gpu => Some("gpu"),
-            Lack::Target => None,
+            MissingRequirement::Docker => Some("docker"),
+            MissingRequirement::Gpu => Some("gpu"),
+            MissingRequirement::Target => None,
         }
     }
 
     fn because(self, reason: impl Into<String>) -> LaunchError {
-        LaunchError::NotToBeHad { reason: reason.into(), lacks: self }
+        LaunchError::NotToBeHad { reason: reason.into(), missing: self }
     }
 }
 
@@ -123,7 +123,7 @@ impl<'a> Launcher<'a> {
     /// the target under test and those it may have to be compared with.
     pub fn check(&self, target: &TargetSpec, others: &[TargetSpec]) -> Result<(), LaunchError> {
         if let Some(reason) = &target.unavailable {
-            return Err(Lack::Target.because(reason));
+            return Err(MissingRequirement::Target.because(reason));
         }
         match &target.place {
             Place::Simulator(_) | Place::Endpoint(_) => Ok(()),
@@ -132,7 +132,7 @@ impl<'a> Launcher<'a> {
             #[cfg(not(feature = "container"))]
             Place::Container(_) => {
                 let _ = others;
-                Err(Lack::Docker.because("tollgate was built without its feature `container`"))
+                Err(MissingRequirement::Docker.because("tollgate was built without its feature `container`"))
             }
         }
     }
@@ -221,18 +221,18 @@ impl<'a> Launcher<'a> {
     ) -> Result<Introduced, LaunchError> {
         let mut client = Client::new(address.clone()).map_err(failed)?;
         let mut identity = client.identity().map_err(failed)?;
-        let errands = client.engine().errands(&identity);
-        for errand in &errands {
+        let setup_calls = client.engine().setup_calls(&identity);
+        for call in &setup_calls {
             let share = Arc::new(Share::default());
-            (self.listen)(Preparation { target: &target.name, what: &errand.what, share: share.clone() });
+            (self.listen)(Preparation { target: &target.name, what: &call.what, share: share.clone() });
             // That it can't do what is only good to have says nothing about it.
-            if let Err(why) = client.run_errand(errand, &share, self.cancel)
-                && errand.is_needed
+            if let Err(why) = client.run_setup_call(call, &share, self.cancel)
+                && call.is_needed
             {
-                return Err(LaunchError::Failed(format!("{} failed: {why}", errand.what)));
+                return Err(LaunchError::Failed(format!("{} failed: {why}", call.what)));
             }
         }
-        if !errands.is_empty() {
+        if !setup_calls.is_empty() {
             // A model that had to be got has its digest only now.
             identity = client.identity().map_err(failed)?;
         }
@@ -248,7 +248,7 @@ impl<'a> Launcher<'a> {
         Ok(Introduced { version, model, model_shown })
     }
 
-    /// Tries until it works, the time is up, or `lives` objects. An attempt is told how many seconds have passed.
+    /// Tries until it works, the time is up, or `lives` objects. An attempt gets the seconds that have passed.
     fn poll<T>(
         &self,
         timeout: Duration,
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_is_told_with_the_beginning_of_its_digest() {
+    fn a_model_is_reported_with_the_beginning_of_its_digest() {
         assert_eq!(with_digest("m", Some("sha256:365c0bd3c000a25d")), "m@365c0bd3c000");
         assert_eq!(with_digest("m", Some("365c0bd3c000a25d")), "m@365c0bd3c000");
         assert_eq!(with_digest("m", None), "m");

@@ -1,11 +1,11 @@
 //! How an engine is asked: when requests arrive, and when a round is over.
 
-pub mod dialogue;
+mod arrival_process;
+pub mod conversations;
 mod plan;
 pub mod prompts;
 mod ramp;
 mod replay;
-mod spacing;
 mod think_time;
 pub mod trace;
 pub mod worker;
@@ -16,13 +16,13 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::load::worker::{Deal, Worker};
+use crate::load::worker::{Shard, Worker};
 use crate::units::Nanos;
 
+pub use crate::load::arrival_process::{ArrivalProcess, Gaps};
 pub use crate::load::plan::{DueTimes, Plan};
 pub use crate::load::ramp::{NoRampOfUsers, Ramp};
 pub use crate::load::replay::Replay;
-pub use crate::load::spacing::{Gaps, Spacing};
 pub use crate::load::think_time::ThinkTime;
 
 /// A load is data; one scheduler consumes it.
@@ -30,7 +30,7 @@ pub use crate::load::think_time::ThinkTime;
 #[serde(deny_unknown_fields)]
 pub struct Load {
     pub arrival: Arrival,
-    pub stop: Stop,
+    pub stop: StopCondition,
     /// Of which process's share is to be asked, where several ask it together.
     #[serde(skip)]
     pub worker: Option<Worker>,
@@ -63,7 +63,8 @@ pub struct Closed {
 pub struct Open {
     /// Requests per second.
     pub rate: f64,
-    pub spacing: Spacing,
+    #[serde(rename = "spacing")]
+    pub process: ArrivalProcess,
     /// How the rate is reached; without one it is so from the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ramp: Option<Ramp>,
@@ -73,7 +74,7 @@ pub struct Open {
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Stop {
+pub enum StopCondition {
     /// A round is over when this many requests have ended.
     Requests(u32),
     /// No request starts later than this after the round's begin; those in flight are awaited.
@@ -84,16 +85,16 @@ pub enum Stop {
 pub const MAX_IN_FLIGHT: u32 = 1024;
 
 impl Load {
-    pub fn new(arrival: Arrival, stop: Stop) -> Load {
+    pub fn new(arrival: Arrival, stop: StopCondition) -> Load {
         Load { arrival, stop, worker: None }
     }
 
-    pub fn closed(concurrency: u32, stop: Stop) -> Load {
+    pub fn closed(concurrency: u32, stop: StopCondition) -> Load {
         Load::new(Arrival::Closed(Closed { concurrency, think_time: None, ramp: None }), stop)
     }
 
-    pub fn open(rate: f64, spacing: Spacing, stop: Stop) -> Load {
-        Load::new(Arrival::Open(Open { rate, spacing, ramp: None, max_in_flight: MAX_IN_FLIGHT }), stop)
+    pub fn open(rate: f64, process: ArrivalProcess, stop: StopCondition) -> Load {
+        Load::new(Arrival::Open(Open { rate, process, ramp: None, max_in_flight: MAX_IN_FLIGHT }), stop)
     }
 
     /// The most requests that can be in flight at once, of those that a round has.
@@ -114,13 +115,13 @@ impl Load {
     }
 
     /// Which requests of the load are to be asked here; `None` where all of them are.
-    pub fn deal(&self) -> Option<Deal> {
-        self.worker.map(|worker| worker.deal(self.all_users()))
+    pub fn shard(&self) -> Option<Shard> {
+        self.worker.map(|worker| worker.shard(self.all_users()))
     }
 
     /// How many of the first places are to be asked here.
     fn own(&self, places: u32) -> u32 {
-        self.deal().map_or(places, |deal| deal.count(places))
+        self.shard().map_or(places, |shard| shard.count(places))
     }
 
     /// Those that send their requests here; `None` where requests come by the clock and not from users.
@@ -167,15 +168,15 @@ impl Load {
             Arrival::Open(open) => Arrival::Open(Open { ramp: None, ..*open }),
             Arrival::Replay(replay) => Arrival::Replay(replay.clone()),
         };
-        Load { arrival, stop: Stop::DurationMs(duration.as_millis() as u64), ..*self }
+        Load { arrival, stop: StopCondition::DurationMs(duration.as_millis() as u64), ..*self }
     }
 }
 
-impl Stop {
+impl StopCondition {
     pub fn duration(&self) -> Option<Duration> {
         match self {
-            Stop::Requests(_) => None,
-            Stop::DurationMs(ms) => Some(Duration::from_millis(*ms)),
+            StopCondition::Requests(_) => None,
+            StopCondition::DurationMs(ms) => Some(Duration::from_millis(*ms)),
         }
     }
 
@@ -185,8 +186,8 @@ impl Stop {
 
     pub fn requests(&self) -> Option<u32> {
         match self {
-            Stop::Requests(requests) => Some(*requests),
-            Stop::DurationMs(_) => None,
+            StopCondition::Requests(requests) => Some(*requests),
+            StopCondition::DurationMs(_) => None,
         }
     }
 }
@@ -197,8 +198,14 @@ mod tests {
 
     #[test]
     fn an_open_load_has_no_more_in_flight_than_a_round_has_requests() {
-        assert_eq!(Load::open(10.0, Spacing::Poisson, Stop::Requests(5)).connections(), 5);
-        assert_eq!(Load::open(10.0, Spacing::Poisson, Stop::DurationMs(2000)).connections(), 20);
-        assert_eq!(Load::open(1e6, Spacing::Poisson, Stop::DurationMs(2000)).connections(), MAX_IN_FLIGHT);
+        assert_eq!(Load::open(10.0, ArrivalProcess::Poisson, StopCondition::Requests(5)).connections(), 5);
+        assert_eq!(
+            Load::open(10.0, ArrivalProcess::Poisson, StopCondition::DurationMs(2000)).connections(),
+            20
+        );
+        assert_eq!(
+            Load::open(1e6, ArrivalProcess::Poisson, StopCondition::DurationMs(2000)).connections(),
+            MAX_IN_FLIGHT
+        );
     }
 }

@@ -2,8 +2,8 @@
 
 use rand_pcg::Pcg64;
 
-use crate::load::worker::Deal;
-use crate::load::{Arrival, Closed, Gaps, Load, Open, Ramp, Replay, Stop, ThinkTime};
+use crate::load::worker::Shard;
+use crate::load::{Arrival, Closed, Gaps, Load, Open, Ramp, Replay, StopCondition, ThinkTime};
 use crate::units::Nanos;
 
 /// What a scheduler needs to know of a round: a pure function of load and seed.
@@ -31,7 +31,7 @@ pub struct DueTimes {
     moments: Moments,
     /// Of the next moment within the whole load, from 0.
     place: u32,
-    deal: Option<Deal>,
+    shard: Option<Shard>,
     left: u32,
 }
 
@@ -56,10 +56,10 @@ impl Load {
             Arrival::Replay(replay) => Moments::Replay { replay: replay.clone(), next: 0 },
         };
         let left = self.due_without_answers();
-        let due = DueTimes { moments, place: 0, deal: self.deal(), left };
+        let due = DueTimes { moments, place: 0, shard: self.shard(), left };
         match &self.arrival {
             Arrival::Closed(Closed { think_time, .. }) => {
-                let (rng, until_ns) = (self.own_lots(rng), self.stop.duration_ns());
+                let (rng, until_ns) = (self.own_rng(rng), self.stop.duration_ns());
                 let follow = Some(Follow { think_time: *think_time, rng, until_ns });
                 Plan { due, requests: self.requests(), follow }
             }
@@ -77,7 +77,7 @@ impl Load {
     }
 
     /// Workers share the moments, and their users think each for themselves.
-    fn own_lots(&self, mut rng: Pcg64) -> Pcg64 {
+    fn own_rng(&self, mut rng: Pcg64) -> Pcg64 {
         rng.advance(self.worker.map_or(0, |worker| u128::from(worker.number - 1) << 64));
         rng
     }
@@ -89,7 +89,7 @@ impl Closed {
     }
 
     /// How many users come before the time is up; those who begin the round do, however short it is.
-    fn count(&self, stop: Stop) -> u32 {
+    fn count(&self, stop: StopCondition) -> u32 {
         match self.ramp.and(stop.duration_ns()) {
             Some(until_ns) => self.moments().take_while(|due_ns| *due_ns < until_ns.max(1)).count() as u32,
             None => self.concurrency,
@@ -98,9 +98,9 @@ impl Closed {
 }
 
 impl Open {
-    fn moments(&self, stop: Stop, rng: Pcg64) -> Moments {
+    fn moments(&self, stop: StopCondition, rng: Pcg64) -> Moments {
         let requests = self.count(stop);
-        let gaps = self.spacing.gaps(rng);
+        let gaps = self.process.gaps(rng);
         let (scale, count) = match &gaps {
             // The first one comes at once.
             Gaps::Alike => (1.0, -1.0),
@@ -113,10 +113,10 @@ impl Open {
     }
 
     /// How many requests a round has.
-    fn count(&self, stop: Stop) -> u32 {
+    fn count(&self, stop: StopCondition) -> u32 {
         match stop {
-            Stop::Requests(requests) => requests,
-            Stop::DurationMs(ms) => (self.count_within(ms as f64 / 1e3).round() as u32).max(1),
+            StopCondition::Requests(requests) => requests,
+            StopCondition::DurationMs(ms) => (self.count_within(ms as f64 / 1e3).round() as u32).max(1),
         }
     }
 
@@ -152,7 +152,7 @@ impl Iterator for DueTimes {
             let due_ns = self.moments.next()?;
             let place = self.place;
             self.place += 1;
-            if self.deal.is_none_or(|deal| deal.has(place)) {
+            if self.shard.is_none_or(|shard| shard.has(place)) {
                 return Some(due_ns);
             }
         }
@@ -195,15 +195,15 @@ mod tests {
     use statrs::distribution::{ContinuousCDF, Gamma};
 
     use super::*;
-    use crate::load::Spacing;
+    use crate::load::ArrivalProcess;
     use crate::load::worker::Worker;
 
     fn due(load: &Load) -> Vec<Nanos> {
         load.plan(Pcg64::seed_from_u64(1)).due.collect()
     }
 
-    fn open(spacing: Spacing, stop: Stop) -> Load {
-        Load::open(100.0, spacing, stop)
+    fn open(process: ArrivalProcess, stop: StopCondition) -> Load {
+        Load::open(100.0, process, stop)
     }
 
     /// The largest distance between the gaps' distribution and the one they shall have, against what a true sample
@@ -223,40 +223,45 @@ mod tests {
 
     #[test]
     fn at_a_constant_rate_requests_are_due_to_the_nanosecond() {
-        assert_eq!(due(&open(Spacing::Constant, Stop::Requests(4))), [0, 10_000_000, 20_000_000, 30_000_000]);
-        let whole = due(&Load::open(500.0, Spacing::Constant, Stop::DurationMs(60_000)));
+        assert_eq!(
+            due(&open(ArrivalProcess::Constant, StopCondition::Requests(4))),
+            [0, 10_000_000, 20_000_000, 30_000_000]
+        );
+        let whole = due(&Load::open(500.0, ArrivalProcess::Constant, StopCondition::DurationMs(60_000)));
         assert_eq!((whole.len(), whole[29_999]), (30_000, 59_998_000_000));
     }
 
     #[test]
     fn drawn_gaps_follow_their_distribution() {
-        for (spacing, shape) in
-            [(Spacing::Poisson, 1.0), (Spacing::Gamma(0.5), 0.5), (Spacing::Gamma(4.0), 4.0)]
-        {
-            assert_gaps_follow(&due(&open(spacing, Stop::Requests(20_000))), shape);
+        for (process, shape) in [
+            (ArrivalProcess::Poisson, 1.0),
+            (ArrivalProcess::Gamma(0.5), 0.5),
+            (ArrivalProcess::Gamma(4.0), 4.0),
+        ] {
+            assert_gaps_follow(&due(&open(process, StopCondition::Requests(20_000))), shape);
         }
     }
 
     #[test]
     fn a_test_of_gaps_notices_the_wrong_distribution() {
-        let bursts = due(&open(Spacing::Gamma(0.9), Stop::Requests(20_000)));
+        let bursts = due(&open(ArrivalProcess::Gamma(0.9), StopCondition::Requests(20_000)));
         assert!(std::panic::catch_unwind(|| assert_gaps_follow(&bursts, 1.0)).is_err());
     }
 
     #[test]
     fn a_round_has_the_rate_that_was_asked_for() {
-        for spacing in [Spacing::Constant, Spacing::Poisson, Spacing::Gamma(0.3)] {
-            let load = open(spacing, Stop::DurationMs(10_000));
+        for process in [ArrivalProcess::Constant, ArrivalProcess::Poisson, ArrivalProcess::Gamma(0.3)] {
+            let load = open(process, StopCondition::DurationMs(10_000));
             let due = due(&load);
-            assert_eq!(due.len(), 1000, "{spacing:?}");
-            assert!(due.iter().all(|due_ns| *due_ns < 10_000_000_000), "{spacing:?}");
-            assert!(due.is_sorted(), "{spacing:?}");
+            assert_eq!(due.len(), 1000, "{process:?}");
+            assert!(due.iter().all(|due_ns| *due_ns < 10_000_000_000), "{process:?}");
+            assert!(due.is_sorted(), "{process:?}");
         }
     }
 
     #[test]
     fn the_same_seed_gives_the_same_moments_and_another_seed_others() {
-        let load = open(Spacing::Poisson, Stop::Requests(100));
+        let load = open(ArrivalProcess::Poisson, StopCondition::Requests(100));
         assert_eq!(due(&load), due(&load));
         let other: Vec<Nanos> = load.plan(Pcg64::seed_from_u64(2)).due.collect();
         assert_ne!(due(&load), other);
@@ -264,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_ramped_rate_comes_more_and_more_often() {
-        let mut load = open(Spacing::Constant, Stop::DurationMs(20_000));
+        let mut load = open(ArrivalProcess::Constant, StopCondition::DurationMs(20_000));
         let Arrival::Open(open) = &mut load.arrival else { unreachable!() };
         open.ramp = Some(Ramp { from: 10.0, over_ms: 10_000, steps: None });
         let due = due(&load);
@@ -275,10 +280,11 @@ mod tests {
 
     #[test]
     fn users_begin_at_once_and_follow_their_answers() {
-        let mut plan = Load::closed(3, Stop::Requests(9)).plan(Pcg64::seed_from_u64(1));
+        let mut plan = Load::closed(3, StopCondition::Requests(9)).plan(Pcg64::seed_from_u64(1));
         assert_eq!(plan.due.clone().collect::<Vec<_>>(), [0, 0, 0]);
         assert_eq!(plan.following_ns(5), Some(5));
-        let mut open = open(Spacing::Constant, Stop::Requests(1)).plan(Pcg64::seed_from_u64(1));
+        let mut open =
+            open(ArrivalProcess::Constant, StopCondition::Requests(1)).plan(Pcg64::seed_from_u64(1));
         assert_eq!(open.following_ns(5), None);
     }
 
@@ -286,34 +292,34 @@ mod tests {
     fn a_user_thinks_before_it_asks_again() {
         let think_time = Some(ThinkTime::Constant { ms: 20.0 });
         let closed = Closed { concurrency: 1, think_time, ramp: None };
-        let load = Load::new(Arrival::Closed(closed), Stop::Requests(2));
+        let load = Load::new(Arrival::Closed(closed), StopCondition::Requests(2));
         let mut plan = load.plan(Pcg64::seed_from_u64(1));
         assert_eq!(plan.following_ns(1_000_000), Some(21_000_000));
     }
 
-    fn ramped_users(stop: Stop) -> Load {
+    fn ramped_users(stop: StopCondition) -> Load {
         let ramp = Some(Ramp { from: 1.0, over_ms: 100, steps: None });
         Load::new(Arrival::Closed(Closed { concurrency: 3, think_time: None, ramp }), stop)
     }
 
     #[test]
     fn users_who_would_come_after_the_round_are_not_planned() {
-        assert_eq!(due(&ramped_users(Stop::Requests(9))), [0, 50_000_000, 100_000_000]);
-        assert_eq!(due(&ramped_users(Stop::DurationMs(100))), [0, 50_000_000]);
-        assert_eq!(ramped_users(Stop::DurationMs(100)).connections(), 2);
+        assert_eq!(due(&ramped_users(StopCondition::Requests(9))), [0, 50_000_000, 100_000_000]);
+        assert_eq!(due(&ramped_users(StopCondition::DurationMs(100))), [0, 50_000_000]);
+        assert_eq!(ramped_users(StopCondition::DurationMs(100)).connections(), 2);
     }
 
     #[test]
     fn those_who_begin_a_round_ask_once_even_if_it_has_no_time() {
-        let mut plan = Load::closed(3, Stop::DurationMs(0)).plan(Pcg64::seed_from_u64(1));
+        let mut plan = Load::closed(3, StopCondition::DurationMs(0)).plan(Pcg64::seed_from_u64(1));
         assert_eq!(plan.due.clone().collect::<Vec<_>>(), [0, 0, 0]);
         assert_eq!(plan.following_ns(0), None);
-        assert_eq!(due(&ramped_users(Stop::DurationMs(0))), [0]);
+        assert_eq!(due(&ramped_users(StopCondition::DurationMs(0))), [0]);
     }
 
     #[test]
     fn nothing_follows_an_answer_once_the_time_is_up() {
-        let mut plan = Load::closed(1, Stop::DurationMs(10)).plan(Pcg64::seed_from_u64(1));
+        let mut plan = Load::closed(1, StopCondition::DurationMs(10)).plan(Pcg64::seed_from_u64(1));
         assert_eq!(plan.following_ns(9_999_999), Some(9_999_999));
         assert_eq!(plan.following_ns(10_000_000), None);
     }
@@ -323,9 +329,9 @@ mod tests {
         let ramp = Some(Ramp { from: 1.0, over_ms: 1000, steps: None });
         let ramped = Closed { concurrency: 7, think_time: None, ramp };
         for load in [
-            open(Spacing::Poisson, Stop::Requests(101)),
-            open(Spacing::Constant, Stop::DurationMs(700)),
-            Load::new(Arrival::Closed(ramped), Stop::Requests(20)),
+            open(ArrivalProcess::Poisson, StopCondition::Requests(101)),
+            open(ArrivalProcess::Constant, StopCondition::DurationMs(700)),
+            Load::new(Arrival::Closed(ramped), StopCondition::Requests(20)),
         ] {
             let shares = (1..=3).map(|number| Worker { number, of: 3 }.share(&load).unwrap());
             let mut together: Vec<Nanos> = shares.flat_map(|share| due(&share)).collect();
@@ -338,7 +344,7 @@ mod tests {
     fn users_of_several_workers_do_not_think_alike() {
         let think_time = Some(ThinkTime::Exponential { mean_ms: 100.0 });
         let closed = Closed { concurrency: 2, think_time, ramp: None };
-        let load = Load::new(Arrival::Closed(closed), Stop::Requests(20));
+        let load = Load::new(Arrival::Closed(closed), StopCondition::Requests(20));
         let thinks = [1, 2].map(|number| {
             let share = Worker { number, of: 2 }.share(&load).unwrap();
             share.plan(Pcg64::seed_from_u64(1)).following_ns(0)

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::load::Stop;
+use crate::load::StopCondition;
 use crate::load::trace::Trace;
 use crate::units::Nanos;
 
@@ -19,11 +19,11 @@ pub struct Replay {
 
 impl Replay {
     /// How many requests a round has.
-    pub fn count(&self, stop: Stop) -> u32 {
+    pub fn count(&self, stop: StopCondition) -> u32 {
         let all = self.trace.requests().len() as u32;
         match stop {
-            Stop::Requests(requests) => requests.min(all),
-            Stop::DurationMs(ms) => {
+            StopCondition::Requests(requests) => requests.min(all),
+            StopCondition::DurationMs(ms) => {
                 let times = self.trace.requests();
                 let within = times.partition_point(|request| self.at_speed(request.at_ns) < ms * 1_000_000);
                 (within as u32).max(1).min(all)
@@ -62,15 +62,15 @@ mod tests {
         Replay { trace, speed, max_in_flight: 8 }
     }
 
-    fn due(speed: f64, stop: Stop) -> Vec<Nanos> {
+    fn due(speed: f64, stop: StopCondition) -> Vec<Nanos> {
         Load::new(Arrival::Replay(replay(speed)), stop).plan(Pcg64::seed_from_u64(1)).due.collect()
     }
 
     #[test]
     fn requests_come_when_those_of_the_trace_did_or_at_another_speed() {
-        assert_eq!(due(1.0, Stop::Requests(4)), [0, S, 4 * S, 10 * S]);
-        assert_eq!(due(2.0, Stop::Requests(3)), [0, S / 2, 2 * S]);
-        assert_eq!(due(0.5, Stop::DurationMs(3000)), [0, 2 * S]);
+        assert_eq!(due(1.0, StopCondition::Requests(4)), [0, S, 4 * S, 10 * S]);
+        assert_eq!(due(2.0, StopCondition::Requests(3)), [0, S / 2, 2 * S]);
+        assert_eq!(due(0.5, StopCondition::DurationMs(3000)), [0, 2 * S]);
     }
 
     #[test]

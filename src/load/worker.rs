@@ -17,10 +17,10 @@ pub struct Worker {
 }
 
 /// Which requests of a whole load are one worker's: in a closed load those of its users, every `of`-th user being one,
-/// else every `of`-th request. So the requests, the prompts and the moments of all workers together are those of a single
-/// process, each of them once.
+/// else every `of`-th request. So the requests, the prompts and the moments of all workers together are those of a
+/// single process, each of them once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Deal {
+pub struct Shard {
     worker: Worker,
     users: Option<u32>,
 }
@@ -39,8 +39,8 @@ pub struct NothingToDo {
 
 impl Worker {
     /// `users`: of a closed load.
-    pub fn deal(self, users: Option<u32>) -> Deal {
-        Deal { worker: self, users }
+    pub fn shard(self, users: Option<u32>) -> Shard {
+        Shard { worker: self, users }
     }
 
     /// The same load, of which this process asks this worker's share.
@@ -72,7 +72,7 @@ impl Worker {
     }
 }
 
-impl Deal {
+impl Shard {
     /// Whether the whole load's request at this place, from 0, is this worker's.
     pub fn has(self, place: u32) -> bool {
         self.users.map_or(place, |users| place % users) % self.worker.of == self.worker.number - 1
@@ -109,7 +109,7 @@ impl fmt::Display for Worker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::{Arrival, Closed, Ramp, Spacing, Stop};
+    use crate::load::{Arrival, ArrivalProcess, Closed, Ramp, StopCondition};
 
     fn workers(of: u32) -> impl Iterator<Item = Worker> {
         (1..=of).map(move |number| Worker { number, of })
@@ -117,18 +117,19 @@ mod tests {
 
     #[test]
     fn every_request_is_one_workers_and_each_has_as_many_as_its_share_says() {
-        let closed = [(8, 32, 4), (5, 23, 2), (7, 7, 3), (256, 15_625, 4)]
-            .map(|(users, requests, of)| (Load::closed(users, Stop::Requests(requests)), requests, of));
+        let closed = [(8, 32, 4), (5, 23, 2), (7, 7, 3), (256, 15_625, 4)].map(|(users, requests, of)| {
+            (Load::closed(users, StopCondition::Requests(requests)), requests, of)
+        });
         let open = [(32, 4), (23, 2), (3, 3)].map(|(requests, of)| {
-            (Load::open(10.0, Spacing::Poisson, Stop::Requests(requests)), requests, of)
+            (Load::open(10.0, ArrivalProcess::Poisson, StopCondition::Requests(requests)), requests, of)
         });
         for (load, requests, of) in closed.into_iter().chain(open) {
             let mut users_of_all = 0;
             let mut owners = vec![0; requests as usize];
             for worker in workers(of) {
                 let share = worker.share(&load).unwrap();
-                let deal = share.deal().unwrap();
-                let own: Vec<u32> = (0..requests).filter(|place| deal.has(*place)).collect();
+                let shard = share.shard().unwrap();
+                let own: Vec<u32> = (0..requests).filter(|place| shard.has(*place)).collect();
                 assert_eq!(share.requests(), Some(own.len() as u32), "{worker} of {load:?}");
                 users_of_all += share.users().unwrap_or(0);
                 own.into_iter().for_each(|place| owners[place as usize] += 1);
@@ -143,19 +144,19 @@ mod tests {
         let third = Worker { number: 3, of: 3 };
         let refusal = |load: &Load| third.share(load).unwrap_err().to_string();
         assert_eq!(
-            refusal(&Load::closed(2, Stop::DurationMs(10))),
+            refusal(&Load::closed(2, StopCondition::DurationMs(10))),
             "worker 3/3 has nothing to do: the load has 2 users"
         );
         assert_eq!(
-            refusal(&Load::closed(9, Stop::Requests(2))),
+            refusal(&Load::closed(9, StopCondition::Requests(2))),
             "worker 3/3 has nothing to do: the load has 9 users, 2 of whom have a request"
         );
         assert_eq!(
-            refusal(&Load::open(1.0, Spacing::Constant, Stop::Requests(2))),
+            refusal(&Load::open(1.0, ArrivalProcess::Constant, StopCondition::Requests(2))),
             "worker 3/3 has nothing to do: the load has 2 requests"
         );
         assert_eq!(
-            refusal(&Load::open(0.2, Spacing::Poisson, Stop::DurationMs(10_000))),
+            refusal(&Load::open(0.2, ArrivalProcess::Poisson, StopCondition::DurationMs(10_000))),
             "worker 3/3 has nothing to do: the load has 2 requests"
         );
     }
@@ -164,7 +165,7 @@ mod tests {
     fn a_worker_whose_users_would_come_too_late_is_refused() {
         let ramp = Some(Ramp { from: 1.0, over_ms: 100, steps: None });
         let users = Arrival::Closed(Closed { concurrency: 3, think_time: None, ramp });
-        let load = Load::new(users, Stop::DurationMs(60));
+        let load = Load::new(users, StopCondition::DurationMs(60));
         let refusal = Worker { number: 3, of: 3 }.share(&load).unwrap_err().to_string();
         let expected = "the load has 3 users, 2 of whom come before its time is up";
         assert_eq!(refusal, format!("worker 3/3 has nothing to do: {expected}"));

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::load::dialogue::Dialogues;
+use crate::load::conversations::Conversations;
 use crate::load::trace::Trace;
 use crate::text::figures::counted;
 
@@ -42,7 +42,7 @@ impl fmt::Display for Workload {
             }
             Prompts::List(prompts) => write!(f, "{}", counted(prompts.len() as u64, "prompt"))?,
             Prompts::Trace(trace) => write!(f, "prompts as long as those of {}", trace.file)?,
-            Prompts::Dialogues(dialogues) => write!(f, "conversations of {}", dialogues.file)?,
+            Prompts::Conversations(conversations) => write!(f, "conversations of {}", conversations.file)?,
         }
         match self.output_tokens {
             Some(output_tokens) => write!(f, ", answers of {output_tokens}")?,
@@ -69,13 +69,14 @@ pub enum Prompts {
     /// Generated ones, as long as those of a trace and as alike.
     Trace(Trace),
     /// What people and models have said to each other.
-    Dialogues(Dialogues),
+    #[serde(rename = "dialogues")]
+    Conversations(Conversations),
 }
 
 impl Prompts {
     /// Whether they say themselves how long their answers are to be.
     pub fn have_lengths(&self) -> bool {
-        matches!(self, Prompts::Trace(_) | Prompts::Dialogues(_))
+        matches!(self, Prompts::Trace(_) | Prompts::Conversations(_))
     }
 
     /// The most turns that a conversation has; of a prompt by itself it is one.
@@ -83,7 +84,7 @@ impl Prompts {
         match self {
             Prompts::List(_) | Prompts::Trace(_) => 1,
             Prompts::Synthetic(synthetic) => synthetic.turns,
-            Prompts::Dialogues(dialogues) => dialogues.turns,
+            Prompts::Conversations(conversations) => conversations.turns,
         }
     }
 }
@@ -114,12 +115,12 @@ fn is_one(turns: &u32) -> bool {
 #[serde(untagged)]
 pub enum Prompt {
     Text(String),
-    Messages(Vec<Message>),
+    Messages(Vec<ChatMessage>),
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Message {
+pub struct ChatMessage {
     pub role: String,
     pub content: String,
 }

@@ -77,7 +77,7 @@ pub struct Pace {
 
 /// A request as the engine saw it.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen<'a> {
+pub struct ServerStamps<'a> {
     pub received_ns: Nanos,
     pub token_due_ns: &'a [Nanos],
     pub token_written_ns: &'a [Nanos],
@@ -90,8 +90,8 @@ pub const DISTORTION_MS: f64 = 1.0;
 pub const OUT_OF_STEP_MS: f64 = 1.0;
 
 impl Calibration {
-    /// The most streams, tokens and requests per second that were measured without distortion, where nothing lighter was
-    /// distorted; `None` where no level was tried.
+    /// The most streams, tokens and requests per second that were measured without distortion, where nothing lighter
+    /// was distorted; `None` where no level was tried.
     pub fn limits(&self) -> Option<Limits> {
         let distorted = || self.levels.iter().filter(|level| !level.is_sound());
         let is_exact = |level: &&Level| level.is_sound() && !distorted().any(|other| other.is_lighter(level));
@@ -204,7 +204,7 @@ impl Level {
     }
 
     /// Holds a request as the client saw it against the same one as the engine saw it.
-    pub fn compare(&mut self, record: &RequestRecord, seen: Seen) {
+    pub fn compare(&mut self, record: &RequestRecord, seen: ServerStamps) {
         self.requests += 1;
         let (mine, written) = (&record.content_ns, seen.token_written_ns);
         if record.outcome.is_err() || mine.is_empty() || mine.len() != written.len() {
@@ -246,7 +246,7 @@ fn ms(from_ns: Nanos, to_ns: Nanos) -> f64 {
 mod tests {
     use super::*;
     use crate::load::worker::Worker;
-    use crate::load::{Spacing, Stop};
+    use crate::load::{ArrivalProcess, StopCondition};
     use crate::metrics::record::TokenCount;
     use crate::metrics::server_side::ServerTimes;
     use crate::metrics::summary::RequestCounts;
@@ -289,7 +289,7 @@ mod tests {
         let mut level = Level::new(1, 10.0);
         let written = [51, 61, 71].map(|ms| ms * MS);
         let due = [50, 60, 70].map(|ms| ms * MS);
-        let seen = Seen { received_ns: 2 * MS, token_due_ns: &due, token_written_ns: &written };
+        let seen = ServerStamps { received_ns: 2 * MS, token_due_ns: &due, token_written_ns: &written };
         level.compare(&record(&[51, 63, 72]), seen);
         assert_eq!(level.ttft_error_ms.mean_ms(), 1.0);
         assert_eq!(level.itl_error_ms.mean_ms(), 1.5);
@@ -331,12 +331,12 @@ mod tests {
     }
 
     #[test]
-    fn users_who_ask_more_often_than_was_tried_are_told() {
+    fn users_who_ask_more_often_than_was_tried_are_reported() {
         let calibration = calibration(vec![Level { requests_per_s: 4000.0, ..level(256, 0.1, 2e4) }]);
         let doubt = |succeeded| {
             let requests = RequestCounts { sent: succeeded, succeeded, ..RequestCounts::default() };
             let summary = Summary { window_s: 1.0, output_tokens: succeeded, requests, ..Summary::default() };
-            calibration.doubt(&Load::closed(256, Stop::Requests(succeeded as u32)), &summary)
+            calibration.doubt(&Load::closed(256, StopCondition::Requests(succeeded as u32)), &summary)
         };
         assert_eq!(doubt(4000), None);
         let beyond = doubt(12_800).unwrap();
@@ -344,10 +344,10 @@ mod tests {
     }
 
     #[test]
-    fn a_load_beyond_the_limits_is_told() {
+    fn a_load_beyond_the_limits_is_reported() {
         let calibration = calibration(vec![level(32, 0.1, 3000.0)]);
         let summary = |output_tokens| Summary { window_s: 1.0, output_tokens, ..Summary::default() };
-        let load = |users| Load::closed(users, Stop::Requests(1000));
+        let load = |users| Load::closed(users, StopCondition::Requests(1000));
         assert_eq!(calibration.doubt(&load(32), &summary(3000)), None);
         let streams = calibration.doubt(&load(33), &summary(3000)).unwrap();
         assert!(streams.starts_with("33.0 streams are more than the 32.0"), "{streams}");
@@ -393,7 +393,7 @@ mod tests {
     fn the_rate_that_an_open_load_asks_for_is_held_against_those_that_were_kept() {
         let mut calibration = calibration(vec![level(32, 0.1, 3000.0)]);
         let doubt = |calibration: &Calibration, rate, worker| {
-            let load = Load::open(rate, Spacing::Poisson, Stop::Requests(1000));
+            let load = Load::open(rate, ArrivalProcess::Poisson, StopCondition::Requests(1000));
             calibration.doubt(&Load { worker, ..load }, &Summary::default())
         };
         assert_eq!(doubt(&calibration, 150.0, None), None);
@@ -408,9 +408,10 @@ mod tests {
     fn a_client_that_was_exact_nowhere_is_doubted_under_any_load() {
         let mut calibration = calibration(vec![level(1, 1.5, 100.0)]);
         calibration.paces.push(paced(&[1500; 200]));
-        let users = calibration.doubt(&Load::closed(1, Stop::Requests(9)), &Summary::default()).unwrap();
+        let users =
+            calibration.doubt(&Load::closed(1, StopCondition::Requests(9)), &Summary::default()).unwrap();
         assert!(users.ends_with("client exact at no number of streams that it tried"), "{users}");
-        let open = Load::open(1.0, Spacing::Constant, Stop::Requests(9));
+        let open = Load::open(1.0, ArrivalProcess::Constant, StopCondition::Requests(9));
         let rate = calibration.doubt(&open, &Summary::default()).unwrap();
         assert!(rate.ends_with("exact at no number of requests per second that it tried"), "{rate}");
     }

@@ -159,8 +159,8 @@ impl ServerCounts {
     }
 }
 
-/// The outer `None` is a count that went backwards. A counter that wasn't there before has begun at 0: some engines show
-/// it only once it counts something.
+/// The outer `None` is a count that went backwards. A counter that wasn't there before has begun at 0: some engines
+/// show it only once it counts something.
 fn since(now: Option<u64>, earlier: Option<u64>) -> Option<Option<u64>> {
     match (now, earlier) {
         (Some(now), earlier) => Some(Some(now.checked_sub(earlier.unwrap_or(0))?)),
@@ -215,15 +215,15 @@ mod tests {
 
     #[test]
     fn what_answers_tell_goes_before_what_the_metrics_tell() {
-        let told = counted(0, 1, 10.0).times;
+        let reported = counted(0, 1, 10.0).times;
         let metrics =
             ServerTimes { queue_ms: Mean::of(2.0), decode_ms: Mean::of(9.0), ..ServerTimes::default() };
-        let both = told.or(&metrics);
+        let both = reported.or(&metrics);
         assert_eq!((both.queue_ms, both.decode_ms), (Mean::of(2.0), Mean::of(10.0)));
     }
 
     #[test]
-    fn what_is_not_told_is_not_written() {
+    fn what_is_not_reported_is_not_written() {
         let json = serde_json::to_value(counted(0, 2, 1.5).times).unwrap();
         assert_eq!(json, serde_json::json!({"decode_ms": {"count": 2, "mean": 1.5}}));
     }

@@ -216,7 +216,8 @@ impl Summary {
 }
 
 impl Times {
-    /// `None` of a request that failed, or was answered without any content. `streamed`: as with [`SummaryBuilder::new`].
+    /// `None` of a request that failed, or was answered without any content. `streamed`: as with
+    /// [`SummaryBuilder::new`].
     pub fn of(record: &RequestRecord, load: &Load, streamed: bool) -> Option<Times> {
         if record.outcome.is_err() {
             return None;
@@ -267,11 +268,11 @@ impl RequestCounts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::{Spacing, Stop};
+    use crate::load::{ArrivalProcess, StopCondition};
     use crate::metrics::record::example::{answered, failed};
 
     fn closed() -> Load {
-        Load::closed(2, Stop::Requests(2))
+        Load::closed(2, StopCondition::Requests(2))
     }
 
     fn summary(records: &[RequestRecord], streamed: bool) -> Summary {
@@ -300,7 +301,7 @@ mod tests {
 
     #[test]
     fn in_an_open_load_latencies_count_from_when_a_request_was_due() {
-        let load = Load::open(10.0, Spacing::Constant, Stop::Requests(1));
+        let load = Load::open(10.0, ArrivalProcess::Constant, StopCondition::Requests(1));
         let late = RequestRecord { due_ns: 400_000_000, ..answered(1000, &[1100, 1200], 2) };
         let mut builder = SummaryBuilder::new(&load, true);
         builder.take(&late);

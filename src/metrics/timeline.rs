@@ -175,11 +175,11 @@ impl Piece {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::Stop;
+    use crate::load::StopCondition;
     use crate::metrics::record::example;
 
     fn timeline(records: &[RequestRecord]) -> Timeline {
-        let mut builder = TimelineBuilder::new(&Load::closed(2, Stop::Requests(2)), true);
+        let mut builder = TimelineBuilder::new(&Load::closed(2, StopCondition::Requests(2)), true);
         records.iter().for_each(|record| builder.take(record));
         builder.finish()
     }

@@ -4,17 +4,17 @@
 //!
 //! While users are still coming, and once the first of them finds no request left, an engine is asked for less than the
 //! load says. So the window of a closed load begins when its ramp is over, and ends with the first answer to end after
-//! the last request was sent. A failure doesn't end it: users that are refused at once use up a round's requests while the
-//! others' answers are under way. Only where no answer ends after the last sending, the first failure to do so is the end.
-//! An answer counts by the share of it that came within, evenly spread from its first content to its last (of an answer in
-//! one piece: from its sending). Latencies are those of requests that were due once the ramp was over; none are lost at
-//! the end, since every request was due before the window's end.
+//! the last request was sent. A failure doesn't end it: users that are refused at once use up a round's requests while
+//! the others' answers are under way. Only where no answer ends after the last sending, the first failure to do so is
+//! the end. An answer counts by the share of it that came within, evenly spread from its first content to its last (of
+//! an answer in one piece: from its sending). Latencies are those of requests that were due once the ramp was over;
+//! none are lost at the end, since every request was due before the window's end.
 //!
-//! From an open load only the ramp is cut. What piles up while it runs, and has to be worked off after the last arrival,
-//! is what such a load is there to show.
+//! From an open load only the ramp is cut. What piles up while it runs, and has to be worked off after the last
+//! arrival, is what such a load is there to show.
 //!
-//! Where a load was never whole (the ramp took longer than the round, or there were fewer requests than users), nothing is
-//! cut. A window follows from the round's records and its beginning alone.
+//! Where a load was never whole (the ramp took longer than the round, or there were fewer requests than users), nothing
+//! is cut. A window follows from the round's records and its beginning alone.
 
 use std::collections::VecDeque;
 
@@ -59,8 +59,8 @@ pub struct Cut {
     pub output_tokens: f64,
 }
 
-/// A round's window while its requests end. It keeps those alone that may reach beyond the window's end: no more than are
-/// under way at once.
+/// A round's window while its requests end. It keeps those alone that may reach beyond the window's end: no more than
+/// are under way at once.
 #[derive(Clone, Debug)]
 pub struct WindowBuilder {
     users: Option<u32>,
@@ -81,11 +81,11 @@ pub struct WindowBuilder {
 struct Ended {
     at_ns: Nanos,
     /// None of one that failed, which counts for nothing.
-    answer: Option<Answer>,
+    answer: Option<AnswerSpan>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Answer {
+struct AnswerSpan {
     first_ns: Nanos,
     last_ns: Nanos,
     input_tokens: u32,
@@ -169,7 +169,7 @@ impl WindowBuilder {
             let begin_ns = self.begin_ns();
             answer.inspect(|answer| self.rising.take(answer, begin_ns, Nanos::MAX));
         }
-        let answer = Answer::of(record, streamed);
+        let answer = AnswerSpan::of(record, streamed);
         self.at_the_end.push_back(Ended { at_ns: record.end_ns, answer });
     }
 
@@ -214,7 +214,7 @@ impl WindowBuilder {
 
 impl Cut {
     /// Takes what came of an answer outside of a window.
-    fn take(&mut self, answer: &Answer, begin_ns: Nanos, end_ns: Nanos) {
+    fn take(&mut self, answer: &AnswerSpan, begin_ns: Nanos, end_ns: Nanos) {
         let share = 1.0 - answer.share_within(begin_ns, end_ns);
         self.requests += share;
         self.input_tokens += share * f64::from(answer.input_tokens);
@@ -222,12 +222,12 @@ impl Cut {
     }
 }
 
-impl Answer {
+impl AnswerSpan {
     /// `None` of a request that failed, or was answered without any content.
-    fn of(record: &RequestRecord, streamed: bool) -> Option<Answer> {
+    fn of(record: &RequestRecord, streamed: bool) -> Option<AnswerSpan> {
         record.outcome.as_ref().ok()?;
         let first_ns = if streamed { record.first_content_ns()? } else { record.sent_ns };
-        Some(Answer {
+        Some(AnswerSpan {
             first_ns,
             last_ns: record.last_content_ns()?,
             input_tokens: record.input_tokens.unwrap_or(0),
@@ -248,7 +248,7 @@ impl Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::{Arrival, Closed, Open, Ramp, Spacing, Stop};
+    use crate::load::{Arrival, ArrivalProcess, Closed, Open, Ramp, StopCondition};
     use crate::metrics::record::example::{answered, failed};
 
     const MS: Nanos = 1_000_000;
@@ -261,13 +261,13 @@ mod tests {
     }
 
     fn closed(users: u32) -> Load {
-        Load::closed(users, Stop::Requests(3))
+        Load::closed(users, StopCondition::Requests(3))
     }
 
     fn ramped(over_ms: u64) -> Load {
         let ramp = Some(Ramp { from: 1.0, over_ms, steps: None });
         let arrival = Arrival::Closed(Closed { concurrency: 2, think_time: None, ramp });
-        Load::new(arrival, Stop::Requests(3))
+        Load::new(arrival, StopCondition::Requests(3))
     }
 
     fn milliseconds(window: Window) -> (Nanos, Nanos, Edges) {
@@ -311,8 +311,8 @@ mod tests {
         assert_eq!(milliseconds(window), (400, 900, Edges::Cut));
         assert_eq!(cut.seconds, 0.1);
         let ramp = Some(Ramp { from: 1.0, over_ms: 400, steps: None });
-        let open = Open { rate: 2.0, spacing: Spacing::Poisson, ramp, max_in_flight: 1 };
-        let open = Load::new(Arrival::Open(open), Stop::Requests(1));
+        let open = Open { rate: 2.0, process: ArrivalProcess::Poisson, ramp, max_in_flight: 1 };
+        let open = Load::new(Arrival::Open(open), StopCondition::Requests(1));
         let (window, cut) = window_of(&open, &[answered(500, &[600, 900], 10)]);
         assert_eq!((milliseconds(window), cut), ((400, 900, Edges::Cut), Cut::default()));
     }
@@ -327,7 +327,7 @@ mod tests {
 
     #[test]
     fn what_an_open_load_piles_up_is_not_cut() {
-        let load = Load::open(10.0, Spacing::Constant, Stop::Requests(3));
+        let load = Load::open(10.0, ArrivalProcess::Constant, StopCondition::Requests(3));
         let (window, cut) = window_of(&load, &three_requests());
         assert_eq!((milliseconds(window), cut), ((0, 1500, Edges::Kept), Cut::default()));
     }

@@ -95,12 +95,12 @@ fn paces(calibration: &Calibration) -> Vec<String> {
 fn why(pace: &Pace) -> String {
     let counted = [(pace.failed, "failed"), (pace.not_sent, "not sent")];
     let counted = counted.into_iter().filter(|(count, _)| *count > 0);
-    let mut told: Vec<String> =
+    let mut reasons: Vec<String> =
         counted.map(|(count, what)| format!("{count} of {} {what}", pace.requests)).collect();
     if p99(&pace.due_to_sent_ms) > OUT_OF_STEP_MS {
-        told.push(format!("p99 of due to sent is beyond {OUT_OF_STEP_MS} ms"));
+        reasons.push(format!("p99 of due to sent is beyond {OUT_OF_STEP_MS} ms"));
     }
-    if told.is_empty() { "none was due".into() } else { told.join(", ") }
+    if reasons.is_empty() { "none was due".into() } else { reasons.join(", ") }
 }
 
 fn both(of: &Distribution) -> String {
@@ -147,28 +147,32 @@ mod tests {
     }
 
     #[test]
-    fn a_level_that_the_machine_has_no_room_for_is_told() {
+    fn a_level_that_the_machine_has_no_room_for_is_reported() {
         let level =
             NotTried { load: "1024 streams".into(), why: "this process may open 256 files at most".into() };
-        let told = calibration_table(&Calibration { not_tried: vec![level], ..calibration(vec![], vec![]) });
-        assert!(told.contains("Not tried: 1024 streams: this process may open 256 files at most."), "{told}");
+        let reasons =
+            calibration_table(&Calibration { not_tried: vec![level], ..calibration(vec![], vec![]) });
+        assert!(
+            reasons.contains("Not tried: 1024 streams: this process may open 256 files at most."),
+            "{reasons}"
+        );
     }
 
     #[test]
-    fn a_rate_that_was_not_kept_is_told_with_the_reason() {
-        let told = |failed: u64, not_sent: u64, lag_ms: f64| {
+    fn a_rate_that_was_not_kept_is_reported_with_the_reason() {
+        let reasons = |failed: u64, not_sent: u64, lag_ms: f64| {
             let mut pace = Pace { requests: 50, failed, not_sent, ..Pace::of(500.0, &[]) };
             pace.due_to_sent_ms.record_ms(lag_ms);
             calibration_table(&calibration(Vec::new(), vec![pace]))
         };
-        let not_sent = told(3, 2, 0.1);
+        let not_sent = reasons(3, 2, 0.1);
         assert!(
             not_sent.contains(
                 "Not in step at 500 requests/s, the lowest rate: 3 of 50 failed, 2 of 50 not sent."
             ),
             "{not_sent}"
         );
-        assert!(told(0, 0, 7.0).contains("the lowest rate: p99 of due to sent is beyond 1 ms."));
+        assert!(reasons(0, 0, 7.0).contains("the lowest rate: p99 of due to sent is beyond 1 ms."));
     }
 
     #[test]

@@ -41,7 +41,7 @@ impl Gathered {
         joined
     }
 
-    /// Every target once, in the order in which the reports name them. Its place is its number, and so its colour.
+    /// Every target once, in the order in which the reports name them. Its place is its number, and so its color.
     pub fn targets(&self) -> Vec<String> {
         let swept = self.sweeps.iter().flat_map(|sweep| sweep.targets.iter().map(|target| &target.name));
         let compared = self

@@ -1,4 +1,4 @@
-//! All metrics of a report, without any judgement.
+//! All metrics of a report, without any judgment.
 
 use crate::load::Load;
 use crate::metrics::health::ClientHealth;
@@ -62,8 +62,8 @@ fn rate_line(report: &Report, rate: Rate) -> Option<String> {
 
 /// `The engine's own means: prefill 584 ms, decode 1546 ms. It counted 26 input and 12 output tokens.`
 fn server_line(server: &ServerSide) -> Option<String> {
-    let told = server.times.named().into_iter().filter(|(_, mean)| !mean.is_empty());
-    let times: Vec<String> = told
+    let measured = server.times.named().into_iter().filter(|(_, mean)| !mean.is_empty());
+    let times: Vec<String> = measured
         .map(|(name, mean)| format!("{} {} ms", name.trim_end_matches("_ms"), figures::number(mean.mean)))
         .collect();
     let counts = [("input", server.counts.input_tokens), ("output", server.counts.output_tokens)];
@@ -73,8 +73,8 @@ fn server_line(server: &ServerSide) -> Option<String> {
         (!times.is_empty()).then(|| format!("The engine's own means: {}.", times.join(", "))),
         (!counts.is_empty()).then(|| format!("It counted {} tokens.", counts.join(" and "))),
     ];
-    let told: Vec<String> = sentences.into_iter().flatten().collect();
-    (!told.is_empty()).then(|| told.join(" "))
+    let text: Vec<String> = sentences.into_iter().flatten().collect();
+    (!text.is_empty()).then(|| text.join(" "))
 }
 
 fn latencies(report: &Report) -> Vec<String> {
@@ -115,7 +115,7 @@ mod tests {
         assert_eq!(client(&report), None);
         let health = &mut report.sessions[0].health;
         (0..100).for_each(|_| health.loop_lag_ms.record_ms(20.0));
-        let told = metrics(&report);
-        assert!(told.contains("Client: its own lateness may be 20 % of ttft_ms_p"), "{told}");
+        let text = metrics(&report);
+        assert!(text.contains("Client: its own lateness may be 20 % of ttft_ms_p"), "{text}");
     }
 }

@@ -66,13 +66,13 @@ pub(super) fn by_verdict(reports: &[Report]) -> Vec<(Verdict, Vec<&Report>)> {
     groups.into_iter().rev().chain(ignored).collect()
 }
 
-/// A warning that several scenarios share is told once.
+/// A warning that several scenarios share is reported once.
 fn warnings(reports: &[Report]) -> Vec<String> {
     let mut scenarios: Vec<(String, Vec<String>)> = Vec::new();
     for report in reports {
         let id = one_line(&report.scenario.to_string());
         for warning in report.warnings.iter().map(|warning| one_line(warning)) {
-            match scenarios.iter_mut().find(|(told, _)| *told == warning) {
+            match scenarios.iter_mut().find(|(known, _)| *known == warning) {
                 Some((_, ids)) => ids.push(id.clone()),
                 None => scenarios.push((warning, vec![id.clone()])),
             }
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shared_warning_is_told_once() {
+    fn a_shared_warning_is_reported_once() {
         let mut reports = [example::ok(), example::regressed()];
         for report in &mut reports {
             report.warnings = vec!["another driver than the baseline's".into()];

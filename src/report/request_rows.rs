@@ -11,7 +11,7 @@ use crate::units::{Clock, Nanos};
 
 /// Times are milliseconds since the request was due.
 #[derive(Serialize)]
-struct Row<'a> {
+struct RequestRow<'a> {
     session: &'a str,
     round: u32,
     id: &'a str,
@@ -37,7 +37,7 @@ pub const CSV_HEADER: &str = "session,round,id,due,taken_ms,sent_ms,first_conten
 /// A record with the times of all its tokens, without a line feed.
 pub fn json_line(part: &Part, record: &RequestRecord, clock: &Clock) -> String {
     let ms = |at_ns| ms_since(record.due_ns, at_ns);
-    let row = Row {
+    let row = RequestRow {
         session: &part.session,
         round: part.round,
         id: &record.id,

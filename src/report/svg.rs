@@ -4,7 +4,9 @@ use std::fmt::Write;
 
 use crate::report::chart::palette::Palette;
 use crate::report::chart::{Chart, Stroke};
-use crate::report::picture::{Anchor, EDGE, Mark, OUTLINE, Picture, Point, Shape, Text, WIDE, dash, picture};
+use crate::report::picture::{
+    Anchor, EDGE, Mark, OUTLINE, Picture, Position, Shape, Text, WIDE, dash, picture,
+};
 use crate::text::printable::printable;
 
 /// The first is what PNG files are drawn with; its letters are as wide as Verdana's.
@@ -33,15 +35,15 @@ fn add(svg: &mut String, mark: &Mark, palette: &Palette) {
     let class = mark.target.map(|target| format!(" class=\"target-{target}\"")).unwrap_or_default();
     let note = mark.note.as_ref().map(|note| format!("<title>{}</title>", escaped(note))).unwrap_or_default();
     let line = match &mark.shape {
-        Shape::Path { points, colour, width, stroke } => format!(
+        Shape::Path { points, color, width, stroke } => format!(
             r#"<path{class} d="{}" fill="none" stroke="{}" stroke-width="{width}" stroke-linejoin="round"{}>{note}</path>"#,
             way(points),
-            colour.within(palette),
+            color.within(palette),
             dashes(*stroke),
         ),
         Shape::Area { points, fill, opacity, outline } => {
             let outline = outline
-                .map(|colour| format!(" stroke=\"{}\" stroke-width=\"{OUTLINE}\"", colour.within(palette)));
+                .map(|color| format!(" stroke=\"{}\" stroke-width=\"{OUTLINE}\"", color.within(palette)));
             format!(
                 r#"<path{class} d="{}Z" fill="{}" fill-opacity="{opacity}"{}>{note}</path>"#,
                 way(points),
@@ -49,7 +51,7 @@ fn add(svg: &mut String, mark: &Mark, palette: &Palette) {
                 outline.unwrap_or_default(),
             )
         }
-        Shape::Disc { centre: (x, y), radius, fill } => format!(
+        Shape::Disc { center: (x, y), radius, fill } => format!(
             r#"<circle{class} cx="{x:.1}" cy="{y:.1}" r="{radius}" fill="{}">{note}</circle>"#,
             fill.within(palette),
         ),
@@ -77,7 +79,7 @@ fn text_element(text: &Text, class: &str, palette: &Palette) -> String {
         text.x,
         text.y,
         text.size,
-        text.colour.within(palette),
+        text.color.within(palette),
         escaped(&text.text),
     )
 }
@@ -86,7 +88,7 @@ fn dashes(stroke: Stroke) -> String {
     dash(stroke).map(|[on, off]| format!(" stroke-dasharray=\"{on} {off}\"")).unwrap_or_default()
 }
 
-fn way(points: &[Point]) -> String {
+fn way(points: &[Position]) -> String {
     let mut way = String::new();
     for (index, (x, y)) in points.iter().enumerate() {
         let command = if index == 0 { 'M' } else { 'L' };
@@ -132,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn the_colours_are_the_theme_s() {
+    fn the_colors_are_the_theme_s() {
         let chart = example::curves();
         assert!(svg(&chart, &LIGHT).contains(LIGHT.targets[1]));
         assert!(svg(&chart, &DARK).contains(DARK.targets[1]));

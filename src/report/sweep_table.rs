@@ -168,7 +168,7 @@ pub(super) fn failures(requests: &RequestCounts) -> String {
 
 fn crossings(comparison: &Comparison) -> Option<String> {
     let axis = comparison.axis.name();
-    let told: Vec<String> = comparison
+    let lines: Vec<String> = comparison
         .crossings
         .iter()
         .map(|crossing| {
@@ -183,7 +183,7 @@ fn crossings(comparison: &Comparison) -> Option<String> {
             )
         })
         .collect();
-    (!told.is_empty()).then(|| told.join("\n"))
+    (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
 fn recommendation(comparison: &Comparison) -> String {
@@ -224,8 +224,8 @@ fn advice(class: &ClassAdvice) -> Vec<String> {
 
 /// One line each, or nothing.
 fn lines(what: &str, texts: &[String]) -> Option<String> {
-    let told: Vec<String> = texts.iter().map(|text| format!("{what}: {}", one_line(text))).collect();
-    (!told.is_empty()).then(|| told.join("\n"))
+    let lines: Vec<String> = texts.iter().map(|text| format!("{what}: {}", one_line(text))).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
 #[cfg(test)]

@@ -254,21 +254,21 @@ fn pending(report: &Report) -> Option<String> {
     Some(one_line(&line))
 }
 
-/// What `tollgate accept` has to be told where the crate is not the folder that it is called in.
+/// What `tollgate accept` has to be reported where the crate is not the folder that it is called in.
 pub(super) fn option(root: Option<&str>) -> String {
     root.map(|root| format!(" --root {root}")).unwrap_or_default()
 }
 
-/// The same failure in every session is told once.
+/// The same failure in every session is reported once.
 fn failures(sessions: &[Session]) -> Vec<String> {
-    let mut told: Vec<String> = Vec::new();
+    let mut shown: Vec<String> = Vec::new();
     for failure in sessions.iter().flat_map(|session| &session.failures) {
         let line = format!("Failure: {}", one_line(failure));
-        if told.len() < MOST_FAILURES && !told.contains(&line) {
-            told.push(line);
+        if shown.len() < MOST_FAILURES && !shown.contains(&line) {
+            shown.push(line);
         }
     }
-    told
+    shown
 }
 
 #[cfg(test)]
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_of_http_that_is_not_the_usual_one_is_told() {
+    fn a_version_of_http_that_is_not_the_usual_one_is_reported() {
         let mut report = example::ok();
         report.environment.as_mut().unwrap().http_version = HttpVersion::Http2;
         assert!(table(&report).contains("Measured: vllm 0.32.0 over HTTP/2 with "), "{}", table(&report));
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_stands_outside_of_the_crate_is_told_where_it_is() {
+    fn whoever_stands_outside_of_the_crate_is_reported_where_it_is() {
         let mut report =
             Report { pending: Some("baselines/cpu/a.snap.new".into()), ..example::no_baseline() };
         assert!(

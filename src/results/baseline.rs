@@ -22,7 +22,7 @@ pub struct Baseline {
 }
 
 /// What was measured, where and when. The first two decide what a baseline may be compared with; a change in the
-/// others is told, no more.
+/// others is reported, no more.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Facts {
@@ -64,7 +64,7 @@ impl Facts {
         }
     }
 
-    /// Whether this is the very engine that the baseline was recorded on, as far as that can be told.
+    /// Whether this is the very engine that the baseline was recorded on, as far as that is known.
     pub fn is_of(&self, environment: &Environment) -> bool {
         match (&self.simulator, &self.image, &environment.image) {
             (Some(simulator), ..) => environment.simulator.as_ref() == Some(simulator),

@@ -23,7 +23,7 @@ pub struct Comparison {
     /// What [`ComparedLevel::at`] counts.
     pub axis: Axis,
     pub limits: Limits,
-    /// What besides the engine differs between the targets, such as their models: to be told first.
+    /// What besides the engine differs between the targets, such as their models: to be reported first.
     pub caveats: Vec<String>,
     /// In the order in which every list of targets has them.
     pub targets: Vec<ComparedTarget>,

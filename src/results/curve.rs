@@ -13,16 +13,16 @@ pub const KNEE_GAIN: f64 = 0.5;
 
 /// One level's throughput.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Point {
+pub struct ThroughputPoint {
     pub at: f64,
     pub per_s: f64,
 }
 
 /// Output tokens per second over the levels that have any.
-pub fn throughput(levels: &[Level]) -> Vec<Point> {
+pub fn throughput(levels: &[Level]) -> Vec<ThroughputPoint> {
     let points = levels.iter().filter_map(|level| {
         let per_s = level.summary.value(Metric::Rate(Rate::OutputTokensPerS))?;
-        Some(Point { at: level.at, per_s })
+        Some(ThroughputPoint { at: level.at, per_s })
     });
     points.collect()
 }
@@ -32,10 +32,11 @@ pub fn throughput(levels: &[Level]) -> Vec<Point> {
 /// Gains are chords to every later level, not to the next one alone: a single level that came out low is made up for by
 /// those behind it, and is no knee. The ideal is the line from zero through the lowest level. `None` where throughput
 /// keeps up, and of fewer than two levels.
-pub fn knee(points: &[Point]) -> Option<Knee> {
+pub fn knee(points: &[ThroughputPoint]) -> Option<Knee> {
     let first = answering(points)?;
     let ideal = first.per_s / first.at;
-    let gain = |from: &Point, to: &Point| (to.per_s - from.per_s) / (to.at - from.at) / ideal;
+    let gain =
+        |from: &ThroughputPoint, to: &ThroughputPoint| (to.per_s - from.per_s) / (to.at - from.at) / ideal;
     points.iter().enumerate().find_map(|(number, from)| {
         let later = &points[number + 1..];
         let next = later.first()?;
@@ -45,23 +46,24 @@ pub fn knee(points: &[Point]) -> Option<Knee> {
 }
 
 /// A level's throughput relative to that of the lowest one, scaled up by their loads: X(N) / (N / N₀ × X(N₀)).
-pub fn share_of_ideal(points: &[Point], at: f64) -> Option<f64> {
+pub fn share_of_ideal(points: &[ThroughputPoint], at: f64) -> Option<f64> {
     let first = answering(points)?;
     let point = points.iter().find(|point| point.at == at)?;
     Some(point.per_s / (point.at / first.at * first.per_s))
 }
 
 /// Whether [`knee`] could find one: an engine that answers nothing does not scale, and does not stop to.
-pub fn can_have_knee(points: &[Point]) -> bool {
+pub fn can_have_knee(points: &[ThroughputPoint]) -> bool {
     points.len() > 1 && answering(points).is_some()
 }
 
 /// The lowest level, if it brings anything.
-fn answering(points: &[Point]) -> Option<&Point> {
+fn answering(points: &[ThroughputPoint]) -> Option<&ThroughputPoint> {
     points.first().filter(|first| first.at > 0.0 && first.per_s > 0.0)
 }
 
-/// The highest level below the first one that misses a limit. `None` where the lowest one does, or no limits were given.
+/// The highest level below the first one that misses a limit. `None` where the lowest one does, or no limits were
+/// given.
 pub fn meets_limits_up_to(levels: &[Level]) -> Option<f64> {
     let met = levels.iter().take_while(|level| level.goodput.is_some_and(|goodput| goodput.met));
     met.last().map(|level| level.at)
@@ -74,8 +76,8 @@ mod tests {
     use super::*;
     use crate::results::sweep::example;
 
-    fn curve(points: &[(f64, f64)]) -> Vec<Point> {
-        points.iter().map(|(at, per_s)| Point { at: *at, per_s: *per_s }).collect()
+    fn curve(points: &[(f64, f64)]) -> Vec<ThroughputPoint> {
+        points.iter().map(|(at, per_s)| ThroughputPoint { at: *at, per_s: *per_s }).collect()
     }
 
     #[test]
@@ -123,35 +125,39 @@ mod tests {
     }
 
     /// Throughputs of a ladder of 1, 2, 4, …
-    fn throughputs() -> impl Strategy<Value = Vec<Point>> {
+    fn throughputs() -> impl Strategy<Value = Vec<ThroughputPoint>> {
         proptest::collection::vec(0.1..1000.0_f64, 2..8).prop_map(|values| {
             let at = |number: usize| f64::from(1 << number);
-            values.iter().enumerate().map(|(number, per_s)| Point { at: at(number), per_s: *per_s }).collect()
+            values
+                .iter()
+                .enumerate()
+                .map(|(number, per_s)| ThroughputPoint { at: at(number), per_s: *per_s })
+                .collect()
         })
     }
 
     proptest! {
         #[test]
         fn the_knee_does_not_depend_on_the_unit_of_throughput(points in throughputs(), scale in 0.01..100.0_f64) {
-            let scaled: Vec<Point> =
-                points.iter().map(|point| Point { per_s: point.per_s * scale, ..*point }).collect();
+            let scaled: Vec<ThroughputPoint> =
+                points.iter().map(|point| ThroughputPoint { per_s: point.per_s * scale, ..*point }).collect();
             let levels = |knee: Option<Knee>| knee.map(|knee| (knee.after, knee.by));
             prop_assert_eq!(levels(knee(&points)), levels(knee(&scaled)));
         }
 
         #[test]
         fn a_straight_line_has_no_knee(slope in 0.1..1000.0_f64, levels in 2..12_usize) {
-            let line: Vec<Point> =
-                (1..=levels).map(|at| Point { at: at as f64, per_s: slope * at as f64 }).collect();
+            let line: Vec<ThroughputPoint> =
+                (1..=levels).map(|at| ThroughputPoint { at: at as f64, per_s: slope * at as f64 }).collect();
             prop_assert_eq!(knee(&line), None);
             prop_assert!((share_of_ideal(&line, levels as f64).unwrap() - 1.0).abs() < 1e-9);
         }
 
         #[test]
         fn a_saturating_curve_has_its_knee_where_it_saturates(places in 1..7_u32) {
-            let ladder: Vec<Point> = (0..8)
+            let ladder: Vec<ThroughputPoint> = (0..8)
                 .map(|number| f64::from(1 << number))
-                .map(|at| Point { at, per_s: at.min(f64::from(1 << places)) })
+                .map(|at| ThroughputPoint { at, per_s: at.min(f64::from(1 << places)) })
                 .collect();
             prop_assert_eq!(knee(&ladder).map(|knee| knee.after), Some(f64::from(1 << places)));
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::config::ScenarioId;
 use crate::engine::HttpVersion;
-use crate::load::{Load, Stop};
+use crate::load::{Load, StopCondition};
 use crate::metrics::health::ClientHealth;
 use crate::metrics::record::FailureClass;
 use crate::metrics::summary::{RequestCounts, Summary};
@@ -55,10 +55,10 @@ pub fn regressed() -> Report {
 /// A regression with the proof that convicted.
 pub fn proven() -> Report {
     let mut report = regressed();
-    let held = |side: Side, ttft_ms: f64| {
-        let mut held = session(1);
-        (0..100).for_each(|request| held.summary.ttft_ms.record_ms(ttft_ms + f64::from(request)));
-        ProofSession { side, session: held }
+    let side_session = |side: Side, ttft_ms: f64| {
+        let mut side_session = session(1);
+        (0..100).for_each(|request| side_session.summary.ttft_ms.record_ms(ttft_ms + f64::from(request)));
+        ProofSession { side, session: side_session }
     };
     let pair = |round: f64| Pair { old: 2412.0 + round, new: 2236.0 - round };
     report.proof = Some(Proof {
@@ -71,7 +71,7 @@ pub fn proven() -> Report {
             report.gates[0].gate.metric,
             (0..40).map(|round| pair(f64::from(round))).collect(),
         )]),
-        sessions: vec![held(Side::Old, 300.0), held(Side::New, 310.0)],
+        sessions: vec![side_session(Side::Old, 300.0), side_session(Side::New, 310.0)],
     });
     report
 }
@@ -164,7 +164,7 @@ fn measured(file: &str, load: &str, verdict: Verdict, reason: &str, sessions: u3
             worker: None,
         },
         scenario: ScenarioId { file: file.into(), load: load.into(), target: "vllm".into() },
-        load: Some(Load::closed(4, Stop::Requests(4000))),
+        load: Some(Load::closed(4, StopCondition::Requests(4000))),
         scenario_hash: Some("sha256:77ab".into()),
         passed: matches!(verdict, Verdict::Ok | Verdict::Suspected | Verdict::Ignored),
         verdict,

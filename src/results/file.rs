@@ -56,7 +56,7 @@ impl ReportFile {
 
 /// What every report says of itself, whatever else is in it.
 #[derive(Deserialize)]
-struct Head {
+struct ReportHead {
     kind: Option<String>,
     version: u64,
 }
@@ -83,8 +83,8 @@ pub fn read(file: &str, text: &str) -> Result<ReportFile, FileError> {
     }
 }
 
-fn head(file: &str, text: &str) -> Result<Head, FileError> {
-    let head = serde_json::from_str::<Head>(text);
+fn head(file: &str, text: &str) -> Result<ReportHead, FileError> {
+    let head = serde_json::from_str::<ReportHead>(text);
     let head = head.map_err(|error| match error.classify() {
         serde_json::error::Category::Data => FileError::NoReport { file: file.to_owned() },
         _ => FileError::NoJson {
@@ -101,7 +101,7 @@ fn head(file: &str, text: &str) -> Result<Head, FileError> {
     }
 }
 
-fn kind(file: &str, head: &Head) -> Result<Kind, FileError> {
+fn kind(file: &str, head: &ReportHead) -> Result<Kind, FileError> {
     match head.kind.as_deref() {
         // Of version 1.
         None | Some("scenario") => Ok(Kind::Scenario),
@@ -118,7 +118,7 @@ fn kind(file: &str, head: &Head) -> Result<Kind, FileError> {
 fn parsed<T: DeserializeOwned>(
     file: &str,
     text: &str,
-    head: &Head,
+    head: &ReportHead,
     kind: &'static str,
 ) -> Result<T, FileError> {
     serde_json::from_str(text).map_err(|error| FileError::Damaged {
@@ -131,7 +131,7 @@ fn parsed<T: DeserializeOwned>(
     })
 }
 
-/// The place is told in front, as an editor takes it.
+/// The place goes in front, as an editor takes it.
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_report_is_told_from_a_damaged_one() {
+    fn a_newer_report_differs_from_a_damaged_one() {
         let mut json = sweep_json();
         json["version"] = json!(VERSION + 1);
         json["what_is_new"] = json!(1);
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_report_is_told_with_where_it_stops_being_one() {
+    fn what_is_no_report_is_reported_with_where_it_stops_being_one() {
         let error = |text: &str| read("r.json", text).unwrap_err().to_string();
         assert!(
             error("").starts_with("r.json:1:0: expected a report of tollgate, found no JSON"),
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_told_with_its_place_and_what_was_expected() {
+    fn damage_is_reported_with_its_place_and_what_was_expected() {
         let mut json = sweep_json();
         json["targets"][0]["levels"][1]["summary"]["metrics"]["ttft_ms"]["count"] = json!(7);
         let text = serde_json::to_string_pretty(&json).unwrap();

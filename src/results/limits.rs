@@ -48,8 +48,8 @@ impl Limits {
     pub fn are_met_by(&self, summary: &Summary) -> bool {
         let success = Metric::Rate(Rate::SuccessRate);
         let usual = Limit { metric: success, bound: USUAL_SUCCESS_RATE };
-        let is_told = self.0.iter().any(|limit| limit.metric == success);
-        let limits = self.0.iter().chain((!is_told).then_some(&usual));
+        let has_success = self.0.iter().any(|limit| limit.metric == success);
+        let limits = self.0.iter().chain((!has_success).then_some(&usual));
         limits.into_iter().all(|limit| summary.value(limit.metric).is_some_and(|value| limit.admits(value)))
     }
 
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_is_told_with_what_was_expected() {
+    fn a_mistake_is_reported_with_what_was_expected() {
         let error = |text: &str| text.parse::<Limits>().unwrap_err().to_string();
         assert_eq!(
             error("ttft_ms_p95"),

@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use crate::load::Load;
 use crate::metrics::health::ClientHealth;
 use crate::metrics::summary::Summary;
-use crate::results::{Report, Round, Run, Session};
+use crate::results::{MAX_FAILURES_KEPT, Report, Round, Run, Session, rounds_never_whole};
 use crate::target::Environment;
 use crate::verdict::Verdict;
 
 /// A report with the name of its file.
 #[derive(Clone, Debug)]
-pub struct Part {
+pub struct WorkerReport {
     pub file: String,
     pub report: Report,
 }
@@ -35,8 +35,6 @@ pub enum NoWhole {
     Empty(String),
 }
 
-/// Failures that are kept in words.
-const FAILURES_IN_WORDS: usize = 5;
 /// What two wall clocks that are kept by NTP over a network may differ by, for the sake of an example.
 const EXAMPLE_OFFSET_S: f64 = 0.01;
 
@@ -44,7 +42,7 @@ const EXAMPLE_OFFSET_S: f64 = 0.01;
 ///
 /// # Errors
 /// Where a part is missing, is there twice, or belongs to another run, load or target.
-pub fn merge(parts: &[Part]) -> Result<Report, NoWhole> {
+pub fn merge(parts: &[WorkerReport]) -> Result<Report, NoWhole> {
     let parts = in_order(parts)?;
     let first = &parts[0].report;
     let sessions: Vec<&Session> = parts
@@ -54,7 +52,7 @@ pub fn merge(parts: &[Part]) -> Result<Report, NoWhole> {
     let session = together(&sessions, first.load.as_ref());
     let failed = parts.iter().find(|part| !part.report.passed);
     let mut warnings = warnings(&parts);
-    warnings.extend(never_whole(&session.rounds));
+    warnings.extend(never_whole_warning(&session.rounds));
     warnings.extend(clocks_apart(&sessions, &session));
     Ok(Report {
         run: Run { worker: None, ..first.run.clone() },
@@ -72,8 +70,8 @@ pub fn merge(parts: &[Part]) -> Result<Report, NoWhole> {
 }
 
 /// By their numbers, and complete.
-fn in_order(parts: &[Part]) -> Result<Vec<&Part>, NoWhole> {
-    let mut by_number: BTreeMap<u32, &Part> = BTreeMap::new();
+fn in_order(parts: &[WorkerReport]) -> Result<Vec<&WorkerReport>, NoWhole> {
+    let mut by_number: BTreeMap<u32, &WorkerReport> = BTreeMap::new();
     for part in parts {
         let worker = part.report.run.worker.ok_or_else(|| NoWhole::NoWorker(part.file.clone()))?;
         belongs(part, &parts[0])?;
@@ -107,7 +105,7 @@ fn of_target(report: &Report, of: fn(&Environment) -> String) -> String {
     report.environment.as_ref().map(of).unwrap_or_default()
 }
 
-fn belongs(part: &Part, other: &Part) -> Result<(), NoWhole> {
+fn belongs(part: &WorkerReport, other: &WorkerReport) -> Result<(), NoWhole> {
     for (what, of) in TRAITS {
         let (found, expected) = (of(&part.report), of(&other.report));
         if found != expected {
@@ -118,7 +116,7 @@ fn belongs(part: &Part, other: &Part) -> Result<(), NoWhole> {
     Ok(())
 }
 
-fn number(part: &Part) -> u32 {
+fn number(part: &WorkerReport) -> u32 {
     part.report.run.worker.map_or(1, |worker| worker.number)
 }
 
@@ -127,7 +125,7 @@ fn together(sessions: &[&Session], load: Option<&Load>) -> Session {
     let rounds: Vec<Round> = (0..count).map(|index| round::together(sessions, index, load)).collect();
     let mut health = ClientHealth::default();
     sessions.iter().for_each(|session| health.merge(&session.health));
-    let failures = sessions.iter().flat_map(|session| session.failures.clone()).take(FAILURES_IN_WORDS);
+    let failures = sessions.iter().flat_map(|session| session.failures.clone()).take(MAX_FAILURES_KEPT);
     Session {
         started: sessions.iter().map(|session| session.started.clone()).min().unwrap_or_default(),
         seconds: sessions.iter().map(|session| session.seconds).fold(0.0, f64::max),
@@ -144,8 +142,8 @@ fn together(sessions: &[&Session], load: Option<&Load>) -> Session {
     }
 }
 
-fn warnings(parts: &[&Part]) -> Vec<String> {
-    let of_part = |part: &&Part| {
+fn warnings(parts: &[&WorkerReport]) -> Vec<String> {
+    let of_part = |part: &&WorkerReport| {
         let number = number(part);
         part.report
             .warnings
@@ -156,16 +154,12 @@ fn warnings(parts: &[&Part]) -> Vec<String> {
     parts.iter().flat_map(of_part).collect()
 }
 
-/// In words, where rates are those of a load that was not the one asked for.
-fn never_whole(rounds: &[Round]) -> Option<String> {
-    let count = rounds.iter().filter(|round| round.was_never_whole()).count();
-    (count > 0).then(|| {
-        format!(
-            "in {count} of {} rounds there was no time in which every worker's load was whole, so nothing was cut from \
-             them",
-            rounds.len()
-        )
-    })
+/// The rates include times when less than the whole load was running.
+fn never_whole_warning(rounds: &[Round]) -> Option<String> {
+    let rounds = rounds_never_whole(rounds)?;
+    Some(format!(
+        "in {rounds} there was no time in which every worker's load was whole, so nothing was cut from them"
+    ))
 }
 
 /// In words, where the window rests on more than one machine's wall clock.
@@ -188,7 +182,7 @@ fn clocks_apart(sessions: &[&Session], whole: &Session) -> Option<String> {
 mod tests {
     use super::*;
     use crate::load::worker::Worker;
-    use crate::load::{Spacing, Stop};
+    use crate::load::{ArrivalProcess, StopCondition};
     use crate::metrics::window::{Cut, Edges, Window};
     use crate::results::example;
     use crate::units::Clock;
@@ -200,10 +194,10 @@ mod tests {
     }
 
     /// 100 requests by the clock, with a TTFT of so many milliseconds each.
-    fn part(number: u32, of: u32, begin_s: u64, end_s: u64, ttft_ms: f64) -> Part {
+    fn part(number: u32, of: u32, begin_s: u64, end_s: u64, ttft_ms: f64) -> WorkerReport {
         let mut report = example::ok();
         report.run.worker = Some(Worker { number, of });
-        report.load = Some(Load::open(20.0, Spacing::Constant, Stop::Requests(100 * of)));
+        report.load = Some(Load::open(20.0, ArrivalProcess::Constant, StopCondition::Requests(100 * of)));
         let window = Window { begin_ns: begin_s * S, end_ns: end_s * S, edges: Edges::Kept };
         let mut summary = Summary { window_s: window.seconds(), output_tokens: 3000, ..Summary::default() };
         summary.requests.sent = 100;
@@ -214,10 +208,10 @@ mod tests {
         let session = &mut report.sessions[0];
         session.rounds = vec![round];
         session.clock = clock("here", 7);
-        Part { file: format!("{number}.json"), report }
+        WorkerReport { file: format!("{number}.json"), report }
     }
 
-    fn refusal(parts: &[Part]) -> String {
+    fn refusal(parts: &[WorkerReport]) -> String {
         merge(parts).unwrap_err().to_string()
     }
 
@@ -233,9 +227,9 @@ mod tests {
     }
 
     #[test]
-    fn a_load_that_was_never_whole_is_told_and_all_of_it_counts() {
-        let cut = |mut part: Part| {
-            part.report.load = Some(Load::closed(4, Stop::Requests(200)));
+    fn a_load_that_was_never_whole_is_reported_and_all_of_it_counts() {
+        let cut = |mut part: WorkerReport| {
+            part.report.load = Some(Load::closed(4, StopCondition::Requests(200)));
             let round = &mut part.report.sessions[0].rounds[0];
             round.window.as_mut().unwrap().edges = Edges::Cut;
             round.summary.cut = Cut { seconds: 1.0, output_tokens: 600.0, ..Cut::default() };
@@ -267,7 +261,7 @@ mod tests {
             refusal(std::slice::from_ref(&one)),
             "of 2 workers, there is no report of 2: give all of them"
         );
-        let again = Part { file: "again.json".into(), ..one.clone() };
+        let again = WorkerReport { file: "again.json".into(), ..one.clone() };
         assert_eq!(refusal(&[one.clone(), again]), "again.json and 1.json: both are of worker 1");
         let changed = |change: fn(&mut Report)| {
             let mut other = two.clone();

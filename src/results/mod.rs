@@ -126,7 +126,7 @@ pub struct Proof {
     pub side_by_side: bool,
     /// Every round of the old engine with its partner of the new one, for every gated metric.
     pub pairs: BTreeMap<Metric, Vec<Pair>>,
-    /// In the order in which they were held.
+    /// In the order in which they ran.
     pub sessions: Vec<ProofSession>,
 }
 
@@ -156,6 +156,9 @@ pub struct ProofSession {
     pub side: Side,
     pub session: Session,
 }
+
+/// How many of a session's failures its report quotes.
+pub const MAX_FAILURES_KEPT: usize = 5;
 
 /// One start of an engine (for an endpoint: one block after a pause), a warm-up, and this scenario's rounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -197,7 +200,13 @@ pub struct Round {
 
 impl Round {
     /// Whether its rates are those of a load that was not the one asked for.
-    pub fn was_never_whole(&self) -> bool {
+    fn was_never_whole(&self) -> bool {
         self.window.is_some_and(|window| window.edges == Edges::NeverWhole)
     }
+}
+
+/// `2 of 3 rounds`: those whose load was never whole, if there are any.
+pub fn rounds_never_whole(rounds: &[Round]) -> Option<String> {
+    let count = rounds.iter().filter(|round| round.was_never_whole()).count();
+    (count > 0).then(|| format!("{count} of {} rounds", rounds.len()))
 }

@@ -14,20 +14,20 @@ use crate::metrics::truth::RequestTruth;
 use crate::simulator::batch::{SequenceId, Token};
 use crate::simulator::dialect::{Account, Reply};
 use crate::simulator::faults::Fate;
-use crate::simulator::pacer::Command;
+use crate::simulator::pacer::PacerCommand;
 use crate::simulator::truth::TruthLog;
 use crate::sys::clock;
 use crate::units::Nanos;
 
 /// Turns tokens into bytes the moment the connection asks for them, and stamps them then. Dropping it before its end,
 /// which is what becomes of it when the client goes away, frees the place in the batch.
-pub struct Answer {
+pub struct AnswerStream {
     pub id: SequenceId,
     pub fate: Fate,
     pub reply: Box<dyn Reply>,
     pub account: Account,
     pub tokens: UnboundedReceiver<Token>,
-    pub commands: Sender<Command>,
+    pub commands: Sender<PacerCommand>,
     pub log: Arc<Mutex<TruthLog>>,
     /// Taken out when the answer ends.
     pub truth: Option<RequestTruth>,
@@ -49,7 +49,7 @@ pub struct Whole {
     pub body: String,
 }
 
-impl Answer {
+impl AnswerStream {
     /// An answer that is not streamed.
     pub async fn whole(mut self) -> Result<Whole, BrokenOff> {
         let mut due_ns = Vec::new();
@@ -86,7 +86,7 @@ impl Answer {
     }
 }
 
-impl Stream for Answer {
+impl Stream for AnswerStream {
     type Item = Result<Bytes, BrokenOff>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -116,11 +116,11 @@ impl Stream for Answer {
     }
 }
 
-impl Drop for Answer {
+impl Drop for AnswerStream {
     fn drop(&mut self) {
         if self.truth.is_some() {
             // Without a pacer there is no place to free.
-            let _ = self.commands.send(Command::Cancel(self.id));
+            let _ = self.commands.send(PacerCommand::Cancel(self.id));
             self.end(clock::now());
         }
     }

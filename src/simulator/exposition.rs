@@ -8,14 +8,17 @@ use crate::simulator::metrics::{Histogram, Metrics};
 pub fn render(metrics: &Metrics, model: &str) -> String {
     let model = format!("model_name=\"{}\"", escape_label(model));
     let mut out = String::with_capacity(16 << 10);
-    vllm(metrics, &mut Family { prefix: "vllm:", first: "engine=\"0\"", last: &model, out: &mut out });
-    sglang(metrics, &mut Family { prefix: "sglang:", first: "", last: &model, out: &mut out });
-    llamacpp(metrics, &mut Family { prefix: "llamacpp:", first: "", last: "", out: &mut out });
-    tgi(metrics, &mut Family { prefix: "tgi_", first: "", last: "", out: &mut out });
+    vllm(
+        metrics,
+        &mut ExpositionFamily { prefix: "vllm:", first: "engine=\"0\"", last: &model, out: &mut out },
+    );
+    sglang(metrics, &mut ExpositionFamily { prefix: "sglang:", first: "", last: &model, out: &mut out });
+    llamacpp(metrics, &mut ExpositionFamily { prefix: "llamacpp:", first: "", last: "", out: &mut out });
+    tgi(metrics, &mut ExpositionFamily { prefix: "tgi_", first: "", last: "", out: &mut out });
     out
 }
 
-fn vllm(metrics: &Metrics, family: &mut Family) {
+fn vllm(metrics: &Metrics, family: &mut ExpositionFamily) {
     family.gauge("num_requests_running", metrics.running as f64);
     family.gauge("num_requests_waiting", metrics.waiting as f64);
     family.gauge("kv_cache_usage_perc", metrics.kv_cache_usage);
@@ -40,7 +43,7 @@ fn vllm(metrics: &Metrics, family: &mut Family) {
     family.histogram("request_inference_time_seconds", &metrics.inference_time);
 }
 
-fn sglang(metrics: &Metrics, family: &mut Family) {
+fn sglang(metrics: &Metrics, family: &mut ExpositionFamily) {
     family.gauge("num_running_reqs", metrics.running as f64);
     family.gauge("num_queue_reqs", metrics.waiting as f64);
     family.gauge("token_usage", metrics.kv_cache_usage);
@@ -53,7 +56,7 @@ fn sglang(metrics: &Metrics, family: &mut Family) {
     family.histogram("queue_time_seconds", &metrics.queue_time);
 }
 
-fn llamacpp(metrics: &Metrics, family: &mut Family) {
+fn llamacpp(metrics: &Metrics, family: &mut ExpositionFamily) {
     family.counter("prompt_tokens_total", metrics.prompt_tokens);
     family.counter("prompt_tokens_cached_total", 0);
     family.counter("tokens_predicted_total", metrics.generation_tokens);
@@ -61,7 +64,7 @@ fn llamacpp(metrics: &Metrics, family: &mut Family) {
     family.gauge("requests_deferred", metrics.waiting as f64);
 }
 
-fn tgi(metrics: &Metrics, family: &mut Family) {
+fn tgi(metrics: &Metrics, family: &mut ExpositionFamily) {
     family.gauge("queue_size", metrics.waiting as f64);
     family.gauge("batch_current_size", metrics.running as f64);
     family.counter("request_success", metrics.finished_by_length + metrics.stopped);
@@ -73,7 +76,7 @@ fn tgi(metrics: &Metrics, family: &mut Family) {
 }
 
 /// One engine's names and labels.
-struct Family<'a> {
+struct ExpositionFamily<'a> {
     prefix: &'static str,
     /// Labels that come before a sample's own, and after them: Prometheus' clients sort them.
     first: &'static str,
@@ -81,7 +84,7 @@ struct Family<'a> {
     out: &'a mut String,
 }
 
-impl Family<'_> {
+impl ExpositionFamily<'_> {
     fn gauge(&mut self, name: &str, value: f64) {
         self.head(name, "gauge");
         self.sample(name, "", value);
@@ -148,8 +151,8 @@ mod tests {
         metrics.e2e_latency.record_ns(2_000_000_000);
         let text = render(&metrics, "a\"b\\c");
         for kind in EngineKind::all() {
-            let Some(meter) = kind.meter() else { continue };
-            let read = meter.read(&text, Some("a\"b\\c")).unwrap();
+            let Some(counters) = kind.counter_names() else { continue };
+            let read = counters.read(&text, Some("a\"b\\c")).unwrap();
             let counts = (read.counts.input_tokens, read.counts.output_tokens);
             assert_eq!(counts, (Some(7), Some(5)), "{}", kind.name());
             assert!(read.times.e2e_ms.is_empty() || read.times.e2e_ms.mean == 2000.0, "{}", kind.name());

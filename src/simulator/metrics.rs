@@ -2,7 +2,7 @@
 
 use crate::units::Nanos;
 
-/// Counted in model time: what an engine as modelled would have measured of itself.
+/// Counted in model time: what an engine as modeled would have measured of itself.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     pub running: usize,

@@ -5,7 +5,7 @@
 //! `batch` is the model: it reads no clock. `pacer` drives it in real time on a thread of its own. `routes` take
 //! requests in, each becomes an `answer` that writes its reply token by token, in the `dialect` in which it was asked,
 //! and notes the times for `/truth`. `about` and `library` are what engines say of themselves, `exposition` what they
-//! count. `faults` draws the lots of what goes wrong: what slows or starves the engine is done by `batch`, what
+//! count. `faults` decides at random what goes wrong: what slows or starves the engine is done by `batch`, what
 //! spoils an answer by `answer`, what turns a request away by `routes`.
 
 mod about;
@@ -39,7 +39,7 @@ use crate::simulator::faults::Lottery;
 use crate::simulator::library::Library;
 use crate::simulator::listener::Listener;
 use crate::simulator::metrics::Metrics;
-use crate::simulator::pacer::{Command, Pacer};
+use crate::simulator::pacer::{Pacer, PacerCommand};
 use crate::simulator::routes::{Frontend, router, unix_s};
 use crate::simulator::truth::TruthLog;
 use crate::sys::arrival::Newest;
@@ -155,7 +155,7 @@ fn engine(
     model: &str,
     settings: SimulatorSettings,
     start_number: u64,
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<PacerCommand>,
     metrics: &Arc<Mutex<Metrics>>,
     crash: &Arc<Notify>,
 ) -> (Frontend, Batch) {

@@ -14,7 +14,7 @@ use crate::units::Nanos;
 
 /// What the routes tell the pacer.
 #[derive(Debug)]
-pub enum Command {
+pub enum PacerCommand {
     Arrive(Arrival, UnboundedSender<Token>),
     Cancel(SequenceId),
 }
@@ -22,7 +22,7 @@ pub enum Command {
 /// Hands every token to its request when it is due, until all senders of commands are gone.
 pub struct Pacer {
     batch: Batch,
-    commands: Receiver<Command>,
+    commands: Receiver<PacerCommand>,
     metrics: Arc<Mutex<Metrics>>,
     live: HashMap<SequenceId, Live>,
 }
@@ -56,13 +56,13 @@ impl Live {
 }
 
 /// The senders of commands are gone.
-struct Closed;
+struct PacerClosed;
 
 /// A wait on a channel ends this long before the deadline; the rest is waited out on the clock, which is exact.
 const CHANNEL_WAKE_UP_NS: Nanos = 1_000_000;
 
 impl Pacer {
-    pub fn new(batch: Batch, commands: Receiver<Command>, metrics: Arc<Mutex<Metrics>>) -> Pacer {
+    pub fn new(batch: Batch, commands: Receiver<PacerCommand>, metrics: Arc<Mutex<Metrics>>) -> Pacer {
         Pacer { batch, commands, metrics, live: HashMap::new() }
     }
 
@@ -71,13 +71,13 @@ impl Pacer {
         while self.turn().is_ok() {}
     }
 
-    fn turn(&mut self) -> Result<(), Closed> {
+    fn turn(&mut self) -> Result<(), PacerClosed> {
         self.wait()?;
         loop {
             match self.commands.try_recv() {
                 Ok(command) => self.obey(command),
                 Err(TryRecvError::Empty) => break,
-                Err(TryRecvError::Disconnected) => return Err(Closed),
+                Err(TryRecvError::Disconnected) => return Err(PacerClosed),
             }
         }
         let tokens = self.batch.advance(clock::now());
@@ -89,9 +89,9 @@ impl Pacer {
     }
 
     /// Until the next event is due, or a command comes.
-    fn wait(&mut self) -> Result<(), Closed> {
+    fn wait(&mut self) -> Result<(), PacerClosed> {
         let Some(due_ns) = self.batch.next_event_ns() else {
-            let command = self.commands.recv().map_err(|_| Closed)?;
+            let command = self.commands.recv().map_err(|_| PacerClosed)?;
             self.obey(command);
             return Ok(());
         };
@@ -102,7 +102,7 @@ impl Pacer {
                     self.obey(command);
                     return Ok(());
                 }
-                Err(RecvTimeoutError::Disconnected) => return Err(Closed),
+                Err(RecvTimeoutError::Disconnected) => return Err(PacerClosed),
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
@@ -110,15 +110,15 @@ impl Pacer {
         Ok(())
     }
 
-    fn obey(&mut self, command: Command) {
+    fn obey(&mut self, command: PacerCommand) {
         match command {
-            Command::Arrive(arrival, tokens) => {
+            PacerCommand::Arrive(arrival, tokens) => {
                 self.batch.arrive(arrival);
                 let arrived_ns = arrival.arrived_ns;
                 let live = Live { arrival, first_token_ns: arrived_ns, last_token_ns: arrived_ns, tokens };
                 self.live.insert(arrival.id, live);
             }
-            Command::Cancel(id) => {
+            PacerCommand::Cancel(id) => {
                 self.batch.cancel(id, clock::now());
                 if self.live.remove(&id).is_some() {
                     self.metrics.lock().expect("no holder of the metrics panics").aborted += 1;

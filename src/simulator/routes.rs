@@ -20,14 +20,16 @@ use tokio::sync::mpsc::unbounded_channel;
 use crate::load::workload::Api;
 use crate::metrics::truth::RequestTruth;
 use crate::simulator::about;
-use crate::simulator::answer::{Answer, BrokenOff};
+use crate::simulator::answer::{AnswerStream, BrokenOff};
 use crate::simulator::batch::{Arrival, SequenceId};
-use crate::simulator::dialect::ollama::Wish;
-use crate::simulator::dialect::{Account, ApiError, Asked, Identity, Server, Voice, ollama, openai, tgi};
+use crate::simulator::dialect::ollama::OllamaRequest;
+use crate::simulator::dialect::{
+    Account, ApiError, Identity, ParsedRequest, Server, Voice, ollama, openai, tgi,
+};
 use crate::simulator::faults::{Fate, Lottery};
 use crate::simulator::library::{self, Library};
 use crate::simulator::metrics::Metrics;
-use crate::simulator::pacer::Command;
+use crate::simulator::pacer::PacerCommand;
 use crate::simulator::truth::TruthLog;
 use crate::sys::arrival::Newest;
 use crate::sys::clock;
@@ -39,7 +41,7 @@ pub struct Frontend {
     pub library: Mutex<Library>,
     pub warm_ns: Nanos,
     pub started_s: u64,
-    pub commands: Sender<Command>,
+    pub commands: Sender<PacerCommand>,
     pub metrics: Arc<Mutex<Metrics>>,
     pub log: Arc<Mutex<TruthLog>>,
     pub requests: AtomicU64,
@@ -63,7 +65,7 @@ pub fn router(frontend: Frontend) -> Router {
         .route("/api/pull", post(library::pull))
         .route("/generate", post(tgi_generate))
         .route("/generate_stream", post(tgi_generate_stream));
-    let told = Router::new()
+    let reporting = Router::new()
         .route("/health", get(about::health))
         .route("/v1/models", get(about::models))
         .route("/version", get(about::version))
@@ -78,7 +80,7 @@ pub fn router(frontend: Frontend) -> Router {
         .route("/metrics", get(about::metrics))
         .route("/truth", get(about::truth).delete(about::forget_truth));
     asked
-        .merge(told)
+        .merge(reporting)
         .fallback(|| async { ApiError::new(StatusCode::NOT_FOUND, "Not Found") })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(Arc::new(frontend))
@@ -159,8 +161,10 @@ impl Frontend {
         let received = received?;
         let models = self.library.lock().expect("no reader of the library panics").models();
         match ollama::read(api, &received.body, &models, self.server())? {
-            Wish::Answer(asked) => self.answer(asked, received).await,
-            Wish::Load => Ok(about::json(r#"{"response":"","done":true,"done_reason":"load"}"#.to_owned())),
+            OllamaRequest::Generate(asked) => self.answer(asked, received).await,
+            OllamaRequest::Load => {
+                Ok(about::json(r#"{"response":"","done":true,"done_reason":"load"}"#.to_owned()))
+            }
         }
     }
 
@@ -174,13 +178,13 @@ impl Frontend {
         Server { identity: &self.identity, max_model_len: self.max_model_len, now_s: unix_s() }
     }
 
-    async fn answer(&self, asked: Asked, received: Received) -> Result<Response, ApiError> {
+    async fn answer(&self, asked: ParsedRequest, received: Received) -> Result<Response, ApiError> {
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         if self.crash_at_request.is_some_and(|at| number >= at) {
             self.crash.notify_one();
             return std::future::pending().await;
         }
-        let fate = self.lottery.lock().expect("no drawer of lots panics").draw(asked.0.max_tokens);
+        let fate = self.lottery.lock().expect("no thread panics while drawing").draw(asked.0.max_tokens);
         if fate == Fate::Refused {
             let message = "the engine failed, as its settings say (error_rate)";
             return Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, message));
@@ -212,11 +216,11 @@ impl Frontend {
     fn submit(
         &self,
         id: SequenceId,
-        (request, reply): Asked,
+        (request, reply): ParsedRequest,
         fate: Fate,
         received: Received,
-    ) -> Result<Answer, ApiError> {
-        let mut lottery = self.lottery.lock().expect("no drawer of lots panics");
+    ) -> Result<AnswerStream, ApiError> {
+        let mut lottery = self.lottery.lock().expect("no thread panics while drawing");
         let early_end = lottery.early_end(request.max_tokens, request.ignore_eos);
         let (sender, tokens) = unbounded_channel();
         let arrival = Arrival {
@@ -227,8 +231,8 @@ impl Frontend {
             ends_early: early_end.is_some(),
             stalls_after: if let Fate::Stalled(token) = fate { Some(token) } else { None },
         };
-        self.commands.send(Command::Arrive(arrival, sender)).map_err(|_| BrokenOff::EngineStopped)?;
-        Ok(Answer {
+        self.commands.send(PacerCommand::Arrive(arrival, sender)).map_err(|_| BrokenOff::EngineStopped)?;
+        Ok(AnswerStream {
             id,
             fate,
             reply,

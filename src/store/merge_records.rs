@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_can_be_kept_that_is_told() {
+    fn where_nothing_can_be_kept_that_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let merged = merge_records(&[at("1.records")], &at("whole.records"));

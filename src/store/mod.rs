@@ -34,7 +34,7 @@ pub use run::{JUNIT, RECORDS, RunFolder, SUMMARY, forget_last_run};
 pub struct StoreError {
     action: &'static str,
     path: PathBuf,
-    /// Part of the message, and so not named `source`, which would be told once more.
+    /// Part of the message, and so not named `source`, which would be reported once more.
     cause: io::Error,
 }
 
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_that_can_not_be_taken_is_told_with_its_file_its_place_and_what_was_expected() {
+    fn a_report_that_can_not_be_taken_is_reported_with_its_file_its_place_and_what_was_expected() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("r.json");
         let error = |text: &str| {

@@ -19,13 +19,13 @@ pub struct Pending {
     pub assert: AssertSnapshot,
 }
 
-/// The verdict is ours; insta is told what to think of the snapshot.
+/// The verdict is ours; insta takes it from here.
 #[derive(Clone)]
-struct Told {
+struct Decided {
     matches: bool,
 }
 
-impl Comparator for Told {
+impl Comparator for Decided {
     fn matches(&self, _: &Snapshot, _: &Snapshot) -> bool {
         self.matches
     }
@@ -54,7 +54,7 @@ impl Pending {
         settings.set_snapshot_path(to.folder(&baseline.facts.environment));
         settings.set_prepend_module_to_snapshot(false);
         settings.set_omit_expression(true);
-        settings.set_comparator(Box::new(Told { matches }));
+        settings.set_comparator(Box::new(Decided { matches }));
         // insta fails an assertion by a panic; here that is the expected answer and no news.
         let hook = take_hook();
         set_hook(Box::new(|_| {}));

@@ -30,7 +30,7 @@ impl RecordFile {
         }
     }
 
-    /// Its name, as it is told beside the report.
+    /// Its name, as the report gives it.
     pub fn name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
@@ -45,16 +45,16 @@ impl RecordFile {
 /// disk, unless that falls behind by `UNWRITTEN_MAX_BYTES`.
 pub struct RecordLog {
     encoder: Encoder,
-    desk: Arc<Desk>,
+    buffer: Arc<Buffer>,
     writer: Option<JoinHandle<Result<(), StoreError>>>,
 }
 
 /// Between who hands records over and who writes them.
-struct Desk {
+struct Buffer {
     unwritten: Mutex<Unwritten>,
-    /// Told when there is a block, or an end.
+    /// Notified when there is a block, or an end.
     is_due: Condvar,
-    /// Told when what was there has been taken.
+    /// Notified when what was there has been taken.
     is_taken: Condvar,
 }
 
@@ -83,22 +83,22 @@ impl RecordLog {
             unwritten.bytes.push(VERSION);
             encoder.header(header, &mut unwritten.bytes);
         }
-        let desk =
-            Desk { unwritten: Mutex::new(unwritten), is_due: Condvar::new(), is_taken: Condvar::new() };
-        let (desk, of_thread) = (Arc::new(desk), path.to_owned());
-        let desk_of_thread = desk.clone();
+        let buffer =
+            Buffer { unwritten: Mutex::new(unwritten), is_due: Condvar::new(), is_taken: Condvar::new() };
+        let (buffer, of_thread) = (Arc::new(buffer), path.to_owned());
+        let buffer_of_thread = buffer.clone();
         let write = move || {
-            let written = desk_of_thread.write_all(file, length);
+            let written = buffer_of_thread.write_all(file, length);
             written.map_err(|cause| StoreError::new("write", &of_thread, cause))
         };
         let thread = thread::Builder::new().name("tollgate-records".into()).spawn(write);
         let thread = thread.map_err(|cause| StoreError::new("write", path, cause))?;
-        Ok(RecordLog { encoder, desk, writer: Some(thread) })
+        Ok(RecordLog { encoder, buffer, writer: Some(thread) })
     }
 
     /// The records that follow are of this part.
     pub fn begin_part(&mut self, part: &Part) {
-        self.encoder.part(part, &mut self.desk.unwritten().bytes);
+        self.encoder.part(part, &mut self.buffer.unwritten().bytes);
     }
 
     /// Waits until everything is written; an error says from where on that failed.
@@ -108,17 +108,17 @@ impl RecordLog {
 
     fn close(&mut self) -> Result<(), StoreError> {
         let Some(thread) = self.writer.take() else { return Ok(()) };
-        self.desk.unwritten().is_over = true;
-        self.desk.is_due.notify_one();
+        self.buffer.unwritten().is_over = true;
+        self.buffer.is_due.notify_one();
         thread.join().expect("the writer only writes")
     }
 }
 
 impl RecordSink for RecordLog {
     fn take(&mut self, record: &RequestRecord) {
-        let mut unwritten = self.desk.unwritten();
+        let mut unwritten = self.buffer.unwritten();
         while unwritten.bytes.len() >= UNWRITTEN_MAX_BYTES && !unwritten.is_over {
-            unwritten = self.desk.is_taken.wait(unwritten).unwrap_or_else(PoisonError::into_inner);
+            unwritten = self.buffer.is_taken.wait(unwritten).unwrap_or_else(PoisonError::into_inner);
         }
         // The writer has failed, and says why.
         if unwritten.is_over {
@@ -128,7 +128,7 @@ impl RecordSink for RecordLog {
         self.encoder.record(record, &mut unwritten.bytes);
         unwritten.records += 1;
         if before < BLOCK_BYTES && unwritten.bytes.len() >= BLOCK_BYTES {
-            self.desk.is_due.notify_one();
+            self.buffer.is_due.notify_one();
         }
     }
 }
@@ -151,7 +151,7 @@ impl Disk for File {
     }
 }
 
-impl Desk {
+impl Buffer {
     fn unwritten(&self) -> MutexGuard<'_, Unwritten> {
         self.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -238,14 +238,14 @@ mod tests {
 
         let mut disk = SmallDisk { written: Vec::new(), room: first.len() + second.len() / 2 };
         let unwritten = Mutex::new(Unwritten { bytes: first, records: 3, is_over: false });
-        let desk = Desk { unwritten, is_due: Condvar::new(), is_taken: Condvar::new() };
+        let buffer = Buffer { unwritten, is_due: Condvar::new(), is_taken: Condvar::new() };
         let outcome = thread::scope(|scope| {
-            let writer = scope.spawn(|| desk.write_all(&mut disk, 0));
-            while !desk.unwritten().bytes.is_empty() {
+            let writer = scope.spawn(|| buffer.write_all(&mut disk, 0));
+            while !buffer.unwritten().bytes.is_empty() {
                 thread::yield_now();
             }
-            *desk.unwritten() = Unwritten { bytes: second, records: 6, is_over: true };
-            desk.is_due.notify_one();
+            *buffer.unwritten() = Unwritten { bytes: second, records: 6, is_over: true };
+            buffer.is_due.notify_one();
             writer.join().unwrap()
         });
         assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::StorageFull);

@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn other_files_other_versions_and_damage_are_told_apart() {
+    fn other_files_other_versions_and_damage_are_distinguished() {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("a.records");
         fs::write(&path, "{}").unwrap();

@@ -1,4 +1,4 @@
-//! What happens while a suite runs, for whoever shows it.
+//! What happens while a suite runs, for the progress display.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use crate::client::Progress;
 use crate::config::ScenarioId;
 use crate::launch::Preparation;
 
-/// Sessions are called as people know them: `session 2`, `proof: new, start 3`.
+/// Sessions have readable names: `session 2`, `proof: new, start 3`.
 #[derive(Clone, Debug)]
 pub enum Event<'a> {
     EngineStarts {
@@ -24,10 +24,10 @@ pub enum Event<'a> {
         session: &'a str,
         round: u32,
         rounds: u32,
-        /// How many there will be, where that is fixed.
+        /// The total, if it is fixed.
         requests: Option<u32>,
         progress: Arc<Progress>,
     },
-    /// Nothing more comes for now.
+    /// Nothing to show for now.
     Pause,
 }

@@ -1,10 +1,10 @@
-//! Reads the files of a suite: `perf-tests/targets.toml`, `perf-tests/scenarios/*.toml` and prompt files.
+//! Reads a suite's files: `perf-tests/targets.toml`, `perf-tests/scenarios/*.toml` and prompt files.
 
 use std::fs;
 use std::path::Path;
 
 use crate::config::{
-    ConfigError, Environment, SUITE_FOLDER, Suite, SuiteErrors, SuiteText, TOLLGATE_SET, TextFile, parse,
+    ConfigError, EnvLookup, SUITE_FOLDER, Suite, SuiteErrors, SuiteText, TOLLGATE_SET, TextFile, parse,
 };
 
 /// The suite of the crate in `root`, with this process's environment variables.
@@ -13,12 +13,13 @@ pub fn load(root: &Path) -> Result<Suite, SuiteErrors> {
 }
 
 /// The suite of the crate in `root`, with environment variables from `environment`.
-pub fn load_with(root: &Path, environment: Environment) -> Result<Suite, SuiteErrors> {
+pub fn load_with(root: &Path, environment: EnvLookup) -> Result<Suite, SuiteErrors> {
     let (scenarios, mut errors) = read_scenarios(root);
     let targets = match read(root, &format!("{SUITE_FOLDER}/targets.toml")) {
         Ok(targets) => targets,
         Err(error) => {
-            let help = "every suite has this file; the shortest is [targets.sim] with engine = \"simulator\"";
+            let help =
+                "every suite needs this file; the shortest has [targets.sim] with engine = \"simulator\"";
             errors.insert(0, error.help(help));
             return Err(SuiteErrors(errors));
         }
@@ -44,11 +45,11 @@ pub fn load_with(root: &Path, environment: Environment) -> Result<Suite, SuiteEr
     }
 }
 
-/// The scenario files in the order of their names, and what is wrong with the folder.
+/// The scenario files sorted by name, and errors about the folder.
 fn read_scenarios(root: &Path) -> (Vec<TextFile>, Vec<ConfigError>) {
     let folder = format!("{SUITE_FOLDER}/scenarios");
     let unusable = |message: String| {
-        let help = format!("write a scenario, for example {folder}/chat.toml");
+        let help = format!("add a scenario, for example {folder}/chat.toml");
         (Vec::new(), vec![ConfigError::about(&folder, message).help(help)])
     };
     let entries = fs::read_dir(root.join(&folder)).and_then(Iterator::collect::<Result<Vec<_>, _>>);
@@ -56,7 +57,7 @@ fn read_scenarios(root: &Path) -> (Vec<TextFile>, Vec<ConfigError>) {
         Ok(entries) => entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect(),
         Err(error) => return unusable(format!("can't be read: {error}")),
     };
-    names.retain(|name| !is_editors_own(name));
+    names.retain(|name| !is_editor_file(name));
     names.sort();
     if names.is_empty() {
         return unusable("no scenario file (*.toml) in this folder".to_owned());
@@ -65,10 +66,11 @@ fn read_scenarios(root: &Path) -> (Vec<TextFile>, Vec<ConfigError>) {
     let mut errors = Vec::new();
     for name in names {
         let path = format!("{folder}/{name}");
-        let file = match name.ends_with(".toml") {
-            true => read(root, &path),
-            false => Err(ConfigError::about(&path, "not a scenario file: those end with .toml")
-                .help("rename it, or move it out of the folder")),
+        let file = if name.ends_with(".toml") {
+            read(root, &path)
+        } else {
+            Err(ConfigError::about(&path, "not a scenario file: those end in .toml")
+                .help("rename it or move it out of the folder"))
         };
         match file {
             Ok(file) => files.push(file),
@@ -78,8 +80,8 @@ fn read_scenarios(root: &Path) -> (Vec<TextFile>, Vec<ConfigError>) {
     (files, errors)
 }
 
-/// Swap and backup files, which come and go without anyone meaning a scenario.
-fn is_editors_own(name: &str) -> bool {
+/// Swap and backup files, which editors create and nobody means as a scenario.
+fn is_editor_file(name: &str) -> bool {
     name.starts_with('.') || name.ends_with('~')
 }
 

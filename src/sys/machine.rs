@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::thread;
 
-/// Such as `8 x AMD EPYC 7R13`: told beside every baseline, since another processor is another speed.
+/// Such as `8 x AMD EPYC 7R13`: reported with every baseline, since another processor is another speed.
 pub fn describe() -> String {
     let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
     let processor = processor().unwrap_or_else(|| format!("{} processor", std::env::consts::ARCH));

@@ -2,7 +2,7 @@
 
 mod container;
 mod environment;
-pub mod museum;
+pub mod known_regressions;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ pub struct TargetSpec {
 /// How a suspicion about this target is proven: old and new in turn, on this machine.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ProofPlan {
-    /// Starts of each side before the first judgement; more follow while it is inconclusive.
+    /// Starts of each side before the first judgment; more follow while it is inconclusive.
     pub starts: u32,
     /// No session begins after this much time.
     pub budget: Duration,
@@ -136,8 +136,8 @@ pub struct SimulatorSettings {
     /// Tokens of prompts and answers that fit into the KV cache; 0 is room for all. When it is full, the request that
     /// came last gives its part back, queues again and has all of its tokens prefilled once more.
     pub kv_cache_tokens: u32,
-    /// The share of answers that the model ends before their asked-for length. Requests that say `ignore_eos` are spared;
-    /// Ollama's and TGI's own wires have no word for it.
+    /// The share of answers that the model ends before their asked-for length. Requests that say `ignore_eos` are
+    /// spared; Ollama's and TGI's own wires have no word for it.
     pub eos_rate: f64,
     /// What a request that finds the engine idle waits before its prefill, as when a model has to be woken up.
     pub wake_ms: f64,
@@ -299,7 +299,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_engines_are_told_apart_by_what_differs() {
+    fn two_engines_are_distinguishable_by_what_differs() {
         let slow = SimulatorSettings { decode_scale: 1.08, ..SimulatorSettings::default() };
         assert_eq!(slow.apart_from(&SimulatorSettings::default()), "decode_scale=1.08");
         assert_eq!(slow.apart_from(&slow), "");

@@ -42,7 +42,7 @@ pub fn explain(verdict: Verdict, gates: &[GateOutcome], sides: &Sides) -> String
     // Where requests fail, that comes first: what their speed was matters less.
     those.sort_by_key(|gate| gate.gate.metric.family() != Family::Success);
     let Some((first, others)) = those.split_first() else { return "no gate has anything to say".into() };
-    let also = others_told(first, others, verdict);
+    let also = likewise(first, others, verdict);
     match verdict {
         Verdict::Ok => "within every tolerance and limit.".into(),
         Verdict::Inconclusive => {
@@ -60,21 +60,21 @@ pub fn explain(verdict: Verdict, gates: &[GateOutcome], sides: &Sides) -> String
     }
 }
 
-/// Gates that are views of the first one's matter are told as one with it.
-fn others_told(first: &GateOutcome, others: &[&GateOutcome], verdict: Verdict) -> String {
+/// Gates that are views of the first one's matter are reported as one with it.
+fn likewise(first: &GateOutcome, others: &[&GateOutcome], verdict: Verdict) -> String {
     let family = first.gate.metric.family();
     let (same, apart): (Vec<_>, Vec<_>) = others.iter().partition(|gate| gate.gate.metric.family() == family);
     let names = |gates: Vec<&&GateOutcome>| {
         gates.iter().map(|gate| gate.gate.metric.to_string()).collect::<Vec<_>>().join(", ")
     };
-    let mut told = String::new();
+    let mut text = String::new();
     if !same.is_empty() {
-        told.push_str(&format!(" That is one thing with {}.", names(same)));
+        text.push_str(&format!(" That is one thing with {}.", names(same)));
     }
     if !apart.is_empty() {
-        told.push_str(&format!(" Likewise {}: {}.", verdict.name(), names(apart)));
+        text.push_str(&format!(" Likewise {}: {}.", verdict.name(), names(apart)));
     }
-    told
+    text
 }
 
 /// Which part of the engine became slower, from what moved with it and what did not.
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn gates_that_are_one_thing_are_told_as_one() {
+    fn gates_that_are_one_thing_are_reported_as_one() {
         let gates = [
             outcome("output_tokens_per_s", -0.073, Verdict::Regressed),
             outcome("tpot_ms_mean", 0.08, Verdict::Regressed),
@@ -209,16 +209,16 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_under_load_only_is_told_with_its_onset() {
+    fn a_loss_under_load_only_is_reported_with_its_onset() {
         use Verdict::{Ok, Regressed};
-        let told = onset(&[(4, Ok), (16, Regressed), (32, Regressed)]).unwrap();
-        assert!(told.starts_with("Only from 16 users on"));
+        let text = onset(&[(4, Ok), (16, Regressed), (32, Regressed)]).unwrap();
+        assert!(text.starts_with("Only from 16 users on"));
         assert_eq!(onset(&[(4, Regressed), (16, Regressed)]), None);
         assert_eq!(onset(&[(4, Ok), (16, Regressed), (32, Ok)]), None);
     }
 
     #[test]
-    fn a_broken_limit_is_told_by_its_reason() {
+    fn a_broken_limit_is_reported_by_its_reason() {
         let mut gate = outcome("success_rate", 0.0, Verdict::Regressed);
         (gate.change, gate.reason) = (None, "98 % is below 100 %".into());
         let sides = Sides::of("a", "b", "");

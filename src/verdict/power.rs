@@ -16,7 +16,7 @@ use crate::verdict::{Side, Verdict, rule};
 /// What follows where a session is doubted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
-    /// Old and new in turn: `starts` of each side before the first judgement, `most` before the last.
+    /// Old and new in turn: `starts` of each side before the first judgment, `most` before the last.
     Proof { starts: u32, most: u32 },
     /// Nothing old can be run: so many sessions of today in all, against the stored ones.
     Stored { sessions: u32 },
@@ -41,7 +41,7 @@ pub struct StoredScenario {
 
 /// How rehearsed runs of a suite came out.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Outlook {
+pub struct Forecast {
     pub runs: u64,
     /// In which one session did not clear every scenario.
     pub doubted: u64,
@@ -50,14 +50,14 @@ pub struct Outlook {
     pub sessions: Vec<f64>,
 }
 
-/// What a gate should be able to see, as a multiple of its tolerance. Beyond that it is a wish.
-pub const WISHFUL_BEYOND: f64 = 2.0;
+/// What a gate should be able to see, as a multiple of its tolerance. A gate that can't is underpowered.
+pub const UNDERPOWERED_BEYOND: f64 = 2.0;
 /// With this chance.
 pub const POWER: f64 = 0.9;
 /// Runs behind a figure of power: 90 % of them are known to within 3 %.
 const RUNS: u64 = 400;
-/// Runs behind an outlook: a suite's false alarms are one in a thousand.
-const RUNS_OF_OUTLOOK: u64 = 4000;
+/// Runs behind an forecast: a suite's false alarms are one in a thousand.
+const RUNS_OF_FORECAST: u64 = 4000;
 const STEPS_OF_SEARCH: u32 = 12;
 /// In slowness: 95 % of the throughput lost. What a gate can't see then, it never sees.
 const LARGEST_CHANGE: f64 = 3.0;
@@ -92,11 +92,12 @@ impl StoredGate {
     }
 
     /// Whether a loss of twice the tolerance would often go unseen.
-    pub fn is_wishful(&self, check: Check) -> bool {
-        !self.sees(WISHFUL_BEYOND * self.tau, check)
+    pub fn is_underpowered(&self, check: Check) -> bool {
+        !self.sees(UNDERPOWERED_BEYOND * self.tau, check)
     }
 
-    /// The starts of each side, or the sessions of the baseline and of today, with which the gate is no wish.
+    /// The starts of each side, or the sessions of the baseline and of today, with which the gate is no longer
+    /// underpowered.
     pub fn sessions_needed(&self, check: Check) -> Option<u32> {
         let with = |sessions| match check {
             Check::Proof { .. } => (*self, Check::Proof { starts: sessions, most: sessions }),
@@ -104,22 +105,22 @@ impl StoredGate {
         };
         SESSIONS_TO_TRY.into_iter().find(|sessions| {
             let (gate, check) = with(*sessions);
-            !gate.is_wishful(check)
+            !gate.is_underpowered(check)
         })
     }
 
-    /// By how much the sessions' variance has to shrink for the gate to be no wish: so many times the requests of a
-    /// session, if requests are all that scatters. `None` beyond a hundred times.
+    /// By how much the sessions' variance has to shrink for the gate not to be underpowered: so many times the requests
+    /// of a session, if requests are all that scatters. `None` beyond a hundred times.
     pub fn requests_needed(&self, check: Check) -> Option<f64> {
         let calmer = |requests: f64| StoredGate { deviation: self.deviation / requests.sqrt(), ..*self };
-        least(1.0, MOST_TIMES_THE_REQUESTS, |requests| !calmer(requests).is_wishful(check))
+        least(1.0, MOST_TIMES_THE_REQUESTS, |requests| !calmer(requests).is_underpowered(check))
     }
 
-    /// The tolerance with which the gate would be no wish; `None` beyond 50 %.
+    /// The tolerance with which the gate would not be underpowered; `None` beyond 50 %.
     pub fn tolerance_needed(&self, check: Check) -> Option<f64> {
         least(0.0, LARGEST_TOLERANCE, |tolerance| {
             let gate = StoredGate { tau: stats::tau(self.metric, tolerance), ..*self };
-            !gate.is_wishful(check)
+            !gate.is_underpowered(check)
         })
     }
 
@@ -139,16 +140,16 @@ impl StoredGate {
     }
 }
 
-impl Outlook {
+impl Forecast {
     /// With every gate's values worse by so many of its tolerances; 0 is an engine that did not change.
     ///
     /// Every gate scatters by itself here. In truth those of a suite err together, and fewer runs are red.
-    pub fn of(suite: &[StoredScenario], tolerances: f64) -> Outlook {
+    pub fn of(suite: &[StoredScenario], tolerances: f64) -> Forecast {
         let (mut doubted_runs, mut red_runs, mut sessions) = (0, 0, vec![0; suite.len()]);
-        for number in 0..RUNS_OF_OUTLOOK {
+        for number in 0..RUNS_OF_FORECAST {
             let (mut doubted, mut red) = (false, false);
             for (index, scenario) in suite.iter().enumerate() {
-                let seed = number + RUNS_OF_OUTLOOK * index as u64;
+                let seed = number + RUNS_OF_FORECAST * index as u64;
                 let run = rehearse(&scenario.gates, |gate| tolerances * gate.tau, scenario.check, seed);
                 doubted |= run.doubted;
                 red |= run.verdict == Verdict::Regressed;
@@ -157,9 +158,9 @@ impl Outlook {
             doubted_runs += u64::from(doubted);
             red_runs += u64::from(red);
         }
-        let each = |sum: &u32| f64::from(*sum) / RUNS_OF_OUTLOOK as f64;
-        Outlook {
-            runs: RUNS_OF_OUTLOOK,
+        let each = |sum: &u32| f64::from(*sum) / RUNS_OF_FORECAST as f64;
+        Forecast {
+            runs: RUNS_OF_FORECAST,
             doubted: doubted_runs,
             red: red_runs,
             sessions: sessions.iter().map(each).collect(),
@@ -168,15 +169,15 @@ impl Outlook {
 }
 
 /// One run of a scenario.
-struct Run {
+struct SimulatedRun {
     doubted: bool,
     verdict: Verdict,
     sessions: u32,
 }
 
 /// A gate's sessions of one run.
-struct Cast {
-    gate: StoredGate,
+struct Simulated {
+    stored_gate: StoredGate,
     /// What the new engine is slower by.
     change: f64,
     day: f64,
@@ -184,39 +185,46 @@ struct Cast {
     screen: Vec<f64>,
 }
 
-fn rehearse(gates: &[StoredGate], change: impl Fn(&StoredGate) -> f64, check: Check, seed: u64) -> Run {
+fn rehearse(
+    gates: &[StoredGate],
+    change: impl Fn(&StoredGate) -> f64,
+    check: Check,
+    seed: u64,
+) -> SimulatedRun {
     let mut rng = Pcg64::seed_from_u64(seed);
-    let casts: Vec<Cast> = gates.iter().map(|gate| Cast::of(*gate, change(gate), &mut rng)).collect();
-    let doubts = |cast: &Cast| rule::screen(&cast.stored, &cast.screen, cast.gate.tau) != Verdict::Ok;
-    if !casts.iter().any(doubts) {
-        return Run { doubted: false, verdict: Verdict::Ok, sessions: 1 };
+    let simulated: Vec<Simulated> =
+        gates.iter().map(|gate| Simulated::of(*gate, change(gate), &mut rng)).collect();
+    let doubts =
+        |gate: &Simulated| rule::screen(&gate.stored, &gate.screen, gate.stored_gate.tau) != Verdict::Ok;
+    if !simulated.iter().any(doubts) {
+        return SimulatedRun { doubted: false, verdict: Verdict::Ok, sessions: 1 };
     }
     match check {
-        Check::Proof { starts, most } => prove(&casts, starts, most, &mut rng),
-        Check::Stored { sessions } => convict_by_stored(&casts, sessions, &mut rng),
+        Check::Proof { starts, most } => prove(&simulated, starts, most, &mut rng),
+        Check::Stored { sessions } => convict_by_stored(&simulated, sessions, &mut rng),
     }
 }
 
-impl Cast {
-    fn of(gate: StoredGate, change: f64, rng: &mut Pcg64) -> Cast {
+impl Simulated {
+    fn of(gate: StoredGate, change: f64, rng: &mut Pcg64) -> Simulated {
         let (yesterday, day) = (gate.day(rng), gate.day(rng));
         let stored = gate.sessions(gate.sessions, yesterday, rng);
         let screen = gate.sessions(1, day + change, rng);
-        Cast { gate, change, day, stored, screen }
+        Simulated { stored_gate: gate, change, day, stored, screen }
     }
 }
 
-fn prove(casts: &[Cast], starts: u32, most: u32, rng: &mut Pcg64) -> Run {
-    let mut sides = vec![(Vec::new(), Vec::new()); casts.len()];
-    let (mut held, mut next) = (0, starts.min(most));
+fn prove(simulated: &[Simulated], starts: u32, most: u32, rng: &mut Pcg64) -> SimulatedRun {
+    let mut sides = vec![(Vec::new(), Vec::new()); simulated.len()];
+    let (mut sessions_run, mut next) = (0, starts.min(most));
     loop {
-        for (cast, (old, new)) in casts.iter().zip(&mut sides) {
-            old.extend(cast.gate.sessions(next - held, cast.day, rng));
-            new.extend(cast.gate.sessions(next - held, cast.day + cast.change, rng));
+        for (gate, (old, new)) in simulated.iter().zip(&mut sides) {
+            old.extend(gate.stored_gate.sessions(next - sessions_run, gate.day, rng));
+            new.extend(gate.stored_gate.sessions(next - sessions_run, gate.day + gate.change, rng));
         }
-        held = next;
-        let found = casts.iter().zip(&sides).map(|(cast, (old, new))| {
-            let tau = cast.gate.tau;
+        sessions_run = next;
+        let found = simulated.iter().zip(&sides).map(|(gate, (old, new))| {
+            let tau = gate.stored_gate.tau;
             Difference::of_alternating(old, new).map_or((Verdict::Inconclusive, false), |difference| {
                 let verdict = rule::conclude(&difference, tau, Verdict::Inconclusive);
                 (verdict, rule::is_settled(verdict, &difference, tau))
@@ -224,26 +232,28 @@ fn prove(casts: &[Cast], starts: u32, most: u32, rng: &mut Pcg64) -> Run {
         });
         let found: Vec<(Verdict, bool)> = found.collect();
         let verdict = Verdict::worst(found.iter().map(|(verdict, _)| *verdict));
-        if verdict == Verdict::Regressed || found.iter().all(|(_, settled)| *settled) || held >= most {
-            return Run { doubted: true, verdict, sessions: 1 + 2 * held };
+        if verdict == Verdict::Regressed || found.iter().all(|(_, settled)| *settled) || sessions_run >= most
+        {
+            return SimulatedRun { doubted: true, verdict, sessions: 1 + 2 * sessions_run };
         }
-        next = most.min(held + Side::BLOCK.len() as u32 / 2);
+        next = most.min(sessions_run + Side::BLOCK.len() as u32 / 2);
     }
 }
 
-fn convict_by_stored(casts: &[Cast], sessions: u32, rng: &mut Pcg64) -> Run {
-    let verdicts = casts.iter().map(|cast| {
-        let typical = cast.day + cast.change;
-        let more = cast.gate.sessions(sessions.saturating_sub(1), typical, rng);
-        let today = [&cast.screen[..], &more].concat();
+fn convict_by_stored(simulated: &[Simulated], sessions: u32, rng: &mut Pcg64) -> SimulatedRun {
+    let verdicts = simulated.iter().map(|gate| {
+        let typical = gate.day + gate.change;
+        let more = gate.stored_gate.sessions(sessions.saturating_sub(1), typical, rng);
+        let today = [&gate.screen[..], &more].concat();
         if today.len() < rule::LEAST_SESSIONS_TO_CONVICT {
             return Verdict::Suspected;
         }
-        let difference = Difference::to_stored(&cast.stored, &today);
-        difference
-            .map_or(Verdict::NotComparable, |found| rule::conclude(&found, cast.gate.tau, Verdict::Suspected))
+        let difference = Difference::to_stored(&gate.stored, &today);
+        difference.map_or(Verdict::NotComparable, |found| {
+            rule::conclude(&found, gate.stored_gate.tau, Verdict::Suspected)
+        })
     });
-    Run { doubted: true, verdict: Verdict::worst(verdicts), sessions: sessions.max(1) }
+    SimulatedRun { doubted: true, verdict: Verdict::worst(verdicts), sessions: sessions.max(1) }
 }
 
 /// The least of the values for which it holds, if it holds for all that are larger.
@@ -303,23 +313,23 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_of_few_starts_is_a_wish_that_more_of_them_fulfil() {
+    fn a_proof_of_few_starts_is_underpowered() {
         let few = Check::Proof { starts: 4, most: 4 };
-        assert!(restless().is_wishful(few));
+        assert!(restless().is_underpowered(few));
         let needed = restless().sessions_needed(few).unwrap();
-        assert!(needed > 4 && !restless().is_wishful(Check::Proof { starts: needed, most: needed }));
+        assert!(needed > 4 && !restless().is_underpowered(Check::Proof { starts: needed, most: needed }));
     }
 
     #[test]
-    fn what_it_would_take_takes_the_wish_away() {
+    fn the_needed_changes_give_enough_power() {
         let gate = restless();
-        assert!(gate.is_wishful(STORED));
+        assert!(gate.is_underpowered(STORED));
         let requests = gate.requests_needed(STORED).unwrap();
         let calmer = StoredGate { deviation: gate.deviation / requests.sqrt(), ..gate };
-        assert!(requests > 1.0 && !calmer.is_wishful(STORED));
+        assert!(requests > 1.0 && !calmer.is_underpowered(STORED));
         let tolerance = gate.tolerance_needed(STORED).unwrap();
         let wider = StoredGate { tau: stats::tau(gate.metric, tolerance), ..gate };
-        assert!(tolerance > 0.03 && !wider.is_wishful(STORED));
+        assert!(tolerance > 0.03 && !wider.is_underpowered(STORED));
     }
 
     #[test]
@@ -329,22 +339,22 @@ mod tests {
 
     #[test]
     fn an_unchanged_quiet_engine_is_cleared_by_its_first_session() {
-        let outlook = Outlook::of(&suite(quiet(), PROOF), 0.0);
-        assert_eq!((outlook.doubted, outlook.red, &outlook.sessions[..]), (0, 0, &[1.0][..]));
+        let forecast = Forecast::of(&suite(quiet(), PROOF), 0.0);
+        assert_eq!((forecast.doubted, forecast.red, &forecast.sessions[..]), (0, 0, &[1.0][..]));
     }
 
     #[test]
     fn an_unchanged_restless_engine_is_doubted_often_and_red_hardly_ever() {
         for check in [PROOF, STORED] {
-            let outlook = Outlook::of(&suite(restless(), check), 0.0);
-            assert!(outlook.doubted > outlook.runs / 4, "{outlook:?}");
-            assert!(outlook.red < outlook.runs / 200, "{outlook:?}");
+            let forecast = Forecast::of(&suite(restless(), check), 0.0);
+            assert!(forecast.doubted > forecast.runs / 4, "{forecast:?}");
+            assert!(forecast.red < forecast.runs / 200, "{forecast:?}");
         }
     }
 
     #[test]
     fn a_loss_costs_the_sessions_that_prove_it() {
-        let sessions = |check| Outlook::of(&suite(quiet(), check), WISHFUL_BEYOND).sessions[0];
+        let sessions = |check| Forecast::of(&suite(quiet(), check), UNDERPOWERED_BEYOND).sessions[0];
         assert_eq!(sessions(PROOF), 1.0 + 2.0 * 4.0);
         assert_eq!(sessions(STORED), 4.0);
     }

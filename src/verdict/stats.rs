@@ -1,7 +1,8 @@
 //! The statistics of the verdict.
 //!
 //! Everything is compared on a logarithmic scale on which larger is slower: `y = ln(latency)` or `y = −ln(throughput)`.
-//! There a change of 3 % is the same distance whatever the unit, and old against new is the negative of new against old.
+//! There a change of 3 % is the same distance whatever the unit, and old against new is the negative of new against
+//! old.
 
 use std::sync::LazyLock;
 
@@ -250,8 +251,8 @@ mod tests {
         }
     }
 
-    type Comparison = fn(&[f64], &[f64]) -> Option<Difference>;
-    const COMPARISONS: [Comparison; 2] = [Difference::of_alternating, Difference::to_stored];
+    type Compare = fn(&[f64], &[f64]) -> Option<Difference>;
+    const COMPARISONS: [Compare; 2] = [Difference::of_alternating, Difference::to_stored];
 
     fn sessions() -> impl Strategy<Value = Vec<f64>> {
         proptest::collection::vec(-1.0..1.0, 2..12)

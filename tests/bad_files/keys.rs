@@ -70,7 +70,7 @@ fn a_missing_key_is_named_with_an_example() {
 }
 
 #[test]
-fn a_value_of_the_wrong_type_is_told_what_was_expected() {
+fn a_value_of_the_wrong_type_says_what_was_expected() {
     assert_scenario_refused(
         &scenario_with("concurrency = 4", "concurrency = \"4\""),
         &["6:15: `concurrency`: expected a whole number from 0 to 4294967295, found string \"4\""],

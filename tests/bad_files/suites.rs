@@ -40,7 +40,7 @@ fn an_empty_scenario_folder_is_an_error() {
     assert_eq!(
         errors_of(&[TARGETS], &[]).to_string(),
         "perf-tests/scenarios: no scenario file (*.toml) in this folder \
-         (write a scenario, for example perf-tests/scenarios/chat.toml)"
+         (add a scenario, for example perf-tests/scenarios/chat.toml)"
     );
 }
 
@@ -52,9 +52,9 @@ fn a_folder_without_a_suite_is_an_error() {
         said.lines().collect::<Vec<_>>(),
         [
             "perf-tests/targets.toml: can't be read: No such file or directory (os error 2) \
-             (every suite has this file; the shortest is [targets.sim] with engine = \"simulator\")",
+             (every suite needs this file; the shortest has [targets.sim] with engine = \"simulator\")",
             "perf-tests/scenarios: can't be read: No such file or directory (os error 2) \
-             (write a scenario, for example perf-tests/scenarios/chat.toml)",
+             (add a scenario, for example perf-tests/scenarios/chat.toml)",
         ]
     );
 }
@@ -94,7 +94,7 @@ fn a_terminal_is_shown_the_override() {
 fn a_terminal_is_shown_the_folder_where_there_is_no_line() {
     insta::assert_snapshot!(errors_of(&[TARGETS], &[]).fancy(false), @r#"
     × perf-tests/scenarios: no scenario file (*.toml) in this folder
-    help: write a scenario, for example perf-tests/scenarios/chat.toml
+    help: add a scenario, for example perf-tests/scenarios/chat.toml
     "#);
 }
 

@@ -1,5 +1,5 @@
-//! Chromium by chromedriver: as much of the WebDriver protocol as these tests need. It is JSON over HTTP, and a client for
-//! all of it would compile longer than this whole test.
+//! Chromium by chromedriver: as much of the WebDriver protocol as these tests need. It is JSON over HTTP, and a client
+//! for all of it would compile longer than this whole test.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -49,7 +49,7 @@ impl Browser {
         self.command("/execute/sync", &json!({ "script": script, "args": [] }))
     }
 
-    /// Everything that the console has been told since the last time.
+    /// Everything that the console has received since the last time.
     pub fn console(&mut self) -> Vec<String> {
         let entries = self.command("/se/log", &json!({ "type": "browser" }));
         entries.as_array().expect("a list of messages").iter().map(Value::to_string).collect()

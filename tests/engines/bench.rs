@@ -33,7 +33,7 @@ fn an_interrupted_bench_says_so_by_its_exit_code_and_leaves_its_report() {
 }
 
 #[test]
-fn a_report_that_can_not_be_written_is_told_before_anything_is_measured() {
+fn a_report_that_can_not_be_written_is_reported_before_anything_is_measured() {
     let (engine, folder) = (EngineProcess::start(&QUICK), TempDir::new().unwrap());
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();

@@ -32,7 +32,7 @@ pub fn start(engine: &EngineProcess, protocols: &[&str]) -> String {
             while let Ok((client, _)) = listener.accept().await {
                 let (acceptor, behind) = (acceptor.clone(), behind.clone());
                 tokio::spawn(async move {
-                    // Where it fails, both sides are told by their connection's end.
+                    // Where it fails, both sides learn of it by their connection's end.
                     let mut client = acceptor.accept(client).await?;
                     let mut engine = TcpStream::connect(&behind).await?;
                     copy_bidirectional(&mut client, &mut engine).await

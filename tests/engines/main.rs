@@ -108,15 +108,17 @@ fn every_engine_says_who_it_is_as_far_as_it_can() {
 #[test]
 fn what_an_engine_counts_is_what_its_answers_tell() {
     let engine = EngineProcess::start(&QUICK);
-    for kind in EngineKind::all().filter(|kind| kind.meter().is_some()) {
+    for kind in EngineKind::all().filter(|kind| kind.counter_names().is_some()) {
         // What the warm-up asks for is counted too, and not for this session.
         let bench = Bench::run(&engine, &["--engine", kind.name(), "--warmup", "50ms"]);
         let report = bench.report();
         let counts = report.sessions[0].server.unwrap().counts;
         let counted = (counts.input_tokens, counts.output_tokens);
-        let told = (report.summary.input_tokens, report.summary.output_tokens);
-        assert_eq!(counted, (Some(told.0), Some(told.1)), "{}", kind.name());
-        bench.outcome.assert_says(&format!("It counted {} input and {} output tokens.", told.0, told.1));
+        let reported = (report.summary.input_tokens, report.summary.output_tokens);
+        assert_eq!(counted, (Some(reported.0), Some(reported.1)), "{}", kind.name());
+        bench
+            .outcome
+            .assert_says(&format!("It counted {} input and {} output tokens.", reported.0, reported.1));
     }
 }
 
@@ -135,14 +137,14 @@ fn an_engines_own_times_stand_beside_ours() {
         let arguments = [&["--engine", kind, "--api", api], mode].concat();
         let report = Bench::run(&engine, &arguments).report();
         let times = times(&report);
-        let told: Vec<&str> =
+        let reported: Vec<&str> =
             times.named().into_iter().filter(|(_, mean)| !mean.is_empty()).map(|(name, _)| name).collect();
-        let what = format!("{arguments:?} told {told:?}");
+        let what = format!("{arguments:?} reported {reported:?}");
         let (ttft_ms, e2e_ms) = (mean_ms(&report, Latency::Ttft), mean_ms(&report, Latency::E2e));
         assert!(times.named().into_iter().all(|(_, mean)| mean.mean <= e2e_ms), "{what}");
         match kind {
             "tgi" => {
-                assert_eq!(told, ["queue_ms", "inference_ms", "e2e_ms"], "{what}");
+                assert_eq!(reported, ["queue_ms", "inference_ms", "e2e_ms"], "{what}");
                 assert!(times.inference_ms.mean >= 60.0, "{what}: {times:?}");
             }
             _ => {
@@ -158,7 +160,7 @@ fn an_engines_own_times_stand_beside_ours() {
 }
 
 #[test]
-fn tokens_for_someone_else_are_told_as_a_warning() {
+fn tokens_for_someone_else_are_reported_as_a_warning() {
     let engine = EngineProcess::start(&QUICK);
     let url = engine.url.clone();
     let other = thread::spawn(move || {
@@ -178,8 +180,8 @@ fn tokens_for_someone_else_are_told_as_a_warning() {
     let report = Bench::asking(40, &engine, &["--engine", "vllm"]).report();
     other.join().unwrap();
     let warning = report.warnings.first().expect("a warning");
-    assert!(warning.contains("output tokens where its answers told of 480"), "{warning}");
-    assert!(warning.ends_with("it may have served others too"), "{warning}");
+    assert!(warning.contains("output tokens where its answers reported 480"), "{warning}");
+    assert!(warning.ends_with("it may have served other clients too"), "{warning}");
 }
 
 #[test]
@@ -190,7 +192,7 @@ fn an_engine_is_found_out_where_none_is_named() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
     // Nothing listens there, and no other test can get that port.
     let failed = Outcome::of(command.args(["bench", "--url", "http://127.0.0.1:1"]));
-    failed.assert_exit(4).assert_complains("no engine was recognised at ").assert_complains("/v1/models: ");
+    failed.assert_exit(4).assert_complains("no engine was detected at ").assert_complains("/v1/models: ");
 }
 
 #[test]
@@ -206,14 +208,14 @@ fn ollama_gets_a_model_that_it_does_not_have() {
 }
 
 #[test]
-fn answers_that_the_model_ends_early_are_told_with_what_can_still_be_compared() {
+fn answers_that_the_model_ends_early_are_reported_with_what_can_still_be_compared() {
     let engine = EngineProcess::start(&[&QUICK[..], &["eos_rate=0.5"]].concat());
     let warned = |kind: &str| Bench::asking(40, &engine, &["--engine", kind]).report().warnings;
     assert_eq!(warned("vllm"), [""; 0], "ignore_eos spares it");
     let warnings = warned("ollama");
     let warning = warnings.first().expect("a warning");
-    assert!(warning.contains("of the answers had the asked-for length"), "{warning}");
-    assert!(warning.ends_with("the length is a cap to it"), "{warning}");
+    assert!(warning.contains("of the answers had the requested length"), "{warning}");
+    assert!(warning.ends_with("it treats the length as a cap"), "{warning}");
 }
 
 #[test]

@@ -6,8 +6,8 @@ use crate::{Bench, OUTPUT_TOKENS, QUICK, REQUESTS};
 
 fn bench(url: &str, authority: Option<&str>, arguments: &[&str]) -> Bench {
     let file = authority.map(|name| certificate(name).to_string_lossy().into_owned());
-    let trust = file.as_ref().map_or_else(Vec::new, |file| vec!["--ca-file", file]);
-    Bench::at(url, REQUESTS, &[&["--engine", "openai"], &trust[..], arguments].concat())
+    let ca_file = file.as_ref().map_or_else(Vec::new, |file| vec!["--ca-file", file]);
+    Bench::at(url, REQUESTS, &[&["--engine", "openai"], &ca_file[..], arguments].concat())
 }
 
 #[test]
@@ -25,7 +25,7 @@ fn an_engine_of_a_named_authority_is_measured() {
 }
 
 #[test]
-fn an_engine_of_another_authority_is_asked_nothing_and_the_way_out_is_told() {
+fn an_engine_of_another_authority_is_asked_nothing_and_the_way_out_is_reported() {
     let engine = EngineProcess::start(&QUICK);
     let url = gateway::start(&engine, &[]);
     for authority in [None, Some("other-ca.pem")] {
@@ -36,7 +36,7 @@ fn an_engine_of_another_authority_is_asked_nothing_and_the_way_out_is_told() {
 }
 
 #[test]
-fn a_gateway_that_does_not_agree_to_http_2_is_told_with_the_way_out() {
+fn a_gateway_that_does_not_agree_to_http_2_is_reported_with_the_way_out() {
     let engine = EngineProcess::start(&QUICK);
     for protocols in [&["http/1.1"][..], &[]] {
         let url = gateway::start(&engine, protocols);

@@ -56,8 +56,8 @@ fn a_pass_takes_back_what_an_earlier_run_left_pending() {
 #[test]
 fn under_ci_nothing_is_left_pending_and_the_failure_says_how_to_have_it() {
     let suite = Suite::new();
-    let told = suite.run_with(&[("CI", "true")]);
-    told.assert_exit(101).assert_says("INSTA_UPDATE=new").assert_says_not("tollgate accept");
+    let shown = suite.run_with(&[("CI", "true")]);
+    shown.assert_exit(101).assert_says("INSTA_UPDATE=new").assert_says_not("tollgate accept");
     assert_eq!(suite.baselines(), [""; 0]);
     assert!(suite.junit_text("error").unwrap().contains("INSTA_UPDATE=new"));
 
@@ -67,12 +67,13 @@ fn under_ci_nothing_is_left_pending_and_the_failure_says_how_to_have_it() {
 }
 
 #[test]
-fn whoever_stands_outside_of_the_crate_can_use_every_word_as_it_is_told() {
+fn whoever_stands_outside_of_the_crate_can_use_every_command_as_printed() {
     let suite = Suite::new();
     let outside = suite.path("..").canonicalize().unwrap();
-    let told = suite.run_with(&[("PWD", outside.to_str().unwrap())]);
+    let shown = suite.run_with(&[("PWD", outside.to_str().unwrap())]);
     let name = suite.path("").file_name().unwrap().to_str().unwrap().to_owned();
-    told.assert_exit(101)
+    shown
+        .assert_exit(101)
         .assert_says(&format!("tollgate accept chat::users-4::sim --root {name} "))
         .assert_says(&format!("it waits in {name}/baselines/{PENDING}"))
         .assert_says(&format!("JUnit: {name}/target/tollgate/junit.xml"));

@@ -1,4 +1,4 @@
-//! How a proof is held, and what is left of one that is cut off.
+//! How a proof runs, and what is left of one that is cut off.
 
 use std::process::Stdio;
 
@@ -35,7 +35,7 @@ fn side_by_side_and_in_turn_give_the_same_verdicts() {
         ("targets.sim.simulator.decode_scale=1.9", "output_tokens_per_s"),
     ];
     let suite = suite_with_proof("");
-    let told = |side_by_side: bool| {
+    let text = |side_by_side: bool| {
         changes.map(|(change, metric)| {
             let set = format!("{change},targets.sim.proof.side_by_side={side_by_side}");
             suite.run_with(&[("TOLLGATE_SET", &set)]);
@@ -45,8 +45,8 @@ fn side_by_side_and_in_turn_give_the_same_verdicts() {
             verdict(&report, metric)
         })
     };
-    let in_turn = told(false);
-    assert_eq!(in_turn, told(true));
+    let in_turn = text(false);
+    assert_eq!(in_turn, text(true));
     assert_eq!(in_turn, [Verdict::Regressed, Verdict::Regressed, Verdict::Ok]);
 }
 
@@ -70,7 +70,7 @@ fn an_endpoint_is_proven_against_the_old_one_that_goes_on_running_beside_it() {
 
     let other = EngineProcess::start(&[&quick[..], &["version=1.5"]].concat());
     suite.write("perf-tests/targets.toml", &targets(&new.url, &format!("old_url = \"{}\"", other.url)));
-    suite.run(&[]).assert_says("is vllm 1.5, and the baseline was recorded on vllm 1.0.0");
+    suite.run(&[]).assert_says("is vllm 1.5, but the baseline was recorded on vllm 1.0.0");
     assert_eq!(suite.report(SCENARIO).verdict, Verdict::Suspected);
 }
 
@@ -83,9 +83,9 @@ fn a_proof_whose_time_is_up_says_so_in_the_report_and_in_the_failure() {
     let proof = report.proof.as_ref().unwrap();
     assert_eq!((report.verdict, proof.end), (Verdict::Inconclusive, ProofEnd::OutOfTime));
     assert!(proof.starts < 4 && !proof.sessions.is_empty(), "{} of each", proof.starts);
-    let told = "Its time was up before every gate was decided: raise proof.minutes";
-    cut.assert_exit(101).assert_says("INCONCLUSIVE: ").assert_says(told);
-    assert!(suite.junit_text("error").unwrap().contains(told));
+    let text = "Its time was up before every gate was decided: raise proof.minutes";
+    cut.assert_exit(101).assert_says("INCONCLUSIVE: ").assert_says(text);
+    assert!(suite.junit_text("error").unwrap().contains(text));
 }
 
 #[test]
@@ -107,6 +107,6 @@ fn an_interrupted_proof_leaves_what_it_measured() {
     assert_eq!((report.verdict, proof.end), (Verdict::Invalid, ProofEnd::Interrupted));
     assert_eq!(proof.sessions[..measured.len()], measured);
     assert!(proof.pairs.values().all(|pairs| !pairs.is_empty()), "{:?}", proof.pairs);
-    let told = suite.junit_text("error").unwrap();
-    assert!(told.contains("It was interrupted before every gate was decided"), "{told}");
+    let text = suite.junit_text("error").unwrap();
+    assert!(text.contains("It was interrupted before every gate was decided"), "{text}");
 }

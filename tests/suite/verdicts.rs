@@ -57,8 +57,8 @@ fn an_improvement_passes_and_leaves_a_baseline_that_would_catch_the_next_loss() 
     green.assert_exit(0).assert_says("IMPROVED chat::users-4::sim: output throughput is ");
     green.assert_says("Pending: 1 new baseline, to be accepted by tollgate accept");
     assert_eq!(suite.baselines(), [ACCEPTED, PENDING]);
-    let told = suite.junit_text("system-out").unwrap();
-    assert!(told.contains("IMPROVED") && told.contains(PENDING), "{told}");
+    let text = suite.junit_text("system-out").unwrap();
+    assert!(text.contains("IMPROVED") && text.contains(PENDING), "{text}");
     suite.accept(&[]).assert_exit(0);
     suite.run_with(&[SLOW_DECODE]).assert_exit(101).assert_says("REGRESSED");
 }

@@ -1,7 +1,7 @@
 //! `tollgate bisect`: the first bad version between a good and a bad one, by proofs.
 
 mod steps;
-mod told;
+mod text;
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use crate::cli::comparison::{Comparison, Subject, Variant, exit_code};
+use crate::cli::comparison::{Subject, Variant, VersionComparison, exit_code};
 use crate::client::Cancel;
 use crate::config::Scenario;
 use crate::suite::event::Event;
@@ -22,7 +22,7 @@ use steps::{Step, Steps};
 /// Find the first bad version between a good and a bad one, by proofs against the good one. Run again after an
 /// interruption, it goes on from there.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct BisectArgs {
     #[command(flatten)]
     subject: Subject,
     /// A version that is good, as the list has it.
@@ -37,11 +37,11 @@ pub struct Args {
     tags: PathBuf,
 }
 
-pub fn run(Args { subject, good, bad, tags }: Args) -> anyhow::Result<ExitCode> {
+pub fn run(BisectArgs { subject, good, bad, tags }: BisectArgs) -> anyhow::Result<ExitCode> {
     let list = fs::read_to_string(&tags).with_context(|| format!("can't read {}", tags.display()))?;
     let versions = bisection::between(&list, &good, &bad)
         .with_context(|| format!("{} is no list to search", tags.display()))?;
-    // A mistake in any of them is told before hours are spent on the others.
+    // A mistake in any of them is reported before hours are spent on the others.
     let variants: Vec<Variant> = versions
         .iter()
         .map(|version| subject.variant(&tags.display().to_string(), std::slice::from_ref(version)))
@@ -51,7 +51,7 @@ pub fn run(Args { subject, good, bad, tags }: Args) -> anyhow::Result<ExitCode> 
     let run = this_run();
     let progress = ProgressLine::default();
     let listen = |event: Event| progress.show(event);
-    let comparison = Comparison { run: &run, cancel: &cancel, listen: &listen };
+    let comparison = VersionComparison { run: &run, cancel: &cancel, listen: &listen };
     let old = variants[0].target.clone();
     let steps = Steps { comparison: &comparison, target_dir: subject.root.join("target"), old: &old };
     let Some(verdict) = search(&versions, variants, &steps)? else {
@@ -66,28 +66,28 @@ pub fn run(Args { subject, good, bad, tags }: Args) -> anyhow::Result<ExitCode> 
 fn search(versions: &[String], mut variants: Vec<Variant>, steps: &Steps) -> anyhow::Result<Option<Verdict>> {
     let last = versions.len() - 1;
     let mut bisection = Bisection::up_to(last);
-    println!("{}", told::plan(versions, &bisection));
+    println!("{}", text::plan(versions, &bisection));
     let Some(end) = steps.prove(&versions[last], &variants[last])? else { return Ok(None) };
-    println!("{}", told::step(&end));
+    println!("{}", text::step(&end));
     if Finding::from(end.verdict) != Finding::Bad {
-        println!("{}\nReports: {}", told::no_bad_end(versions, &end), end.folder.display());
+        println!("{}\nReports: {}", text::no_bad_end(versions, &end), end.folder.display());
         return Ok(Some(end.verdict));
     }
     variants.iter_mut().for_each(|variant| variant.scenarios = looked_for(&variant.scenarios, &end));
-    let mut held = vec![(last, end)];
+    let mut proven = vec![(last, end)];
     while let Some(version) = bisection.next() {
         let Some(step) = steps.prove(&versions[version], &variants[version])? else {
-            println!("{}", told::border(versions, &bisection.border()));
+            println!("{}", text::border(versions, &bisection.border()));
             return Ok(None);
         };
-        println!("{}", told::step(&step));
+        println!("{}", text::step(&step));
         bisection.tell(version, step.verdict.into());
-        held.push((version, step));
+        proven.push((version, step));
     }
     let border = bisection.border();
-    println!("\n{}\n{}", told::border(versions, &border), told::cost(held.iter().map(|(_, step)| step)));
-    for (_, step) in held.iter().filter(|(version, _)| *version == border.bad) {
-        print!("{}", told::proof(step));
+    println!("\n{}\n{}", text::border(versions, &border), text::cost(proven.iter().map(|(_, step)| step)));
+    for (_, step) in proven.iter().filter(|(version, _)| *version == border.bad) {
+        print!("{}", text::proof(step));
     }
     Ok(Some(if border.is_found() { Verdict::Regressed } else { Verdict::Inconclusive }))
 }

@@ -1,10 +1,10 @@
-//! The proofs of a search. Those that an earlier run has finished are not held again.
+//! The proofs of a search. Those that an earlier run has finished are not run again.
 
 use std::path::PathBuf;
 
 use serde_json::json;
 
-use crate::cli::comparison::{Comparison, Variant, worst};
+use crate::cli::comparison::{Variant, VersionComparison, worst};
 use crate::results;
 use crate::results::{ProofEnd, Report};
 use crate::store::{ReadError, RunFolder};
@@ -17,7 +17,7 @@ use crate::verdict::Verdict;
 const FOLDER: &str = "bisect";
 
 pub struct Steps<'a> {
-    pub comparison: &'a Comparison<'a>,
+    pub comparison: &'a VersionComparison<'a>,
     pub target_dir: PathBuf,
     pub old: &'a TargetSpec,
 }
@@ -29,8 +29,8 @@ pub struct Step {
     /// Of both sides.
     pub starts: usize,
     pub minutes: f64,
-    /// When an earlier run held it.
-    pub held: Option<String>,
+    /// When an earlier run measured it.
+    pub measured: Option<String>,
     pub reports: Vec<Report>,
     pub folder: PathBuf,
 }
@@ -40,8 +40,8 @@ impl Steps<'_> {
     pub fn prove(&self, version: &str, new: &Variant) -> Result<Option<Step>, ReadError> {
         let folder = RunFolder::of_comparison(&self.target_dir, &self.name(version, new))?;
         if let Some(reports) = self.finished(folder.reports()?, new, &folder) {
-            let held = reports.first().map(|report| report.run.started.clone());
-            return Ok(Some(Step { held, ..Step::of(version, reports, folder.path()) }));
+            let measured = reports.first().map(|report| report.run.started.clone());
+            return Ok(Some(Step { measured, ..Step::of(version, reports, folder.path()) }));
         }
         let reports = self.comparison.prove(self.old, new, &folder)?;
         let is_whole = !self.comparison.cancel.is_cancelled();
@@ -91,7 +91,7 @@ impl Step {
             // The scenarios share the starts.
             starts: proofs().map(|proof| proof.sessions.len()).max().unwrap_or(0),
             minutes: proofs().map(|proof| proof.minutes).fold(0.0, f64::max),
-            held: None,
+            measured: None,
             reports,
             folder,
         }

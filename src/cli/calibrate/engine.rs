@@ -8,14 +8,14 @@ use anyhow::{Context, ensure};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// Ends with this value, and with this process, whichever way that ends.
-pub struct Engine {
+pub struct CalibrationEngine {
     process: Child,
     pub url: String,
 }
 
-impl Engine {
+impl CalibrationEngine {
     /// With a token every `step_ms` whatever the load is, and the first one after 50 ms.
-    pub fn start(step_ms: f64, streams: u32, apart: bool) -> anyhow::Result<Engine> {
+    pub fn start(step_ms: f64, streams: u32, apart: bool) -> anyhow::Result<CalibrationEngine> {
         let settings = [
             format!("decode_step_ms={step_ms:?}"),
             format!("max_seqs={streams}"),
@@ -34,7 +34,7 @@ impl Engine {
         let mut process = started_on(command, apart).context("starting the simulated engine")?;
         let mut line = String::new();
         let said = process.stdout.take().map(BufReader::new).map(|mut out| out.read_line(&mut line));
-        let mut engine = Engine { process, url: String::new() };
+        let mut engine = CalibrationEngine { process, url: String::new() };
         said.transpose().context("reading where the simulated engine listens")?;
         engine.url = line.split_whitespace().last().unwrap_or_default().to_owned();
         ensure!(engine.url.starts_with("http://"), "the simulated engine ended before it listened");
@@ -42,7 +42,7 @@ impl Engine {
     }
 }
 
-impl Drop for Engine {
+impl Drop for CalibrationEngine {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();

@@ -11,10 +11,10 @@ use jiff::Timestamp;
 
 use crate::client::{Access, Cancel, Client, ClientError, ClientSettings, Progress, Round, Watch};
 use crate::engine::EngineKind;
-use crate::load::prompts::Deck;
+use crate::load::prompts::PromptSampler;
 use crate::load::workload::{Api, Prompts, Sampling, Synthetic, Workload};
-use crate::load::{Load, Spacing, Stop};
-use crate::metrics::calibration::{Calibration, Level, NotTried, Pace, Seen};
+use crate::load::{ArrivalProcess, Load, StopCondition};
+use crate::metrics::calibration::{Calibration, Level, NotTried, Pace, ServerStamps};
 use crate::metrics::record::RequestRecord;
 use crate::metrics::truth::{RequestTruth, Truth};
 use crate::report::calibration_table::calibration_table;
@@ -22,11 +22,11 @@ use crate::store;
 use crate::sys::machine;
 use crate::sys::open_files::open_files;
 
-use engine::Engine;
+use engine::CalibrationEngine;
 
 /// Measure the load client's own error on this machine, against the simulated engine's own time stamps.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct CalibrateArgs {
     /// Print the calibration as JSON.
     #[arg(long)]
     json: bool,
@@ -42,7 +42,7 @@ struct Trial {
 }
 
 /// What came of a load, and the client that drove it.
-struct Asked {
+struct TriedLoad {
     client: Client,
     round: Round,
     records: Vec<RequestRecord>,
@@ -66,7 +66,7 @@ const PACED: Trial = Trial { streams: 256, step_ms: 5.0, output_tokens: 4, waves
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: &CalibrateArgs) -> anyhow::Result<ExitCode> {
     let path = store::calibration_path()?;
     store::check_writable(&path)?;
     // Before this process keeps to one processor.
@@ -122,9 +122,9 @@ fn tried<T>(
 
 impl Trial {
     fn run(&self, apart: bool) -> anyhow::Result<Level> {
-        let engine = Engine::start(self.step_ms, self.streams, apart)?;
-        let load = Load::closed(self.streams, Stop::Requests(self.streams * self.waves));
-        let Asked { client, round, records } = self.ask(&engine, &load)?;
+        let engine = CalibrationEngine::start(self.step_ms, self.streams, apart)?;
+        let load = Load::closed(self.streams, StopCondition::Requests(self.streams * self.waves));
+        let TriedLoad { client, round, records } = self.ask(&engine, &load)?;
         let truth = client.truth().map_err(|why| anyhow!("/truth of the simulated engine: {why}"))?;
         let seconds = (round.ended_ns - round.started_ns) as f64 / 1e9;
         let tokens: u64 = records.iter().map(|record| u64::from(record.output_tokens)).sum();
@@ -138,7 +138,7 @@ impl Trial {
         })
     }
 
-    fn ask(&self, engine: &Engine, load: &Load) -> anyhow::Result<Asked> {
+    fn ask(&self, engine: &CalibrationEngine, load: &Load) -> anyhow::Result<TriedLoad> {
         let mut client = Client::new(ClientSettings {
             access: Access::to(engine.url.clone()),
             engine: EngineKind::SIMULATOR,
@@ -147,11 +147,11 @@ impl Trial {
         })?;
         client.identity()?;
         let workload = self.workload();
-        let mut deck = Deck::measured(&workload, "calibrate", 0);
+        let mut sampler = PromptSampler::measured(&workload, "calibrate", 0);
         let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
         let mut records: Vec<RequestRecord> = Vec::new();
-        let round = client.run_round(&workload, load, &mut deck, watch, &mut records)?;
-        Ok(Asked { client, round, records })
+        let round = client.run_round(&workload, load, &mut sampler, watch, &mut records)?;
+        Ok(TriedLoad { client, round, records })
     }
 
     fn workload(&self) -> Workload {
@@ -168,8 +168,12 @@ impl Trial {
 }
 
 fn pace(rate_per_s: f64, apart: bool) -> anyhow::Result<Pace> {
-    let engine = Engine::start(PACED.step_ms, PACED.streams, apart)?;
-    let load = Load::open(rate_per_s, Spacing::Poisson, Stop::Requests((rate_per_s * PACE_S) as u32));
+    let engine = CalibrationEngine::start(PACED.step_ms, PACED.streams, apart)?;
+    let load = Load::open(
+        rate_per_s,
+        ArrivalProcess::Poisson,
+        StopCondition::Requests((rate_per_s * PACE_S) as u32),
+    );
     Ok(Pace::of(rate_per_s, &PACED.ask(&engine, &load)?.records))
 }
 
@@ -178,8 +182,8 @@ fn compare(level: &mut Level, records: &[RequestRecord], truth: &Truth) {
         truth.requests.iter().map(|request| (request.id.as_str(), request)).collect();
     for record in records {
         let seen = by_id.get(record.id.as_str()).map_or(
-            Seen { received_ns: 0, token_due_ns: &[], token_written_ns: &[] },
-            |request| Seen {
+            ServerStamps { received_ns: 0, token_due_ns: &[], token_written_ns: &[] },
+            |request| ServerStamps {
                 received_ns: request.received_ns,
                 token_due_ns: &request.token_due_ns,
                 token_written_ns: &request.token_written_ns,

@@ -1,24 +1,24 @@
 //! A request as HTTP/1.1 writes it.
 
-use crate::client::message::{Envelope, REQUEST_ID};
+use crate::client::message::{REQUEST_ID, RequestHead};
 
-pub struct Message {
+pub struct Http1Request {
     /// Up to where the id goes.
     head: Vec<u8>,
     takes_id: bool,
     body: Vec<u8>,
 }
 
-impl Message {
-    pub fn new(envelope: Envelope, route: &str, body: Vec<u8>) -> Message {
-        let mut head = format!("POST {} HTTP/1.1\r\n", envelope.address.target(route)).into_bytes();
-        envelope.headers(body.len(), |name, value| {
+impl Http1Request {
+    pub fn new(request_head: RequestHead, route: &str, body: Vec<u8>) -> Http1Request {
+        let mut head = format!("POST {} HTTP/1.1\r\n", request_head.address.target(route)).into_bytes();
+        request_head.headers(body.len(), |name, value| {
             head.extend_from_slice(name.as_str().as_bytes());
             head.extend_from_slice(b": ");
             head.extend_from_slice(value.as_bytes());
             head.extend_from_slice(b"\r\n");
         });
-        Message { head, takes_id: envelope.takes_id(), body }
+        Http1Request { head, takes_id: request_head.takes_id(), body }
     }
 
     pub fn write(&self, id: &str, outbox: &mut Vec<u8>) {

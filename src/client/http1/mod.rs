@@ -20,9 +20,9 @@ use head::Heading;
 
 pub use framing::BadFraming;
 pub use head::BadHead;
-pub use message::Message;
+pub use message::Http1Request;
 
-pub struct Connection {
+pub struct Http1Connection {
     socket: Socket,
     inbox: Inbox,
     /// Kept from request to request.
@@ -33,17 +33,17 @@ pub struct Connection {
     heard: bool,
 }
 
-impl Connection {
-    pub fn new(socket: Socket) -> Connection {
+impl Http1Connection {
+    pub fn new(socket: Socket) -> Http1Connection {
         let (inbox, outbox) = (Inbox::new(), Vec::new());
-        Connection { socket, inbox, outbox, framing: Framing::Over, keeps_alive: true, heard: false }
+        Http1Connection { socket, inbox, outbox, framing: Framing::Over, keeps_alive: true, heard: false }
     }
 
     pub fn is_usable(&mut self) -> bool {
         self.inbox.is_empty() && self.socket.is_quiet()
     }
 
-    pub fn take_up(&mut self, message: &Message, id: &str) -> Nanos {
+    pub fn take_up(&mut self, message: &Http1Request, id: &str) -> Nanos {
         self.outbox.clear();
         message.write(id, &mut self.outbox);
         self.heard = false;

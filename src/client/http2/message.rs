@@ -4,32 +4,32 @@ use bytes::Bytes;
 use http::header::{HOST, HeaderMap, HeaderValue};
 use http::{Method, Request, Uri};
 
-use crate::client::message::{Envelope, REQUEST_ID};
+use crate::client::message::{REQUEST_ID, RequestHead};
 
-pub struct Message {
+pub struct Http2Request {
     head: Request<()>,
     takes_id: bool,
     body: Bytes,
 }
 
-impl Message {
-    pub fn new(envelope: Envelope, route: &str, body: Vec<u8>) -> Message {
+impl Http2Request {
+    pub fn new(request_head: RequestHead, route: &str, body: Vec<u8>) -> Http2Request {
         let mut headers = HeaderMap::new();
         // A pseudo-header takes the place of `Host` (RFC 9113, 8.3.1).
-        let mut authority = envelope.address.host_value();
-        envelope.headers(body.len(), |name, value| match *name == HOST {
+        let mut authority = request_head.address.host_value();
+        request_head.headers(body.len(), |name, value| match *name == HOST {
             true => authority = value.clone(),
             false => drop(headers.append(name, value.clone())),
         });
         let uri = Uri::builder()
-            .scheme(envelope.address.scheme())
+            .scheme(request_head.address.scheme())
             .authority(authority.as_bytes())
-            .path_and_query(envelope.address.target(route))
+            .path_and_query(request_head.address.target(route))
             .build()
             .expect("URL and headers were checked when they were read");
         let mut head = Request::new(());
         (*head.method_mut(), *head.uri_mut(), *head.headers_mut()) = (Method::POST, uri, headers);
-        Message { head, takes_id: envelope.takes_id(), body: body.into() }
+        Http2Request { head, takes_id: request_head.takes_id(), body: body.into() }
     }
 
     pub fn head(&self, id: &str) -> Request<()> {

@@ -1,7 +1,7 @@
 //! A connection that speaks HTTP/2 (RFC 9113), with one stream on it at a time.
 //!
-//! `h2` knows the protocol. It is driven step by step by whoever waits for an answer, with no task of its own in between:
-//! a step is one read of the system, after which everything that it brought is looked at.
+//! `h2` knows the protocol. It is driven step by step by whoever waits for an answer, with no task of its own in
+//! between: a step is one read of the system, after which everything that it brought is looked at.
 
 mod message;
 mod shared_socket;
@@ -23,9 +23,9 @@ use crate::units::Nanos;
 
 use shared_socket::SharedSocket;
 
-pub use message::Message;
+pub use message::Http2Request;
 
-pub struct Connection {
+pub struct Http2Connection {
     socket: SharedSocket,
     driver: h2::client::Connection<SharedSocket, Bytes>,
     requests: SendRequest<Bytes>,
@@ -44,9 +44,9 @@ const WINDOW_BYTES: u32 = 16 << 20;
 /// As much as with HTTP/1.1.
 const MAX_HEAD_BYTES: u32 = 32 << 10;
 
-impl Connection {
+impl Http2Connection {
     /// Returns once the server has begun to speak HTTP/2.
-    pub async fn open(socket: Socket) -> Result<Connection, Broken> {
+    pub async fn open(socket: Socket) -> Result<Http2Connection, Broken> {
         let socket = SharedSocket::new(socket);
         let opened = Builder::new()
             .initial_window_size(WINDOW_BYTES)
@@ -57,7 +57,8 @@ impl Connection {
             .await;
         let (requests, driver) = opened.map_err(|error| broken(error, &socket))?;
         let (asked, body, next, part) = (None, None, None, Bytes::new());
-        let mut connection = Connection { socket, driver, requests, sends: true, asked, body, next, part };
+        let mut connection =
+            Http2Connection { socket, driver, requests, sends: true, asked, body, next, part };
         poll_fn(|cx| connection.poll_step(cx)).await?;
         Ok(connection)
     }
@@ -75,7 +76,7 @@ impl Connection {
         false
     }
 
-    pub fn take_up(&mut self, message: &Message, id: &str) -> Nanos {
+    pub fn take_up(&mut self, message: &Http2Request, id: &str) -> Nanos {
         let sent = self.requests.send_request(message.head(id), false);
         self.asked = Some(sent.and_then(|(response, mut stream)| {
             stream.send_data(message.body(), true)?;
@@ -134,8 +135,9 @@ impl Connection {
         }
     }
 
-    /// Reads once, and sends what there is to be sent. What came is there to be looked at then, and all of it arrived at the
-    /// same moment. A wider window is told when the next bytes come: by far not all of it is used up before.
+    /// Reads once, and sends what there is to be sent. What came is there to be looked at then, and all of it arrived
+    /// at the same moment. A wider window is announced when the next bytes come: by far not all of it is used up
+    /// before.
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         let filled = self.socket.poll_fill(cx)?;
         if filled.is_pending() && !self.sends {

@@ -5,21 +5,27 @@ use serde_json::Value;
 use super::server::{Server, answer_json, answer_well};
 use super::{PATIENCE, client, workload};
 use crate::client::{Cancel, Progress, Watch};
-use crate::load::prompts::Deck;
+use crate::load::prompts::PromptSampler;
 use crate::load::workload::{Prompts, Synthetic};
-use crate::load::{Arrival, Load, Stop, ThinkTime};
+use crate::load::{Arrival, Load, StopCondition, ThinkTime};
 use crate::metrics::record::RequestRecord;
 
-fn hold(server: &Server, turns: u32, users: u32, requests: u32, think_ms: Option<f64>) -> Vec<RequestRecord> {
+fn run_conversations(
+    server: &Server,
+    turns: u32,
+    users: u32,
+    requests: u32,
+    think_ms: Option<f64>,
+) -> Vec<RequestRecord> {
     let mut workload = workload(true);
     workload.prompts = Prompts::Synthetic(Synthetic { turns, ..Synthetic::of(12) });
-    let mut load = Load::closed(users, Stop::Requests(requests));
+    let mut load = Load::closed(users, StopCondition::Requests(requests));
     let Arrival::Closed(closed) = &mut load.arrival else { unreachable!() };
     closed.think_time = think_ms.map(|ms| ThinkTime::Uniform { from_ms: 0.0, to_ms: 2.0 * ms });
-    let mut deck = Deck::measured(&workload, "", 0);
+    let mut sampler = PromptSampler::measured(&workload, "", 0);
     let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
     let mut records = Vec::new();
-    client(&server.url, PATIENCE).run_round(&workload, &load, &mut deck, watch, &mut records).unwrap();
+    client(&server.url, PATIENCE).run_round(&workload, &load, &mut sampler, watch, &mut records).unwrap();
     records
 }
 
@@ -37,7 +43,7 @@ fn said(server: &Server) -> Vec<Vec<String>> {
 fn a_user_goes_on_with_its_conversation_and_then_begins_another() {
     for think_ms in [None, Some(5.0)] {
         let server = Server::start(|_, stream| answer_well(stream));
-        let records = hold(&server, 3, 4, 24, think_ms);
+        let records = run_conversations(&server, 3, 4, 24, think_ms);
         assert_eq!(records.len(), 24);
         let said = said(&server);
         let of_turn = |messages: usize| said.iter().filter(move |said| said.len() == messages);
@@ -55,7 +61,7 @@ fn a_user_goes_on_with_its_conversation_and_then_begins_another() {
 #[test]
 fn a_conversation_without_an_answer_is_over() {
     let server = Server::start(|_, stream| answer_json(stream, 500, "{}"));
-    let records = hold(&server, 3, 1, 3, None);
+    let records = run_conversations(&server, 3, 1, 3, None);
     assert_eq!(records.len(), 3);
     assert!(said(&server).iter().all(|said| said.len() == 1));
 }

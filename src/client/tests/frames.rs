@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 /// A request that a server has seen to its end.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct ReceivedFrame {
     /// Connections are counted from 0 in the order in which they are accepted.
     pub connection: u32,
     /// Requests on this connection before this one.
@@ -18,12 +18,14 @@ pub struct Asked {
 
 pub struct FrameServer {
     pub url: String,
-    pub asked: Arc<Mutex<Vec<Asked>>>,
+    pub asked: Arc<Mutex<Vec<ReceivedFrame>>>,
 }
 
 impl FrameServer {
     /// A thread per connection, which ends when `answer` returns false.
-    pub fn start(answer: impl Fn(&Asked, &mut dyn Write) -> bool + Send + Sync + 'static) -> FrameServer {
+    pub fn start(
+        answer: impl Fn(&ReceivedFrame, &mut dyn Write) -> bool + Send + Sync + 'static,
+    ) -> FrameServer {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -59,7 +61,7 @@ const ACK: u8 = 1;
 pub fn converse(
     stream: &mut (impl Read + Write),
     connection: u32,
-    answer: impl Fn(&Asked, &mut dyn Write) -> bool,
+    answer: impl Fn(&ReceivedFrame, &mut dyn Write) -> bool,
 ) -> Option<()> {
     let mut preface = [0; b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".len()];
     stream.read_exact(&mut preface).ok()?;
@@ -71,7 +73,7 @@ pub fn converse(
             stream.write_all(&frame(SETTINGS, ACK, 0, b"")).ok()?;
         }
         if matches!(kind, DATA | HEADERS) && flags & END_STREAM > 0 {
-            let asked = Asked { connection, before, stream: on, has_body: kind == DATA };
+            let asked = ReceivedFrame { connection, before, stream: on, has_body: kind == DATA };
             answer(&asked, stream).then_some(())?;
             before += 1;
         }

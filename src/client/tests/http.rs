@@ -33,7 +33,7 @@ fn every_cut_of_an_answer_gives_the_same_record() {
         std::thread::sleep(Duration::from_micros(200));
         written && write(stream, tail)
     });
-    let (_, records) = round(&mut client(&server.url, PATIENCE), 1, Stop::Requests(cuts));
+    let (_, records) = round(&mut client(&server.url, PATIENCE), 1, StopCondition::Requests(cuts));
     assert_well(&records);
     assert!(server.seen.lock().unwrap().iter().all(|seen| seen.connection == 0));
 }
@@ -44,7 +44,7 @@ fn an_answer_that_comes_byte_by_byte_is_the_same() {
     let server = Server::start(move |_, stream| {
         answer.as_bytes().chunks(1).all(|byte| write(stream, std::str::from_utf8(byte).unwrap()))
     });
-    assert_well(&round(&mut client(&server.url, PATIENCE), 2, Stop::Requests(4)).1);
+    assert_well(&round(&mut client(&server.url, PATIENCE), 2, StopCondition::Requests(4)).1);
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn a_connection_that_is_announced_to_close_is_not_used_again() {
             && chunk(stream, END)
             && write(stream, "0\r\n\r\n")
     });
-    let (_, records) = round(&mut client(&server.url, PATIENCE), 1, Stop::Requests(4));
+    let (_, records) = round(&mut client(&server.url, PATIENCE), 1, StopCondition::Requests(4));
     assert_well(&records);
     let connections: Vec<u32> = server.seen.lock().unwrap().iter().map(|seen| seen.connection).collect();
     assert_eq!(connections, [0, 1, 2, 3]);
@@ -73,7 +73,7 @@ fn a_server_of_http_1_0_ends_its_answer_by_closing() {
         );
         false
     });
-    let (_, records) = round(&mut client(&server.url, PATIENCE), 2, Stop::Requests(6));
+    let (_, records) = round(&mut client(&server.url, PATIENCE), 2, StopCondition::Requests(6));
     assert_well(&records);
     assert!(records.iter().all(|record| record.reconnects == 0));
 }
@@ -81,7 +81,7 @@ fn a_server_of_http_1_0_ends_its_answer_by_closing() {
 #[test]
 fn mere_line_feeds_are_line_breaks_too() {
     let server = Server::start(|_, stream| write(stream, &elaborate().replace("\r\n", "\n")));
-    assert_well(&round(&mut client(&server.url, PATIENCE), 1, Stop::Requests(3)).1);
+    assert_well(&round(&mut client(&server.url, PATIENCE), 1, StopCondition::Requests(3)).1);
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn bytes_after_an_answer_cost_the_connection_and_not_the_next_answer() {
         }
         _ => answer_well(stream),
     });
-    let (_, records) = round(&mut client(&server.url, PATIENCE), 1, Stop::Requests(2));
+    let (_, records) = round(&mut client(&server.url, PATIENCE), 1, StopCondition::Requests(2));
     assert_well(&records);
     let connections: Vec<u32> = server.seen.lock().unwrap().iter().map(|seen| seen.connection).collect();
     assert_eq!(connections, [0, 1]);
@@ -169,7 +169,7 @@ fn a_refusal_that_is_compressed_is_a_refusal() {
 }
 
 #[test]
-fn a_refusals_body_that_breaks_off_is_told_as_far_as_it_came() {
+fn a_refusals_body_that_breaks_off_is_reported_as_far_as_it_came() {
     let failure = failure(PATIENCE, |stream| {
         write(stream, "HTTP/1.1 503 Busy\r\nContent-Length: 100\r\n\r\nqueue is full");
         false

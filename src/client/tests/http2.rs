@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use axum::http::HeaderMap;
 
 use super::frames::{
-    Asked, END_HEADERS, END_STREAM, FrameServer, HEADERS, PING, data, frame, go_away, last_data, reset, send,
-    status,
+    END_HEADERS, END_STREAM, FrameServer, HEADERS, PING, ReceivedFrame, data, frame, go_away, last_data,
+    reset, send, status,
 };
 use super::http::{assert_well, gist};
 use super::server::answer_json;
@@ -21,26 +21,26 @@ pub fn client(url: &str, request_timeout: Duration) -> Client {
     Client::new(ClientSettings { access, engine, model, request_timeout }).unwrap()
 }
 
-fn answer(asked: &Asked) -> Vec<Vec<u8>> {
+fn answer(asked: &ReceivedFrame) -> Vec<Vec<u8>> {
     let on = asked.stream;
     vec![status(on, 200), data(on, TOKEN), data(on, TOKEN), last_data(on, END)]
 }
 
-pub fn answer_well(asked: &Asked, stream: &mut dyn Write) -> bool {
+pub fn answer_well(asked: &ReceivedFrame, stream: &mut dyn Write) -> bool {
     send(stream, &answer(asked))
 }
 
 fn round_with(server: &FrameServer, users: u32, requests: u32) -> Vec<RequestRecord> {
-    round(&mut client(&server.url, PATIENCE), users, Stop::Requests(requests)).1
+    round(&mut client(&server.url, PATIENCE), users, StopCondition::Requests(requests)).1
 }
 
 /// The failure of a single request against a server.
 fn failure(
     request_timeout: Duration,
-    answer: impl Fn(&Asked, &mut dyn Write) -> bool + Send + Sync + 'static,
+    answer: impl Fn(&ReceivedFrame, &mut dyn Write) -> bool + Send + Sync + 'static,
 ) -> Failure {
     let server = FrameServer::start(answer);
-    let (_, mut records) = round(&mut client(&server.url, request_timeout), 1, Stop::Requests(1));
+    let (_, mut records) = round(&mut client(&server.url, request_timeout), 1, StopCondition::Requests(1));
     records.remove(0).outcome.unwrap_err()
 }
 
@@ -65,13 +65,13 @@ fn every_user_keeps_one_connection_with_one_stream_after_the_other() {
 
 #[test]
 fn every_cut_of_an_answer_gives_the_record_of_http_1_1() {
-    let elaborate = |asked: &Asked| {
+    let elaborate = |asked: &ReceivedFrame| {
         let (on, (first, second)) = (asked.stream, TOKEN.split_at(20));
         let trailer = frame(HEADERS, END_HEADERS | END_STREAM, on, b"\x00\x01x\x011");
         let tokens = [first, second, ": ping\n\n", TOKEN, END].map(|text| data(on, text)).concat();
         [status(on, 103), frame(PING, 0, 0, &[7; 8]), status(on, 200), tokens, trailer].concat()
     };
-    let cuts = elaborate(&Asked { connection: 0, before: 0, stream: 1, has_body: true }).len() as u32;
+    let cuts = elaborate(&ReceivedFrame { connection: 0, before: 0, stream: 1, has_body: true }).len() as u32;
     let server = FrameServer::start(move |asked, stream| {
         let answer = elaborate(asked);
         let (head, tail) = answer.split_at(asked.before as usize);
@@ -84,7 +84,7 @@ fn every_cut_of_an_answer_gives_the_record_of_http_1_1() {
     assert_well(&records);
     assert_eq!(reconnects(&records), vec![0; cuts as usize]);
     let plain = Server::start(|_, stream| super::answer_well(stream));
-    let (_, of_http_1_1) = round(&mut super::client(&plain.url, PATIENCE), 1, Stop::Requests(1));
+    let (_, of_http_1_1) = round(&mut super::client(&plain.url, PATIENCE), 1, StopCondition::Requests(1));
     assert_eq!(gist(&records[0]), gist(&of_http_1_1[0]));
 }
 
@@ -108,19 +108,19 @@ fn a_prompt_may_be_larger_than_the_servers_window() {
     let server = FrameServer::start(answer_well);
     let mut workload = workload(true);
     workload.prompts = Prompts::Synthetic(Synthetic::of(50_000));
-    let mut deck = Deck::measured(&workload, "", 0);
+    let mut sampler = PromptSampler::measured(&workload, "", 0);
     let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
-    let load = Load::closed(1, Stop::Requests(3));
+    let load = Load::closed(1, StopCondition::Requests(3));
     let mut records = Vec::new();
-    client(&server.url, PATIENCE).run_round(&workload, &load, &mut deck, watch, &mut records).unwrap();
+    client(&server.url, PATIENCE).run_round(&workload, &load, &mut sampler, watch, &mut records).unwrap();
     assert_well(&records);
 }
 
 /// What a library's server has seen of a request: its authority and its headers.
-type Seen = Arc<Mutex<Vec<(String, HeaderMap)>>>;
+type SeenRequests = Arc<Mutex<Vec<(String, HeaderMap)>>>;
 
-fn start_library_server() -> (String, Seen) {
-    let seen = Seen::default();
+fn start_library_server() -> (String, SeenRequests) {
+    let seen = SeenRequests::default();
     let log = seen.clone();
     let answer = move |request: axum::extract::Request| async move {
         let authority = request.uri().authority().map(ToString::to_string).unwrap_or_default();
@@ -152,7 +152,7 @@ fn key_headers_and_host_go_with_every_request() {
     let (engine, model) = (EngineKind::OPENAI, Some("m".to_owned()));
     let mut client =
         Client::new(ClientSettings { access, engine, model, request_timeout: PATIENCE }).unwrap();
-    let (_, records) = round(&mut client, 1, Stop::Requests(2));
+    let (_, records) = round(&mut client, 1, StopCondition::Requests(2));
     assert_well(&records);
     let seen = seen.lock().unwrap();
     for ((authority, headers), record) in seen.iter().zip(&records) {
@@ -170,7 +170,7 @@ fn headers_that_http_2_has_no_place_for_are_refused() {
     let refused = |name: &str, value: &str| {
         let headers = [(name.to_owned(), Secret::new(value))].into();
         let access = Access { headers, http_version: HttpVersion::Http2, ..Access::to("http://127.0.0.1:1") };
-        recognise(&access).unwrap_err().to_string()
+        detect(&access).unwrap_err().to_string()
     };
     assert!(
         refused("Connection", "close").starts_with("header `connection` is about a connection of HTTP/1.1")
@@ -192,11 +192,11 @@ fn an_answer_as_a_whole_may_be_larger_than_the_window() {
         sent && send(stream, &[last_data(on, "\"},\"finish_reason\":\"length\"}]}")])
     });
     let workload = workload(false);
-    let mut deck = Deck::measured(&workload, "", 0);
+    let mut sampler = PromptSampler::measured(&workload, "", 0);
     let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
-    let load = Load::closed(1, Stop::Requests(1));
+    let load = Load::closed(1, StopCondition::Requests(1));
     let mut records = Vec::new();
-    client(&server.url, PATIENCE).run_round(&workload, &load, &mut deck, watch, &mut records).unwrap();
+    client(&server.url, PATIENCE).run_round(&workload, &load, &mut sampler, watch, &mut records).unwrap();
     for record in records {
         assert_eq!((record.content_ns.len(), record.outcome), (1, Ok(())));
     }
@@ -256,7 +256,7 @@ fn a_stall_is_a_timeout_that_tells_how_far_it_got() {
 
 #[test]
 fn a_request_that_the_server_has_not_taken_is_sent_once_more() {
-    type Refuse = fn(&Asked, &mut dyn Write) -> bool;
+    type Refuse = fn(&ReceivedFrame, &mut dyn Write) -> bool;
     let ways: [Refuse; 3] = [
         |asked, stream| send(stream, &[reset(asked.stream, h2::Reason::REFUSED_STREAM)]),
         |asked, stream| send(stream, &[go_away(asked.stream - 2)]),
@@ -276,7 +276,7 @@ fn a_request_that_the_server_has_not_taken_is_sent_once_more() {
 
 #[test]
 fn a_request_that_the_server_may_have_taken_is_not_sent_again() {
-    type Break = fn(&Asked, &mut dyn Write) -> bool;
+    type Break = fn(&ReceivedFrame, &mut dyn Write) -> bool;
     let ways: [Break; 3] = [
         |asked, stream| {
             send(stream, &[go_away(asked.stream)]);
@@ -323,7 +323,7 @@ fn a_server_that_goes_away_after_an_answer_gets_the_next_request_on_a_new_connec
 }
 
 #[test]
-fn a_server_that_speaks_another_version_is_told_in_words() {
+fn a_server_that_speaks_another_version_is_reported_in_words() {
     let speaks_http_1_1 = Server::start(|_, stream| {
         answer_json(stream, 400, "what?");
         false
@@ -331,14 +331,14 @@ fn a_server_that_speaks_another_version_is_told_in_words() {
     let closes = Server::start(|_, _| false);
     for server in [speaks_http_1_1, closes] {
         let mut client = client(&server.url, PATIENCE);
-        let (_, records) = round(&mut client, 1, Stop::Requests(1));
+        let (_, records) = round(&mut client, 1, StopCondition::Requests(1));
         let failure = records[0].outcome.as_ref().unwrap_err();
         assert_eq!(failure.class, FailureClass::Connect);
-        for told in [&failure.detail, &client.identity().unwrap_err().to_string()] {
-            assert!(told.contains("no HTTP/2 connection to 127.0.0.1"), "{told}");
+        for text in [&failure.detail, &client.identity().unwrap_err().to_string()] {
+            assert!(text.contains("no HTTP/2 connection to 127.0.0.1"), "{text}");
             assert!(
-                told.contains("does not speak HTTP/2 there: ask with `http_version = \"1.1\"`"),
-                "{told}"
+                text.contains("does not speak HTTP/2 there: ask with `http_version = \"1.1\"`"),
+                "{text}"
             );
         }
     }

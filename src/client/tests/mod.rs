@@ -1,11 +1,11 @@
 //! The client against servers that misbehave.
 
+mod control;
 mod conversations;
 mod frames;
 mod http;
 mod http2;
 mod server;
-mod small_talk;
 mod tls;
 mod users;
 
@@ -18,7 +18,7 @@ use server::{END, HEAD, Server, TOKEN, answer_well, chunk, reset, write};
 
 use super::*;
 use crate::load::workload::{Api, Prompts, Sampling, Synthetic};
-use crate::load::{Arrival, Spacing, Stop};
+use crate::load::{Arrival, ArrivalProcess, StopCondition};
 use crate::metrics::record::{FailureClass, Finish, TokenCount};
 
 fn client(url: &str, request_timeout: Duration) -> Client {
@@ -39,13 +39,13 @@ fn workload(stream: bool) -> Workload {
 }
 
 /// A round and what became of its requests.
-fn round(client: &mut Client, users: u32, stop: Stop) -> (Round, Vec<RequestRecord>) {
+fn round(client: &mut Client, users: u32, stop: StopCondition) -> (Round, Vec<RequestRecord>) {
     let workload = workload(true);
-    let mut deck = Deck::measured(&workload, "", 0);
+    let mut sampler = PromptSampler::measured(&workload, "", 0);
     let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
     let mut records = Vec::new();
     let load = Load::closed(users, stop);
-    let round = client.run_round(&workload, &load, &mut deck, watch, &mut records).unwrap();
+    let round = client.run_round(&workload, &load, &mut sampler, watch, &mut records).unwrap();
     (round, records)
 }
 
@@ -57,7 +57,7 @@ fn failure(
     answer: impl Fn(&mut TcpStream) -> bool + Send + Sync + 'static,
 ) -> Failure {
     let server = Server::start(move |_, stream| answer(stream));
-    let (_, mut records) = round(&mut client(&server.url, request_timeout), 1, Stop::Requests(1));
+    let (_, mut records) = round(&mut client(&server.url, request_timeout), 1, StopCondition::Requests(1));
     assert_eq!(records.len(), 1);
     records.remove(0).outcome.unwrap_err()
 }
@@ -65,7 +65,7 @@ fn failure(
 #[test]
 fn a_closed_load_sends_exactly_as_many_requests_as_asked_for() {
     let server = Server::start(|_, stream| answer_well(stream));
-    let (round, records) = round(&mut client(&server.url, PATIENCE), 7, Stop::Requests(100));
+    let (round, records) = round(&mut client(&server.url, PATIENCE), 7, StopCondition::Requests(100));
     assert_eq!(records.len(), 100);
     assert_eq!(server.bodies().len(), 100);
     for record in &records {
@@ -81,7 +81,7 @@ fn a_closed_load_sends_exactly_as_many_requests_as_asked_for() {
 #[test]
 fn every_user_keeps_one_connection_and_every_request_has_its_id() {
     let server = Server::start(|_, stream| answer_well(stream));
-    let (_, records) = round(&mut client(&server.url, PATIENCE), 3, Stop::Requests(60));
+    let (_, records) = round(&mut client(&server.url, PATIENCE), 3, StopCondition::Requests(60));
     let seen = server.seen.lock().unwrap();
     assert_eq!(seen.iter().map(|seen| seen.connection).collect::<HashSet<_>>().len(), 3);
     let sent: HashSet<&str> = seen.iter().map(|seen| seen.headers["x-request-id"].as_str()).collect();
@@ -92,7 +92,7 @@ fn every_user_keeps_one_connection_and_every_request_has_its_id() {
 #[test]
 fn a_request_is_due_when_the_users_last_one_ended() {
     let server = Server::start(|_, stream| answer_well(stream));
-    let (round, records) = round(&mut client(&server.url, PATIENCE), 1, Stop::Requests(5));
+    let (round, records) = round(&mut client(&server.url, PATIENCE), 1, StopCondition::Requests(5));
     assert_eq!(records[0].due_ns, round.started_ns);
     for pair in records.windows(2) {
         assert_eq!(pair[1].due_ns, pair[0].end_ns);
@@ -105,7 +105,7 @@ fn a_duration_starts_nothing_late_and_awaits_what_is_in_flight() {
         std::thread::sleep(Duration::from_millis(70));
         answer_well(stream)
     });
-    let (round, records) = round(&mut client(&server.url, PATIENCE), 4, Stop::DurationMs(300));
+    let (round, records) = round(&mut client(&server.url, PATIENCE), 4, StopCondition::DurationMs(300));
     assert!(records.len() >= 4 && records.len() <= 20, "{}", records.len());
     assert!(records.iter().all(|record| record.outcome.is_ok()));
     assert!(records.iter().all(|record| record.due_ns <= round.started_ns + 300_000_000));
@@ -117,9 +117,10 @@ fn no_prompt_is_ever_sent_twice_in_a_session() {
     let server = Server::start(|_, stream| answer_well(stream));
     let mut client = client(&server.url, PATIENCE);
     let workload = workload(true);
-    let (mut warm, mut measured) = (Deck::warmup(&workload, "", 0), Deck::measured(&workload, "", 0));
+    let (mut warm, mut measured) =
+        (PromptSampler::warmup(&workload, "", 0), PromptSampler::measured(&workload, "", 0));
     let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
-    let load = Load::closed(3, Stop::Requests(20));
+    let load = Load::closed(3, StopCondition::Requests(20));
     let warm_up = client.warm_up(&workload, &load, &mut warm, Duration::from_millis(50), watch).unwrap();
     for _ in 0..3 {
         client.run_round(&workload, &load, &mut measured, watch, &mut Vec::new()).unwrap();
@@ -130,16 +131,16 @@ fn no_prompt_is_ever_sent_twice_in_a_session() {
 }
 
 #[test]
-fn a_round_uses_the_decks_next_prompts_and_no_more() {
+fn a_round_uses_only_the_samplers_next_prompts() {
     let server = Server::start(|_, stream| answer_well(stream));
     let workload = workload(true);
-    let mut deck = Deck::measured(&workload, "", 0);
+    let mut sampler = PromptSampler::measured(&workload, "", 0);
     let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
-    let load = Load::closed(4, Stop::Requests(10));
-    client(&server.url, PATIENCE).run_round(&workload, &load, &mut deck, watch, &mut Vec::new()).unwrap();
-    let mut expected = Deck::measured(&workload, "", 0);
+    let load = Load::closed(4, StopCondition::Requests(10));
+    client(&server.url, PATIENCE).run_round(&workload, &load, &mut sampler, watch, &mut Vec::new()).unwrap();
+    let mut expected = PromptSampler::measured(&workload, "", 0);
     (0..10).for_each(|_| drop(expected.draw()));
-    assert_eq!(deck.draw(), expected.draw());
+    assert_eq!(sampler.draw(), expected.draw());
 }
 
 #[test]
@@ -147,10 +148,10 @@ fn a_warm_up_without_time_still_reaches_every_user_and_tells_of_failures() {
     let server = Server::start(|_, stream| write(stream, "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"));
     let workload = workload(true);
     let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
-    let load = Load::closed(5, Stop::Requests(500));
-    let mut deck = Deck::warmup(&workload, "", 0);
+    let load = Load::closed(5, StopCondition::Requests(500));
+    let mut sampler = PromptSampler::warmup(&workload, "", 0);
     let warm_up =
-        client(&server.url, PATIENCE).warm_up(&workload, &load, &mut deck, Duration::ZERO, watch).unwrap();
+        client(&server.url, PATIENCE).warm_up(&workload, &load, &mut sampler, Duration::ZERO, watch).unwrap();
     assert_eq!((warm_up.requests, warm_up.failed), (5, 5));
 }
 
@@ -165,9 +166,9 @@ fn cancelling_keeps_what_has_ended() {
     let mut client = client(&server.url, PATIENCE);
     let (progress, cancel) = (Progress::default(), Cancel::new());
     let workload = workload(true);
-    let mut deck = Deck::measured(&workload, "", 0);
+    let mut sampler = PromptSampler::measured(&workload, "", 0);
     let watch = Watch { progress: &progress, cancel: &cancel };
-    let load = Load::closed(3, Stop::Requests(50));
+    let load = Load::closed(3, StopCondition::Requests(50));
     let mut records = Vec::new();
     let started = Instant::now();
     let round = std::thread::scope(|scope| {
@@ -177,7 +178,7 @@ fn cancelling_keeps_what_has_ended() {
             }
             cancel.cancel();
         });
-        client.run_round(&workload, &load, &mut deck, watch, &mut records).unwrap()
+        client.run_round(&workload, &load, &mut sampler, watch, &mut records).unwrap()
     });
     assert!(round.cancelled && started.elapsed() < PATIENCE);
     assert_eq!(records.len(), 3);
@@ -188,7 +189,7 @@ fn cancelling_keeps_what_has_ended() {
 fn a_connection_closed_after_every_second_answer_loses_no_request() {
     // What llama.cpp does: no `Connection: close`, and the closing races with the user's next request.
     let server = Server::start(|seen, stream| answer_well(stream) && seen.before < 1);
-    let (_, records) = round(&mut client(&server.url, PATIENCE), 8, Stop::Requests(400));
+    let (_, records) = round(&mut client(&server.url, PATIENCE), 8, StopCondition::Requests(400));
     assert_eq!(records.iter().filter(|record| record.outcome.is_err()).count(), 0);
     assert_eq!(server.bodies().len(), 400);
     assert!(records.iter().all(|record| record.reconnects <= 1));
@@ -200,7 +201,7 @@ fn a_reused_connection_that_swallows_the_request_is_replaced_once() {
         (_, 0) => answer_well(stream),
         _ => reset(stream),
     });
-    let (_, records) = round(&mut client(&server.url, PATIENCE), 1, Stop::Requests(3));
+    let (_, records) = round(&mut client(&server.url, PATIENCE), 1, StopCondition::Requests(3));
     assert!(records.iter().all(|record| record.outcome.is_ok()));
     let reconnects: Vec<u32> = records.iter().map(|record| record.reconnects).collect();
     assert_eq!(reconnects, [0, 1, 1]);
@@ -217,7 +218,7 @@ fn a_fresh_connection_that_closes_unanswered_is_the_engines_failure() {
 #[test]
 fn nobody_listening_is_a_connection_failure() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (_, records) = round(&mut client(&format!("http://{free}"), PATIENCE), 2, Stop::Requests(4));
+    let (_, records) = round(&mut client(&format!("http://{free}"), PATIENCE), 2, StopCondition::Requests(4));
     assert_eq!(records.len(), 4);
     for record in records {
         let failure = record.outcome.unwrap_err();
@@ -231,22 +232,23 @@ fn a_server_that_is_slow_to_connect_makes_no_client_late() {
     // With HTTP/2, a connection is open once the server says so; this one never does.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
-    let (_, records) = round(&mut http2::client(&url, Duration::from_millis(1500)), 1, Stop::Requests(1));
+    let (_, records) =
+        round(&mut http2::client(&url, Duration::from_millis(1500)), 1, StopCondition::Requests(1));
     let record = &records[0];
     assert!(record.outcome.is_err());
     assert!(record.taken_ns - record.due_ns < record.sent_ns - record.taken_ns, "{record:?}");
 }
 
 #[test]
-fn requests_that_were_not_written_by_the_moment_agreed_upon_are_told() {
+fn requests_that_were_not_written_by_the_moment_agreed_upon_are_reported() {
     let server = Server::start(|_, stream| answer_well(stream));
     let mut client = client(&server.url, PATIENCE);
     client.begin_next_round_at(clock::now());
     let workload = workload(true);
-    let mut deck = Deck::measured(&workload, "", 0);
+    let mut sampler = PromptSampler::measured(&workload, "", 0);
     let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
-    let load = Load::closed(1, Stop::Requests(1));
-    let error = client.run_round(&workload, &load, &mut deck, watch, &mut Vec::new()).unwrap_err();
+    let load = Load::closed(1, StopCondition::Requests(1));
+    let error = client.run_round(&workload, &load, &mut sampler, watch, &mut Vec::new()).unwrap_err();
     assert!(matches!(error, ClientError::WrittenLate { .. }), "{error}");
     assert_eq!(server.bodies().len(), 0);
 }
@@ -254,7 +256,8 @@ fn requests_that_were_not_written_by_the_moment_agreed_upon_are_told() {
 #[test]
 fn a_round_ends_when_nobody_has_listened_for_a_while() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (_, records) = round(&mut client(&format!("http://{free}"), PATIENCE), 2, Stop::Requests(1000));
+    let (_, records) =
+        round(&mut client(&format!("http://{free}"), PATIENCE), 2, StopCondition::Requests(1000));
     // Three attempts of each user, and perhaps one that was on its way when the last of them failed.
     assert!((6..=7).contains(&records.len()), "{}", records.len());
 }
@@ -310,7 +313,7 @@ fn an_error_inside_a_stream_is_a_failure_and_the_next_request_goes_on() {
         0 => write(stream, HEAD) && chunk(stream, "data: {\"error\":{\"message\":\"gone\"}}\n\n"),
         _ => answer_well(stream),
     });
-    let (_, records) = round(&mut client(&server.url, PATIENCE), 1, Stop::Requests(2));
+    let (_, records) = round(&mut client(&server.url, PATIENCE), 1, StopCondition::Requests(2));
     let failure = records[0].outcome.as_ref().unwrap_err();
     assert_eq!((failure.class, failure.detail.as_str()), (FailureClass::InStreamError, "gone"));
     assert_eq!(records[1].outcome, Ok(()));
@@ -332,7 +335,7 @@ fn an_answer_that_is_done_counts_although_its_connection_breaks() {
         assert!(written);
         false
     });
-    let (_, records) = round(&mut client(&server.url, PATIENCE), 1, Stop::Requests(2));
+    let (_, records) = round(&mut client(&server.url, PATIENCE), 1, StopCondition::Requests(2));
     assert!(records.iter().all(|record| record.outcome.is_ok()), "{records:?}");
 }
 
@@ -343,11 +346,11 @@ fn an_answer_as_a_whole_is_one_chunk_at_its_end() {
         write(stream, &format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
     });
     let workload = workload(false);
-    let mut deck = Deck::measured(&workload, "", 0);
+    let mut sampler = PromptSampler::measured(&workload, "", 0);
     let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
-    let load = Load::closed(2, Stop::Requests(6));
+    let load = Load::closed(2, StopCondition::Requests(6));
     let mut records = Vec::new();
-    client(&server.url, PATIENCE).run_round(&workload, &load, &mut deck, watch, &mut records).unwrap();
+    client(&server.url, PATIENCE).run_round(&workload, &load, &mut sampler, watch, &mut records).unwrap();
     assert!(records.iter().all(|record| record.outcome.is_ok() && record.content_ns.len() == 1));
     assert_eq!(records[0].tokens_counted_by, TokenCount::Chunks);
 }
@@ -362,7 +365,7 @@ fn tokens_are_dated_when_they_arrive() {
         }
         chunk(stream, END) && write(stream, "0\r\n\r\n")
     });
-    let (_, records) = round(&mut client(&server.url, PATIENCE), 1, Stop::Requests(1));
+    let (_, records) = round(&mut client(&server.url, PATIENCE), 1, StopCondition::Requests(1));
     let record = &records[0];
     let gaps = [record.content_ns[0] - record.sent_ns, record.content_ns[2] - record.content_ns[0]];
     assert!(gaps[0] >= 100_000_000 && gaps[1] >= 190_000_000, "{gaps:?}");
@@ -371,10 +374,10 @@ fn tokens_are_dated_when_they_arrive() {
 
 fn round_of(client: &mut Client, load: &Load) -> (Round, Vec<RequestRecord>) {
     let workload = workload(true);
-    let mut deck = Deck::measured(&workload, "", 0);
+    let mut sampler = PromptSampler::measured(&workload, "", 0);
     let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
     let mut records = Vec::new();
-    let round = client.run_round(&workload, load, &mut deck, watch, &mut records).unwrap();
+    let round = client.run_round(&workload, load, &mut sampler, watch, &mut records).unwrap();
     (round, records)
 }
 
@@ -386,7 +389,7 @@ fn a_stall_of_a_second_at_50_per_s_shows_in_about_50_requests() {
         std::thread::sleep(until.saturating_duration_since(Instant::now()));
         answer_well(stream)
     });
-    let load = Load::open(50.0, Spacing::Constant, Stop::DurationMs(1500));
+    let load = Load::open(50.0, ArrivalProcess::Constant, StopCondition::DurationMs(1500));
     let (_, records) = round_of(&mut client(&server.url, PATIENCE), &load);
     let sent = records.iter().filter(|record| record.is_sent());
     let ttft_ms: Vec<u64> = sent.map(|record| (record.content_ns[0] - record.due_ns) / 1_000_000).collect();
@@ -400,9 +403,10 @@ fn a_stall_of_a_second_at_50_per_s_shows_in_about_50_requests() {
 #[test]
 fn an_open_load_sends_by_the_clock_and_never_early() {
     let server = Server::start(|_, stream| answer_well(stream));
-    let load = Load::open(200.0, Spacing::Poisson, Stop::Requests(60));
+    let load = Load::open(200.0, ArrivalProcess::Poisson, StopCondition::Requests(60));
     let (round, mut records) = round_of(&mut client(&server.url, PATIENCE), &load);
-    let due: Vec<Nanos> = load.plan(Deck::measured(&workload(true), "", 0).begin_round()).due.collect();
+    let due: Vec<Nanos> =
+        load.plan(PromptSampler::measured(&workload(true), "", 0).begin_round()).due.collect();
     records.sort_by_key(|record| record.due_ns);
     let found: Vec<Nanos> = records.iter().map(|record| record.due_ns - round.started_ns).collect();
     assert_eq!(found, due);
@@ -416,7 +420,7 @@ fn an_open_loads_connections_are_open_before_their_requests_are_due() {
         answer_well(stream);
         false
     });
-    let load = Load::open(20.0, Spacing::Constant, Stop::Requests(12));
+    let load = Load::open(20.0, ArrivalProcess::Constant, StopCondition::Requests(12));
     let (_, records) = round_of(&mut client(&server.url, PATIENCE), &load);
     assert!(records.iter().all(|record| record.outcome.is_ok()), "{records:?}");
     let (seen, accepted_ns) = (server.seen.lock().unwrap(), server.accepted_ns.lock().unwrap());
@@ -434,7 +438,7 @@ fn what_is_due_while_too_many_are_unanswered_is_not_sent() {
         std::thread::sleep(Duration::from_millis(300));
         answer_well(stream)
     });
-    let mut load = Load::open(100.0, Spacing::Constant, Stop::Requests(20));
+    let mut load = Load::open(100.0, ArrivalProcess::Constant, StopCondition::Requests(20));
     let Arrival::Open(open) = &mut load.arrival else { unreachable!() };
     open.max_in_flight = 3;
     let (_, records) = round_of(&mut client(&server.url, PATIENCE), &load);
@@ -448,7 +452,7 @@ fn what_is_due_while_too_many_are_unanswered_is_not_sent() {
 #[test]
 fn requests_go_out_between_moments_however_close_these_are() {
     let server = Server::start(|_, stream| answer_well(stream));
-    let mut load = Load::open(100_000.0, Spacing::Constant, Stop::DurationMs(300));
+    let mut load = Load::open(100_000.0, ArrivalProcess::Constant, StopCondition::DurationMs(300));
     let Arrival::Open(open) = &mut load.arrival else { unreachable!() };
     open.max_in_flight = 4;
     let (_, records) = round_of(&mut client(&server.url, PATIENCE), &load);
@@ -459,7 +463,7 @@ fn requests_go_out_between_moments_however_close_these_are() {
 #[test]
 fn an_open_round_without_an_engine_ends_early() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut load = Load::open(1000.0, Spacing::Constant, Stop::Requests(600_000));
+    let mut load = Load::open(1000.0, ArrivalProcess::Constant, StopCondition::Requests(600_000));
     let Arrival::Open(open) = &mut load.arrival else { unreachable!() };
     open.max_in_flight = 2;
     let (_, records) = round_of(&mut client(&format!("http://{free}"), PATIENCE), &load);

@@ -8,7 +8,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use super::frames::{Asked, converse, last_data, send, status};
+use super::frames::{ReceivedFrame, converse, last_data, send, status};
 use super::server::{answer_json, read_request};
 use super::*;
 use crate::engine::HttpVersion;
@@ -22,8 +22,8 @@ fn start(per_connection: u32) -> String {
     start_offering(&[], per_connection)
 }
 
-/// A thread per connection, which speaks the version that was agreed upon and answers as many requests as `per_connection`
-/// says; the server's URL.
+/// A thread per connection, which speaks the version that was agreed upon and answers as many requests as
+/// `per_connection` says; the server's URL.
 fn start_offering(protocols: &[&str], per_connection: u32) -> String {
     let provider = rustls::crypto::ring::default_provider();
     let chain = CertificateDer::pem_file_iter(file("server.pem")).unwrap().collect::<Result<_, _>>().unwrap();
@@ -64,7 +64,7 @@ fn start_offering(protocols: &[&str], per_connection: u32) -> String {
     url
 }
 
-fn answer_in_http2(asked: &Asked, stream: &mut dyn Write) -> bool {
+fn answer_in_http2(asked: &ReceivedFrame, stream: &mut dyn Write) -> bool {
     match asked.has_body {
         true => http2::answer_well(asked, stream),
         false => {
@@ -88,7 +88,7 @@ fn speaking(http_version: HttpVersion, url: &str, ca_file: Option<PathBuf>) -> C
 fn a_server_of_a_named_authority_is_asked_for_its_models_and_for_answers() {
     let mut client = trusting(&start(u32::MAX), Some(file("ca.pem")));
     client.identity().unwrap();
-    let (_, records) = round(&mut client, 2, Stop::Requests(20));
+    let (_, records) = round(&mut client, 2, StopCondition::Requests(20));
     for record in &records {
         assert_eq!(record.outcome, Ok(()));
         assert_eq!((record.content_ns.len(), record.output_tokens, record.reconnects), (2, 3, 0));
@@ -98,14 +98,14 @@ fn a_server_of_a_named_authority_is_asked_for_its_models_and_for_answers() {
 
 #[test]
 fn a_tls_connection_that_the_server_has_ended_is_opened_anew() {
-    let (_, records) = round(&mut trusting(&start(3), Some(file("ca.pem"))), 1, Stop::Requests(10));
+    let (_, records) = round(&mut trusting(&start(3), Some(file("ca.pem"))), 1, StopCondition::Requests(10));
     assert!(records.iter().all(|record| record.outcome == Ok(())), "{records:?}");
 }
 
 #[test]
-fn a_server_of_an_unknown_authority_is_not_sent_anything_and_the_way_out_is_told() {
+fn a_server_of_an_unknown_authority_is_not_sent_anything_and_the_way_out_is_reported() {
     let mut client = trusting(&start(u32::MAX), None);
-    let (_, records) = round(&mut client, 1, Stop::Requests(1));
+    let (_, records) = round(&mut client, 1, StopCondition::Requests(1));
     let failure = records[0].outcome.as_ref().unwrap_err();
     assert_eq!(failure.class, FailureClass::Connect);
     assert!(failure.detail.contains("certificate") && failure.detail.ends_with("(`--ca-file`)"), "{failure}");
@@ -116,7 +116,7 @@ fn a_server_of_an_unknown_authority_is_not_sent_anything_and_the_way_out_is_told
 #[test]
 fn an_authority_for_a_server_without_tls_is_refused() {
     let access = Access { ca_file: Some(file("ca.pem")), ..Access::to("http://127.0.0.1:1") };
-    let refused = recognise(&access).unwrap_err().to_string();
+    let refused = detect(&access).unwrap_err().to_string();
     assert!(refused.contains("https:// only"), "{refused}");
 }
 
@@ -126,34 +126,34 @@ fn the_version_that_was_asked_for_is_the_one_that_is_spoken() {
     for http_version in [HttpVersion::Http1, HttpVersion::Http2] {
         let mut client = speaking(http_version, &url, Some(file("ca.pem")));
         client.identity().unwrap();
-        let (_, records) = round(&mut client, 2, Stop::Requests(20));
+        let (_, records) = round(&mut client, 2, StopCondition::Requests(20));
         http::assert_well(&records);
         assert!(records.iter().all(|record| record.reconnects == 0), "{http_version}");
     }
 }
 
 #[test]
-fn a_server_that_does_not_agree_to_the_version_is_told_with_the_way_out() {
-    let told = |http_version, protocols: &[&str]| {
+fn a_server_that_does_not_agree_to_the_version_is_reported_with_the_way_out() {
+    let text = |http_version, protocols: &[&str]| {
         let url = start_offering(protocols, u32::MAX);
         let mut client = speaking(http_version, &url, Some(file("ca.pem")));
-        let (_, records) = round(&mut client, 1, Stop::Requests(1));
+        let (_, records) = round(&mut client, 1, StopCondition::Requests(1));
         let failure = records[0].outcome.clone().unwrap_err();
         assert_eq!(failure.class, FailureClass::Connect);
-        let by_small_talk = client.identity().unwrap_err().to_string();
-        assert!(by_small_talk.ends_with(&failure.detail), "{by_small_talk}");
+        let by_control = client.identity().unwrap_err().to_string();
+        assert!(by_control.ends_with(&failure.detail), "{by_control}");
         failure.detail
     };
     for protocols in [&["http/1.1"][..], &[]] {
-        let told = told(HttpVersion::Http2, protocols);
+        let text = text(HttpVersion::Http2, protocols);
         assert!(
-            told.contains("does not speak HTTP/2 there") && told.ends_with("(`--http-version 1.1`)"),
-            "{told}"
+            text.contains("does not speak HTTP/2 there") && text.ends_with("(`--http-version 1.1`)"),
+            "{text}"
         );
     }
-    let told = told(HttpVersion::Http1, &["h2"]);
+    let text = text(HttpVersion::Http1, &["h2"]);
     assert!(
-        told.contains("does not speak HTTP/1.1 there") && told.ends_with("(`--http-version 2`)"),
-        "{told}"
+        text.contains("does not speak HTTP/1.1 there") && text.ends_with("(`--http-version 2`)"),
+        "{text}"
     );
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::load::workload::{Message, Prompt};
+use crate::load::workload::{ChatMessage, Prompt};
 use crate::metrics::record::{FailureClass, Finish};
 
 /// Written after a real answer.
@@ -109,7 +109,7 @@ fn a_chat_asks_for_a_capped_length() {
 
 #[test]
 fn completions_go_to_generate_without_the_models_template() {
-    let message = |content: &str| Message { role: "user".into(), content: content.into() };
+    let message = |content: &str| ChatMessage { role: "user".into(), content: content.into() };
     let (path, body) = asked(Api::Completions, &Prompt::Messages(vec![message("a"), message("b")]));
     assert_eq!((path, &body["prompt"], &body["raw"]), (GENERATE, &json!("a\nb"), &json!(true)));
 }
@@ -139,12 +139,12 @@ fn the_digest_is_that_of_the_model_which_is_asked_for() {
 
 #[test]
 fn only_a_model_that_is_not_there_is_pulled() {
-    let errands = |digest: Option<&str>| -> Vec<String> {
+    let setup_calls = |digest: Option<&str>| -> Vec<String> {
         let model_digest = digest.map(str::to_owned);
         let identity = Identity { model: Some("m".into()), model_digest, ..Identity::default() };
-        Ollama.errands(&identity).into_iter().map(|errand| errand.what).collect()
+        Ollama.setup_calls(&identity).into_iter().map(|call| call.what).collect()
     };
-    assert_eq!(errands(None), ["pulling m", "unloading m", "loading m"]);
-    assert_eq!(errands(Some("d")), ["unloading m", "loading m"]);
-    assert!(Ollama.errands(&Identity::default()).is_empty());
+    assert_eq!(setup_calls(None), ["pulling m", "unloading m", "loading m"]);
+    assert_eq!(setup_calls(Some("d")), ["unloading m", "loading m"]);
+    assert!(Ollama.setup_calls(&Identity::default()).is_empty());
 }

@@ -1,7 +1,7 @@
 use serde_json::Value;
 
 use super::*;
-use crate::load::workload::{Message, Prompt};
+use crate::load::workload::{ChatMessage, Prompt};
 use crate::metrics::record::{FailureClass, Finish};
 
 const OPENAI: OpenaiWire = OpenaiWire { knows_ignore_eos: true };
@@ -137,7 +137,7 @@ fn an_error_inside_the_stream_fails_with_the_engines_words() {
 }
 
 #[test]
-fn an_error_object_in_place_of_a_stream_is_recognised() {
+fn an_error_object_in_place_of_a_stream_is_recognized() {
     let failure = failure("{\"error\":\"model is loading\"}");
     assert_eq!((failure.class, failure.detail.as_str()), (FailureClass::InStreamError, "model is loading"));
 }
@@ -191,7 +191,7 @@ fn the_request_asks_for_usage_and_a_fixed_length() {
 
 #[test]
 fn completions_take_messages_as_one_text() {
-    let message = |content: &str| Message { role: "user".into(), content: content.into() };
+    let message = |content: &str| ChatMessage { role: "user".into(), content: content.into() };
     let body = ask(Api::Completions, &Prompt::Messages(vec![message("a"), message("b")]));
     assert_eq!(body["prompt"], "a\nb");
     assert_eq!(body.get("messages"), None);

@@ -132,7 +132,7 @@ fn it_says_who_it_is() {
     let mut identity = Identity::default();
     let info =
         json!({"model_id": "org/m", "model_sha": "e9cf", "version": "3.3.5", "max_total_tokens": 4096});
-    assert!((Tgi.sign().is_mine)(&info));
+    assert!((Tgi.probe().is_mine)(&info));
     Tgi.read_identity(INFO, &info, &mut identity);
     assert_eq!((identity.version.as_deref(), identity.model.as_deref()), (Some("3.3.5"), Some("org/m")));
     assert_eq!(identity.model_digest.as_deref(), Some("e9cf"));

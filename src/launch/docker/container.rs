@@ -59,7 +59,7 @@ impl Docker {
             Ok(container) => container,
             Err(error) => {
                 // Docker keeps what it could make of it.
-                self.remove_labelled(&labels)?;
+                self.remove_labeled(&labels)?;
                 return Err(refused(format!("can't start {}", image.pinned), error));
             }
         };
@@ -75,7 +75,7 @@ impl Docker {
         spec: &ContainerSpec,
         of: &Belonging,
     ) -> Result<Option<Container>, DockerError> {
-        for (id, _) in self.labelled(as_filters(&of.labels()))? {
+        for (id, _) in self.labeled(as_filters(&of.labels()))? {
             if self.died(&id)?.is_none() {
                 return Container::found(self.clone(), id, spec.port, true).map(Some);
             }
@@ -85,20 +85,20 @@ impl Docker {
 
     /// Whether this run has started something for this target that is still there.
     pub fn is_in_use(&self, of: &Belonging) -> Result<bool, DockerError> {
-        Ok(!self.labelled(as_filters(&of.labels()))?.is_empty())
+        Ok(!self.labeled(as_filters(&of.labels()))?.is_empty())
     }
 
     /// Makes room: what was shared so far has no further use.
     pub fn end_shared(&self, of: &Belonging) -> Result<(), DockerError> {
         let of_all = Belonging { shared_as: None, ..*of }.labels();
-        for (id, _) in self.labelled(as_filters(&of_all).chain([RECIPE.to_owned()]))? {
+        for (id, _) in self.labeled(as_filters(&of_all).chain([RECIPE.to_owned()]))? {
             self.remove(&id)?;
         }
         Ok(())
     }
 
-    fn remove_labelled(&self, labels: &HashMap<&'static str, String>) -> Result<(), DockerError> {
-        for (id, _) in self.labelled(as_filters(labels))? {
+    fn remove_labeled(&self, labels: &HashMap<&'static str, String>) -> Result<(), DockerError> {
+        for (id, _) in self.labeled(as_filters(labels))? {
             if self.died(&id)?.is_some() {
                 self.remove(&id)?;
             }

@@ -37,7 +37,7 @@ impl Docker {
         Ok(None)
     }
 
-    /// Of the layers that are known so far, `share` is told how much is here.
+    /// Of the layers that are known so far, `share` reports how much is here.
     pub fn pull(&self, image: &ImageRef, share: &Share, cancel: &Cancel) -> Result<(), DockerError> {
         let name = image.exact();
         let options = CreateImageOptionsBuilder::new().from_image(&name).build();

@@ -82,7 +82,7 @@ impl Docker {
 
     /// Removes what runs that have ended left behind, however they ended. What belongs to a living one stays.
     pub fn sweep(&self) -> Result<(), DockerError> {
-        for (id, owner) in self.labelled([])? {
+        for (id, owner) in self.labeled([])? {
             if owner.as_deref().and_then(Owner::parse).is_some_and(|owner| owner.is_gone()) {
                 self.remove(&id)?;
             }
@@ -92,14 +92,14 @@ impl Docker {
 
     /// Removes everything of one owner.
     fn remove_all_of(&self, owner: &Owner) -> Result<(), DockerError> {
-        for (id, _) in self.labelled([label(OWNER, &owner.to_string())])? {
+        for (id, _) in self.labeled([label(OWNER, &owner.to_string())])? {
             self.remove(&id)?;
         }
         Ok(())
     }
 
     /// The containers of tollgate's, running or not, that have these labels besides; with their owners.
-    fn labelled(
+    fn labeled(
         &self,
         labels: impl IntoIterator<Item = String>,
     ) -> Result<Vec<(String, Option<String>)>, DockerError> {

@@ -7,43 +7,44 @@ use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64;
 use sha2::{Digest, Sha256};
 
-use crate::load::dialogue::{Dialogues, Question, Turn};
+use crate::load::conversations::{Conversations, Question, Turn};
 use crate::load::trace::{BLOCK_TOKENS, Trace, TracedRequest};
-use crate::load::worker::Deal;
-use crate::load::workload::{Message, Prompt, Prompts, Synthetic, Workload};
+use crate::load::worker::Shard;
+use crate::load::workload::{ChatMessage, Prompt, Prompts, Synthetic, Workload};
 
 use words::WORDS;
 
 /// An endless, deterministic stream of prompts: the same seed, salt and session give the same ones in every process and
-/// on every machine. A session's rounds draw from one deck in turn, so that no round repeats a prompt that the engine
-/// has already cached. A prompt follows from its place alone, so that whoever draws some of them needs none of the others.
+/// on every machine. A session's rounds draw from one sampler in turn, so that no round repeats a prompt that the
+/// engine has already cached. A prompt follows from its place alone, so that whoever draws some of them needs none of
+/// the others.
 ///
 /// **Synthetic** prompts have exactly `input_tokens` common words. The first `shared_prefix` of them are the same in
 /// every prompt of the workload (they follow from seed and salt), the rest is drawn anew for each.
 ///
 /// **Listed** prompts come in shuffled order; when the list has run through it starts again, shuffled anew. Each begins
-/// with a short line that no other deck and no other place in this one has: a prompt that the engine has seen before,
+/// with a short line that no other sampler and no other place in this one has: a prompt that the engine has seen before,
 /// be it in another session or yesterday, would be served from the prefix cache and hide that prefilling became slower.
 ///
-/// **Dialogues** come like listed prompts. Their later turns begin with the earlier ones, by nature.
+/// **Conversations** come like listed prompts. Their later turns begin with the earlier ones, by nature.
 ///
 /// **A trace's** prompts have its lengths, in its order, and every round begins with its first one. Each of its blocks
 /// has words of its own, the same wherever it occurs in a round and others in every other round.
 #[derive(Clone, Debug)]
-pub struct Deck {
+pub struct PromptSampler {
     /// Of purpose, seed, salt and session.
-    lots: Lots,
+    seeds: SeedSequence,
     source: Source,
     /// How many tokens an answer shall have, where the prompts don't say it.
     output_tokens: Option<u32>,
-    /// Identifies this deck within the unique lines.
+    /// Identifies this sampler within the unique lines.
     tag: u32,
     /// Of the next prompt; a trace's count from the round's beginning.
     place: u32,
     /// Which ones are drawn, where other workers draw the rest.
-    deal: Option<Deal>,
+    shard: Option<Shard>,
     /// What else is drawn for a round comes from here: of purpose, seed and session.
-    rhythm: Lots,
+    rhythm: SeedSequence,
     rounds: u32,
 }
 
@@ -51,7 +52,7 @@ pub struct Deck {
 enum Source {
     Synthetic { shared: Vec<&'static str>, input_tokens: u32, turns: u32 },
     List { prompts: Vec<Prompt>, order: Order },
-    Dialogues { dialogues: Dialogues, order: Order },
+    Conversations { conversations: Conversations, order: Order },
     Trace(Trace),
 }
 
@@ -62,47 +63,47 @@ struct Order {
     shuffled: Vec<u32>,
 }
 
-impl Deck {
+impl PromptSampler {
     /// The prompts of all measured rounds of a session.
-    pub fn measured(workload: &Workload, salt: &str, session: u32) -> Deck {
-        Deck::new(workload, "measured", salt, session)
+    pub fn measured(workload: &Workload, salt: &str, session: u32) -> PromptSampler {
+        PromptSampler::new(workload, "measured", salt, session)
     }
 
     /// The prompts of a session's warm-up, none of which is measured.
-    pub fn warmup(workload: &Workload, salt: &str, session: u32) -> Deck {
-        Deck::new(workload, "warm-up", salt, session)
+    pub fn warmup(workload: &Workload, salt: &str, session: u32) -> PromptSampler {
+        PromptSampler::new(workload, "warm-up", salt, session)
     }
 
-    fn new(workload: &Workload, purpose: &str, salt: &str, session: u32) -> Deck {
+    fn new(workload: &Workload, purpose: &str, salt: &str, session: u32) -> PromptSampler {
         let (seed, session) = (workload.seed.to_string(), session.to_string());
         let source = match &workload.prompts {
             Prompts::Synthetic(synthetic) => Source::synthetic(*synthetic, workload.seed, salt),
             Prompts::List(prompts) => Source::List { prompts: prompts.clone(), order: Order::default() },
-            Prompts::Dialogues(dialogues) => {
-                Source::Dialogues { dialogues: dialogues.clone(), order: Order::default() }
+            Prompts::Conversations(conversations) => {
+                Source::Conversations { conversations: conversations.clone(), order: Order::default() }
             }
             Prompts::Trace(trace) => Source::Trace(trace.clone()),
         };
-        let lots = Lots::of(&[purpose, &seed, salt, &session]);
-        Deck {
-            tag: lots.and(&["tag"]).rng().random(),
-            lots,
+        let seeds = SeedSequence::of(&[purpose, &seed, salt, &session]);
+        PromptSampler {
+            tag: seeds.and(&["tag"]).rng().random(),
+            seeds,
             source,
             output_tokens: workload.output_tokens,
             place: 0,
-            deal: None,
-            rhythm: Lots::of(&["round", purpose, &seed, &session]),
+            shard: None,
+            rhythm: SeedSequence::of(&["round", purpose, &seed, &session]),
             rounds: 0,
         }
     }
 
     /// Draws only what is this worker's.
-    pub fn dealt(self, deal: Deal) -> Deck {
-        Deck { deal: Some(deal), ..self }
+    pub fn with_shard(self, shard: Shard) -> PromptSampler {
+        PromptSampler { shard: Some(shard), ..self }
     }
 
-    /// Begins a round, and hands over what it draws besides its prompts, such as when they are due. That doesn't depend on
-    /// the salt, so that every run's rounds come in the same rhythm: one thing less in which two of them differ.
+    /// Begins a round, and hands over what it draws besides its prompts, such as when they are due. That doesn't depend
+    /// on the salt, so that every run's rounds come in the same rhythm: one thing less in which two of them differ.
     pub fn begin_round(&mut self) -> Pcg64 {
         self.rounds += 1;
         if let Source::Trace(_) = self.source {
@@ -112,34 +113,35 @@ impl Deck {
     }
 
     pub fn draw(&mut self) -> Question {
-        let is_own = |place: &u32| self.deal.is_none_or(|deal| deal.has(*place));
+        let is_own = |place: &u32| self.shard.is_none_or(|shard| shard.has(*place));
         let place = (self.place..).find(is_own).expect("no worker has nothing to do");
         self.place = place + 1;
         self.at(place)
     }
 
     fn at(&mut self, place: u32) -> Question {
-        let Deck { lots, source, output_tokens, tag, .. } = self;
+        let PromptSampler { seeds, source, output_tokens, tag, .. } = self;
         let line = || format!("Reference {tag:08x}-{}.\n", place + 1);
         match source {
             Source::Synthetic { shared, input_tokens, turns } => {
-                let mut rng = lots.and(&["prompt", &place.to_string()]).rng();
+                let mut rng = seeds.and(&["prompt", &place.to_string()]).rng();
                 generated(shared, *input_tokens, output_tokens.unwrap_or(1), *turns, &mut rng)
             }
             Source::List { prompts, order } => {
-                let listed = order.at(place, prompts.len(), lots).and_then(|at| prompts.get(at));
+                let listed = order.at(place, prompts.len(), seeds).and_then(|at| prompts.get(at));
                 let prompt = listed.cloned().unwrap_or_else(|| Prompt::Text(String::new()));
                 Question::single(with_line(prompt, &line()), output_tokens.unwrap_or(1))
             }
-            Source::Dialogues { dialogues, order } => {
-                let turns = order.at(place, dialogues.len(), lots).and_then(|at| dialogues.turns_of(at));
-                told(turns.unwrap_or_default(), &line(), *output_tokens)
+            Source::Conversations { conversations, order } => {
+                let turns =
+                    order.at(place, conversations.len(), seeds).and_then(|at| conversations.turns_of(at));
+                conversation(turns.unwrap_or_default(), &line(), *output_tokens)
             }
             Source::Trace(trace) => {
                 let requests = trace.requests();
                 let (pass, at) = pass_and_place(place, requests.len());
                 let Some(request) = requests.get(at) else { return nothing() };
-                let of_pass = lots.and(&["pass", &self.rounds.to_string(), &pass.to_string()]);
+                let of_pass = seeds.and(&["pass", &self.rounds.to_string(), &pass.to_string()]);
                 let prompt = Prompt::Text(of_blocks(request, at, &of_pass));
                 Question::single(prompt, output_tokens.unwrap_or(request.output_tokens))
             }
@@ -169,7 +171,7 @@ fn generated(
 }
 
 /// What was said, behind a line that makes it unique.
-fn told(turns: &[Turn], line: &str, output_tokens: Option<u32>) -> Question {
+fn conversation(turns: &[Turn], line: &str, output_tokens: Option<u32>) -> Question {
     let turns = turns.iter().enumerate().map(|(place, turn)| Turn {
         said: if place == 0 { format!("{line}{}", turn.said) } else { turn.said.clone() },
         answered: turn.answered.clone(),
@@ -184,13 +186,13 @@ fn nothing() -> Question {
 }
 
 impl Order {
-    /// Which of so many comes at a place of the deck.
-    fn at(&mut self, place: u32, len: usize, lots: &Lots) -> Option<usize> {
+    /// Which of so many comes at a place of the sampler.
+    fn at(&mut self, place: u32, len: usize, seeds: &SeedSequence) -> Option<usize> {
         let (pass, at) = pass_and_place(place, len);
         if self.pass != Some(pass) {
             self.pass = Some(pass);
             self.shuffled = (0..len as u32).collect();
-            self.shuffled.shuffle(&mut lots.and(&["order", &pass.to_string()]).rng());
+            self.shuffled.shuffle(&mut seeds.and(&["order", &pass.to_string()]).rng());
         }
         self.shuffled.get(at).map(|at| *at as usize)
     }
@@ -210,7 +212,7 @@ fn with_words(shared: &[&'static str], tokens: u32, rng: &mut Pcg64) -> String {
 }
 
 /// A traced request's prompt: its blocks as far as they reach, then words of its own.
-fn of_blocks(request: &TracedRequest, at: usize, of_pass: &Lots) -> String {
+fn of_blocks(request: &TracedRequest, at: usize, of_pass: &SeedSequence) -> String {
     let mut words = Vec::with_capacity(request.input_tokens as usize);
     for block in &request.blocks {
         let left = request.input_tokens - words.len() as u32;
@@ -224,7 +226,7 @@ impl Source {
     fn synthetic(synthetic: Synthetic, seed: u64, salt: &str) -> Source {
         let share = synthetic.shared_prefix.clamp(0.0, 1.0);
         let shared = (f64::from(synthetic.input_tokens) * share).round() as u32;
-        let mut rng = Lots::of(&["shared prefix", &seed.to_string(), salt]).rng();
+        let mut rng = SeedSequence::of(&["shared prefix", &seed.to_string(), salt]).rng();
         Source::Synthetic {
             shared: (0..shared).map(|_| random_word(&mut rng)).collect(),
             input_tokens: synthetic.input_tokens,
@@ -235,21 +237,21 @@ impl Source {
 
 /// What generators of random numbers are made from: words, in their order.
 #[derive(Clone, Debug)]
-struct Lots(Sha256);
+struct SeedSequence(Sha256);
 
-impl Lots {
-    fn of(words: &[&str]) -> Lots {
-        Lots(Sha256::new()).and(words)
+impl SeedSequence {
+    fn of(words: &[&str]) -> SeedSequence {
+        SeedSequence(Sha256::new()).and(words)
     }
 
     /// Every word ends with its length, so that no two lists of words read the same.
-    fn and(&self, words: &[&str]) -> Lots {
+    fn and(&self, words: &[&str]) -> SeedSequence {
         let mut hash = self.0.clone();
         for word in words {
             hash.update(word.as_bytes());
             hash.update((word.len() as u64).to_le_bytes());
         }
-        Lots(hash)
+        SeedSequence(hash)
     }
 
     fn rng(self) -> Pcg64 {
@@ -266,7 +268,7 @@ fn with_line(prompt: Prompt, line: &str) -> Prompt {
     match prompt {
         Prompt::Text(text) => Prompt::Text(format!("{line}{text}")),
         Prompt::Messages(mut messages) => {
-            if let Some(Message { content, .. }) = messages.first_mut() {
+            if let Some(ChatMessage { content, .. }) = messages.first_mut() {
                 content.insert_str(0, line);
             }
             Prompt::Messages(messages)

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use super::*;
 use crate::load::worker::Worker;
 use crate::load::workload::{Api, Sampling};
-use crate::load::{Load, Stop};
+use crate::load::{Load, StopCondition};
 
 fn workload(prompts: Prompts) -> Workload {
     Workload {
@@ -32,15 +32,15 @@ fn text(prompt: Prompt) -> String {
     }
 }
 
-fn draw(deck: &mut Deck, count: usize) -> Vec<String> {
-    (0..count).map(|_| text(deck.draw().prompt)).collect()
+fn draw(sampler: &mut PromptSampler, count: usize) -> Vec<String> {
+    (0..count).map(|_| text(sampler.draw().prompt)).collect()
 }
 
 #[test]
 fn a_seed_stands_for_these_prompts_for_ever() {
-    let mut deck = Deck::measured(&synthetic(6, 0.5), "salt", 0);
+    let mut sampler = PromptSampler::measured(&synthetic(6, 0.5), "salt", 0);
     assert_eq!(
-        draw(&mut deck, 2),
+        draw(&mut sampler, 2),
         ["question might floor to writer some", "question might floor server angle wine"]
     );
 }
@@ -49,22 +49,23 @@ fn a_seed_stands_for_these_prompts_for_ever() {
 fn seed_salt_and_session_each_change_the_prompts() {
     let mut other_seed = synthetic(16, 0.0);
     other_seed.seed = 2;
-    let decks = [
-        Deck::measured(&synthetic(16, 0.0), "a", 0),
-        Deck::measured(&synthetic(16, 0.0), "a", 1),
-        Deck::measured(&synthetic(16, 0.0), "b", 0),
-        Deck::measured(&other_seed, "a", 0),
-        Deck::warmup(&synthetic(16, 0.0), "a", 0),
+    let samplers = [
+        PromptSampler::measured(&synthetic(16, 0.0), "a", 0),
+        PromptSampler::measured(&synthetic(16, 0.0), "a", 1),
+        PromptSampler::measured(&synthetic(16, 0.0), "b", 0),
+        PromptSampler::measured(&other_seed, "a", 0),
+        PromptSampler::warmup(&synthetic(16, 0.0), "a", 0),
     ];
-    let firsts: HashSet<String> = decks.into_iter().map(|mut deck| draw(&mut deck, 1).remove(0)).collect();
+    let firsts: HashSet<String> =
+        samplers.into_iter().map(|mut sampler| draw(&mut sampler, 1).remove(0)).collect();
     assert_eq!(firsts.len(), 5);
 }
 
 #[test]
 fn synthetic_prompts_have_the_asked_for_length_and_never_repeat() {
     let workload = synthetic(32, 0.0);
-    let mut prompts = draw(&mut Deck::measured(&workload, "", 0), 500);
-    prompts.extend(draw(&mut Deck::warmup(&workload, "", 0), 500));
+    let mut prompts = draw(&mut PromptSampler::measured(&workload, "", 0), 500);
+    prompts.extend(draw(&mut PromptSampler::warmup(&workload, "", 0), 500));
     assert!(prompts.iter().all(|prompt| prompt.split(' ').count() == 32));
     assert_eq!(prompts.iter().collect::<HashSet<_>>().len(), 1000);
 }
@@ -73,16 +74,16 @@ fn synthetic_prompts_have_the_asked_for_length_and_never_repeat() {
 fn the_shared_prefix_is_the_same_in_every_session_and_the_rest_differs() {
     let workload = synthetic(40, 0.5);
     let prefix = |prompt: &str| prompt.split(' ').take(20).collect::<Vec<_>>().join(" ");
-    let mut prompts = draw(&mut Deck::measured(&workload, "", 0), 50);
-    prompts.extend(draw(&mut Deck::measured(&workload, "", 1), 50));
-    prompts.extend(draw(&mut Deck::warmup(&workload, "", 0), 50));
+    let mut prompts = draw(&mut PromptSampler::measured(&workload, "", 0), 50);
+    prompts.extend(draw(&mut PromptSampler::measured(&workload, "", 1), 50));
+    prompts.extend(draw(&mut PromptSampler::warmup(&workload, "", 0), 50));
     assert_eq!(prompts.iter().map(|prompt| prefix(prompt)).collect::<HashSet<_>>().len(), 1);
     assert_eq!(prompts.iter().collect::<HashSet<_>>().len(), 150);
 }
 
 #[test]
 fn a_list_runs_through_shuffled_before_anything_returns() {
-    let drawn = draw(&mut Deck::measured(&list(20), "", 0), 20);
+    let drawn = draw(&mut PromptSampler::measured(&list(20), "", 0), 20);
     let listed: Vec<&str> = drawn.iter().map(|prompt| prompt.lines().nth(1).unwrap()).collect();
     let plain: Vec<String> = (0..20).map(|i| format!("prompt {i}")).collect();
     assert_ne!(listed, plain);
@@ -92,28 +93,28 @@ fn a_list_runs_through_shuffled_before_anything_returns() {
 #[test]
 fn workers_together_draw_what_one_would_draw_alone() {
     for workload in [synthetic(8, 0.5), list(7)] {
-        let load = Load::closed(6, Stop::Requests(24));
-        let alone: Vec<String> = draw(&mut Deck::measured(&workload, "", 0), 24);
+        let load = Load::closed(6, StopCondition::Requests(24));
+        let alone: Vec<String> = draw(&mut PromptSampler::measured(&workload, "", 0), 24);
         let mut together = vec![String::new(); 24];
         for number in 1..=3 {
-            let deal = Worker { number, of: 3 }.deal(load.users());
-            let mut deck = Deck::measured(&workload, "", 0).dealt(deal);
-            let own = (0..24).filter(|place| deal.has(*place));
-            own.for_each(|place| together[place as usize] = draw(&mut deck, 1).remove(0));
+            let shard = Worker { number, of: 3 }.shard(load.users());
+            let mut sampler = PromptSampler::measured(&workload, "", 0).with_shard(shard);
+            let own = (0..24).filter(|place| shard.has(*place));
+            own.for_each(|place| together[place as usize] = draw(&mut sampler, 1).remove(0));
         }
         assert_eq!(together, alone);
     }
 }
 
 #[test]
-fn no_two_listed_prompts_begin_alike_whatever_deck_they_are_of() {
-    let decks = [
-        Deck::measured(&list(5), "", 0),
-        Deck::measured(&list(5), "", 1),
-        Deck::measured(&list(5), "another run", 0),
-        Deck::warmup(&list(5), "", 0),
+fn no_two_listed_prompts_begin_alike_in_any_sampler() {
+    let samplers = [
+        PromptSampler::measured(&list(5), "", 0),
+        PromptSampler::measured(&list(5), "", 1),
+        PromptSampler::measured(&list(5), "another run", 0),
+        PromptSampler::warmup(&list(5), "", 0),
     ];
-    let drawn: Vec<String> = decks.into_iter().flat_map(|mut deck| draw(&mut deck, 15)).collect();
+    let drawn: Vec<String> = samplers.into_iter().flat_map(|mut sampler| draw(&mut sampler, 15)).collect();
     let lines: HashSet<&str> = drawn.iter().map(|prompt| prompt.lines().next().unwrap()).collect();
     assert_eq!(lines.len(), 60);
     assert!(drawn.iter().all(|prompt| prompt.starts_with("Reference ")));
@@ -121,9 +122,11 @@ fn no_two_listed_prompts_begin_alike_whatever_deck_they_are_of() {
 
 #[test]
 fn the_unique_line_goes_before_the_first_message() {
-    let messages = ["system", "user"].map(|role| Message { role: role.into(), content: role.into() });
+    let messages = ["system", "user"].map(|role| ChatMessage { role: role.into(), content: role.into() });
     let workload = workload(Prompts::List(vec![Prompt::Messages(messages.into())]));
-    let Prompt::Messages(messages) = Deck::warmup(&workload, "", 0).draw().prompt else { panic!("messages") };
+    let Prompt::Messages(messages) = PromptSampler::warmup(&workload, "", 0).draw().prompt else {
+        panic!("messages")
+    };
     assert!(messages[0].content.starts_with("Reference "));
     assert_eq!(messages[1].content, "user");
 }
@@ -146,9 +149,9 @@ fn words_in_common(one: &str, other: &str) -> usize {
 #[test]
 fn a_traces_prompts_are_as_long_and_as_alike_as_it_says() {
     let workload = traced(&[(1100, &[7, 8, 9]), (1200, &[7, 8, 10]), (600, &[11]), (3, &[])]);
-    let mut deck = Deck::measured(&workload, "", 0);
-    deck.begin_round();
-    let drawn: Vec<Question> = (0..4).map(|_| deck.draw()).collect();
+    let mut sampler = PromptSampler::measured(&workload, "", 0);
+    sampler.begin_round();
+    let drawn: Vec<Question> = (0..4).map(|_| sampler.draw()).collect();
     let lengths: Vec<u32> = drawn.iter().map(|question| question.output_tokens).collect();
     assert_eq!(lengths, [1, 2, 3, 4]);
     let texts: Vec<String> = drawn.into_iter().map(|question| text(question.prompt)).collect();
@@ -161,9 +164,9 @@ fn a_traces_prompts_are_as_long_and_as_alike_as_it_says() {
 #[test]
 fn a_prompt_does_not_depend_on_those_before_it() {
     let second = |first_tokens| {
-        let mut deck = Deck::measured(&traced(&[(first_tokens, &[]), (9, &[])]), "", 0);
-        deck.begin_round();
-        draw(&mut deck, 2).remove(1)
+        let mut sampler = PromptSampler::measured(&traced(&[(first_tokens, &[]), (9, &[])]), "", 0);
+        sampler.begin_round();
+        draw(&mut sampler, 2).remove(1)
     };
     assert_eq!(second(3), second(700));
 }
@@ -171,17 +174,17 @@ fn a_prompt_does_not_depend_on_those_before_it() {
 #[test]
 fn every_round_of_a_trace_begins_anew_in_other_words() {
     let workload = traced(&[(600, &[7]), (700, &[7])]);
-    let mut deck = Deck::measured(&workload, "", 0);
+    let mut sampler = PromptSampler::measured(&workload, "", 0);
     let mut first_of_round = || {
-        deck.begin_round();
-        draw(&mut deck, 1).remove(0)
+        sampler.begin_round();
+        draw(&mut sampler, 1).remove(0)
     };
     let (one, other) = (first_of_round(), first_of_round());
     assert_eq!((one.split(' ').count(), other.split(' ').count()), (600, 600));
     assert!(words_in_common(&one, &other) < 6);
     // Where a round asks more often than the trace has requests, it begins again in other words, too.
-    let mut deck = Deck::measured(&workload, "", 0);
-    let drawn = draw(&mut deck, 3);
+    let mut sampler = PromptSampler::measured(&workload, "", 0);
+    let drawn = draw(&mut sampler, 3);
     assert!(words_in_common(&drawn[0], &drawn[2]) < 6 && words_in_common(&drawn[0], &drawn[1]) >= 512);
 }
 
@@ -191,13 +194,14 @@ fn turns_say_more_each_time_and_conversations_never_begin_alike() {
     let Prompts::Synthetic(synthetic) = &mut workload.prompts else { unreachable!() };
     synthetic.turns = 2;
     let turn = |said: &str| Turn { said: said.into(), answered: "c d".into(), output_tokens: 2 };
-    let dialogues = Dialogues::new("f.json", vec![vec![turn("a"), turn("b")]; 3]).of(2);
-    let told = Workload { output_tokens: None, ..self::workload(Prompts::Dialogues(dialogues)) };
-    for (workload, output_tokens) in [(workload, 8), (told, 2)] {
-        let mut deck = Deck::measured(&workload, "", 0);
+    let conversations = Conversations::new("f.json", vec![vec![turn("a"), turn("b")]; 3]).of(2);
+    let without_length =
+        Workload { output_tokens: None, ..self::workload(Prompts::Conversations(conversations)) };
+    for (workload, output_tokens) in [(workload, 8), (without_length, 2)] {
+        let mut sampler = PromptSampler::measured(&workload, "", 0);
         let mut begun = HashSet::new();
         for _ in 0..5 {
-            let first = deck.draw();
+            let first = sampler.draw();
             let said = text(first.prompt.clone());
             let Some(Question { prompt: Prompt::Messages(messages), .. }) = first.clone().next() else {
                 panic!("a second turn")

@@ -1,28 +1,29 @@
 //! The charts of a comparison: where curves cross, and what the recommendation weighed.
 
-use crate::report::chart::palette::Tint;
+use crate::report::chart::palette::SeriesColor;
 use crate::report::chart::sweep::levels_axis;
 use crate::report::chart::{
-    self, Across, Chart, Figure, Guide, Marks, Panel, Point, Radar, Scale, Series, Shape, Stroke, log_marks,
+    self, Across, Chart, DataPoint, Figure, Guide, Marks, Panel, Radar, Scale, Series, Shape, Stroke,
+    log_marks,
 };
 use crate::results::comparison::{ClassAdvice, Comparison, Criterion, Traffic};
 
-/// Those that have something to show. `tint` is a target's, by its name.
-pub fn charts(comparison: &Comparison, tint: &dyn Fn(&str) -> Tint) -> Vec<Chart> {
-    let mut charts = crossings(comparison, tint);
+/// Those that have something to show. `color` is a target's, by its name.
+pub fn charts(comparison: &Comparison, color: &dyn Fn(&str) -> SeriesColor) -> Vec<Chart> {
+    let mut charts = crossings(comparison, color);
     let classes = comparison.recommendation.classes.iter().filter(|class| !class.totals.is_empty());
     charts.extend(match weighed(comparison).len() {
         0 => Vec::new(),
         // A radar of two spokes is a line.
-        1 | 2 => vec![bars(comparison, classes.collect(), tint)],
-        _ => classes.map(|class| radar(comparison, class, tint)).collect(),
+        1 | 2 => vec![bars(comparison, classes.collect(), color)],
+        _ => classes.map(|class| radar(comparison, class, color)).collect(),
     });
     charts.retain(|chart| !chart.is_empty());
     charts
 }
 
 /// A chart for every metric in which curves cross.
-fn crossings(comparison: &Comparison, tint: &dyn Fn(&str) -> Tint) -> Vec<Chart> {
+fn crossings(comparison: &Comparison, color: &dyn Fn(&str) -> SeriesColor) -> Vec<Chart> {
     let mut metrics: Vec<_> = comparison.crossings.iter().map(|crossing| crossing.metric).collect();
     metrics.dedup();
     let levels: Vec<f64> = comparison.levels.iter().map(|level| level.at).collect();
@@ -33,11 +34,11 @@ fn crossings(comparison: &Comparison, tint: &dyn Fn(&str) -> Tint) -> Vec<Chart>
                 let compared = level.metrics.iter().find(|compared| compared.metric == metric)?;
                 let standing = compared.standings.iter().find(|standing| standing.target == target.name)?;
                 values.push(standing.value);
-                Some(Point::new(level.at, standing.value))
+                Some(DataPoint::new(level.at, standing.value))
             });
             Series {
                 name: target.name.clone(),
-                tint: tint(&target.name),
+                color: color(&target.name),
                 marks: Marks::Line { stroke: Stroke::Solid, points: points.collect() },
             }
         });
@@ -47,7 +48,7 @@ fn crossings(comparison: &Comparison, tint: &dyn Fn(&str) -> Tint) -> Vec<Chart>
         let guides = marked.map(|crossing| Guide {
             across: Across::AtX(crossing.at),
             label: format!("{} overtakes {}", crossing.after, crossing.before),
-            tint: Tint::Remark,
+            color: SeriesColor::Remark,
         });
         let panel = Panel {
             title: String::new(),
@@ -72,15 +73,15 @@ fn weighed(comparison: &Comparison) -> Vec<Criterion> {
 }
 
 /// A panel per class of traffic.
-fn bars(comparison: &Comparison, classes: Vec<&ClassAdvice>, tint: &dyn Fn(&str) -> Tint) -> Chart {
+fn bars(comparison: &Comparison, classes: Vec<&ClassAdvice>, color: &dyn Fn(&str) -> SeriesColor) -> Chart {
     let weighed = weighed(comparison);
     let panels = classes.into_iter().map(|class| {
         let series = comparison.targets.iter().map(|target| {
             let points = weighed.iter().zip(0..).filter_map(|(criterion, at)| {
-                Some(Point::new(f64::from(at), *class.scores.get(criterion)?.get(&target.name)?))
+                Some(DataPoint::new(f64::from(at), *class.scores.get(criterion)?.get(&target.name)?))
             });
-            let (name, tint) = (target.name.clone(), tint(&target.name));
-            Series { name, tint, marks: Marks::Bars(points.collect()) }
+            let (name, color) = (target.name.clone(), color(&target.name));
+            Series { name, color, marks: Marks::Bars(points.collect()) }
         });
         let names = weighed.iter().map(|criterion| criterion.name().to_owned());
         Panel {
@@ -99,12 +100,12 @@ fn bars(comparison: &Comparison, classes: Vec<&ClassAdvice>, tint: &dyn Fn(&str)
     }
 }
 
-fn radar(comparison: &Comparison, class: &ClassAdvice, tint: &dyn Fn(&str) -> Tint) -> Chart {
+fn radar(comparison: &Comparison, class: &ClassAdvice, color: &dyn Fn(&str) -> SeriesColor) -> Chart {
     let weighed = weighed(comparison);
     let score = |criterion: &Criterion, target: &str| Some(class.scores.get(criterion)?.get(target)? / 100.0);
     let shapes = comparison.targets.iter().map(|target| Shape {
         name: target.name.clone(),
-        tint: tint(&target.name),
+        color: color(&target.name),
         scores: weighed.iter().map(|criterion| score(criterion, &target.name)).collect(),
     });
     Chart {
@@ -129,12 +130,12 @@ fn short(traffic: Traffic) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::{self, Wishes};
+    use crate::compare::{self, Preferences};
     use crate::results::sweep;
 
-    fn drawn(wishes: &Wishes) -> Vec<Chart> {
-        let comparison = compare::example::of(sweep::example::crossing(), wishes);
-        charts(&comparison, &|name| Tint::Target(usize::from(name != "quick")))
+    fn drawn(preferences: &Preferences) -> Vec<Chart> {
+        let comparison = compare::example::of(sweep::example::crossing(), preferences);
+        charts(&comparison, &|name| SeriesColor::Target(usize::from(name != "quick")))
     }
 
     fn names(charts: &[Chart]) -> Vec<&str> {
@@ -143,7 +144,7 @@ mod tests {
 
     #[test]
     fn two_criteria_are_bars_with_a_panel_per_class_that_was_measured() {
-        let charts = drawn(&Wishes::default());
+        let charts = drawn(&Preferences::default());
         assert_eq!(names(&charts), ["crossing-output_tokens_per_s", "crossing-ttft_ms_p95", "criteria"]);
         let Figure::Panels(panels) = &charts[2].figure else { panic!("not panels") };
         let titles: Vec<&str> = panels.iter().map(|panel| panel.title.as_str()).collect();
@@ -154,7 +155,7 @@ mod tests {
     #[test]
     fn three_criteria_are_a_radar_per_class() {
         let simplicity = [("quick".to_owned(), 5.0), ("wide".to_owned(), 3.0)].into();
-        let charts = drawn(&Wishes { simplicity, ..Wishes::default() });
+        let charts = drawn(&Preferences { simplicity, ..Preferences::default() });
         assert_eq!(names(&charts)[2..], ["criteria-low", "criteria-medium"]);
         let Figure::Radar(radar) = &charts[2].figure else { panic!("no radar") };
         assert_eq!(radar.spokes, ["performance", "reliability", "simplicity"]);
@@ -162,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_crossing_is_marked_where_the_curves_meet() {
-        let charts = drawn(&Wishes::default());
+        let charts = drawn(&Preferences::default());
         let Figure::Panels(panels) = &charts[0].figure else { panic!("not panels") };
         let [guide] = panels[0].guides.as_slice() else { panic!("not one crossing") };
         assert_eq!(guide.label, "wide overtakes quick");

@@ -1,20 +1,20 @@
 //! A distribution as a curve: which share of the times is not above a value.
 
 use crate::metrics::distribution::Distribution;
-use crate::report::chart::palette::Tint;
-use crate::report::chart::{Axis, Marks, Panel, Point, Scale, Series, Stroke, log_marks};
+use crate::report::chart::palette::SeriesColor;
+use crate::report::chart::{Axis, DataPoint, Marks, Panel, Scale, Series, Stroke, log_marks};
 
 /// Shares in hundredths, then the far end, where it matters most.
 const STEPS: u32 = 100;
 const FAR_END: [f64; 2] = [0.995, 0.999];
 
 /// Several distributions over one axis of time, which `label` names with its unit.
-pub fn panel(label: &str, distributions: &[(String, Tint, &Distribution)]) -> Panel {
+pub fn panel(label: &str, distributions: &[(String, SeriesColor, &Distribution)]) -> Panel {
     let series: Vec<Series> = distributions
         .iter()
-        .map(|(name, tint, times)| Series {
+        .map(|(name, color, times)| Series {
             name: name.clone(),
-            tint: *tint,
+            color: *color,
             marks: Marks::Line { stroke: Stroke::Solid, points: points(times) },
         })
         .collect();
@@ -31,12 +31,12 @@ pub fn panel(label: &str, distributions: &[(String, Tint, &Distribution)]) -> Pa
     }
 }
 
-fn points(times: &Distribution) -> Vec<Point> {
+fn points(times: &Distribution) -> Vec<DataPoint> {
     if times.is_empty() {
         return Vec::new();
     }
     let shares = (0..STEPS).map(|step| f64::from(step) / f64::from(STEPS)).chain(FAR_END);
-    let points = shares.map(|share| Point::new(times.quantile_ms(share), share));
+    let points = shares.map(|share| DataPoint::new(times.quantile_ms(share), share));
     // A logarithmic axis has no zero.
     points.filter(|point| point.x > 0.0).collect()
 }
@@ -49,7 +49,7 @@ mod tests {
     fn a_cumulative_curve_never_goes_back() {
         let mut times = Distribution::new();
         (1..=500).for_each(|ms| times.record_ms(f64::from(ms * ms % 499)));
-        let panel = panel("TTFT (ms)", &[("vllm".into(), Tint::Target(0), &times)]);
+        let panel = panel("TTFT (ms)", &[("vllm".into(), SeriesColor::Target(0), &times)]);
         let Marks::Line { points, .. } = &panel.series[0].marks else { panic!("not a line") };
         assert!(points.len() > 90);
         assert!(points.windows(2).all(|pair| pair[0].x <= pair[1].x && pair[0].y < pair[1].y));
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn without_times_there_is_no_curve() {
-        let panel = panel("TTFT (ms)", &[("vllm".into(), Tint::Target(0), &Distribution::new())]);
+        let panel = panel("TTFT (ms)", &[("vllm".into(), SeriesColor::Target(0), &Distribution::new())]);
         assert!(panel.series[0].is_empty());
     }
 }

@@ -1,8 +1,9 @@
 //! Charts of every kind, for the renderers' tests.
 
-use crate::report::chart::palette::Tint;
+use crate::report::chart::palette::SeriesColor;
 use crate::report::chart::{
-    Across, Axis, BoxStats, Chart, Figure, Guide, Marks, Panel, Point, Radar, Scale, Series, Shape, Stroke,
+    Across, Axis, BoxStats, Chart, DataPoint, Figure, Guide, Marks, Panel, Radar, Scale, Series, Shape,
+    Stroke,
 };
 
 pub fn all() -> Vec<Chart> {
@@ -13,13 +14,13 @@ pub fn curves() -> Chart {
     let levels = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0];
     let line = |name: &str, target, most: f64| Series {
         name: name.into(),
-        tint: Tint::Target(target),
+        color: SeriesColor::Target(target),
         marks: Marks::Line {
             stroke: Stroke::Solid,
             points: levels
                 .map(|x| {
                     let y = most * x / (x + 8.0);
-                    Point { interval: Some((y * 0.97, y * 1.03)), ..Point::new(x, y) }
+                    DataPoint { interval: Some((y * 0.97, y * 1.03)), ..DataPoint::new(x, y) }
                 })
                 .into(),
         },
@@ -30,8 +31,12 @@ pub fn curves() -> Chart {
         y: Axis::new("output tokens/s", Scale::Linear),
         series: vec![line("vllm", 0, 2400.0), line("ollama", 1, 900.0)],
         guides: vec![
-            Guide { across: Across::AtX(11.0), label: "vllm slows down".into(), tint: Tint::Target(0) },
-            Guide { across: Across::AtY(1200.0), label: "at least 1200".into(), tint: Tint::Limit },
+            Guide {
+                across: Across::AtX(11.0),
+                label: "vllm slows down".into(),
+                color: SeriesColor::Target(0),
+            },
+            Guide { across: Across::AtY(1200.0), label: "at least 1200".into(), color: SeriesColor::Limit },
         ],
     };
     Chart::of_panel("throughput", "Output throughput", "More is better.", panel)
@@ -41,7 +46,7 @@ pub fn boxes() -> Chart {
     let stats = |p50: f64| BoxStats { p5: p50 * 0.6, p25: p50 * 0.8, p50, p75: p50 * 1.3, p95: p50 * 2.0 };
     let series = |name: &str, target, base: f64| Series {
         name: name.into(),
-        tint: Tint::Target(target),
+        color: SeriesColor::Target(target),
         marks: Marks::Boxes(
             (0..4).map(|level| (f64::from(level), stats(base * 1.6f64.powi(level)))).collect(),
         ),
@@ -55,7 +60,7 @@ pub fn boxes() -> Chart {
         guides: vec![Guide {
             across: Across::AtY(400.0),
             label: "ttft_ms_p95 ≤ 400".into(),
-            tint: Tint::Limit,
+            color: SeriesColor::Limit,
         }],
     };
     Chart::of_panel("ttft-boxes", "Time to first token", "Boxes hold the middle half.", panel)
@@ -64,8 +69,8 @@ pub fn boxes() -> Chart {
 pub fn bars() -> Chart {
     let series = |name: &str, target, points: [f64; 2]| Series {
         name: name.into(),
-        tint: Tint::Target(target),
-        marks: Marks::Bars(points.into_iter().zip([0.0, 1.0]).map(|(y, x)| Point::new(x, y)).collect()),
+        color: SeriesColor::Target(target),
+        marks: Marks::Bars(points.into_iter().zip([0.0, 1.0]).map(|(y, x)| DataPoint::new(x, y)).collect()),
     };
     let panel = |title: &str| Panel {
         title: title.into(),
@@ -89,11 +94,11 @@ pub fn panels() -> Chart {
         y: Axis::new(unit, Scale::Linear),
         series: vec![Series {
             name: "vllm".into(),
-            tint: Tint::Target(0),
+            color: SeriesColor::Target(0),
             marks: Marks::Line {
                 stroke: Stroke::Solid,
                 points: (0..60)
-                    .map(|x| Point::new(f64::from(x) / 2.0, scale * (1.0 + f64::from(x % 7) / 10.0)))
+                    .map(|x| DataPoint::new(f64::from(x) / 2.0, scale * (1.0 + f64::from(x % 7) / 10.0)))
                     .collect(),
             },
         }],
@@ -113,16 +118,18 @@ pub fn panels() -> Chart {
 }
 
 pub fn pairs() -> Chart {
-    let dots = |name: &str, tint, base: f64| Series {
+    let dots = |name: &str, color, base: f64| Series {
         name: name.into(),
-        tint,
-        marks: Marks::Dots((1..=12).map(|x| Point::new(f64::from(x), base + f64::from(x * 7 % 5))).collect()),
+        color,
+        marks: Marks::Dots(
+            (1..=12).map(|x| DataPoint::new(f64::from(x), base + f64::from(x * 7 % 5))).collect(),
+        ),
     };
     let panel = Panel {
         title: String::new(),
         x: Axis::new("pair", Scale::Linear),
         y: Axis::new("output tokens/s", Scale::Linear),
-        series: vec![dots("v0.31.0", Tint::Old, 95.0), dots("v0.32.0", Tint::Target(0), 88.0)],
+        series: vec![dots("v0.31.0", SeriesColor::Old, 95.0), dots("v0.32.0", SeriesColor::Target(0), 88.0)],
         guides: Vec::new(),
     };
     Chart::of_panel("pairs", "The proof's pairs", "Each round of the old beside its partner.", panel)
@@ -131,7 +138,7 @@ pub fn pairs() -> Chart {
 pub fn radar() -> Chart {
     let shape = |name: &str, target, scores: [Option<f64>; 4]| Shape {
         name: name.into(),
-        tint: Tint::Target(target),
+        color: SeriesColor::Target(target),
         scores: scores.into(),
     };
     let spokes = ["performance", "reliability", "resource efficiency", "simplicity"].map(str::to_owned);

@@ -89,7 +89,7 @@ impl Axis {
         matches!(self.scale, Scale::Categories(_))
     }
 
-    /// A value as it is told to whoever points at it.
+    /// A value as it is shown to whoever points at it.
     pub fn spoken(&self, value: f64) -> String {
         match &self.scale {
             Scale::Share => figures::percent(value),
@@ -132,8 +132,8 @@ impl Scale {
     }
 }
 
-/// 1, 2 and 5 times the powers of ten from `low` to `high`; every power alone where that would be too many, and equal steps
-/// where it would be too few.
+/// 1, 2 and 5 times the powers of ten from `low` to `high`; every power alone where that would be too many, and equal
+/// steps where it would be too few.
 pub fn log_marks(low: f64, high: f64) -> Vec<f64> {
     if !(low > 0.0 && high > low && high.is_finite()) {
         return Vec::new();

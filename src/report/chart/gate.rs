@@ -3,9 +3,9 @@
 use crate::metrics::distribution::Distribution;
 use crate::metrics::summary::Summary;
 use crate::metrics::{Better, Gate, Latency, Metric};
-use crate::report::chart::palette::Tint;
+use crate::report::chart::palette::SeriesColor;
 use crate::report::chart::{
-    Across, Axis, Chart, Figure, Guide, Marks, Panel, Point, Scale, Series, cumulative,
+    Across, Axis, Chart, DataPoint, Figure, Guide, Marks, Panel, Scale, Series, cumulative,
 };
 use crate::results::{Proof, Report};
 use crate::verdict::{GateOutcome, Side};
@@ -16,38 +16,42 @@ const LATENCIES: [(Latency, &str, &str); 3] = [
     (Latency::E2e, "e2e", "End-to-end latency"),
 ];
 
-/// Those that have something to show. `tint` is the target's.
-pub fn charts(report: &Report, tint: Tint) -> Vec<Chart> {
-    let mut charts = vec![changes(report, tint)];
+/// Those that have something to show. `color` is the target's.
+pub fn charts(report: &Report, color: SeriesColor) -> Vec<Chart> {
+    let mut charts = vec![changes(report, color)];
     charts.extend(match &report.proof {
-        Some(proof) => Some(pairs(report, proof, tint)),
-        None => sessions(report, tint),
+        Some(proof) => Some(pairs(report, proof, color)),
+        None => sessions(report, color),
     });
-    charts.extend(distributions(report, tint));
+    charts.extend(distributions(report, color));
     charts.retain(|chart| !chart.is_empty());
     charts
 }
 
 /// Every gate's change with its interval, beside what is allowed.
-fn changes(report: &Report, tint: Tint) -> Chart {
+fn changes(report: &Report, color: SeriesColor) -> Chart {
     let changed: Vec<&GateOutcome> = report.gates.iter().filter(|gate| gate.change.is_some()).collect();
     let changes = changed.iter().zip(0..).filter_map(|(outcome, at)| {
         let change = outcome.change?;
         let interval = change.interval.map(|(low, high)| (low * 100.0, high * 100.0));
-        Some(Point { x: f64::from(at), y: change.relative * 100.0, interval })
+        Some(DataPoint { x: f64::from(at), y: change.relative * 100.0, interval })
     });
     let allowed = changed
         .iter()
         .zip(0..)
-        .filter_map(|(outcome, at)| Some(Point::new(f64::from(at), tolerated(&outcome.gate)?)));
+        .filter_map(|(outcome, at)| Some(DataPoint::new(f64::from(at), tolerated(&outcome.gate)?)));
     let names = changed.iter().map(|outcome| outcome.gate.metric.to_string()).collect();
     let panel = Panel {
         title: String::new(),
         x: Axis::new("", Scale::Categories(names)),
         y: Axis::new("change (%)", Scale::Linear),
         series: vec![
-            Series { name: "allowed".into(), tint: Tint::Limit, marks: Marks::Limits(allowed.collect()) },
-            Series { name: "change".into(), tint, marks: Marks::Dots(changes.collect()) },
+            Series {
+                name: "allowed".into(),
+                color: SeriesColor::Limit,
+                marks: Marks::Limits(allowed.collect()),
+            },
+            Series { name: "change".into(), color, marks: Marks::Dots(changes.collect()) },
         ],
         guides: vec![no_change()],
     };
@@ -57,12 +61,12 @@ fn changes(report: &Report, tint: Tint) -> Chart {
 }
 
 /// Round by round: one of the old engine and its partner of the new one.
-fn pairs(report: &Report, proof: &Proof, tint: Tint) -> Chart {
+fn pairs(report: &Report, proof: &Proof, color: SeriesColor) -> Chart {
     let panels = proof.pairs.iter().map(|(metric, pairs)| {
         let points = pairs.iter().zip(1..).filter(|(pair, _)| pair.old != 0.0);
-        let points =
-            points.map(|(pair, number)| Point::new(f64::from(number), (pair.new / pair.old - 1.0) * 100.0));
-        let series = Series { name: "new against old".into(), tint, marks: Marks::Dots(points.collect()) };
+        let points = points
+            .map(|(pair, number)| DataPoint::new(f64::from(number), (pair.new / pair.old - 1.0) * 100.0));
+        let series = Series { name: "new against old".into(), color, marks: Marks::Dots(points.collect()) };
         changes_of(report, *metric, "pair", vec![series])
     });
     Chart {
@@ -75,7 +79,7 @@ fn pairs(report: &Report, proof: &Proof, tint: Tint) -> Chart {
 }
 
 /// Session by session, relative to the baseline's mean.
-fn sessions(report: &Report, tint: Tint) -> Option<Chart> {
+fn sessions(report: &Report, color: SeriesColor) -> Option<Chart> {
     let baseline = report.baseline.as_ref()?;
     let panels = report.gates.iter().filter_map(|outcome| {
         let metric = outcome.gate.metric;
@@ -86,12 +90,12 @@ fn sessions(report: &Report, tint: Tint) -> Option<Chart> {
         let dots = |values: Vec<f64>, after: usize| {
             let points = values.into_iter().enumerate();
             Marks::Dots(
-                points.map(|(at, value)| Point::new((after + at + 1) as f64, relative(value))).collect(),
+                points.map(|(at, value)| DataPoint::new((after + at + 1) as f64, relative(value))).collect(),
             )
         };
         let series = vec![
-            Series { name: "baseline".into(), tint: Tint::Old, marks: dots(old.clone(), 0) },
-            Series { name: "now".into(), tint, marks: dots(new.collect(), old.len()) },
+            Series { name: "baseline".into(), color: SeriesColor::Old, marks: dots(old.clone(), 0) },
+            Series { name: "now".into(), color, marks: dots(new.collect(), old.len()) },
         ];
         Some(changes_of(report, metric, "session", series))
     });
@@ -108,7 +112,7 @@ fn changes_of(report: &Report, metric: Metric, of_what: &str, series: Vec<Series
     let allowed = gate.and_then(|outcome| tolerated(&outcome.gate)).map(|at| Guide {
         across: Across::AtY(at),
         label: "allowed".into(),
-        tint: Tint::Limit,
+        color: SeriesColor::Limit,
     });
     Panel {
         title: metric.to_string(),
@@ -120,7 +124,7 @@ fn changes_of(report: &Report, metric: Metric, of_what: &str, series: Vec<Series
 }
 
 fn no_change() -> Guide {
-    Guide { across: Across::AtY(0.0), label: String::new(), tint: Tint::Remark }
+    Guide { across: Across::AtY(0.0), label: String::new(), color: SeriesColor::Remark }
 }
 
 /// In per cent, in the direction in which the metric gets worse.
@@ -132,10 +136,10 @@ fn tolerated(gate: &Gate) -> Option<f64> {
     gate.tolerance.map(|tolerance| sign * tolerance * 100.0)
 }
 
-fn distributions(report: &Report, tint: Tint) -> Vec<Chart> {
+fn distributions(report: &Report, color: SeriesColor) -> Vec<Chart> {
     let side = |proof: &Proof, side: Side| {
-        let held = proof.sessions.iter().filter(|held| held.side == side);
-        Summary::merge(held.map(|held| &held.session.summary))
+        let sample = proof.sessions.iter().filter(|sample| sample.side == side);
+        Summary::merge(sample.map(|sample| &sample.session.summary))
     };
     let (old, new) = match &report.proof {
         Some(proof) => (Some(side(proof, Side::Old)), side(proof, Side::New)),
@@ -143,10 +147,10 @@ fn distributions(report: &Report, tint: Tint) -> Vec<Chart> {
     };
     let charts = LATENCIES.into_iter().map(|(latency, name, title)| {
         let label = format!("{} (ms)", name.to_uppercase());
-        let mut sides: Vec<(String, Tint, &Distribution)> = Vec::new();
-        sides.extend(old.as_ref().map(|old| ("old".to_owned(), Tint::Old, old.distribution(latency))));
+        let mut sides: Vec<(String, SeriesColor, &Distribution)> = Vec::new();
+        sides.extend(old.as_ref().map(|old| ("old".to_owned(), SeriesColor::Old, old.distribution(latency))));
         let now = if old.is_some() { "new" } else { "now" };
-        sides.push((now.to_owned(), tint, new.distribution(latency)));
+        sides.push((now.to_owned(), color, new.distribution(latency)));
         let caption = "Which share of the requests took at most that long: further left is faster, steeper is steadier.";
         Chart::of_panel(&format!("{name}-distribution"), title, caption, cumulative::panel(&label, &sides))
     });
@@ -159,17 +163,17 @@ mod tests {
     use crate::results::example;
 
     fn names(report: &Report) -> Vec<String> {
-        charts(report, Tint::Target(0)).into_iter().map(|chart| chart.name).collect()
+        charts(report, SeriesColor::Target(0)).into_iter().map(|chart| chart.name).collect()
     }
 
     #[test]
     fn a_proof_shows_its_pairs_and_both_sides_distributions() {
         let report = example::proven();
         assert_eq!(names(&report), ["changes", "pairs", "ttft-distribution"]);
-        let charts = charts(&report, Tint::Target(0));
+        let charts = charts(&report, SeriesColor::Target(0));
         let Figure::Panels(panels) = &charts[2].figure else { panic!("not panels") };
-        let tints: Vec<Tint> = panels[0].series.iter().map(|series| series.tint).collect();
-        assert_eq!(tints, [Tint::Old, Tint::Target(0)]);
+        let colors: Vec<SeriesColor> = panels[0].series.iter().map(|series| series.color).collect();
+        assert_eq!(colors, [SeriesColor::Old, SeriesColor::Target(0)]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ pub mod gate;
 pub mod palette;
 pub mod sweep;
 
-use palette::Tint;
+use palette::SeriesColor;
 
 pub use box_stats::BoxStats;
 pub use extent::{Extent, Mark, log_marks};
@@ -66,7 +66,7 @@ pub enum Scale {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
     pub name: String,
-    pub tint: Tint,
+    pub color: SeriesColor,
     pub marks: Marks,
 }
 
@@ -74,15 +74,15 @@ pub struct Series {
 pub enum Marks {
     Line {
         stroke: Stroke,
-        points: Vec<Point>,
+        points: Vec<DataPoint>,
     },
-    Dots(Vec<Point>),
+    Dots(Vec<DataPoint>),
     /// Short level lines: values that others are held against.
-    Limits(Vec<Point>),
+    Limits(Vec<DataPoint>),
     /// Each at a position along the x axis.
     Boxes(Vec<(f64, BoxStats)>),
     /// From zero up, each at a position along the x axis.
-    Bars(Vec<Point>),
+    Bars(Vec<DataPoint>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +93,7 @@ pub enum Stroke {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Point {
+pub struct DataPoint {
     pub x: f64,
     pub y: f64,
     /// Of `y`, from its lower end.
@@ -105,7 +105,7 @@ pub struct Point {
 pub struct Guide {
     pub across: Across,
     pub label: String,
-    pub tint: Tint,
+    pub color: SeriesColor,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -126,7 +126,7 @@ pub struct Radar {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shape {
     pub name: String,
-    pub tint: Tint,
+    pub color: SeriesColor,
     /// One per spoke; `None` where there is nothing to go by.
     pub scores: Vec<Option<f64>>,
 }
@@ -164,7 +164,7 @@ impl Series {
 
 impl Marks {
     /// None of boxes.
-    pub fn points(&self) -> &[Point] {
+    pub fn points(&self) -> &[DataPoint] {
         match self {
             Marks::Line { points, .. }
             | Marks::Dots(points)
@@ -182,8 +182,8 @@ impl Marks {
     }
 }
 
-impl Point {
-    pub fn new(x: f64, y: f64) -> Point {
-        Point { x, y, interval: None }
+impl DataPoint {
+    pub fn new(x: f64, y: f64) -> DataPoint {
+        DataPoint { x, y, interval: None }
     }
 }

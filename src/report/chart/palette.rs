@@ -1,8 +1,8 @@
-//! Whose colour is what: one per target, the same in every chart of a report.
+//! Whose color is what: one per target, the same in every chart of a report.
 
-/// What something is drawn in. Its colour is the theme's.
+/// What something is drawn in. Its color is the theme's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Tint {
+pub enum SeriesColor {
     /// The target of this number in the report.
     Target(usize),
     /// The old side of a comparison.
@@ -13,7 +13,7 @@ pub enum Tint {
     Remark,
 }
 
-/// The colours of a theme, as `#rrggbb`.
+/// The colors of a theme, as `#rrggbb`.
 ///
 /// The six of the targets were searched for: at least 3:1 against the paper (WCAG 2.2, 1.4.11), and as far from each
 /// other as possible in OKLab, as seen with normal sight, protanopia and deuteranopia (matrices of Machado, Oliveira
@@ -49,7 +49,7 @@ pub const DARK: Palette = Palette {
     targets: ["#5ea3fd", "#9c5906", "#53cdab", "#bc668f", "#9ba003", "#754ec7"],
 };
 
-/// What tells targets apart where colours don't: on paper, and beyond the sixth.
+/// What tells targets apart where colors don't: on paper, and beyond the sixth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Symbol {
     Circle,
@@ -60,23 +60,23 @@ pub enum Symbol {
 }
 
 impl Palette {
-    pub fn colour(&self, tint: Tint) -> &'static str {
-        match tint {
-            Tint::Target(number) => self.targets[number % self.targets.len()],
-            Tint::Old => self.old,
-            Tint::Limit => self.limit,
-            Tint::Remark => self.faint,
+    pub fn color(&self, color: SeriesColor) -> &'static str {
+        match color {
+            SeriesColor::Target(number) => self.targets[number % self.targets.len()],
+            SeriesColor::Old => self.old,
+            SeriesColor::Limit => self.limit,
+            SeriesColor::Remark => self.faint,
         }
     }
 }
 
-impl Tint {
-    /// Five of them and six colours: thirty targets look different.
+impl SeriesColor {
+    /// Five of them and six colors: thirty targets look different.
     pub fn symbol(self) -> Symbol {
         use Symbol::{Circle, Diamond, Square, Triangle, Wedge};
         match self {
-            Tint::Target(number) => [Circle, Square, Diamond, Triangle, Wedge][number % 5],
-            Tint::Old | Tint::Limit | Tint::Remark => Symbol::Circle,
+            SeriesColor::Target(number) => [Circle, Square, Diamond, Triangle, Wedge][number % 5],
+            SeriesColor::Old | SeriesColor::Limit | SeriesColor::Remark => Symbol::Circle,
         }
     }
 }
@@ -94,9 +94,9 @@ mod tests {
         [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
     ];
 
-    fn linear(colour: &str) -> Vector {
+    fn linear(color: &str) -> Vector {
         [1, 3, 5].map(|at| {
-            let channel = f64::from(u8::from_str_radix(&colour[at..at + 2], 16).unwrap()) / 255.0;
+            let channel = f64::from(u8::from_str_radix(&color[at..at + 2], 16).unwrap()) / 255.0;
             if channel <= 0.04045 { channel / 12.92 } else { ((channel + 0.055) / 1.055).powf(2.4) }
         })
     }
@@ -107,7 +107,7 @@ mod tests {
 
     /// WCAG 2.2's contrast ratio.
     fn contrast(a: &str, b: &str) -> f64 {
-        let luminance = |colour| times(&[[0.2126, 0.7152, 0.0722]; 3], linear(colour))[0] + 0.05;
+        let luminance = |color| times(&[[0.2126, 0.7152, 0.0722]; 3], linear(color))[0] + 0.05;
         let (a, b) = (luminance(a), luminance(b));
         a.max(b) / a.min(b)
     }
@@ -133,17 +133,17 @@ mod tests {
             for text in [palette.ink, palette.faint, palette.limit] {
                 assert!(contrast(text, palette.paper) >= 4.5, "{text} on {}", palette.paper);
             }
-            for colour in palette.targets.into_iter().chain([palette.old]) {
-                assert!(contrast(colour, palette.paper) >= 3.0, "{colour} on {}", palette.paper);
+            for color in palette.targets.into_iter().chain([palette.old]) {
+                assert!(contrast(color, palette.paper) >= 3.0, "{color} on {}", palette.paper);
             }
         }
     }
 
     #[test]
-    fn targets_are_told_apart_without_red_or_green() {
+    fn targets_are_distinguishable_without_red_or_green() {
         for palette in [LIGHT, DARK] {
             for (sight, matrix) in SIGHTS.iter().enumerate() {
-                let seen = palette.targets.map(|colour| oklab(times(matrix, linear(colour))));
+                let seen = palette.targets.map(|color| oklab(times(matrix, linear(color))));
                 for (index, a) in seen.iter().enumerate() {
                     for b in &seen[index + 1..] {
                         let distance = a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
@@ -157,8 +157,8 @@ mod tests {
     #[test]
     fn thirty_targets_look_different() {
         let looks = |number| {
-            let tint = Tint::Target(number);
-            (LIGHT.colour(tint), tint.symbol())
+            let color = SeriesColor::Target(number);
+            (LIGHT.color(color), color.symbol())
         };
         let all: Vec<_> = (0..30).map(looks).collect();
         assert!((1..30).all(|number| !all[..number].contains(&all[number])));

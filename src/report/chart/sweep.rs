@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use crate::metrics::distribution::Distribution;
 use crate::metrics::timeline::Timeline;
 use crate::metrics::{Latency, Metric, Rate, Stat};
-use crate::report::chart::palette::Tint;
+use crate::report::chart::palette::SeriesColor;
 use crate::report::chart::{
-    self, Across, BoxStats, Chart, Figure, Guide, Marks, Panel, Point, Scale, Series, Stroke, cumulative,
+    self, Across, BoxStats, Chart, DataPoint, Figure, Guide, Marks, Panel, Scale, Series, Stroke, cumulative,
 };
 use crate::results::sweep::{Axis as LevelAxis, Level, Sweep, SweptTarget};
 
@@ -20,9 +20,9 @@ const LATENCIES: [(Latency, &str, &str); 3] = [
 const STATS: [(Stat, Stroke); 3] =
     [(Stat::P50, Stroke::Solid), (Stat::P95, Stroke::Dashed), (Stat::P99, Stroke::Dotted)];
 
-/// Those that have something to show. `tint` is a target's, by its name.
-pub fn charts(sweep: &Sweep, tint: &dyn Fn(&str) -> Tint) -> Vec<Chart> {
-    let drawn = Drawn { sweep, tint };
+/// Those that have something to show. `color` is a target's, by its name.
+pub fn charts(sweep: &Sweep, color: &dyn Fn(&str) -> SeriesColor) -> Vec<Chart> {
+    let drawn = Drawn { sweep, color };
     let mut charts = vec![drawn.throughput()];
     charts.extend(LATENCIES.map(|(latency, name, title)| drawn.latency(latency, name, title)));
     charts.push(drawn.success());
@@ -44,7 +44,7 @@ pub fn levels_axis(axis: LevelAxis, levels: &[f64]) -> chart::Axis {
 
 struct Drawn<'s> {
     sweep: &'s Sweep,
-    tint: &'s dyn Fn(&str) -> Tint,
+    color: &'s dyn Fn(&str) -> SeriesColor,
 }
 
 impl Drawn<'_> {
@@ -74,7 +74,7 @@ impl Drawn<'_> {
         let curves = self.sweep.targets.iter().map(|target| self.curve(target, metric, Stroke::Solid, ""));
         let goodput = self.sweep.targets.iter().map(|target| {
             let points =
-                target.levels.iter().filter_map(|level| Some(Point::new(level.at, level.goodput?.share)));
+                target.levels.iter().filter_map(|level| Some(DataPoint::new(level.at, level.goodput?.share)));
             self.line(target, "within all limits", Stroke::Dashed, points.collect())
         });
         let panel =
@@ -93,7 +93,7 @@ impl Drawn<'_> {
             });
             Series {
                 name: target.name.clone(),
-                tint: (self.tint)(&target.name),
+                color: (self.color)(&target.name),
                 marks: Marks::Boxes(boxes.collect()),
             }
         });
@@ -154,12 +154,12 @@ impl Drawn<'_> {
     }
 
     fn distribution(&self, latency: Latency, name: &str, title: &str) -> Chart {
-        let mut named: Vec<(String, Tint, &Distribution)> = Vec::new();
+        let mut named: Vec<(String, SeriesColor, &Distribution)> = Vec::new();
         for target in &self.sweep.targets {
             let level = target.levels.last();
             named.extend(level.map(|level| {
                 let shown = format!("{}, {}", target.name, self.sweep.axis.level(level.at));
-                (shown, (self.tint)(&target.name), level.summary.distribution(latency))
+                (shown, (self.color)(&target.name), level.summary.distribution(latency))
             }));
         }
         let label = format!("{} (ms)", name.to_uppercase());
@@ -181,7 +181,7 @@ impl Drawn<'_> {
 
     fn curve(&self, target: &SweptTarget, metric: Metric, stroke: Stroke, what: &str) -> Series {
         let points = target.levels.iter().filter_map(|level| {
-            Some(Point {
+            Some(DataPoint {
                 x: level.at,
                 y: level.summary.value(metric)?,
                 interval: scatter(level, metric, stroke),
@@ -190,10 +190,10 @@ impl Drawn<'_> {
         self.line(target, what, stroke, points.collect())
     }
 
-    fn line(&self, target: &SweptTarget, what: &str, stroke: Stroke, points: Vec<Point>) -> Series {
+    fn line(&self, target: &SweptTarget, what: &str, stroke: Stroke, points: Vec<DataPoint>) -> Series {
         Series {
             name: format!("{} {what}", target.name).trim_end().to_owned(),
-            tint: (self.tint)(&target.name),
+            color: (self.color)(&target.name),
             marks: Marks::Line { stroke, points },
         }
     }
@@ -204,7 +204,7 @@ impl Drawn<'_> {
             Some(Guide {
                 across: Across::AtX((knee.after * knee.by).sqrt()),
                 label: format!("{}: knee between {} and {}", target.name, knee.after, knee.by),
-                tint: (self.tint)(&target.name),
+                color: (self.color)(&target.name),
             })
         });
         knees.collect()
@@ -218,7 +218,7 @@ impl Drawn<'_> {
             .map(|limit| Guide {
                 across: Across::AtY(limit.bound),
                 label: limit.to_string(),
-                tint: Tint::Limit,
+                color: SeriesColor::Limit,
             })
             .collect()
     }
@@ -241,9 +241,11 @@ fn levels_of(sweep: &Sweep) -> Vec<f64> {
 }
 
 /// Each value in the middle of its piece; a piece without one is passed over.
-fn over_time(bucket_s: f64, values: &[Option<f64>]) -> Vec<Point> {
+fn over_time(bucket_s: f64, values: &[Option<f64>]) -> Vec<DataPoint> {
     let pieces = values.iter().enumerate();
-    pieces.filter_map(|(piece, value)| Some(Point::new((piece as f64 + 0.5) * bucket_s, (*value)?))).collect()
+    pieces
+        .filter_map(|(piece, value)| Some(DataPoint::new((piece as f64 + 0.5) * bucket_s, (*value)?)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -253,7 +255,7 @@ mod tests {
 
     fn drawn() -> Vec<Chart> {
         let sweep = example::crossing();
-        charts(&sweep, &|name| Tint::Target(usize::from(name != "quick")))
+        charts(&sweep, &|name| SeriesColor::Target(usize::from(name != "quick")))
     }
 
     fn panels<'c>(charts: &'c [Chart], name: &str) -> &'c [Panel] {
@@ -264,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn every_chart_of_the_catalogue_is_there() {
+    fn every_chart_of_the_catalog_is_there() {
         let names: Vec<String> = drawn().into_iter().map(|chart| chart.name).collect();
         let expected = [
             "throughput",
@@ -283,12 +285,12 @@ mod tests {
     }
 
     #[test]
-    fn the_knee_is_marked_between_its_levels_in_the_target_s_colour() {
+    fn the_knee_is_marked_between_its_levels_in_the_target_s_color() {
         let charts = drawn();
         let guide = &panels(&charts, "throughput")[0].guides[0];
         let Across::AtX(at) = guide.across else { panic!("not upright") };
         assert!(at > 4.0 && at < 8.0, "{at}");
-        assert_eq!(guide.tint, Tint::Target(0));
+        assert_eq!(guide.color, SeriesColor::Target(0));
     }
 
     #[test]
@@ -305,12 +307,12 @@ mod tests {
     }
 
     #[test]
-    fn a_target_has_one_colour_in_every_chart() {
+    fn a_target_has_one_color_in_every_chart() {
         for chart in drawn() {
             let Figure::Panels(panels) = chart.figure else { continue };
             for series in panels.iter().flat_map(|panel| &panel.series) {
-                let expected = Tint::Target(usize::from(!series.name.starts_with("quick")));
-                assert_eq!(series.tint, expected, "{} in {}", series.name, chart.name);
+                let expected = SeriesColor::Target(usize::from(!series.name.starts_with("quick")));
+                assert_eq!(series.color, expected, "{} in {}", series.name, chart.name);
             }
         }
     }

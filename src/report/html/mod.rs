@@ -1,7 +1,7 @@
 //! A page of reports as one HTML file: no network, no font, no other file.
 //!
-//! Charts are the SVG of [`svg`](crate::report::svg), each laid out twice, for a desk and for a phone; the style sheet shows
-//! one of them. Their colours are the style sheet's variables, so dark mode and print need no script.
+//! Charts are the SVG of [`svg`](crate::report::svg), each laid out twice, for a desktop and for a phone; the style
+//! sheet shows one of them. Their colors are the style sheet's variables, so dark mode and print need no script.
 
 use std::fmt::Write;
 
@@ -14,7 +14,7 @@ use crate::report::svg::{element, escaped};
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// The colours by the names that the style sheet gives them.
+/// The colors by the names that the style sheet gives them.
 const NAMED: Palette = Palette {
     paper: "var(--paper)",
     ink: "var(--ink)",
@@ -67,8 +67,8 @@ fn values(palette: &Palette) -> String {
     let mut values = format!(
         "--paper: {paper}; --ink: {ink}; --faint: {faint}; --grid: {grid}; --old: {old}; --limit: {limit};"
     );
-    for (number, colour) in targets.iter().enumerate() {
-        write!(values, " --target-{number}: {colour};").expect("memory takes writes");
+    for (number, color) in targets.iter().enumerate() {
+        write!(values, " --target-{number}: {color};").expect("memory takes writes");
     }
     values
 }
@@ -84,7 +84,7 @@ fn controls(targets: &[String]) -> String {
     let boxes = targets.iter().enumerate().map(|(number, name)| {
         format!(
             "<label><input type=\"checkbox\" checked data-target=\"target-{number}\">\
-             <span class=\"swatch\" data-colour=\"{}\"></span>{}</label>\n",
+             <span class=\"swatch\" data-color=\"{}\"></span>{}</label>\n",
             number % LIGHT.targets.len(),
             escaped(name),
         )
@@ -225,11 +225,11 @@ mod tests {
     }
 
     #[test]
-    fn every_colour_of_a_chart_is_a_variable_of_the_style_sheet() {
+    fn every_color_of_a_chart_is_a_variable_of_the_style_sheet() {
         let text = html(&of_scenarios(vec![example::proven()]));
         for (at, _) in text.match_indices("var(--") {
             let name = text[at + 4..].split(')').next().unwrap();
-            assert!(text.contains(&format!("{name}: #")), "{name} is not given a colour");
+            assert!(text.contains(&format!("{name}: #")), "{name} is not given a color");
         }
     }
 }

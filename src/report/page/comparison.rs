@@ -1,7 +1,7 @@
 //! A comparison: what is recommended for whom and why, charts, then level by level who leads.
 
 use crate::report::chart;
-use crate::report::chart::palette::Tint;
+use crate::report::chart::palette::SeriesColor;
 use crate::report::page::{Block, Column, Grid, Remarks, Row, Section};
 use crate::report::sweep_table::failures;
 use crate::results::comparison::{
@@ -15,7 +15,7 @@ pub fn section(comparison: &Comparison, number: &dyn Fn(&str) -> usize) -> Secti
     let mut blocks = vec![Block::Grid(advice(comparison, number))];
     blocks.extend(comparison.recommendation.classes.iter().map(|class| Block::Remarks(reasons(class))));
     blocks.push(Block::Remarks(Remarks::untitled(crossings(comparison).chain(left_out(comparison)))));
-    let charts = chart::comparison::charts(comparison, &|name| Tint::Target(number(name)));
+    let charts = chart::comparison::charts(comparison, &|name| SeriesColor::Target(number(name)));
     blocks.extend(charts.into_iter().map(Block::Chart));
     blocks.push(Block::Remarks(Remarks::untitled([HOW_TO_READ.to_owned()])));
     blocks.extend(comparison.levels.iter().map(|level| Block::Grid(standings(comparison, level, number))));
@@ -96,9 +96,9 @@ fn standings(comparison: &Comparison, level: &ComparedLevel, number: &dyn Fn(&st
         let cells = names.iter().map(|name| placed(compared, name));
         Row::new([compared.metric.to_string()].into_iter().chain(cells).chain([best]).collect::<Vec<_>>())
     });
-    let counted = |name: &str, told: &dyn Fn(&TargetAtLevel) -> String| {
+    let counted = |name: &str, shown: &dyn Fn(&TargetAtLevel) -> String| {
         let cells = names.iter().map(|name| {
-            level.targets.iter().find(|target| target.target == *name).map(told).unwrap_or_default()
+            level.targets.iter().find(|target| target.target == *name).map(shown).unwrap_or_default()
         });
         Row::new([name.to_owned()].into_iter().chain(cells).chain([String::new()]).collect::<Vec<_>>())
     };

@@ -1,7 +1,7 @@
 //! A run of the perf suite: a section per scenario.
 
 use crate::report::chart;
-use crate::report::chart::palette::Tint;
+use crate::report::chart::palette::SeriesColor;
 use crate::report::overview::by_verdict;
 use crate::report::page::{Block, Column, Grid, Remarks, Row, Section};
 use crate::report::table::{gate_cells, gate_head, remarks, sentence};
@@ -34,7 +34,7 @@ fn section(report: &Report, target: usize) -> Section {
 
 fn blocks(report: &Report, target: usize) -> Vec<Block> {
     let mut blocks = vec![Block::Grid(gates(report)), Block::Remarks(Remarks::untitled(remarks(report)))];
-    blocks.extend(chart::gate::charts(report, Tint::Target(target)).into_iter().map(Block::Chart));
+    blocks.extend(chart::gate::charts(report, SeriesColor::Target(target)).into_iter().map(Block::Chart));
     blocks
 }
 

@@ -18,7 +18,7 @@ pub use markdown::markdown;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page {
     pub title: String,
-    /// By their numbers in [`Tint::Target`](crate::report::chart::palette::Tint).
+    /// By their numbers in [`SeriesColor::Target`](crate::report::chart::palette::SeriesColor).
     pub targets: Vec<String>,
     pub sections: Vec<Section>,
 }
@@ -170,8 +170,8 @@ mod tests {
         sweep.targets[0].knee = None;
         sweep.targets[0].levels.iter_mut().for_each(|level| level.summary.output_tokens = 0);
         let page = Page::of(&Gathered { sweeps: vec![sweep], ..Gathered::default() });
-        let told: Vec<&str> = grids(&page)[0].rows.iter().map(|row| row.cells[2].as_str()).collect();
-        assert_eq!(told, ["", "not within these levels"]);
+        let text: Vec<&str> = grids(&page)[0].rows.iter().map(|row| row.cells[2].as_str()).collect();
+        assert_eq!(text, ["", "not within these levels"]);
     }
 
     #[test]
@@ -181,8 +181,8 @@ mod tests {
         let gone = sweep::SweptTarget { levels: Vec::new(), ..sweep.targets[0].clone() };
         sweep.targets.push(gone);
         let page = Page::of(&Gathered { sweeps: vec![sweep], ..Gathered::default() });
-        let told: Vec<&str> = grids(&page)[0].rows.iter().map(|row| row.cells[3].as_str()).collect();
-        assert_eq!(told, ["not at the lowest level", "up to 16 users", ""]);
+        let text: Vec<&str> = grids(&page)[0].rows.iter().map(|row| row.cells[3].as_str()).collect();
+        assert_eq!(text, ["not at the lowest level", "up to 16 users", ""]);
     }
 
     #[test]

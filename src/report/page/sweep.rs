@@ -2,14 +2,14 @@
 
 use crate::metrics::{Latency, Metric, Rate, Stat};
 use crate::report::chart;
-use crate::report::chart::palette::Tint;
+use crate::report::chart::palette::SeriesColor;
 use crate::report::page::{Block, Column, Grid, Remarks, Row, Section};
 use crate::results::curve;
 use crate::results::sweep::{Level, Sweep, SweptTarget};
 use crate::text::figures;
 use crate::text::printable::one_line;
 
-/// What is told of a level, as a table has room for it. CSV has every metric.
+/// What is reported of a level, as a table has room for it. CSV has every metric.
 const SHOWN: [Metric; 8] = [
     Metric::Rate(Rate::OutputTokensPerS),
     Metric::Rate(Rate::RequestsPerS),
@@ -31,7 +31,7 @@ pub fn section(sweep: &Sweep, number: &dyn Fn(&str) -> usize) -> Section {
     });
     let own = sweep.warnings.iter().map(|warning| format!("Warning: {}", one_line(warning)));
     let mut blocks = vec![Block::Grid(targets(sweep, number))];
-    let charts = chart::sweep::charts(sweep, &|name| Tint::Target(number(name)));
+    let charts = chart::sweep::charts(sweep, &|name| SeriesColor::Target(number(name)));
     blocks.extend(charts.into_iter().map(Block::Chart));
     blocks
         .extend(sweep.targets.iter().map(|target| Block::Grid(levels(sweep, target, number(&target.name)))));
@@ -91,8 +91,8 @@ fn limits_met(sweep: &Sweep, target: &SweptTarget) -> String {
 
 /// A row per metric, a column per level: metrics are many and have long names.
 fn levels(sweep: &Sweep, target: &SweptTarget, number: usize) -> Grid {
-    let row = |name: String, told: &dyn Fn(&Level) -> Option<String>| {
-        let cells = target.levels.iter().map(|level| told(level).unwrap_or_default());
+    let row = |name: String, shown: &dyn Fn(&Level) -> Option<String>| {
+        let cells = target.levels.iter().map(|level| shown(level).unwrap_or_default());
         Row::new(std::iter::once(name).chain(cells).collect::<Vec<_>>())
     };
     let metrics = SHOWN

@@ -2,11 +2,11 @@
 
 use crate::report::chart::{Chart, Figure};
 use crate::report::picture::letters::{BOLD, wrapped};
-use crate::report::picture::shape::{Colour, Picture, Rect, Text};
+use crate::report::picture::shape::{Color, Picture, Rect, Text};
 use crate::report::picture::{legend, panel, radar};
 use crate::text::printable::one_line;
 
-/// For a desk and for paper.
+/// For a screen and for paper.
 pub const WIDE: f64 = 960.0;
 /// For a phone.
 pub const NARROW: f64 = 360.0;
@@ -46,7 +46,7 @@ pub fn picture(chart: &Chart, width: f64) -> Picture {
     };
     y += 22.0;
     for line in wrapped(&one_line(&chart.caption), TEXT_SIZE, inner.width) {
-        picture.add(Text::new(line, inner.x, y, TEXT_SIZE).coloured(Colour::Faint));
+        picture.add(Text::new(line, inner.x, y, TEXT_SIZE).colored(Color::Faint));
         y += TEXT_SIZE * 1.45;
     }
     picture.height = y;

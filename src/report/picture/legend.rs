@@ -1,10 +1,10 @@
-//! Which colour, symbol and stroke is whose.
+//! Which color, symbol and stroke is whose.
 
-use crate::report::chart::palette::Tint;
+use crate::report::chart::palette::SeriesColor;
 use crate::report::chart::{Chart, Figure, Marks, Stroke};
 use crate::report::picture::layout::TEXT_SIZE;
 use crate::report::picture::letters::{fitting, width};
-use crate::report::picture::shape::{Colour, Picture, Rect, Shape, Text};
+use crate::report::picture::shape::{Color, Picture, Rect, Shape, Text};
 use crate::text::printable::one_line;
 
 const SWATCH: f64 = 26.0;
@@ -13,7 +13,7 @@ const LINE: f64 = 20.0;
 
 struct Entry {
     name: String,
-    tint: Tint,
+    color: SeriesColor,
     look: Look,
 }
 
@@ -36,7 +36,7 @@ pub fn draw(picture: &mut Picture, chart: &Chart, place: Rect) -> f64 {
             (x, y) = (place.x, y + LINE);
         }
         swatch(picture, entry, (x, y - TEXT_SIZE * 0.35));
-        picture.of(entry.tint).add(Text::new(name, x + SWATCH + 6.0, y, TEXT_SIZE));
+        picture.of(entry.color).add(Text::new(name, x + SWATCH + 6.0, y, TEXT_SIZE));
         x += wide + BETWEEN;
     }
     if entries.is_empty() { place.y } else { y + 10.0 }
@@ -45,10 +45,10 @@ pub fn draw(picture: &mut Picture, chart: &Chart, place: Rect) -> f64 {
 /// Every series once, though each panel has its own.
 fn entries(chart: &Chart) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
-    let mut add = |name: &str, tint: Tint, look: Look| {
+    let mut add = |name: &str, color: SeriesColor, look: Look| {
         let name = one_line(name);
-        if !entries.iter().any(|entry| entry.name == name && entry.tint == tint && entry.look == look) {
-            entries.push(Entry { name, tint, look });
+        if !entries.iter().any(|entry| entry.name == name && entry.color == color && entry.look == look) {
+            entries.push(Entry { name, color, look });
         }
     };
     match &chart.figure {
@@ -60,31 +60,31 @@ fn entries(chart: &Chart) -> Vec<Entry> {
                     Marks::Limits(_) => Look::Limit,
                     Marks::Boxes(_) | Marks::Bars(_) => Look::Area,
                 };
-                add(&series.name, series.tint, look);
+                add(&series.name, series.color, look);
             }
         }
         Figure::Radar(radar) => {
-            radar.shapes.iter().for_each(|shape| add(&shape.name, shape.tint, Look::Line(Stroke::Solid)));
+            radar.shapes.iter().for_each(|shape| add(&shape.name, shape.color, Look::Line(Stroke::Solid)));
         }
     }
     entries
 }
 
 fn swatch(picture: &mut Picture, entry: &Entry, (x, y): (f64, f64)) {
-    let colour = Colour::Of(entry.tint);
-    let symbol = Shape::symbol(entry.tint.symbol(), (x + SWATCH / 2.0, y), colour);
-    let mut owned = picture.of(entry.tint);
+    let color = Color::Of(entry.color);
+    let symbol = Shape::symbol(entry.color.symbol(), (x + SWATCH / 2.0, y), color);
+    let mut owned = picture.of(entry.color);
     match entry.look {
         Look::Line(stroke) => {
-            owned.add(Shape::Path { points: vec![(x, y), (x + SWATCH, y)], colour, width: 2.0, stroke });
+            owned.add(Shape::Path { points: vec![(x, y), (x + SWATCH, y)], color, width: 2.0, stroke });
             owned.add(symbol);
         }
         Look::Dots => owned.add(symbol),
-        Look::Limit => owned.add(Shape::line(&[(x + 4.0, y), (x + SWATCH - 4.0, y)], colour, 3.0)),
+        Look::Limit => owned.add(Shape::line(&[(x + 4.0, y), (x + SWATCH - 4.0, y)], color, 3.0)),
         Look::Area => {
             let area = Rect { x: x + 4.0, y: y - 6.0, width: SWATCH - 8.0, height: 12.0 };
             let points = area.corners();
-            owned.add(Shape::Area { points, fill: colour, opacity: 0.3, outline: Some(colour) });
+            owned.add(Shape::Area { points, fill: color, opacity: 0.3, outline: Some(color) });
         }
     }
 }

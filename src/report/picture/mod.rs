@@ -9,5 +9,5 @@ mod shape;
 
 pub use layout::{NARROW, WIDE, picture};
 #[cfg(test)]
-pub use shape::Colour;
-pub use shape::{Anchor, EDGE, Mark, OUTLINE, Picture, Point, Shape, Text, dash};
+pub use shape::Color;
+pub use shape::{Anchor, EDGE, Mark, OUTLINE, Picture, Position, Shape, Text, dash};

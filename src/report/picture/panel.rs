@@ -1,10 +1,10 @@
 //! A pair of axes, and what is drawn between them.
 
-use crate::report::chart::palette::Tint;
-use crate::report::chart::{Across, Axis, BoxStats, Extent, Guide, Marks, Panel, Point, Series, Stroke};
+use crate::report::chart::palette::SeriesColor;
+use crate::report::chart::{Across, Axis, BoxStats, DataPoint, Extent, Guide, Marks, Panel, Series, Stroke};
 use crate::report::picture::layout::TEXT_SIZE;
 use crate::report::picture::letters::{BOLD, fitting, width};
-use crate::report::picture::shape::{Anchor, Colour, Picture, Rect, Shape, Text};
+use crate::report::picture::shape::{Anchor, Color, Picture, Rect, Shape, Text};
 use crate::text::printable::one_line;
 
 /// For the marks of the y axis.
@@ -30,7 +30,7 @@ pub fn draw(picture: &mut Picture, panel: &Panel, place: Rect) {
         width: place.width - LEFT - 8.0,
         height: place.height - top - BOTTOM,
     };
-    let frame = Frame { panel, inner, x: panel.extent_x(), y: panel.extent_y() };
+    let frame = PlotFrame { panel, inner, x: panel.extent_x(), y: panel.extent_y() };
     if !panel.title.is_empty() {
         let title = fitting(&one_line(&panel.title), TEXT_SIZE * BOLD, place.width);
         picture.add(Text::new(title, place.x, place.y + TEXT_SIZE, TEXT_SIZE).bold());
@@ -38,15 +38,15 @@ pub fn draw(picture: &mut Picture, panel: &Panel, place: Rect) {
     y_axis(picture, &frame, place);
     x_axis(picture, &frame, place);
     frame.panel.guides.iter().for_each(|guide| guide_line(picture, &frame, guide));
-    let mut seat = Seat { number: 0, of: panel.series.iter().filter(|series| series.takes_a_seat()).count() };
+    let mut slot = Slot { number: 0, of: panel.series.iter().filter(|series| series.takes_slot()).count() };
     for series in &panel.series {
-        draw_series(picture, &frame, series, seat);
-        seat.number += usize::from(series.takes_a_seat());
+        draw_series(picture, &frame, series, slot);
+        slot.number += usize::from(series.takes_slot());
     }
     guide_labels(picture, &frame);
 }
 
-struct Frame<'p> {
+struct PlotFrame<'p> {
     panel: &'p Panel,
     inner: Rect,
     x: Extent,
@@ -55,18 +55,18 @@ struct Frame<'p> {
 
 /// Which of the boxes or bars that share a category.
 #[derive(Clone, Copy)]
-struct Seat {
+struct Slot {
     number: usize,
     of: usize,
 }
 
 impl Series {
-    fn takes_a_seat(&self) -> bool {
+    fn takes_slot(&self) -> bool {
         matches!(self.marks, Marks::Boxes(_) | Marks::Bars(_))
     }
 }
 
-impl Frame<'_> {
+impl PlotFrame<'_> {
     fn x(&self, value: f64) -> f64 {
         self.inner.x + self.panel.x.scale.place(self.x, value) * self.inner.width
     }
@@ -77,7 +77,7 @@ impl Frame<'_> {
         self.inner.bottom() - place.clamp(0.0, 1.0) * self.inner.height
     }
 
-    fn at(&self, point: &Point) -> (f64, f64) {
+    fn at(&self, point: &DataPoint) -> (f64, f64) {
         (self.x(point.x), self.y(point.y))
     }
 
@@ -86,34 +86,34 @@ impl Frame<'_> {
         self.inner.width / (self.x.high - self.x.low)
     }
 
-    /// Where a seat at a category has its middle, and how wide it is.
-    fn seat(&self, category: f64, seat: Seat) -> (f64, f64) {
-        let wide = self.step() * FILLED / seat.of.max(1) as f64;
-        let left = self.x(category) - self.step() * FILLED / 2.0 + seat.number as f64 * wide;
+    /// Where a slot at a category has its middle, and how wide it is.
+    fn slot(&self, category: f64, slot: Slot) -> (f64, f64) {
+        let wide = self.step() * FILLED / slot.of.max(1) as f64;
+        let left = self.x(category) - self.step() * FILLED / 2.0 + slot.number as f64 * wide;
         (left + wide / 2.0, wide)
     }
 }
 
-fn y_axis(picture: &mut Picture, frame: &Frame, place: Rect) {
+fn y_axis(picture: &mut Picture, frame: &PlotFrame, place: Rect) {
     let inner = frame.inner;
     for mark in frame.panel.y.marks(frame.y) {
         let y = frame.y(mark.at);
-        picture.add(Shape::line(&[(inner.x, y), (inner.right(), y)], Colour::Grid, 1.0));
+        picture.add(Shape::line(&[(inner.x, y), (inner.right(), y)], Color::Grid, 1.0));
         let label = Text::new(mark.label, inner.x - 7.0, y + SMALL * 0.35, SMALL);
-        picture.add(label.anchored(Anchor::End).coloured(Colour::Faint));
+        picture.add(label.anchored(Anchor::End).colored(Color::Faint));
     }
     let label = fitting(&one_line(&frame.panel.y.label), SMALL, place.width);
     picture.add(Text::new(label, place.x, inner.y - 12.0, SMALL));
 }
 
-fn x_axis(picture: &mut Picture, frame: &Frame, place: Rect) {
+fn x_axis(picture: &mut Picture, frame: &PlotFrame, place: Rect) {
     let inner = frame.inner;
     let marks = frame.panel.x.marks(frame.x);
     let room = (inner.width / marks.len().max(1) as f64 - 6.0).max(40.0);
     let mut free_from = f64::NEG_INFINITY;
     for mark in &marks {
         let x = frame.x(mark.at);
-        picture.add(Shape::line(&[(x, inner.bottom()), (x, inner.bottom() + 4.0)], Colour::Faint, 1.0));
+        picture.add(Shape::line(&[(x, inner.bottom()), (x, inner.bottom() + 4.0)], Color::Faint, 1.0));
         let label = fitting(&one_line(&mark.label), SMALL, room);
         let half = width(&label, SMALL) / 2.0;
         // Levels that lie close together on a logarithmic axis would write over each other.
@@ -122,11 +122,11 @@ fn x_axis(picture: &mut Picture, frame: &Frame, place: Rect) {
         }
         free_from = x + half + 4.0;
         let label = Text::new(label, x, inner.bottom() + 17.0, SMALL);
-        picture.add(label.anchored(Anchor::Middle).coloured(Colour::Faint));
+        picture.add(label.anchored(Anchor::Middle).colored(Color::Faint));
     }
     picture.add(Shape::line(
         &[(inner.x, inner.bottom()), (inner.right(), inner.bottom())],
-        Colour::Faint,
+        Color::Faint,
         1.0,
     ));
     let label = fitting(&one_line(&frame.panel.x.label), SMALL, place.width);
@@ -134,12 +134,12 @@ fn x_axis(picture: &mut Picture, frame: &Frame, place: Rect) {
     picture.add(label.anchored(Anchor::Middle));
 }
 
-fn draw_series(picture: &mut Picture, frame: &Frame, series: &Series, seat: Seat) {
-    let colour = Colour::Of(series.tint);
+fn draw_series(picture: &mut Picture, frame: &PlotFrame, series: &Series, slot: Slot) {
+    let color = Color::Of(series.color);
     match &series.marks {
         Marks::Line { stroke, points } => {
             let way = points.iter().map(|point| frame.at(point)).collect();
-            picture.of(series.tint).add(Shape::Path { points: way, colour, width: 2.0, stroke: *stroke });
+            picture.of(series.color).add(Shape::Path { points: way, color, width: 2.0, stroke: *stroke });
             if points.len() <= MOST_SYMBOLS {
                 dots(picture, frame, series, points);
             }
@@ -149,38 +149,38 @@ fn draw_series(picture: &mut Picture, frame: &Frame, series: &Series, seat: Seat
             for point in points {
                 let ((x, y), half) = (frame.at(point), frame.step() * FILLED / 2.0);
                 let note = note(frame, series, point);
-                let line = Shape::line(&[(x - half, y), (x + half, y)], colour, 3.0);
-                picture.of(series.tint).add_noted(line, note);
+                let line = Shape::line(&[(x - half, y), (x + half, y)], color, 3.0);
+                picture.of(series.color).add_noted(line, note);
             }
         }
         Marks::Boxes(boxes) => {
             for (category, stats) in boxes {
-                draw_box(picture, frame, series, (*category, stats), seat);
+                draw_box(picture, frame, series, (*category, stats), slot);
             }
         }
-        Marks::Bars(points) => points.iter().for_each(|point| bar(picture, frame, series, point, seat)),
+        Marks::Bars(points) => points.iter().for_each(|point| bar(picture, frame, series, point, slot)),
     }
 }
 
-fn dots(picture: &mut Picture, frame: &Frame, series: &Series, points: &[Point]) {
-    let (tint, colour) = (series.tint, Colour::Of(series.tint));
-    let mut owned = picture.of(tint);
+fn dots(picture: &mut Picture, frame: &PlotFrame, series: &Series, points: &[DataPoint]) {
+    let (series_color, color) = (series.color, Color::Of(series.color));
+    let mut owned = picture.of(series_color);
     for point in points {
         let (x, y) = frame.at(point);
         let ends = point.interval.map(|(low, high)| (frame.y(low), frame.y(high)));
         // Ends that fall together have nothing between them.
         if let Some((low, high)) = ends.filter(|(low, high)| low - high > WHISKER_LEAST) {
-            owned.add(Shape::line(&[(x, low), (x, high)], colour, 1.5));
+            owned.add(Shape::line(&[(x, low), (x, high)], color, 1.5));
             for end in [low, high] {
-                owned.add(Shape::line(&[(x - WHISKER, end), (x + WHISKER, end)], colour, 1.5));
+                owned.add(Shape::line(&[(x - WHISKER, end), (x + WHISKER, end)], color, 1.5));
             }
         }
-        owned.add_noted(Shape::symbol(tint.symbol(), (x, y), colour), note(frame, series, point));
+        owned.add_noted(Shape::symbol(series_color.symbol(), (x, y), color), note(frame, series, point));
     }
 }
 
 /// `vllm p95: 412 TTFT (ms) at 8 concurrent users`.
-fn note(frame: &Frame, series: &Series, point: &Point) -> String {
+fn note(frame: &PlotFrame, series: &Series, point: &DataPoint) -> String {
     let (x, y) = (&frame.panel.x, &frame.panel.y);
     let interval = point.interval.map(|(low, high)| format!(" ({} … {})", y.spoken(low), y.spoken(high)));
     one_line(&format!(
@@ -199,59 +199,59 @@ fn with_unit(axis: &Axis, value: f64) -> String {
 
 fn draw_box(
     picture: &mut Picture,
-    frame: &Frame,
+    frame: &PlotFrame,
     series: &Series,
     (category, stats): (f64, &BoxStats),
-    seat: Seat,
+    slot: Slot,
 ) {
-    let (middle, wide) = frame.seat(category, seat);
+    let (middle, wide) = frame.slot(category, slot);
     let half = (wide * 0.4).min(26.0);
     let [p5, p25, p50, p75, p95] =
         [stats.p5, stats.p25, stats.p50, stats.p75, stats.p95].map(|ms| frame.y(ms));
-    let colour = Colour::Of(series.tint);
-    let mut owned = picture.of(series.tint);
-    owned.add(Shape::line(&[(middle, p5), (middle, p25)], colour, 1.5));
-    owned.add(Shape::line(&[(middle, p75), (middle, p95)], colour, 1.5));
+    let color = Color::Of(series.color);
+    let mut owned = picture.of(series.color);
+    owned.add(Shape::line(&[(middle, p5), (middle, p25)], color, 1.5));
+    owned.add(Shape::line(&[(middle, p75), (middle, p95)], color, 1.5));
     for end in [p5, p95] {
-        owned.add(Shape::line(&[(middle - half / 2.0, end), (middle + half / 2.0, end)], colour, 1.5));
+        owned.add(Shape::line(&[(middle - half / 2.0, end), (middle + half / 2.0, end)], color, 1.5));
     }
     let body = Rect { x: middle - half, y: p75, width: 2.0 * half, height: (p25 - p75).max(1.0) };
     let spoken =
         [stats.p5, stats.p25, stats.p50, stats.p75, stats.p95].map(|ms| frame.panel.y.spoken(ms)).join(" · ");
     let note = format!("{}: p5 · p25 · p50 · p75 · p95 = {spoken}", one_line(&series.name));
     let points = body.corners();
-    owned.add_noted(Shape::Area { points, fill: colour, opacity: 0.25, outline: Some(colour) }, note);
-    owned.add(Shape::line(&[(body.x, p50), (body.right(), p50)], colour, 2.5));
+    owned.add_noted(Shape::Area { points, fill: color, opacity: 0.25, outline: Some(color) }, note);
+    owned.add(Shape::line(&[(body.x, p50), (body.right(), p50)], color, 2.5));
 }
 
 /// With its value above it.
-fn bar(picture: &mut Picture, frame: &Frame, series: &Series, point: &Point, seat: Seat) {
-    let (middle, wide) = frame.seat(point.x, seat);
+fn bar(picture: &mut Picture, frame: &PlotFrame, series: &Series, point: &DataPoint, slot: Slot) {
+    let (middle, wide) = frame.slot(point.x, slot);
     let half = (wide * 0.4).min(40.0);
     let (top, foot) = (frame.y(point.y), frame.y(0.0));
     let body = Rect { x: middle - half, y: top, width: 2.0 * half, height: (foot - top).max(1.0) };
-    let colour = Colour::Of(series.tint);
-    let mut owned = picture.of(series.tint);
-    let shape = Shape::Area { points: body.corners(), fill: colour, opacity: 0.55, outline: Some(colour) };
+    let color = Color::Of(series.color);
+    let mut owned = picture.of(series.color);
+    let shape = Shape::Area { points: body.corners(), fill: color, opacity: 0.55, outline: Some(color) };
     owned.add_noted(shape, note(frame, series, point));
     let value = Text::new(frame.panel.y.spoken(point.y), middle, top - 5.0, SMALL);
     owned.add(value.anchored(Anchor::Middle).edged());
 }
 
-fn guide_line(picture: &mut Picture, frame: &Frame, guide: &Guide) {
+fn guide_line(picture: &mut Picture, frame: &PlotFrame, guide: &Guide) {
     let inner = frame.inner;
     let points = match guide.across {
         Across::AtY(y) => vec![(inner.x, frame.y(y)), (inner.right(), frame.y(y))],
         Across::AtX(x) => vec![(frame.x(x), inner.y), (frame.x(x), inner.bottom())],
     };
-    let colour = Colour::Of(guide.tint);
-    picture.of(guide.tint).add(Shape::Path { points, colour, width: 1.5, stroke: Stroke::Dashed });
+    let color = Color::Of(guide.color);
+    picture.of(guide.color).add(Shape::Path { points, color, width: 1.5, stroke: Stroke::Dashed });
 }
 
 /// Above all that is drawn. Those of upright lines stand below each other, since knees lie close together.
-fn guide_labels(picture: &mut Picture, frame: &Frame) {
+fn guide_labels(picture: &mut Picture, frame: &PlotFrame) {
     let (inner, mut upright) = (frame.inner, 0_u32);
-    for Guide { across, label, tint } in &frame.panel.guides {
+    for Guide { across, label, color: guide_color } in &frame.panel.guides {
         let label = fitting(&one_line(label), SMALL, inner.width);
         let text = match *across {
             Across::AtY(y) => {
@@ -268,11 +268,11 @@ fn guide_labels(picture: &mut Picture, frame: &Frame) {
                 beside(inner, frame.x(x), y, &label)
             }
         };
-        let colour = match tint {
-            Tint::Limit => Colour::Of(Tint::Limit),
-            _ => Colour::Ink,
+        let color = match guide_color {
+            SeriesColor::Limit => Color::Of(SeriesColor::Limit),
+            _ => Color::Ink,
         };
-        picture.of(*tint).add(text.coloured(colour).edged());
+        picture.of(*guide_color).add(text.colored(color).edged());
     }
 }
 

@@ -5,7 +5,7 @@ use std::f64::consts::TAU;
 use crate::report::chart::Radar;
 use crate::report::picture::layout::TEXT_SIZE;
 use crate::report::picture::letters::{fitting, width};
-use crate::report::picture::shape::{Anchor, Colour, Picture, Point, Rect, Shape, Text};
+use crate::report::picture::shape::{Anchor, Color, Picture, Position, Rect, Shape, Text};
 use crate::text::figures;
 use crate::text::printable::one_line;
 
@@ -22,32 +22,32 @@ const UPRIGHT: f64 = 0.01;
 pub fn draw(picture: &mut Picture, radar: &Radar, place: Rect) {
     let web = Web {
         place,
-        centre: (place.x + place.width / 2.0, place.y + place.height / 2.0),
+        center: (place.x + place.width / 2.0, place.y + place.height / 2.0),
         radius: radius(radar, place),
         spokes: radar.spokes.len().max(1),
     };
     for ring in RINGS {
-        let mut corners: Vec<Point> = (0..web.spokes).map(|spoke| web.at(spoke, ring)).collect();
+        let mut corners: Vec<Position> = (0..web.spokes).map(|spoke| web.at(spoke, ring)).collect();
         corners.extend(corners.first().copied());
-        picture.add(Shape::line(&corners, Colour::Grid, 1.0));
+        picture.add(Shape::line(&corners, Color::Grid, 1.0));
     }
     for (spoke, name) in radar.spokes.iter().enumerate() {
-        picture.add(Shape::line(&[web.centre, web.at(spoke, 1.0)], Colour::Grid, 1.0));
+        picture.add(Shape::line(&[web.center, web.at(spoke, 1.0)], Color::Grid, 1.0));
         picture.add(web.label(spoke, &one_line(name)));
     }
     for shape in &radar.shapes {
-        let colour = Colour::Of(shape.tint);
-        let mut owned = picture.of(shape.tint);
+        let color = Color::Of(shape.color);
+        let mut owned = picture.of(shape.color);
         // A spoke without a score is passed over, not drawn as a zero.
         let scored = shape.scores.iter().zip(&radar.spokes).enumerate();
-        let scored: Vec<(f64, &String, Point)> = scored
+        let scored: Vec<(f64, &String, Position)> = scored
             .filter_map(|(spoke, (score, name))| score.map(|score| (score, name, web.at(spoke, score))))
             .collect();
         let points = scored.iter().map(|(_, _, corner)| *corner).collect();
-        owned.add(Shape::Area { points, fill: colour, opacity: 0.12, outline: Some(colour) });
+        owned.add(Shape::Area { points, fill: color, opacity: 0.12, outline: Some(color) });
         for (score, spoke, corner) in scored {
             let note = format!("{}, {}: {}", one_line(&shape.name), one_line(spoke), figures::percent(score));
-            owned.add_noted(Shape::symbol(shape.tint.symbol(), corner, colour), note);
+            owned.add_noted(Shape::symbol(shape.color.symbol(), corner, color), note);
         }
     }
 }
@@ -72,15 +72,15 @@ fn angle(spoke: usize, spokes: usize) -> f64 {
 
 struct Web {
     place: Rect,
-    centre: Point,
+    center: Position,
     radius: f64,
     spokes: usize,
 }
 
 impl Web {
-    fn at(&self, spoke: usize, share: f64) -> Point {
+    fn at(&self, spoke: usize, share: f64) -> Position {
         let (sin, cos) = angle(spoke, self.spokes).sin_cos();
-        (self.centre.0 + sin * share * self.radius, self.centre.1 - cos * share * self.radius)
+        (self.center.0 + sin * share * self.radius, self.center.1 - cos * share * self.radius)
     }
 
     fn label(&self, spoke: usize, name: &str) -> Text {

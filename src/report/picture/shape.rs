@@ -1,9 +1,9 @@
 //! The few shapes that charts are made of.
 
 use crate::report::chart::Stroke;
-use crate::report::chart::palette::{Palette, Symbol, Tint};
+use crate::report::chart::palette::{Palette, SeriesColor, Symbol};
 
-/// Of a symbol, from its centre.
+/// Of a symbol, from its center.
 const RADIUS: f64 = 4.0;
 
 /// How wide the line around an area is.
@@ -11,7 +11,7 @@ pub const OUTLINE: f64 = 1.5;
 /// How wide the edge of a text is, half of it beneath the letters.
 pub const EDGE: f64 = 4.0;
 
-pub type Point = (f64, f64);
+pub type Position = (f64, f64);
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Picture {
@@ -26,7 +26,7 @@ pub struct Picture {
 pub struct Mark {
     /// The target that it belongs to, for a reader who wants to see some of them only.
     pub target: Option<usize>,
-    /// What is told to whoever points at it.
+    /// What is shown to whoever points at it.
     pub note: Option<String>,
     pub shape: Shape,
 }
@@ -34,22 +34,22 @@ pub struct Mark {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Shape {
     Path {
-        points: Vec<Point>,
-        colour: Colour,
+        points: Vec<Position>,
+        color: Color,
         width: f64,
         stroke: Stroke,
     },
     /// A closed outline, filled as densely as `opacity` says.
     Area {
-        points: Vec<Point>,
-        fill: Colour,
+        points: Vec<Position>,
+        fill: Color,
         opacity: f64,
-        outline: Option<Colour>,
+        outline: Option<Color>,
     },
     Disc {
-        centre: Point,
+        center: Position,
         radius: f64,
-        fill: Colour,
+        fill: Color,
     },
     Text(Text),
 }
@@ -63,10 +63,10 @@ pub struct Text {
     pub y: f64,
     pub size: f64,
     pub bold: bool,
-    /// Whether it stands out from what it is written over, by an edge of the paper's colour.
+    /// Whether it stands out from what it is written over, by an edge of the paper's color.
     pub edged: bool,
     pub anchor: Anchor,
-    pub colour: Colour,
+    pub color: Color,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,11 +77,11 @@ pub enum Anchor {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Colour {
+pub enum Color {
     Ink,
     Faint,
     Grid,
-    Of(Tint),
+    Of(SeriesColor),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -92,13 +92,13 @@ pub struct Rect {
     pub height: f64,
 }
 
-impl Colour {
+impl Color {
     pub fn within(self, palette: &Palette) -> &'static str {
         match self {
-            Colour::Ink => palette.ink,
-            Colour::Faint => palette.faint,
-            Colour::Grid => palette.grid,
-            Colour::Of(tint) => palette.colour(tint),
+            Color::Ink => palette.ink,
+            Color::Faint => palette.faint,
+            Color::Grid => palette.grid,
+            Color::Of(color) => palette.color(color),
         }
     }
 }
@@ -112,15 +112,15 @@ impl Rect {
         self.y + self.height
     }
 
-    pub fn corners(&self) -> Vec<Point> {
+    pub fn corners(&self) -> Vec<Position> {
         vec![(self.x, self.y), (self.right(), self.y), (self.right(), self.bottom()), (self.x, self.bottom())]
     }
 }
 
 impl Text {
     pub fn new(text: impl Into<String>, x: f64, y: f64, size: f64) -> Text {
-        let (anchor, colour) = (Anchor::Start, Colour::Ink);
-        Text { text: text.into(), x, y, size, bold: false, edged: false, anchor, colour }
+        let (anchor, color) = (Anchor::Start, Color::Ink);
+        Text { text: text.into(), x, y, size, bold: false, edged: false, anchor, color }
     }
 
     pub fn bold(self) -> Text {
@@ -135,8 +135,8 @@ impl Text {
         Text { anchor, ..self }
     }
 
-    pub fn coloured(self, colour: Colour) -> Text {
-        Text { colour, ..self }
+    pub fn colored(self, color: Color) -> Text {
+        Text { color, ..self }
     }
 }
 
@@ -147,13 +147,13 @@ impl From<Text> for Shape {
 }
 
 impl Shape {
-    pub fn line(points: &[Point], colour: Colour, width: f64) -> Shape {
-        Shape::Path { points: points.to_vec(), colour, width, stroke: Stroke::Solid }
+    pub fn line(points: &[Position], color: Color, width: f64) -> Shape {
+        Shape::Path { points: points.to_vec(), color, width, stroke: Stroke::Solid }
     }
 
-    pub fn symbol(symbol: Symbol, (x, y): Point, fill: Colour) -> Shape {
-        let corners: &[Point] = match symbol {
-            Symbol::Circle => return Shape::Disc { centre: (x, y), radius: RADIUS, fill },
+    pub fn symbol(symbol: Symbol, (x, y): Position, fill: Color) -> Shape {
+        let corners: &[Position] = match symbol {
+            Symbol::Circle => return Shape::Disc { center: (x, y), radius: RADIUS, fill },
             Symbol::Square => &[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
             Symbol::Diamond => &[(0.0, -1.25), (1.25, 0.0), (0.0, 1.25), (-1.25, 0.0)],
             Symbol::Triangle => &[(0.0, -1.2), (1.15, 0.9), (-1.15, 0.9)],
@@ -179,10 +179,10 @@ impl Picture {
         self.marks.push(Mark { target: None, note: None, shape: shape.into() });
     }
 
-    pub fn of(&mut self, tint: Tint) -> Owned<'_> {
-        let target = match tint {
-            Tint::Target(number) => Some(number),
-            Tint::Old | Tint::Limit | Tint::Remark => None,
+    pub fn of(&mut self, color: SeriesColor) -> Owned<'_> {
+        let target = match color {
+            SeriesColor::Target(number) => Some(number),
+            SeriesColor::Old | SeriesColor::Limit | SeriesColor::Remark => None,
         };
         Owned { picture: self, target }
     }

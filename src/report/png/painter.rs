@@ -1,4 +1,4 @@
-//! Shapes as points of colour.
+//! Shapes as points of color.
 
 use tiny_skia::{
     Color, FillRule, LineJoin, Paint, Path, PathBuilder, Pixmap, Stroke as Pen, StrokeDash, Transform,
@@ -6,7 +6,7 @@ use tiny_skia::{
 
 use crate::report::chart::Stroke;
 use crate::report::chart::palette::Palette;
-use crate::report::picture::{EDGE, OUTLINE, Picture, Point, Shape, Text, dash};
+use crate::report::picture::{EDGE, OUTLINE, Picture, Position, Shape, Text, dash};
 use crate::report::png::PngError;
 use crate::report::png::letters::Letters;
 
@@ -21,7 +21,7 @@ pub fn painted(picture: &Picture, palette: &Palette) -> Result<Vec<u8>, PngError
     let canvas = if height <= MOST { Pixmap::new(width, height) } else { None };
     let canvas = canvas.ok_or(PngError::TooLarge { width, height })?;
     let mut painter = Painter { canvas, palette, letters: Letters::new() };
-    painter.canvas.fill(colour(palette.paper, 1.0));
+    painter.canvas.fill(color(palette.paper, 1.0));
     picture.marks.iter().for_each(|mark| painter.paint(&mark.shape));
     Ok(encoded(&painter.canvas))
 }
@@ -36,10 +36,10 @@ impl Painter<'_> {
     fn paint(&mut self, shape: &Shape) {
         let palette = self.palette;
         match shape {
-            Shape::Path { points, colour, width, stroke } => {
+            Shape::Path { points, color, width, stroke } => {
                 if let Some(way) = way(points, false) {
                     let pen = Pen { line_join: LineJoin::Round, ..pen(*width, *stroke) };
-                    self.stroke(&way, colour.within(palette), &pen);
+                    self.stroke(&way, color.within(palette), &pen);
                 }
             }
             Shape::Area { points, fill, opacity, outline } => {
@@ -50,7 +50,7 @@ impl Painter<'_> {
                     }
                 }
             }
-            Shape::Disc { centre: (x, y), radius, fill } => {
+            Shape::Disc { center: (x, y), radius, fill } => {
                 if let Some(disc) = PathBuilder::from_circle(*x as f32, *y as f32, *radius as f32) {
                     self.fill(&disc, fill.within(palette), 1.0);
                 }
@@ -65,7 +65,7 @@ impl Painter<'_> {
             let pen = Pen { line_join: LineJoin::Round, ..pen(EDGE, Stroke::Solid) };
             self.stroke(&outline, self.palette.paper, &pen);
         }
-        self.fill(&outline, text.colour.within(self.palette), 1.0);
+        self.fill(&outline, text.color.within(self.palette), 1.0);
     }
 
     fn fill(&mut self, path: &Path, hex: &str, opacity: f64) {
@@ -82,7 +82,7 @@ fn scaled() -> Transform {
 }
 
 /// `None` where there is no way: a single point is drawn by its symbol.
-fn way(points: &[Point], closed: bool) -> Option<Path> {
+fn way(points: &[Position], closed: bool) -> Option<Path> {
     let mut way = PathBuilder::new();
     for (number, (x, y)) in points.iter().enumerate() {
         match number {
@@ -103,15 +103,15 @@ fn pen(width: f64, stroke: Stroke) -> Pen {
 
 fn paint(hex: &str, opacity: f64) -> Paint<'static> {
     let mut paint = Paint::default();
-    paint.set_color(colour(hex, opacity));
+    paint.set_color(color(hex, opacity));
     paint
 }
 
 /// Of `#rrggbb`, as palettes have it.
-fn colour(hex: &str, opacity: f64) -> Color {
+fn color(hex: &str, opacity: f64) -> Color {
     let channel = |at: usize| {
         let digits = hex.get(at..at + 2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        digits.expect("a palette's colour is #rrggbb")
+        digits.expect("a palette's color is #rrggbb")
     };
     Color::from_rgba8(channel(1), channel(3), channel(5), (opacity * 255.0).round() as u8)
 }
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
     use crate::report::chart::palette::{DARK, LIGHT};
     use crate::report::chart::{Chart, example};
-    use crate::report::picture::{Colour, WIDE, picture};
+    use crate::report::picture::{Color, WIDE, picture};
 
     struct Decoded {
         width: u32,
@@ -146,7 +146,7 @@ mod tests {
     }
 
     impl Decoded {
-        fn colours(&self) -> BTreeSet<String> {
+        fn colors(&self) -> BTreeSet<String> {
             self.rgb
                 .chunks(3)
                 .map(|point| format!("#{:02x}{:02x}{:02x}", point[0], point[1], point[2]))
@@ -172,12 +172,12 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_chart_is_painted_in_the_colours_of_its_theme() {
+    fn every_kind_of_chart_is_painted_in_the_colors_of_its_theme() {
         for palette in [LIGHT, DARK] {
             for chart in example::all() {
-                let colours = drawn(&chart, &palette).colours();
+                let colors = drawn(&chart, &palette).colors();
                 for wanted in [palette.paper, palette.targets[0]] {
-                    assert!(colours.contains(wanted), "{} lacks {wanted}", chart.name);
+                    assert!(colors.contains(wanted), "{} lacks {wanted}", chart.name);
                 }
             }
         }
@@ -195,8 +195,8 @@ mod tests {
     fn what_lies_where_in_a_picture_lies_there_in_its_painting() {
         let mut picture = Picture::new("a disc".into(), 40.0);
         picture.height = 30.0;
-        let fill = Colour::Ink;
-        picture.add(Shape::Disc { centre: (30.0, 10.0), radius: 4.0, fill });
+        let fill = Color::Ink;
+        picture.add(Shape::Disc { center: (30.0, 10.0), radius: 4.0, fill });
         let image = decoded(&painted(&picture, &LIGHT).unwrap());
         assert_eq!((image.width, image.height), (80, 60));
         assert_eq!(image.at(60, 20), [0x1b, 0x1f, 0x24]);
@@ -209,7 +209,7 @@ mod tests {
         let dark = |edged: bool| {
             let mut picture = Picture::new("words on a line".into(), 60.0);
             picture.height = 30.0;
-            let ink = Colour::Ink;
+            let ink = Color::Ink;
             picture.add(Shape::line(&[(0.0, 16.0), (60.0, 16.0)], ink, 2.0));
             let text = Text::new("l l l l l", 10.0, 20.0, 12.0);
             picture.add(if edged { text.edged() } else { text });
@@ -227,6 +227,6 @@ mod tests {
 
     #[test]
     fn hostile_names_are_painted_as_they_are() {
-        assert!(drawn(&example::nasty(), &LIGHT).colours().len() > 10);
+        assert!(drawn(&example::nasty(), &LIGHT).colors().len() > 10);
     }
 }

@@ -36,9 +36,9 @@ fn window(parts: &[(Window, &Summary)], load: Option<&Load>) -> Option<(Window, 
     }
 }
 
-/// The time in which every worker's load was whole. Of users it ends like that of a single process: when the first of them
-/// finds no request left, whoever's that is. By the clock no tail is cut, and without a ramp it begins with the first
-/// request of all.
+/// The time in which every worker's load was whole. Of users it ends like that of a single process: when the first of
+/// them finds no request left, whoever's that is. By the clock no tail is cut, and without a ramp it begins with the
+/// first request of all.
 fn common(parts: &[(Window, &Summary)], load: Option<&Load>) -> Option<Window> {
     let windows = || parts.iter().map(|(window, _)| *window);
     let union = windows().reduce(Window::union)?;
@@ -53,8 +53,8 @@ fn common(parts: &[(Window, &Summary)], load: Option<&Load>) -> Option<Window> {
     Some(Window { edges: if common == union { union.edges } else { Edges::Cut }, ..common })
 }
 
-/// From the first worker's begin to the last one's end, with what they cut themselves. Their reports say how long that was,
-/// and not how much of it the ramp.
+/// From the first worker's begin to the last one's end, with what they cut themselves. Their reports say how long that
+/// was, and not how much of it the ramp.
 fn uncut(parts: &[(Window, &Summary)], load: Option<&Load>) -> Option<Window> {
     let is_ramped = load.is_some_and(|load| load.ramp().is_some());
     let whole = |(window, summary): &(Window, &Summary)| {
@@ -67,8 +67,8 @@ fn uncut(parts: &[(Window, &Summary)], load: Option<&Load>) -> Option<Window> {
     parts.iter().map(whole).reduce(Window::union)
 }
 
-/// What is cut from all workers' rounds. A worker's report says what came in its own window, and not when: it is taken to
-/// have come evenly.
+/// What is cut from all workers' rounds. A worker's report says what came in its own window, and not when: it is taken
+/// to have come evenly.
 fn cut(parts: &[(Window, &Summary)], whole: Window) -> Cut {
     let mut cut = Cut::default();
     let mut longest_s = 0.0;
@@ -95,7 +95,7 @@ fn on_clock(window: Window, clock: &Option<Clock>, of: &Option<Clock>) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::{Arrival, Open, Ramp, Spacing, Stop};
+    use crate::load::{Arrival, ArrivalProcess, Open, Ramp, StopCondition};
 
     const S: u64 = 1_000_000_000;
 
@@ -114,12 +114,12 @@ mod tests {
     }
 
     fn users() -> Load {
-        Load::closed(4, Stop::Requests(8))
+        Load::closed(4, StopCondition::Requests(8))
     }
 
     fn open(ramp: Option<Ramp>) -> Load {
-        let open = Open { rate: 2.0, spacing: Spacing::Poisson, ramp, max_in_flight: 8 };
-        Load::new(Arrival::Open(open), Stop::Requests(8))
+        let open = Open { rate: 2.0, process: ArrivalProcess::Poisson, ramp, max_in_flight: 8 };
+        Load::new(Arrival::Open(open), StopCondition::Requests(8))
     }
 
     #[test]

@@ -233,10 +233,10 @@ mod tests {
             ..record(3)
         });
         let early = RequestRecord { sent_ns: record(0).due_ns - 5, ..record(0) };
-        let told = ServerTimes { decode_ms: Mean { count: 7, mean: 12.5 }, ..ServerTimes::default() };
+        let reported = ServerTimes { decode_ms: Mean { count: 7, mean: 12.5 }, ..ServerTimes::default() };
         let other = RequestRecord {
             id: "other".into(),
-            server_times: told,
+            server_times: reported,
             reconnects: 2,
             finish: Some(Finish::Other),
             ..record(1)

@@ -1,7 +1,7 @@
 //! A sweep of two targets whose curves cross, for the renderers' tests.
 
 use crate::engine::HttpVersion;
-use crate::load::{Load, Stop};
+use crate::load::{Load, StopCondition};
 use crate::metrics::health::ClientHealth;
 use crate::metrics::record::example::{answered, failed};
 use crate::metrics::record::{RecordSink, RequestRecord};
@@ -105,7 +105,7 @@ fn target(
 }
 
 fn level(users: u32, places: u32, times: (u64, u32), limits: &Limits) -> Level {
-    let load = Load::closed(users, Stop::Requests(4 * users));
+    let load = Load::closed(users, StopCondition::Requests(4 * users));
     let rounds: Vec<Vec<RequestRecord>> =
         (0..3).map(|round| records(users, users.min(places), times, round)).collect();
     let summaries: Vec<Summary> = rounds.iter().map(|records| summary(records, &load)).collect();

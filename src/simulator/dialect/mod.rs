@@ -41,7 +41,7 @@ pub struct Identity {
 }
 
 /// What a request asks for, and in which words it is answered.
-pub type Asked = (Request, Box<dyn Reply>);
+pub type ParsedRequest = (Request, Box<dyn Reply>);
 
 /// The text of one answer.
 pub trait Reply: Send {

@@ -9,11 +9,11 @@ use crate::simulator::batch::Token;
 use crate::simulator::dialect::error::ApiError;
 use crate::simulator::dialect::fields::{Fields, check_length, parse};
 use crate::simulator::dialect::words::Words;
-use crate::simulator::dialect::{Account, Asked, Reply, Request, Server};
+use crate::simulator::dialect::{Account, ParsedRequest, Reply, Request, Server};
 
 /// What a body asks for.
-pub enum Wish {
-    Answer(Asked),
+pub enum OllamaRequest {
+    Generate(ParsedRequest),
     /// An empty prompt only loads the model, or unloads it.
     Load,
 }
@@ -22,13 +22,15 @@ pub enum Wish {
 const DEFAULT_MAX_TOKENS: u32 = 128;
 
 /// Reads a request for one of these models.
-pub fn read(api: Api, body: &[u8], models: &[String], server: Server) -> Result<Wish, ApiError> {
+pub fn read(api: Api, body: &[u8], models: &[String], server: Server) -> Result<OllamaRequest, ApiError> {
     let body = parse(body)?;
     let fields = Fields::of(&body)?;
     let model = asked_model(&fields, models)?;
     let prompt_tokens = match api {
         Api::Chat => fields.message_tokens()?,
-        Api::Completions if fields.get("prompt").is_none_or(|prompt| prompt == "") => return Ok(Wish::Load),
+        Api::Completions if fields.get("prompt").is_none_or(|prompt| prompt == "") => {
+            return Ok(OllamaRequest::Load);
+        }
         Api::Completions => fields.text_tokens("prompt")?,
     };
     let options = fields.table("options")?;
@@ -39,7 +41,10 @@ pub fn read(api: Api, body: &[u8], models: &[String], server: Server) -> Result<
     let words = Words { seed: server.identity.seed, prompt_tokens };
     // A length is a cap here: nothing makes the model go on.
     let request = Request { prompt_tokens, max_tokens, stream, ignore_eos: false };
-    Ok(Wish::Answer((request, Box::new(Answer { api, words, model: Value::from(model).to_string() }))))
+    Ok(OllamaRequest::Generate((
+        request,
+        Box::new(OllamaReply { api, words, model: Value::from(model).to_string() }),
+    )))
 }
 
 fn asked_model(fields: &Fields, models: &[String]) -> Result<String, ApiError> {
@@ -52,14 +57,14 @@ fn asked_model(fields: &Fields, models: &[String]) -> Result<String, ApiError> {
     }
 }
 
-struct Answer {
+struct OllamaReply {
     api: Api,
     words: Words,
     /// As JSON.
     model: String,
 }
 
-impl Reply for Answer {
+impl Reply for OllamaReply {
     fn content_type(&self) -> &'static str {
         "application/x-ndjson"
     }
@@ -82,7 +87,7 @@ impl Reply for Answer {
     }
 }
 
-impl Answer {
+impl OllamaReply {
     fn record(&self, text: &str, end: &str) -> String {
         let model = &self.model;
         let content = match self.api {
@@ -107,15 +112,15 @@ mod tests {
     use super::*;
     use crate::simulator::dialect::Identity;
 
-    fn read_it(api: Api, body: &str) -> Result<Wish, ApiError> {
+    fn read_it(api: Api, body: &str) -> Result<OllamaRequest, ApiError> {
         let identity = Identity { model: "m".into(), version: "1.0.0".into(), seed: 1 };
         let server = Server { identity: &identity, max_model_len: 1000, now_s: 1 };
         read(api, body.as_bytes(), &["m".into()], server)
     }
 
-    fn asked(api: Api, body: &str) -> Asked {
+    fn asked(api: Api, body: &str) -> ParsedRequest {
         match read_it(api, body) {
-            Ok(Wish::Answer(asked)) => asked,
+            Ok(OllamaRequest::Generate(asked)) => asked,
             _ => panic!("expected a request for an answer: {body}"),
         }
     }
@@ -142,7 +147,7 @@ mod tests {
     #[test]
     fn an_empty_prompt_only_loads_the_model() {
         for body in [r#"{"model":"m"}"#, r#"{"model":"m","prompt":"","keep_alive":0}"#] {
-            assert!(matches!(read_it(Api::Completions, body), Ok(Wish::Load)), "{body}");
+            assert!(matches!(read_it(Api::Completions, body), Ok(OllamaRequest::Load)), "{body}");
         }
     }
 

@@ -8,13 +8,13 @@ use crate::simulator::batch::Token;
 use crate::simulator::dialect::error::ApiError;
 use crate::simulator::dialect::fields::{Fields, check_length, parse};
 use crate::simulator::dialect::words::Words;
-use crate::simulator::dialect::{Account, Asked, Reply, Request, Server};
+use crate::simulator::dialect::{Account, ParsedRequest, Reply, Request, Server};
 
 /// OpenAI's default on the completions route, here for both.
 const DEFAULT_MAX_TOKENS: u32 = 16;
 
 /// Reads a request that is known by this id.
-pub fn read(api: Api, body: &[u8], id: &str, server: Server) -> Result<Asked, ApiError> {
+pub fn read(api: Api, body: &[u8], id: &str, server: Server) -> Result<ParsedRequest, ApiError> {
     let body = parse(body)?;
     let fields = Fields::of(&body)?;
     fields.check_model(&server.identity.model)?;
@@ -30,7 +30,7 @@ pub fn read(api: Api, body: &[u8], id: &str, server: Server) -> Result<Asked, Ap
     check_length(prompt_tokens, max_tokens, server.max_model_len)?;
     let (stream, ignore_eos) = (fields.flag("stream")?, fields.flag("ignore_eos")?);
     let (include_usage, continuous_usage) = usage_options(&fields, stream)?;
-    let answer = Answer {
+    let answer = OpenAiReply {
         api,
         words: Words { seed: server.identity.seed, prompt_tokens },
         include_usage,
@@ -65,7 +65,7 @@ fn head(api: Api, stream: bool, id: &str, server: Server) -> String {
     format!(r#""id":{id},"object":"{object}","created":{created_s},"model":{model}"#)
 }
 
-struct Answer {
+struct OpenAiReply {
     api: Api,
     words: Words,
     include_usage: bool,
@@ -74,7 +74,7 @@ struct Answer {
     fingerprint: String,
 }
 
-impl Reply for Answer {
+impl Reply for OpenAiReply {
     fn content_type(&self) -> &'static str {
         "text/event-stream; charset=utf-8"
     }
@@ -123,7 +123,7 @@ fn finish(account: &Account) -> String {
     format!(r#""finish_reason":"{reason}","stop_reason":null"#)
 }
 
-impl Answer {
+impl OpenAiReply {
     fn push_chunk(&self, events: &mut String, choice: &str, tokens: u32) {
         events.push_str("data: {");
         events.push_str(&self.head);
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
     use crate::simulator::dialect::Identity;
 
-    fn parse(api: Api, body: &str) -> Result<Asked, ApiError> {
+    fn parse(api: Api, body: &str) -> Result<ParsedRequest, ApiError> {
         let identity = Identity { model: "m\"1".into(), version: "1.0.0".into(), seed: 1 };
         read(api, body.as_bytes(), "r1", Server { identity: &identity, max_model_len: 131_072, now_s: 1 })
     }

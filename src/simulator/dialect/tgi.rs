@@ -8,18 +8,18 @@ use crate::simulator::batch::Token;
 use crate::simulator::dialect::error::ApiError;
 use crate::simulator::dialect::fields::{Fields, check_length, parse};
 use crate::simulator::dialect::words::Words;
-use crate::simulator::dialect::{Account, Asked, Reply, Request, Server};
+use crate::simulator::dialect::{Account, ParsedRequest, Reply, Request, Server};
 use crate::units::Nanos;
 
 const DEFAULT_MAX_TOKENS: u32 = 100;
 
 /// Reads a request; its route says whether the answer is streamed.
-pub fn read(stream: bool, body: &[u8], server: Server) -> Result<Asked, ApiError> {
+pub fn read(stream: bool, body: &[u8], server: Server) -> Result<ParsedRequest, ApiError> {
     let unprocessable = |error: ApiError| ApiError { status: StatusCode::UNPROCESSABLE_ENTITY, ..error };
     read_fields(stream, &parse(body)?, server).map_err(unprocessable)
 }
 
-fn read_fields(stream: bool, body: &Value, server: Server) -> Result<Asked, ApiError> {
+fn read_fields(stream: bool, body: &Value, server: Server) -> Result<ParsedRequest, ApiError> {
     let fields = Fields::of(body)?;
     let prompt_tokens = fields.text_tokens("inputs")?;
     let parameters = fields.table("parameters")?;
@@ -35,15 +35,15 @@ fn read_fields(stream: bool, body: &Value, server: Server) -> Result<Asked, ApiE
     let words = Words { seed: server.identity.seed, prompt_tokens };
     // A length is a cap here: nothing makes the model go on.
     let request = Request { prompt_tokens, max_tokens, stream, ignore_eos: false };
-    Ok((request, Box::new(Answer { words, details })))
+    Ok((request, Box::new(TgiReply { words, details })))
 }
 
-struct Answer {
+struct TgiReply {
     words: Words,
     details: bool,
 }
 
-impl Reply for Answer {
+impl Reply for TgiReply {
     fn content_type(&self) -> &'static str {
         "text/event-stream"
     }
@@ -91,7 +91,7 @@ impl Reply for Answer {
     }
 }
 
-impl Answer {
+impl TgiReply {
     fn details(&self, tokens: u32, account: &Account, more: &str) -> String {
         if !self.details {
             return "null".into();
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
     use crate::simulator::dialect::Identity;
 
-    fn read_it(body: &str) -> Result<Asked, ApiError> {
+    fn read_it(body: &str) -> Result<ParsedRequest, ApiError> {
         let identity = Identity { model: "m".into(), version: "1.0.0".into(), seed: 1 };
         read(true, body.as_bytes(), Server { identity: &identity, max_model_len: 1000, now_s: 1 })
     }

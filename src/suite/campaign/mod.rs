@@ -1,12 +1,12 @@
 //! A campaign: the sessions of one target, shared by all of its selected scenarios.
 
-mod course;
-mod duel;
-mod ledger;
+mod counter_check;
 mod proof;
+mod proof_samples;
+mod record_fanout;
+mod scenario_run;
 mod session;
 mod sweep;
-mod witness;
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use rand_pcg::Pcg64;
 
 use crate::client::Cancel;
 use crate::config::Scenario;
-use crate::launch::{Lack, LaunchError, Launched, Launcher};
+use crate::launch::{LaunchError, Launched, Launcher, MissingRequirement};
 use crate::results::record_file::Header;
 use crate::results::{Report, Run};
 use crate::store::{Baselines, Pending, RecordFile, RunFolder, StoreError};
@@ -26,11 +26,11 @@ use crate::target::TargetSpec;
 use crate::verdict::Verdict;
 use crate::verdict::explain::onset;
 
-use course::{Course, Need};
-pub use session::{Asked, Held, Which, hold};
-pub use sweep::{Ladder, Sweeping};
+use scenario_run::{Need, ScenarioRun};
+pub use session::{SessionId, SessionOutcome, SessionRequest, run_session};
+pub use sweep::{SweepPlan, SweepRunner};
 
-/// Everything a campaign needs from outside.
+/// What a campaign runs with.
 pub struct Campaign<'a> {
     pub run: &'a Run,
     pub target: &'a TargetSpec,
@@ -40,57 +40,58 @@ pub struct Campaign<'a> {
     pub cancel: &'a Cancel,
     pub listen: &'a dyn Fn(Event),
     pub launcher: Launcher<'a>,
-    /// Names whose absence is an error, not a reason to ignore a scenario.
+    /// Targets, engines and tools that must be available. A scenario that lacks one of them fails; others are ignored.
     pub required: &'a [String],
 }
 
-/// How long an endpoint rests between two sessions, since it can't be started anew.
+/// The pause between two sessions on an endpoint, which can't be restarted.
 const ENDPOINT_PAUSE: Duration = Duration::from_secs(3);
 
 impl<'a> Campaign<'a> {
-    /// Measures until every scenario is decided. What is measured is on disk after each scenario.
+    /// Measures until every scenario is decided, and saves a scenario's report after each of its sessions.
     pub fn run(&self, scenarios: &[&'a Scenario]) -> Result<Vec<Report>, StoreError> {
-        let mut courses: Vec<Course> = scenarios.iter().map(|scenario| Course::new(scenario)).collect();
+        let mut runs: Vec<ScenarioRun> =
+            scenarios.iter().map(|scenario| ScenarioRun::new(scenario)).collect();
         if let Err(error) = self.launcher.check(self.target, &self.recorded_targets(scenarios)) {
-            courses.iter_mut().for_each(|course| self.without_engine(course, &error));
+            runs.iter_mut().for_each(|run| self.mark_engine_unavailable(run, &error));
         }
         for number in 1.. {
-            let mut open = needing(&mut courses, Need::Session);
+            let mut open = runs_needing(&mut runs, Need::Session);
             if !open.is_empty() {
                 if number > 1 && !self.target.restarts() {
                     std::thread::sleep(ENDPOINT_PAUSE);
                 }
                 open.shuffle(&mut Pcg64::seed_from_u64(number.into()));
                 self.session(number, &mut open)?;
-            } else if !self.proof(&mut courses)? {
+            } else if !self.proof(&mut runs)? {
                 break;
             }
         }
-        self.conclude(&mut courses)
+        self.conclude(&mut runs)
     }
 
-    /// One proof for all that need the same old engine, if any needs one.
-    fn proof(&self, courses: &mut [Course<'a>]) -> Result<bool, StoreError> {
-        let mut suspected = needing(courses, Need::Proof);
-        let Some(old) = suspected.first().and_then(|course| course.old_target()) else { return Ok(false) };
-        // Baselines that were accepted at different times may have been recorded on different engines.
-        suspected.retain(|course| course.old_target().as_ref() == Some(&old));
+    /// Runs one proof for all scenarios that need the same old engine. Returns whether there was one to run.
+    fn proof(&self, runs: &mut [ScenarioRun<'a>]) -> Result<bool, StoreError> {
+        let mut suspected = runs_needing(runs, Need::Proof);
+        let Some(old) = suspected.first().and_then(|run| run.old_target()) else { return Ok(false) };
+        // Baselines accepted at different times may come from different engines.
+        suspected.retain(|run| run.old_target().as_ref() == Some(&old));
         match self.launcher.obtain(&old) {
             Ok(found) => {
                 if let Some(found) = found {
-                    suspected.iter_mut().for_each(|course| course.meet_old(&found));
-                    suspected.retain(|course| course.old_target().is_some());
+                    suspected.iter_mut().for_each(|run| run.check_old_engine(&found));
+                    suspected.retain(|run| run.old_target().is_some());
                 }
                 if !suspected.is_empty() {
                     self.prove(&old, &mut suspected)?;
                 }
             }
-            Err(why) => suspected.iter_mut().for_each(|course| course.lose_old(&why.to_string())),
+            Err(why) => suspected.iter_mut().for_each(|run| run.mark_old_unavailable(&why.to_string())),
         }
         Ok(true)
     }
 
-    /// The engines that baselines were recorded on, as far as these may have to be started again.
+    /// The engines of the baselines, which a proof may have to start again.
     fn recorded_targets(&self, scenarios: &[&Scenario]) -> Vec<TargetSpec> {
         let baselines = scenarios.iter().flat_map(|scenario| self.baselines.of_scenario(&scenario.id));
         let places = baselines.filter_map(|(_, baseline)| baseline.facts.place(&self.target.place));
@@ -103,77 +104,86 @@ impl<'a> Campaign<'a> {
         targets
     }
 
-    /// Proves without any suspicion, and without any baseline.
+    /// Runs a proof right away, without a suspicion and without a baseline.
     pub fn prove_at_once(
         &self,
         old: &TargetSpec,
         scenarios: &[&'a Scenario],
     ) -> Result<Vec<Report>, StoreError> {
-        let mut courses: Vec<Course> = scenarios.iter().map(|scenario| Course::new(scenario)).collect();
+        let mut runs: Vec<ScenarioRun> =
+            scenarios.iter().map(|scenario| ScenarioRun::new(scenario)).collect();
         let ready = self.launcher.check(self.target, std::slice::from_ref(old));
         match ready.and_then(|()| self.launcher.obtain(old)) {
-            Ok(_) => self.prove(old, &mut courses.iter_mut().collect::<Vec<_>>())?,
-            Err(error) => courses.iter_mut().for_each(|course| self.without_engine(course, &error)),
+            Ok(_) => self.prove(old, &mut runs.iter_mut().collect::<Vec<_>>())?,
+            Err(error) => runs.iter_mut().for_each(|run| self.mark_engine_unavailable(run, &error)),
         }
         (self.listen)(Event::Pause);
-        tell_onsets(&mut courses);
-        courses.iter().map(|course| self.save(course)).collect()
+        set_onsets(&mut runs);
+        runs.iter().map(|run| self.save(run)).collect()
     }
 
-    fn session(&self, number: u32, open: &mut [&mut Course<'a>]) -> Result<(), StoreError> {
+    fn session(&self, number: u32, open: &mut [&mut ScenarioRun<'a>]) -> Result<(), StoreError> {
         let name = format!("session {number}");
         (self.listen)(Event::EngineStarts { target: &self.target.name, session: &name });
         let launched = self.launcher.launch_shared(self.target);
-        for course in open {
+        for run in open {
             match &launched {
-                Ok(launched) => self.measure(launched, Which { number, name: &name }, course),
-                Err(error) => self.without_engine(course, error),
+                Ok(launched) => self.measure(launched, SessionId { number, name: &name }, run),
+                Err(error) => self.mark_engine_unavailable(run, error),
             }
-            self.save(course)?;
+            self.save(run)?;
         }
         Ok(())
     }
 
-    fn without_engine(&self, course: &mut Course<'a>, why: &LaunchError) {
+    fn mark_engine_unavailable(&self, run: &mut ScenarioRun<'a>, why: &LaunchError) {
         match why {
-            LaunchError::NotToBeHad { reason, lacks } => match self.requirement(*lacks) {
-                None => course.ignore(reason.clone()),
-                Some(name) => course.fail(format!("{reason}, and TOLLGATE_REQUIRE names `{name}`")),
+            LaunchError::NotToBeHad { reason, missing } => match self.required_name(*missing) {
+                None => run.ignore(reason.clone()),
+                Some(name) => run.fail(format!("{reason}, but TOLLGATE_REQUIRE names `{name}`")),
             },
-            LaunchError::Failed(reason) => course.fail(reason.clone()),
+            LaunchError::Failed(reason) => run.fail(reason.clone()),
         }
     }
 
-    fn measure(&self, launched: &Launched, which: Which, course: &mut Course<'a>) {
-        course.on(&launched.environment, self.baselines);
+    fn measure(&self, launched: &Launched, id: SessionId, run: &mut ScenarioRun<'a>) {
+        run.set_environment(&launched.environment, self.baselines);
         let salt = self.salt("");
-        let asked = self.asked(course.scenario, &salt);
-        let Held { session, trouble, warnings } = hold(&asked, launched, which, self.listen, self.cancel);
-        course.add(session);
-        warnings.into_iter().for_each(|warning| course.warn(warning));
-        if let Some(trouble) = trouble {
-            course.meet(trouble);
+        let request = self.session_request(id, launched, run.scenario, &salt);
+        let SessionOutcome { session, error, warnings } = run_session(request);
+        run.add_session(session);
+        warnings.into_iter().for_each(|warning| run.warn(warning));
+        if let Some(error) = error {
+            run.record_error(error);
         }
     }
 
-    /// What makes the prompts of a part of this run its own. An endpoint remembers those of yesterday and of every other
-    /// part; an engine that starts anew does not.
+    /// Makes the prompts of one part of this run unique. An endpoint may have cached those of an earlier run or part; a
+    /// restarted engine hasn't.
     fn salt(&self, part: &str) -> String {
-        match self.target.restarts() {
-            true => String::new(),
-            false => format!("{}{part}", self.run.id),
-        }
+        if self.target.restarts() { String::new() } else { format!("{}{part}", self.run.id) }
     }
 
-    fn asked<'s>(&'s self, scenario: &'s Scenario, salt: &'s str) -> Asked<'s> {
-        Asked {
+    fn session_request<'s>(
+        &'s self,
+        id: SessionId<'s>,
+        engine: &'s Launched,
+        scenario: &'s Scenario,
+        salt: &'s str,
+    ) -> SessionRequest<'s> {
+        SessionRequest {
+            id,
+            engine,
             scenario: &scenario.id,
             workload: &scenario.workload,
             load: &scenario.load,
-            run: &scenario.run,
+            plan: &scenario.run,
             salt,
             records: scenario.run.records.then(|| self.record_file(scenario)),
             begin_ns: None,
+            listen: self.listen,
+            cancel: self.cancel,
+            sink: None,
         }
     }
 
@@ -186,63 +196,63 @@ impl<'a> Campaign<'a> {
         })
     }
 
-    /// By which name the target, or what it lacks, is required, if it is.
-    fn requirement(&self, lacks: Lack) -> Option<&String> {
-        let names = [Some(self.target.name.as_str()), Some(self.target.engine.name()), lacks.name()];
+    /// The name in TOLLGATE_REQUIRE that covers the target or what it lacks, if there is one.
+    fn required_name(&self, missing: MissingRequirement) -> Option<&String> {
+        let names = [Some(self.target.name.as_str()), Some(self.target.engine.name()), missing.name()];
         self.required.iter().find(|required| names.contains(&Some(required.as_str())))
     }
 
-    fn conclude(&self, courses: &mut [Course<'a>]) -> Result<Vec<Report>, StoreError> {
+    fn conclude(&self, runs: &mut [ScenarioRun<'a>]) -> Result<Vec<Report>, StoreError> {
         (self.listen)(Event::Pause);
-        tell_onsets(courses);
-        let concluded = courses.iter_mut().map(|course| {
-            self.settle_pending(course);
-            self.save(course)
+        set_onsets(runs);
+        let concluded = runs.iter_mut().map(|run| {
+            self.settle_pending(run);
+            self.save(run)
         });
         concluded.collect()
     }
 
-    fn settle_pending(&self, course: &mut Course<'a>) {
-        let scenario = &course.scenario.id;
-        if let Some(next) = course.next_baseline(&self.run.started[..10]) {
+    fn settle_pending(&self, run: &mut ScenarioRun<'a>) {
+        let scenario = &run.scenario.id;
+        if let Some(next) = run.next_baseline(&self.run.started[..10]) {
             match self.pending.leave(self.baselines, scenario, &next) {
-                Some(file) => course.left_pending(file),
-                None => course.warn(
-                    "the new baseline was not left pending, since CI is set or INSTA_UPDATE says so: INSTA_UPDATE=new leaves it"
+                Some(file) => run.set_pending(file),
+                None => run.warn(
+                    "no pending baseline was written because of CI or INSTA_UPDATE; set INSTA_UPDATE=new to write one"
                         .into(),
                 ),
             }
-        } else if let Some(accepted) = course.accepted_baseline().filter(|_| course.passed()) {
+        } else if let Some(accepted) = run.accepted_baseline().filter(|_| run.passed()) {
             self.pending.withdraw(self.baselines, scenario, accepted);
         }
     }
 
-    fn save(&self, course: &Course) -> Result<Report, StoreError> {
-        let report = course.report(self.run);
+    fn save(&self, run: &ScenarioRun) -> Result<Report, StoreError> {
+        let report = run.report(self.run);
         self.folder.save(&report)?;
         Ok(report)
     }
 }
 
-fn needing<'c, 'a>(courses: &'c mut [Course<'a>], need: Need) -> Vec<&'c mut Course<'a>> {
-    courses.iter_mut().filter(|course| course.need() == need).collect()
+fn runs_needing<'c, 'a>(runs: &'c mut [ScenarioRun<'a>], need: Need) -> Vec<&'c mut ScenarioRun<'a>> {
+    runs.iter_mut().filter(|run| run.need() == need).collect()
 }
 
-/// The loads of one scenario file tell together from how many users on it is slower.
-fn tell_onsets(courses: &mut [Course]) {
-    let loads: Vec<(String, u32, Verdict)> = courses
+/// The loads of one scenario file together show from how many users on the engine is slower.
+fn set_onsets(runs: &mut [ScenarioRun]) {
+    let loads: Vec<(String, u32, Verdict)> = runs
         .iter()
-        .filter_map(|course| {
-            let scenario = course.scenario;
-            Some((scenario.id.file.clone(), scenario.load.users()?, course.verdict()))
+        .filter_map(|run| {
+            let scenario = run.scenario;
+            Some((scenario.id.file.clone(), scenario.load.users()?, run.verdict()))
         })
         .collect();
-    for course in courses {
-        let file = &course.scenario.id.file;
+    for run in runs {
+        let file = &run.scenario.id.file;
         let of_file = loads.iter().filter(|(of, ..)| of == file);
         let of_file: Vec<(u32, Verdict)> = of_file.map(|(_, users, verdict)| (*users, *verdict)).collect();
         if let Some(onset) = onset(&of_file) {
-            course.sets_in(onset);
+            run.set_onset(onset);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A proof: the old and the new engine take turns on this machine, until every suspicion is decided.
+//! A proof: the old and the new engine take turns on this machine until every suspicion is decided.
 
 use std::time::Instant;
 
@@ -6,47 +6,51 @@ use crate::launch::{LaunchError, Launched};
 use crate::results::ProofEnd;
 use crate::store::StoreError;
 use crate::suite::campaign::Campaign;
-use crate::suite::campaign::course::Course;
-use crate::suite::campaign::session::{Held, Which, hold, hold_side_by_side};
+use crate::suite::campaign::scenario_run::ScenarioRun;
+use crate::suite::campaign::session::{SessionId, SessionOutcome, run_session, run_side_by_side};
 use crate::suite::event::Event;
 use crate::target::TargetSpec;
 use crate::verdict::Side;
 use crate::verdict::rule::MOST_STARTS_OF_PLANNED;
 
 impl<'a> Campaign<'a> {
-    /// All of the given scenarios share the proof's sessions.
-    pub(super) fn prove(&self, old: &TargetSpec, courses: &mut [&mut Course<'a>]) -> Result<(), StoreError> {
+    /// All given scenarios share the proof's starts.
+    pub(super) fn prove(
+        &self,
+        old: &TargetSpec,
+        runs: &mut [&mut ScenarioRun<'a>],
+    ) -> Result<(), StoreError> {
         let began = Instant::now();
         let minutes = || began.elapsed().as_secs_f64() / 60.0;
-        // What the screen has asked, the new engine still has in its prefix cache, and the old one has not.
+        // The screen's prompts may still be in the new engine's prefix cache, but not in the old one's.
         let salt = self.salt(" proof");
-        let proof = Proof { campaign: self, old, salt, budget_ends: began + self.target.proof.budget };
+        let proof = ProofRunner { campaign: self, old, salt, budget_ends: began + self.target.proof.budget };
         let mut pair = 0;
         let end = loop {
-            match proof.why_to_end(courses, pair) {
+            match proof.why_to_end(runs, pair) {
                 Some(end) => break end,
-                None => proof.block(&mut pair, courses)?,
+                None => proof.block(&mut pair, runs)?,
             }
-            courses.iter_mut().for_each(|course| course.pause_proof(minutes()));
+            runs.iter_mut().for_each(|run| run.pause_proof(minutes()));
         };
-        courses.iter_mut().for_each(|course| course.end_proof(end, minutes()));
+        runs.iter_mut().for_each(|run| run.end_proof(end, minutes()));
         Ok(())
     }
 }
 
-struct Proof<'c, 'a> {
+struct ProofRunner<'c, 'a> {
     campaign: &'c Campaign<'a>,
     old: &'c TargetSpec,
     salt: String,
     budget_ends: Instant,
 }
 
-impl<'a> Proof<'_, 'a> {
-    fn why_to_end(&self, courses: &[&mut Course<'a>], pairs: u32) -> Option<ProofEnd> {
+impl<'a> ProofRunner<'_, 'a> {
+    fn why_to_end(&self, runs: &[&mut ScenarioRun<'a>], pairs: u32) -> Option<ProofEnd> {
         if self.campaign.cancel.is_cancelled() {
             return Some(ProofEnd::Interrupted);
         }
-        if !courses.iter().any(|course| course.is_undecided()) {
+        if !runs.iter().any(|run| run.is_undecided()) {
             return Some(ProofEnd::Decided);
         }
         if pairs >= MOST_STARTS_OF_PLANNED * self.campaign.target.proof.starts {
@@ -59,39 +63,40 @@ impl<'a> Proof<'_, 'a> {
         Instant::now() >= self.budget_ends
     }
 
-    /// Two starts of each side. A block that time or Ctrl-C cuts off leaves what it measured.
-    fn block(&self, pair: &mut u32, courses: &mut [&mut Course<'a>]) -> Result<(), StoreError> {
-        let turns: &[&[Side]] = match self.campaign.target.proof.side_by_side {
-            true => &[&[Side::Old, Side::New], &[Side::Old, Side::New]],
-            false => &Side::BLOCK.each_ref().map(std::slice::from_ref),
+    /// Two starts of each side. If time runs out or Ctrl-C comes, what was measured until then is kept.
+    fn block(&self, pair: &mut u32, runs: &mut [&mut ScenarioRun<'a>]) -> Result<(), StoreError> {
+        let turns: &[&[Side]] = if self.campaign.target.proof.side_by_side {
+            &[&[Side::Old, Side::New], &[Side::Old, Side::New]]
+        } else {
+            &Side::BLOCK.each_ref().map(std::slice::from_ref)
         };
-        // Who is measured is settled for the whole block: a look after every single start would be a look too many.
-        let mut undecided: Vec<&mut Course<'a>> =
-            courses.iter_mut().map(|course| &mut **course).filter(|course| course.is_undecided()).collect();
-        let mut held = 0;
+        // The scenarios are chosen for the whole block: deciding after every start would raise the error rate.
+        let mut undecided: Vec<&mut ScenarioRun<'a>> =
+            runs.iter_mut().map(|run| &mut **run).filter(|run| run.is_undecided()).collect();
+        let mut starts = 0;
         for sides in turns {
             if self.campaign.cancel.is_cancelled() || self.is_out_of_time() {
                 return Ok(());
             }
-            self.turn(sides, *pair + held / 2 + 1, &mut undecided)?;
-            held += sides.len() as u32;
+            self.turn(sides, *pair + starts / 2 + 1, &mut undecided)?;
+            starts += sides.len() as u32;
         }
-        *pair += held / 2;
+        *pair += starts / 2;
         Ok(())
     }
 
     /// One start of an engine, or of both at once.
-    fn turn(&self, sides: &[Side], pair: u32, courses: &mut [&mut Course<'a>]) -> Result<(), StoreError> {
+    fn turn(&self, sides: &[Side], pair: u32, runs: &mut [&mut ScenarioRun<'a>]) -> Result<(), StoreError> {
         let names: Vec<String> =
-            sides.iter().map(|side| format!("proof: {}, start {pair}", called(*side))).collect();
+            sides.iter().map(|side| format!("proof: {}, start {pair}", name(*side))).collect();
         let launched: Result<Vec<Launched>, LaunchError> =
             sides.iter().zip(&names).map(|(side, name)| self.launch(*side, name)).collect();
-        for course in courses.iter_mut().filter(|course| !course.is_over()) {
+        for run in runs.iter_mut().filter(|run| !run.is_over()) {
             match &launched {
-                Ok(launched) => self.measure(sides, launched, &names, pair, course),
-                Err(error) => course.fail(error.to_string()),
+                Ok(launched) => self.measure(sides, launched, &names, pair, run),
+                Err(error) => run.fail(error.to_string()),
             }
-            self.campaign.folder.save(&course.report(self.campaign.run))?;
+            self.campaign.folder.save(&run.report(self.campaign.run))?;
         }
         Ok(())
     }
@@ -112,32 +117,31 @@ impl<'a> Proof<'_, 'a> {
         launched: &[Launched],
         names: &[String],
         pair: u32,
-        course: &mut Course<'a>,
+        run: &mut ScenarioRun<'a>,
     ) {
-        let Campaign { listen, cancel, .. } = self.campaign;
-        let asked = self.campaign.asked(course.scenario, &self.salt);
-        let which = |index: usize| Which { number: pair, name: &names[index] };
-        let held: Vec<Held> = match launched {
-            [one] => vec![hold(&asked, one, which(0), listen, cancel)],
-            [old, new] => {
-                let (old, new) = hold_side_by_side(&asked, (old, which(0)), (new, which(1)), listen, cancel);
-                vec![old, new]
-            }
-            _ => unreachable!("a turn is one side or both"),
+        let scenario = run.scenario;
+        let request = |index: usize| {
+            let id = SessionId { number: pair, name: &names[index] };
+            self.campaign.session_request(id, &launched[index], scenario, &self.salt)
         };
-        for ((side, launched), Held { session, trouble, warnings }) in sides.iter().zip(launched).zip(held) {
-            course.add_to_proof(*side, &launched.environment, session);
-            warnings.into_iter().for_each(|warning| course.warn(warning));
-            match (side, trouble) {
+        let outcomes = match sides {
+            [_] => vec![run_session(request(0))],
+            _ => run_side_by_side(request(0), request(1)).into(),
+        };
+        for ((side, launched), outcome) in sides.iter().zip(launched).zip(outcomes) {
+            let SessionOutcome { session, error, warnings } = outcome;
+            run.add_to_proof(*side, &launched.environment, session);
+            warnings.into_iter().for_each(|warning| run.warn(warning));
+            match (side, error) {
                 (_, None) => {}
-                (Side::New, Some(trouble)) => course.meet(trouble),
-                (Side::Old, Some(trouble)) => course.fail(trouble.to_string()),
+                (Side::New, Some(error)) => run.record_error(error),
+                (Side::Old, Some(error)) => run.fail(error.to_string()),
             }
         }
     }
 }
 
-fn called(side: Side) -> &'static str {
+fn name(side: Side) -> &'static str {
     match side {
         Side::Old => "old",
         Side::New => "new",

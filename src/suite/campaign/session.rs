@@ -1,423 +1,135 @@
-//! One scenario's part of a session: warm-up, then its rounds.
+//! One session: one scenario on one engine, from the warm-up to the last round.
 
-use std::sync::Arc;
-use std::time::Instant;
+mod runner;
 
-use jiff::Timestamp;
 use thiserror::Error;
 
-use crate::client::{Cancel, Client, ClientError, Progress, WarmUp, Watch};
+use crate::client::{Cancel, ClientError};
 use crate::config::{RunPlan, ScenarioId};
 use crate::launch::Launched;
 use crate::load::Load;
-use crate::load::prompts::Deck;
+use crate::load::prompts::PromptSampler;
 use crate::load::workload::Workload;
-use crate::metrics::health::ClientHealth;
 use crate::metrics::record::RecordSink;
-use crate::metrics::summary::{RequestCounts, Summary, SummaryBuilder};
-use crate::results::{Round, Session};
-use crate::store::{self, RecordFile, RecordLog, StoreError};
-use crate::suite::campaign::ledger::Ledger;
-use crate::suite::campaign::witness::Witness;
+use crate::results::Session;
+use crate::store::{RecordFile, RecordLog, StoreError};
 use crate::suite::event::Event;
-use crate::sys::clock;
 use crate::units::Nanos;
 
-/// What is asked of an engine, and how.
-pub struct Asked<'a> {
+use runner::SessionRunner;
+
+/// Runs the warm-up and all rounds.
+pub fn run_session(request: SessionRequest) -> SessionOutcome {
+    let mut runner = SessionRunner::new(request);
+    runner.warm_up();
+    for round in 1..=runner.rounds() {
+        runner.round(round);
+    }
+    runner.finish()
+}
+
+/// Runs the same scenario on two engines that are both up. They take turns round by round, so neither is measured while
+/// the other one works, and each goes first equally often.
+pub fn run_side_by_side<'a>(old: SessionRequest<'a>, new: SessionRequest<'a>) -> [SessionOutcome; 2] {
+    let (mut old, mut new) = (SessionRunner::new(old), SessionRunner::new(new));
+    old.warm_up();
+    new.warm_up();
+    for round in 1..=old.rounds() {
+        let turns = if round % 2 == 1 { [&mut old, &mut new] } else { [&mut new, &mut old] };
+        turns.into_iter().for_each(|runner| runner.round(round));
+    }
+    [old.finish(), new.finish()]
+}
+
+/// What to run, the engine to run it on, and who takes part.
+pub struct SessionRequest<'a> {
+    pub id: SessionId<'a>,
+    pub engine: &'a Launched,
     pub scenario: &'a ScenarioId,
     pub workload: &'a Workload,
     pub load: &'a Load,
-    pub run: &'a RunPlan,
-    /// Makes this run's prompts its own.
+    pub plan: &'a RunPlan,
+    /// Makes this run's prompts unique.
     pub salt: &'a str,
-    /// Where its records go, if they are kept.
+    /// Where to keep the records, if anywhere.
     pub records: Option<RecordFile>,
-    /// When the measured requests begin, after the warm-up, where that was agreed upon.
+    /// When the measured requests start, after the warm-up, if several workers agreed on a time.
     pub begin_ns: Option<Nanos>,
+    pub listen: &'a dyn Fn(Event),
+    pub cancel: &'a Cancel,
+    /// Also receives every measured record.
+    pub sink: Option<&'a mut dyn RecordSink>,
 }
 
-impl Asked<'_> {
-    /// The scenarios of a session share an engine, and with it its prefix cache: none may ask what another has asked.
-    fn salt(&self) -> String {
-        format!("{} {}", self.scenario, self.salt)
-    }
-
-    /// Other workers' requests are counted with its own.
-    fn shares_engine(&self) -> bool {
-        self.load.worker.is_some()
-    }
-
-    /// With the name that the session's report tells: of none that could not be created.
-    fn log(&self) -> (Result<Option<RecordLog>, StoreError>, Option<String>) {
-        let log = self.records.as_ref().map(RecordFile::append).transpose();
-        let name = self.records.as_ref().filter(|_| log.is_ok()).map(RecordFile::name);
-        (log, name)
-    }
-
-    fn dealt(&self, deck: Deck) -> Deck {
-        match self.load.deal() {
-            Some(deal) => deck.dealt(deal),
-            None => deck,
-        }
-    }
-}
-
-/// What came of it. With trouble, the session holds what was measured until then.
-pub struct Held {
-    pub session: Session,
-    pub trouble: Option<Trouble>,
-    /// What may be wrong with figures that were measured.
-    pub warnings: Vec<String>,
-}
-
-/// What is told of a scenario that Ctrl-C cut off.
-pub const INTERRUPTED: &str = "interrupted before it was decided";
-
-/// Which session this is, and how people are told of it.
 #[derive(Clone, Copy)]
-pub struct Which<'a> {
-    /// Decides the prompts: two sessions of one number are asked the same.
+pub struct SessionId<'a> {
+    /// Selects the prompts: two sessions with the same number send the same ones.
     pub number: u32,
+    /// As progress and messages show it.
     pub name: &'a str,
 }
 
-/// Holds one scenario's part of a session.
-pub fn hold(
-    asked: &Asked,
-    launched: &Launched,
-    which: Which,
-    listen: &dyn Fn(Event),
-    cancel: &Cancel,
-) -> Held {
-    hold_all(Sitting::new(asked, launched, which, listen, cancel))
+/// After an error, the session holds what was measured until then.
+pub struct SessionOutcome {
+    pub session: Session,
+    pub error: Option<SessionError>,
+    /// Reasons to doubt the figures.
+    pub warnings: Vec<String>,
 }
 
-/// Holds it with somebody else taking every measured record, too.
-pub fn hold_heard(
-    asked: &Asked,
-    launched: &Launched,
-    which: Which,
-    listen: &dyn Fn(Event),
-    cancel: &Cancel,
-    hear: &mut dyn RecordSink,
-) -> Held {
-    hold_all(Sitting { hear: Some(hear), ..Sitting::new(asked, launched, which, listen, cancel) })
-}
-
-fn hold_all(mut sitting: Sitting) -> Held {
-    sitting.warm_up();
-    for round in 1..=sitting.asked.run.rounds {
-        sitting.round(round);
-    }
-    sitting.held()
-}
-
-/// Holds the same part of a session on two engines at once. They take turns by rounds, so that neither is measured
-/// while the other one works, and each is the first one as often as the other.
-pub fn hold_side_by_side(
-    asked: &Asked,
-    old: (&Launched, Which),
-    new: (&Launched, Which),
-    listen: &dyn Fn(Event),
-    cancel: &Cancel,
-) -> (Held, Held) {
-    let mut old = Sitting::new(asked, old.0, old.1, listen, cancel);
-    let mut new = Sitting::new(asked, new.0, new.1, listen, cancel);
-    old.warm_up();
-    new.warm_up();
-    for round in 1..=asked.run.rounds {
-        let turns = if round % 2 == 1 { [&mut old, &mut new] } else { [&mut new, &mut old] };
-        turns.into_iter().for_each(|sitting| sitting.round(round));
-    }
-    (old.held(), new.held())
-}
-
-/// A scenario at one engine, from the first connection to the last round. After trouble it does nothing more.
-struct Sitting<'a> {
-    asked: &'a Asked<'a>,
-    which: Which<'a>,
-    listen: &'a dyn Fn(Event),
-    cancel: &'a Cancel,
-    deck: Deck,
-    client: Result<Client, Trouble>,
-    witness: Witness,
-    log: Result<Option<RecordLog>, StoreError>,
-    hear: Option<&'a mut dyn RecordSink>,
-    session: Session,
-}
-
-/// Why a session can't go on.
+/// Why a session can't continue.
 #[derive(Debug, Error)]
-pub enum Trouble {
-    /// Under the load, in words; what it may be blamed for depends on what another engine does under the same load.
+pub enum SessionError {
+    /// The engine died under the load. Another engine under the same load shows whether that is its own fault.
     #[error("{0}")]
     EngineDied(String),
     #[error("{0}")]
     Other(String),
 }
 
-impl From<ClientError> for Trouble {
-    fn from(error: ClientError) -> Trouble {
-        Trouble::Other(error.to_string())
-    }
-}
+/// The reason of a scenario that Ctrl-C cut off.
+pub const INTERRUPTED: &str = "interrupted before it was decided";
 
-impl<'a> Sitting<'a> {
-    fn new(
-        asked: &'a Asked,
-        launched: &Launched,
-        which: Which<'a>,
-        listen: &'a dyn Fn(Event),
-        cancel: &'a Cancel,
-    ) -> Sitting<'a> {
-        let (log, records) = asked.log();
-        Sitting {
-            asked,
-            which,
-            listen,
-            cancel,
-            deck: asked.dealt(Deck::measured(asked.workload, &asked.salt(), which.number)),
-            client: launched.client(asked.run.request_timeout).map_err(Trouble::from),
-            witness: Witness::default(),
-            log,
-            hear: None,
-            session: Session { records, ..empty_session(which.number, launched) },
+impl SessionRequest<'_> {
+    /// The scenarios of a session share an engine and its prefix cache, so no two of them may send the same prompts.
+    fn salt(&self) -> String {
+        format!("{} {}", self.scenario, self.salt)
+    }
+
+    /// The prompts of the measured rounds.
+    fn prompts(&self) -> PromptSampler {
+        self.share_of(PromptSampler::measured(self.workload, &self.salt(), self.id.number))
+    }
+
+    fn warm_up_prompts(&self) -> PromptSampler {
+        self.share_of(PromptSampler::warmup(self.workload, &self.salt(), self.id.number))
+    }
+
+    fn share_of(&self, sampler: PromptSampler) -> PromptSampler {
+        match self.load.shard() {
+            Some(share) => sampler.with_shard(share),
+            None => sampler,
         }
     }
 
-    fn held(self) -> Held {
-        let Sitting { mut session, client, witness, which, log, asked, .. } = self;
-        let mut warnings = Vec::new();
-        if let Err(error) = log.and_then(|log| log.map_or(Ok(()), RecordLog::finish)) {
-            warnings.push(format!("not all records were kept: {error}"));
-        }
-        warnings.extend(some_without_room(&session.summary));
-        let trouble = match client {
-            Ok(client) => {
-                let (server, doubts) = witness.end(&client, &session.summary, asked.shares_engine());
-                session.server = server;
-                warnings.extend(doubts);
-                warnings.extend(never_whole(&session.rounds));
-                let calibration = store::calibration();
-                warnings.extend(calibration.and_then(|known| known.doubt(asked.load, &session.summary)));
-                None
-            }
-            Err(trouble) => Some(trouble),
-        };
-        let warnings = warnings.iter().map(|warning| format!("{}: {warning}", which.name)).collect();
-        Held { session, trouble, warnings }
+    /// Opens the record file. The report names the file only if that worked.
+    fn record_log(&self) -> (Result<Option<RecordLog>, StoreError>, Option<String>) {
+        let log = self.records.as_ref().map(RecordFile::append).transpose();
+        let name = self.records.as_ref().filter(|_| log.is_ok()).map(RecordFile::name);
+        (log, name)
     }
 
-    fn warm_up(&mut self) {
-        self.unless_in_trouble(|sitting, client| {
-            let Asked { scenario, workload, load, run, .. } = *sitting.asked;
-            let progress = Arc::new(Progress::default());
-            let session = sitting.which.name;
-            (sitting.listen)(Event::WarmUp { scenario, session, progress: progress.clone() });
-            let deck = Deck::warmup(workload, &sitting.asked.salt(), sitting.which.number);
-            let mut deck = sitting.asked.dealt(deck);
-            let watch = Watch { progress: &progress, cancel: sitting.cancel };
-            let warm_up = client.warm_up(workload, load, &mut deck, run.warmup, watch)?;
-            sitting.check_interrupt()?;
-            check_warm_up(&warm_up)?;
-            sitting.agree_on_begin(client)?;
-            sitting.witness.begin(client);
-            Ok(())
-        });
-    }
-
-    fn round(&mut self, round: u32) {
-        self.unless_in_trouble(|sitting, client| {
-            let Asked { scenario, workload, load, run, .. } = *sitting.asked;
-            let progress = Arc::new(Progress::default());
-            (sitting.listen)(Event::RoundStarts {
-                scenario,
-                session: sitting.which.name,
-                round,
-                rounds: run.rounds,
-                requests: load.requests(),
-                progress: progress.clone(),
-            });
-            let watch = Watch { progress: &progress, cancel: sitting.cancel };
-            let mut ledger = Ledger {
-                session: sitting.which.name,
-                round,
-                summary: SummaryBuilder::new(load, workload.stream),
-                witness: &mut sitting.witness,
-                failures: &mut sitting.session.failures,
-                log: sitting.log.as_mut().ok().and_then(Option::as_mut),
-                hear: sitting.hear.as_deref_mut(),
-            };
-            let result = client.run_round(workload, load, &mut sitting.deck, watch, &mut ledger)?;
-            let (summary, window) = ledger.summary.finish();
-            let counts = summary.requests.clone();
-            sitting.keep(Round { summary, health: result.health, window });
-            sitting.check_interrupt()?;
-            sitting.check_engine(client, &counts, round)
-        });
-    }
-
-    fn unless_in_trouble(&mut self, step: impl FnOnce(&mut Self, &mut Client) -> Result<(), Trouble>) {
-        let busy = Err(Trouble::Other(String::new()));
-        let began = Instant::now();
-        self.client = std::mem::replace(&mut self.client, busy).and_then(|mut client| {
-            step(self, &mut client)?;
-            Ok(client)
-        });
-        self.session.seconds += began.elapsed().as_secs_f64();
-    }
-
-    fn keep(&mut self, round: Round) {
-        let session = &mut self.session;
-        session.summary = Summary::merge([&session.summary, &round.summary]);
-        session.health.merge(&round.health);
-        session.rounds.push(round);
-    }
-
-    /// Other workers begin at the same moment.
-    fn agree_on_begin(&self, client: &mut Client) -> Result<(), Trouble> {
-        let Some(begin_ns) = self.asked.begin_ns else { return Ok(()) };
-        if let Some(late_ns) = clock::now().checked_sub(begin_ns) {
-            let late_s = late_ns as f64 / 1e9;
-            let why = format!(
-                "the warm-up was over {late_s:.1} s after --start-at: start later, or warm up for less"
-            );
-            return Err(Trouble::Other(why));
-        }
-        client.begin_next_round_at(begin_ns);
-        Ok(())
-    }
-
-    fn check_interrupt(&self) -> Result<(), Trouble> {
-        match self.cancel.is_cancelled() {
-            true => Err(Trouble::Other(INTERRUPTED.into())),
-            false => Ok(()),
-        }
-    }
-
-    /// Failures of a living engine are its figures; a dead engine has none.
-    fn check_engine(&self, client: &Client, requests: &RequestCounts, round: u32) -> Result<(), Trouble> {
-        let failed = requests.failures();
-        if failed == 0 || client.health().is_ok() {
-            return Ok(());
-        }
-        Err(Trouble::EngineDied(format!(
-            "the engine went away in round {round} of {}: {failed} of the round's {} requests failed, and it takes \
-             no more",
-            self.which.name, requests.sent
-        )))
+    /// Whether the engine's counters include other workers' requests.
+    fn shares_engine(&self) -> bool {
+        self.load.worker.is_some()
     }
 }
 
-/// In words, where rates are those of a load that was not the one asked for.
-fn never_whole(rounds: &[Round]) -> Option<String> {
-    let count = rounds.iter().filter(|round| round.was_never_whole()).count();
-    (count > 0).then(|| {
-        format!(
-            "the load was never whole in {count} of {} rounds, so nothing was cut from them: the ramp took longer than \
-             a round, or there were fewer requests than users",
-            rounds.len()
-        )
-    })
-}
-
-/// In words, where the figures are not those of all requests.
-fn some_without_room(summary: &Summary) -> Option<String> {
-    let without = summary.requests.without_room();
-    (without > 0).then(|| {
-        format!(
-            "{without} of {} requests were due while as many were unanswered as `max_in_flight` allows, and count as \
-             failed; latencies are those of the others",
-            summary.requests.sent
-        )
-    })
-}
-
-fn check_warm_up(warm_up: &WarmUp) -> Result<(), Trouble> {
-    match &warm_up.first_failure {
-        Some(failure) if warm_up.failed == warm_up.requests => Err(Trouble::Other(format!(
-            "none of the {} requests of the warm-up succeeded; the first failed with {failure}",
-            warm_up.requests
-        ))),
-        _ => Ok(()),
-    }
-}
-
-fn empty_session(number: u32, launched: &Launched) -> Session {
-    Session {
-        number,
-        started: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        seconds: 0.0,
-        summary: Summary::default(),
-        health: ClientHealth::default(),
-        rounds: Vec::new(),
-        server: None,
-        failures: Vec::new(),
-        log: launched.log.clone(),
-        records: None,
-        clock: Some(clock::origin()),
+impl From<ClientError> for SessionError {
+    fn from(error: ClientError) -> SessionError {
+        SessionError::Other(error.to_string())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::PathBuf;
-    use std::time::Duration;
-
-    use super::*;
-    use crate::config::OnSuspected;
-    use crate::load::Stop;
-    use crate::load::workload::{Api, Prompts, Sampling, Synthetic};
-    use crate::results::record_file::example;
-
-    fn with_asked<T>(load_name: &str, records: Option<PathBuf>, look: impl FnOnce(&Asked) -> T) -> T {
-        let workload = Workload {
-            api: Api::Chat,
-            stream: true,
-            prompts: Prompts::Synthetic(Synthetic::of(16)),
-            output_tokens: Some(8),
-            ignore_eos: true,
-            seed: 1,
-            sampling: Sampling::default(),
-        };
-        let run = RunPlan {
-            warmup: Duration::ZERO,
-            rounds: 1,
-            sessions: 1,
-            request_timeout: Duration::from_secs(1),
-            on_suspected: OnSuspected::Warn,
-            records: records.is_some(),
-        };
-        let scenario = ScenarioId { file: "chat".into(), load: load_name.into(), target: "vllm".into() };
-        look(&Asked {
-            scenario: &scenario,
-            workload: &workload,
-            load: &Load::closed(1, Stop::Requests(1)),
-            run: &run,
-            salt: "",
-            records: records.map(|path| RecordFile { path, header: example::header() }),
-            begin_ns: None,
-        })
-    }
-
-    #[test]
-    fn no_scenario_of_a_session_asks_what_another_has_asked() {
-        let first_prompt = |load_name: &str| {
-            with_asked(load_name, None, |asked| {
-                Deck::measured(asked.workload, &asked.salt(), 1).draw().prompt
-            })
-        };
-        assert_ne!(first_prompt("users-4"), first_prompt("users-16"));
-    }
-
-    #[test]
-    fn records_that_could_not_be_begun_are_not_told_of() {
-        let folder = tempfile::tempdir().unwrap();
-        let told = |path: &str| with_asked("users-4", Some(folder.path().join(path)), |asked| asked.log());
-        let (log, name) = told("a.records");
-        assert_eq!((log.is_ok(), name.as_deref()), (true, Some("a.records")));
-        let (log, name) = told("missing/a.records");
-        assert_eq!((log.is_err(), name), (true, None));
-    }
-}
+mod tests;

@@ -1,4 +1,4 @@
-//! A sweep: every target under one load after another.
+//! A sweep: measures every target at one load after another.
 
 use std::thread;
 
@@ -15,49 +15,48 @@ use crate::results::sweep::{Axis, Level, Sweep, SweptTarget};
 use crate::results::{Kind, Run, Session, VERSION, curve};
 use crate::store::StoreError;
 use crate::suite::campaign::ENDPOINT_PAUSE;
-use crate::suite::campaign::session::{Asked, Held, Which, hold_heard};
+use crate::suite::campaign::session::{SessionId, SessionOutcome, SessionRequest, run_session};
 use crate::suite::event::Event;
 use crate::target::TargetSpec;
 
-/// What is measured, and how.
-pub struct Ladder {
+/// What to measure, and how.
+pub struct SweepPlan {
     pub workload: Workload,
     pub axis: Axis,
-    /// Each with what it counts on the axis, in rising order.
+    /// Each with its value on the axis, in ascending order.
     pub loads: Vec<(f64, Load)>,
     pub run: RunPlan,
     pub limits: Limits,
-    /// Whether all targets run at once and take turns level by level.
+    /// Whether all targets are up at once and take turns level by level.
     pub interleaved: bool,
 }
 
-/// Everything a sweep needs from outside.
-pub struct Sweeping<'a> {
-    pub ladder: &'a Ladder,
+/// Measures the plan on every target.
+pub struct SweepRunner<'a> {
+    pub plan: &'a SweepPlan,
     pub run: &'a Run,
     pub targets: &'a [TargetSpec],
     pub launcher: Launcher<'a>,
     pub cancel: &'a Cancel,
     pub listen: &'a dyn Fn(Event),
-    /// Called with what there is after each level.
+    /// Called with the report so far after each level.
     pub save: &'a dyn Fn(&Sweep) -> Result<(), StoreError>,
 }
 
-impl Sweeping<'_> {
-    /// Climbs the ladder with every target, `run.sessions` times. A target in trouble is left out from there on.
+impl SweepRunner<'_> {
+    /// Measures every level on every target, `run.sessions` times. A target that fails is skipped from then on.
     pub fn run(&self) -> Result<Sweep, StoreError> {
-        let mut sweep = self.ladder.unmeasured(self.run, self.targets);
-        for number in 1..=self.ladder.run.sessions {
+        let mut sweep = self.plan.unmeasured(self.run, self.targets);
+        for number in 1..=self.plan.run.sessions {
             let order = order(number, self.targets.len());
             if number > 1 && self.targets.iter().any(|target| !target.restarts()) {
                 thread::sleep(ENDPOINT_PAUSE);
             }
-            match self.ladder.interleaved {
-                true => self.in_turn(number, &order, &mut sweep)?,
-                false => {
-                    for at in order {
-                        self.in_turn(number, &[at], &mut sweep)?;
-                    }
+            if self.plan.interleaved {
+                self.run_targets(number, &order, &mut sweep)?;
+            } else {
+                for at in order {
+                    self.run_targets(number, &[at], &mut sweep)?;
                 }
             }
         }
@@ -66,8 +65,8 @@ impl Sweeping<'_> {
         Ok(sweep)
     }
 
-    /// Has these targets run at once, and climbs with them level by level.
-    fn in_turn(&self, number: u32, order: &[usize], sweep: &mut Sweep) -> Result<(), StoreError> {
+    /// Starts these targets, then measures them level by level.
+    fn run_targets(&self, number: u32, order: &[usize], sweep: &mut Sweep) -> Result<(), StoreError> {
         let mut launched: Vec<(usize, Launched)> = Vec::new();
         for at in order.iter().copied() {
             if sweep.targets[at].trouble.is_none() && !self.cancel.is_cancelled() {
@@ -75,13 +74,13 @@ impl Sweeping<'_> {
                     .extend(self.launch(number, at, &mut sweep.targets[at]).map(|launched| (at, launched)));
             }
         }
-        for (level, _) in self.ladder.loads.iter().enumerate() {
+        for (level, _) in self.plan.loads.iter().enumerate() {
             for (at, launched) in &launched {
                 if self.cancel.is_cancelled() {
                     return Ok(());
                 }
                 if sweep.targets[*at].trouble.is_none() {
-                    self.climb(number, level, launched, &mut sweep.targets[*at]);
+                    self.measure_level(number, level, launched, &mut sweep.targets[*at]);
                     sweep.interrupted = self.cancel.is_cancelled();
                     (self.save)(sweep)?;
                 }
@@ -107,50 +106,48 @@ impl Sweeping<'_> {
         }
     }
 
-    fn climb(&self, number: u32, level: usize, launched: &Launched, swept: &mut SweptTarget) {
-        let Ladder { workload, loads, run, limits, axis, .. } = self.ladder;
+    fn measure_level(&self, number: u32, level: usize, engine: &Launched, swept: &mut SweptTarget) {
+        let SweepPlan { workload, loads, run, axis, .. } = self.plan;
         let (at, load) = &loads[level];
-        let scenario = scenario(*axis, *at, &swept.name);
-        let asked = Asked {
-            scenario: &scenario,
+        let mut sink = GoodputSink::new(self.plan, load);
+        let SessionOutcome { session, error, warnings } = run_session(SessionRequest {
+            id: SessionId { number, name: &session_name(number) },
+            engine,
+            scenario: &scenario(*axis, *at, &swept.name),
             workload,
             load,
-            run,
+            plan: run,
             salt: &self.run.id,
             records: None,
             begin_ns: None,
-        };
-        let name = session_name(number);
-        let mut ear = Ear {
-            limits,
-            load,
-            streamed: workload.stream,
-            within: 0,
-            timeline: TimelineBuilder::new(load, workload.stream),
-        };
-        let held =
-            hold_heard(&asked, launched, Which { number, name: &name }, self.listen, self.cancel, &mut ear);
-        let Held { session, trouble, warnings } = held;
-        if trouble.is_some() && self.cancel.is_cancelled() {
+            listen: self.listen,
+            cancel: self.cancel,
+            sink: Some(&mut sink),
+        });
+        if error.is_some() && self.cancel.is_cancelled() {
             return;
         }
         swept.warnings.extend(warnings.into_iter().map(|warning| format!("{}, {warning}", axis.level(*at))));
-        swept.trouble = trouble.map(|trouble| format!("at {}, {trouble}", axis.level(*at)));
-        if session.summary.requests.sent == 0 {
-            return;
+        swept.trouble = error.map(|error| format!("at {}, {error}", axis.level(*at)));
+        if session.summary.requests.sent > 0 {
+            self.add_session(*at, session, sink, swept);
         }
-        match swept.levels.iter_mut().find(|level| level.at == *at) {
-            Some(known) => add(known, session, ear.within, limits),
+    }
+
+    fn add_session(&self, at: f64, session: Session, sink: GoodputSink, swept: &mut SweptTarget) {
+        let GoodputSink { limits, load, within_limits, timeline, .. } = sink;
+        match swept.levels.iter_mut().find(|level| level.at == at) {
+            Some(level) => add(level, session, within_limits, limits),
             None => {
                 let mut level = Level {
-                    at: *at,
+                    at,
                     load: load.clone(),
                     summary: Summary::default(),
                     goodput: None,
-                    timeline: Some(ear.timeline.finish()),
+                    timeline: Some(timeline.finish()),
                     sessions: Vec::new(),
                 };
-                add(&mut level, session, ear.within, limits);
+                add(&mut level, session, within_limits, limits);
                 swept.levels.push(level);
             }
         }
@@ -159,8 +156,8 @@ impl Sweeping<'_> {
     }
 }
 
-impl Ladder {
-    /// The report before anything is measured.
+impl SweepPlan {
+    /// The report before anything was measured.
     pub fn unmeasured(&self, run: &Run, targets: &[TargetSpec]) -> Sweep {
         let unmeasured = |target: &TargetSpec| SweptTarget {
             name: target.name.clone(),
@@ -187,24 +184,32 @@ impl Ladder {
     }
 }
 
-/// Hears what a summary can't tell any more: which requests kept all limits, and what happened when.
-struct Ear<'a> {
+/// Collects what a summary doesn't keep: how many requests met all limits, and what happened when.
+struct GoodputSink<'a> {
     limits: &'a Limits,
     load: &'a Load,
     streamed: bool,
-    within: u64,
+    within_limits: u64,
     timeline: TimelineBuilder,
 }
 
-impl RecordSink for Ear<'_> {
-    fn take(&mut self, record: &RequestRecord) {
-        self.timeline.take(record);
-        let times = Times::of(record, self.load, self.streamed);
-        self.within += u64::from(times.is_some_and(|times| self.limits.admit(&times)));
+impl<'a> GoodputSink<'a> {
+    fn new(plan: &'a SweepPlan, load: &'a Load) -> GoodputSink<'a> {
+        let streamed = plan.workload.stream;
+        let timeline = TimelineBuilder::new(load, streamed);
+        GoodputSink { limits: &plan.limits, load, streamed, within_limits: 0, timeline }
     }
 }
 
-/// Every other session goes the other way round, so that a steady drift of the machine cancels.
+impl RecordSink for GoodputSink<'_> {
+    fn take(&mut self, record: &RequestRecord) {
+        self.timeline.take(record);
+        let times = Times::of(record, self.load, self.streamed);
+        self.within_limits += u64::from(times.is_some_and(|times| self.limits.admit(&times)));
+    }
+}
+
+/// Every other session runs in reverse order, so that a steady drift of the machine cancels out.
 fn order(number: u32, targets: usize) -> Vec<usize> {
     if number % 2 == 1 { (0..targets).collect() } else { (0..targets).rev().collect() }
 }
@@ -213,7 +218,7 @@ fn session_name(number: u32) -> String {
     format!("session {number}")
 }
 
-/// What a level is called in progress and to its deck of prompts.
+/// Identifies a level: progress shows it, and its prompts depend on it.
 fn scenario(axis: Axis, at: f64, target: &str) -> ScenarioId {
     let load = match axis {
         Axis::Users => format!("users-{at}"),
@@ -222,10 +227,10 @@ fn scenario(axis: Axis, at: f64, target: &str) -> ScenarioId {
     ScenarioId { file: "sweep".into(), load, target: target.into() }
 }
 
-/// One more session of a level; `within` of its requests were within all bounds.
-fn add(level: &mut Level, session: Session, within: u64, limits: &Limits) {
+/// Adds a session to a level; `within_limits` of its requests met all limits.
+fn add(level: &mut Level, session: Session, within_limits: u64, limits: &Limits) {
     let before = level.goodput.map_or(0, |goodput| goodput.requests);
     level.summary = Summary::merge([&level.summary, &session.summary]);
     level.sessions.push(session);
-    level.goodput = (!limits.is_empty()).then(|| Goodput::of(limits, before + within, &level.summary));
+    level.goodput = (!limits.is_empty()).then(|| Goodput::of(limits, before + within_limits, &level.summary));
 }

@@ -22,42 +22,43 @@ pub use perf_suite::this_run;
 pub use progress::ProgressLine;
 pub use signals::cancel_on_interrupt;
 
-/// Exit code of a suite whose files are wrong, the same as of a wrong flag.
+/// Exit code for mistakes in a suite's files, the same as for a wrong flag.
 const USAGE: u8 = 2;
-/// Exit code after Ctrl-C, as shells have it: 128 + SIGINT.
+/// Exit code after Ctrl-C, as in shells: 128 + SIGINT.
 pub const INTERRUPTED: u8 = 130;
 
-/// What [`main!`](crate::main) knows about the crate it stands in.
+/// What [`main!`](crate::main) knows about the crate that calls it.
 pub struct Crate {
-    /// Where it was compiled: the folder of `perf-tests/` and `baselines/`.
+    /// Where the crate was compiled: the folder with `perf-tests/` and `baselines/`.
     pub manifest_dir: &'static str,
-    /// Cargo's folder for the files of integration tests, a child of the target folder.
+    /// Cargo's folder for files of integration tests, directly below the target folder.
     pub target_tmpdir: Option<&'static str>,
     pub assert_snapshot: AssertSnapshot,
 }
 
 impl Crate {
-    /// Test runners say where the crate is now, which need not be where it was compiled (`nextest --archive-file`).
+    /// Test runners set this variable to where the crate is now, which may differ from where it was compiled
+    /// (`nextest --archive-file`).
     fn root(&self) -> PathBuf {
         env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| self.manifest_dir.into(), PathBuf::from)
     }
 
     fn target_dir(&self) -> PathBuf {
-        let told = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
+        let configured = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
         let compiled = || Some(Path::new(self.target_tmpdir?).parent()?.to_owned());
-        told.or_else(compiled).unwrap_or_else(|| self.root().join("target"))
+        configured.or_else(compiled).unwrap_or_else(|| self.root().join("target"))
     }
 }
 
-/// The whole of a perf suite's `main`.
+/// A perf suite's `main`.
 pub fn run(of: &Crate) -> ExitCode {
     if let Some(done) = launch::clean_up_if_asked() {
         return done;
     }
     let mut arguments = Arguments::from_args();
-    // One measurement at a time: two would measure each other.
+    // One measurement at a time: two would disturb each other.
     arguments.test_threads = Some(1);
-    quieten_insta();
+    silence_insta();
     let loaded = match Loaded::from(&of.root()) {
         Ok(loaded) => loaded,
         Err(errors) => return refuse(of, &errors),
@@ -66,7 +67,7 @@ pub fn run(of: &Crate) -> ExitCode {
     let selected: Vec<ScenarioId> =
         ids.iter().filter(|id| is_selected(&arguments, &id.to_string())).cloned().collect();
     if arguments.list || selected.is_empty() {
-        // Nothing is measured, so the last run's results stay as they are.
+        // Nothing is measured, so the last run's results stay.
         let names = ids.iter().map(|id| Trial::test(id.to_string(), || Err("not selected".into())));
         return libtest_mimic::run(&arguments, names.collect()).exit_code();
     }
@@ -91,11 +92,11 @@ pub fn run(of: &Crate) -> ExitCode {
     if cancel.is_cancelled() { ExitCode::from(INTERRUPTED) } else { conclusion.exit_code() }
 }
 
-/// What a run knows before anything starts.
+/// What a run needs to know before anything starts.
 struct Loaded {
     suite: Suite,
     baselines: Baselines,
-    /// Names whose absence is an error.
+    /// Targets, engines and tools that must be available.
     required: Vec<String>,
 }
 
@@ -109,7 +110,7 @@ impl Loaded {
     }
 }
 
-/// Also where only a list was asked for: under nextest no more than that happens.
+/// Reports mistakes in the suite's files, even for `--list`: under nextest nothing else runs then.
 fn refuse(of: &Crate, errors: &SuiteErrors) -> ExitCode {
     use std::io::IsTerminal;
     eprintln!("{}", errors.fancy(std::io::stderr().is_terminal()));
@@ -119,17 +120,17 @@ fn refuse(of: &Crate, errors: &SuiteErrors) -> ExitCode {
     ExitCode::from(USAGE)
 }
 
-/// libtest-mimic's own filter, asked before anything runs: a session serves all selected scenarios of its target.
+/// Applies libtest-mimic's filter up front, because one session serves all selected scenarios of its target.
 fn is_selected(arguments: &Arguments, name: &str) -> bool {
     let trial = Trial::test(name, || Ok(()));
     !arguments.is_filtered_out(&trial) && !arguments.is_ignored(&trial)
 }
 
-/// A pending baseline is told in the verdict's words; insta's own diff of it would only bury them.
+/// The verdict mentions a pending baseline; insta's own diff would only bury that.
 #[allow(unsafe_code)]
-fn quieten_insta() {
+fn silence_insta() {
     if env::var_os("INSTA_OUTPUT").is_none() {
-        // SAFETY: no other thread has been started yet.
+        // SAFETY: no other thread is running yet.
         unsafe { env::set_var("INSTA_OUTPUT", "none") };
     }
 }

@@ -1,4 +1,4 @@
-//! The running suite: campaigns by target, each run when the first of its scenarios is asked for.
+//! The running suite: one campaign per target, started by the first of its trials.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -37,7 +37,7 @@ impl PerfSuite {
         selected: Vec<ScenarioId>,
         cancel: Cancel,
     ) -> Result<PerfSuite, StoreError> {
-        let run = Run { root: seen(&of.root()), ..this_run() };
+        let run = Run { root: relative(&of.root()), ..this_run() };
         Ok(PerfSuite {
             loaded,
             selected,
@@ -49,7 +49,7 @@ impl PerfSuite {
         })
     }
 
-    /// What one trial answers.
+    /// The result of one trial.
     pub fn outcome(&self, id: &ScenarioId) -> Result<Completion, Failed> {
         let report = self.report(id)?;
         match report.verdict {
@@ -59,7 +59,7 @@ impl PerfSuite {
         }
     }
 
-    /// Renders what all of the run's reports say, also those of other processes of the same run.
+    /// Renders all reports of the run, including those from its other processes.
     pub fn finish(&self) -> Result<(), ReadError> {
         let reports = self.folder.reports()?;
         if reports.is_empty() {
@@ -68,11 +68,11 @@ impl PerfSuite {
         let junit = self.folder.save_rendered(JUNIT, &junit::junit(&reports))?;
         let summary = self.folder.save_rendered(SUMMARY, &markdown::markdown(&reports))?;
         println!("{}", overview::overview(&reports));
-        println!("JUnit: {}\nSummary: {}", shown(&junit), shown(&summary));
+        println!("JUnit: {}\nSummary: {}", displayed(&junit), displayed(&summary));
         Ok(())
     }
 
-    /// The first scenario of a target has the target's whole campaign run; the others find their reports there.
+    /// The first trial of a target runs the whole campaign; the others find their reports ready.
     fn report(&self, id: &ScenarioId) -> Result<Report, StoreError> {
         let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(report) = reports.get(id) {
@@ -110,11 +110,11 @@ impl PerfSuite {
     }
 
     fn failure(&self, report: &Report) -> String {
-        format!("{}\nReport: {}", table::table(report), shown(&self.folder.latest_report(report)))
+        format!("{}\nReport: {}", table::table(report), displayed(&self.folder.latest_report(report)))
     }
 }
 
-/// Under nextest every test is a process of its own; its run's name makes their reports one run.
+/// Under nextest every test is its own process; nextest's run ID ties their reports together.
 pub fn this_run() -> Run {
     let now = Timestamp::now();
     let id = env::var("NEXTEST_RUN_ID")
@@ -128,13 +128,14 @@ pub fn this_run() -> Run {
     }
 }
 
-/// As seen from where the user stands.
-fn shown(path: &Path) -> String {
-    seen(path).unwrap_or_else(|| ".".to_owned())
+/// The path relative to the user's working directory.
+fn displayed(path: &Path) -> String {
+    relative(path).unwrap_or_else(|| ".".to_owned())
 }
 
-/// The same, `None` for the very folder: cargo runs a test in its crate's, and leaves `PWD` as the shell had it.
-fn seen(path: &Path) -> Option<String> {
+/// The same, but `None` for the working directory itself. Cargo runs a test in its crate's folder, but keeps the
+/// shell's `PWD`.
+fn relative(path: &Path) -> Option<String> {
     let shell = env::var_os("PWD").and_then(|path| fs::canonicalize(path).ok());
     let here = shell.or_else(|| env::current_dir().ok()).unwrap_or_default();
     let path = path.strip_prefix(here).unwrap_or(path);

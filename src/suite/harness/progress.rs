@@ -1,4 +1,4 @@
-//! One line on the terminal that says what is being done right now.
+//! One line on the terminal that shows what is happening right now.
 
 use std::cell::RefCell;
 use std::env;
@@ -12,9 +12,9 @@ use crate::client::{Progress, Share};
 use crate::launch::Preparation;
 use crate::suite::event::Event;
 
-/// Stands wherever the cursor is: the test runner has just written `test chat::users-4::sim ... ` and continues there.
-/// That rules out the libraries for this, which own whole lines. Draws nothing where nobody looks: standard error is no
-/// terminal, or a test runner captures it.
+/// Starts at the cursor: the test runner has just printed `test chat::users-4::sim ... ` and will continue there. That
+/// rules out progress bar libraries, which own whole lines. Draws nothing if standard error isn't a terminal or a test
+/// runner captures it.
 #[derive(Default)]
 pub struct ProgressLine {
     drawing: RefCell<Option<Drawing>>,
@@ -22,9 +22,9 @@ pub struct ProgressLine {
 
 const REDRAW: Duration = Duration::from_millis(500);
 
-/// Keep the place, and don't go on in the next line at the right edge: it could scroll the place away.
+/// Save the cursor position, and don't wrap at the right edge: wrapping could scroll that position away.
 const BEGIN: &str = "\x1b7\x1b[?7l";
-/// Erase what is left of the last text, and go back.
+/// Erase the rest of the previous text, and restore the cursor.
 const END: &str = "\x1b[K\x1b[?7h\x1b8";
 const ERASE: &str = "\x1b[K";
 
@@ -32,23 +32,26 @@ impl ProgressLine {
     pub fn show(&self, event: Event) {
         self.clear();
         let text = match event {
-            Event::EngineStarts { target, session } => Text::new(format!("{session}: starting {target}")),
-            Event::Preparation(Preparation { target, what, share }) => {
-                Text { so_far: Box::new(move || done(&share)), ..Text::new(format!("{target}: {what}")) }
+            Event::EngineStarts { target, session } => {
+                ProgressText::new(format!("{session}: starting {target}"))
             }
-            Event::WarmUp { scenario, session, progress } => Text {
-                so_far: Box::new(move || ended(&progress, None)),
-                scenario: format!(" ({scenario})"),
-                ..Text::new(format!("{session}: warming up"))
+            Event::Preparation(Preparation { target, what, share }) => ProgressText {
+                so_far: Box::new(move || percent_done(&share)),
+                ..ProgressText::new(format!("{target}: {what}"))
             },
-            Event::RoundStarts { scenario, session, round, rounds, requests, progress } => Text {
-                so_far: Box::new(move || ended(&progress, requests)),
+            Event::WarmUp { scenario, session, progress } => ProgressText {
+                so_far: Box::new(move || requests_done(&progress, None)),
                 scenario: format!(" ({scenario})"),
-                ..Text::new(format!("{session}: round {round}/{rounds}"))
+                ..ProgressText::new(format!("{session}: warming up"))
+            },
+            Event::RoundStarts { scenario, session, round, rounds, requests, progress } => ProgressText {
+                so_far: Box::new(move || requests_done(&progress, requests)),
+                scenario: format!(" ({scenario})"),
+                ..ProgressText::new(format!("{session}: round {round}/{rounds}"))
             },
             Event::Pause => return,
         };
-        if is_watched() {
+        if is_visible() {
             self.drawing.replace(Some(Drawing::start(text)));
         }
     }
@@ -60,51 +63,51 @@ impl ProgressLine {
     }
 }
 
-/// Says something on a line of its own, whatever is being drawn.
-pub fn say_below(text: &str) {
-    let erase = if is_watched() { ERASE } else { "" };
+/// Prints a line below the progress line.
+pub fn print_below(text: &str) {
+    let erase = if is_visible() { ERASE } else { "" };
     write(&format!("{erase}\n{text}\n"));
 }
 
-struct Text {
+struct ProgressText {
     doing: String,
-    /// How far that is, with a comma before it.
+    /// The progress so far, with a comma before it.
     so_far: Box<dyn Fn() -> String + Send>,
     scenario: String,
     since: Instant,
 }
 
-impl Text {
-    fn new(doing: String) -> Text {
-        Text { doing, so_far: Box::new(String::new), scenario: String::new(), since: Instant::now() }
+impl ProgressText {
+    fn new(doing: String) -> ProgressText {
+        ProgressText { doing, so_far: Box::new(String::new), scenario: String::new(), since: Instant::now() }
     }
 
-    /// `session 1: round 1/2, 4/8 requests, 12 s (chat::users-4::sim)`: a narrow terminal cuts off the end.
+    /// `session 1: round 1/2, 4/8 requests, 12 s (chat::users-4::sim)`: a narrow terminal cuts the end off.
     fn now(&self) -> String {
-        let Text { doing, so_far, scenario, since } = self;
+        let ProgressText { doing, so_far, scenario, since } = self;
         format!("{doing}{}, {} s{scenario}", so_far(), since.elapsed().as_secs())
     }
 }
 
-fn ended(progress: &Progress, of: Option<u32>) -> String {
+fn requests_done(progress: &Progress, of: Option<u32>) -> String {
     let failed = progress.failed.load(Ordering::Relaxed);
     let failures = if failed > 0 { format!(", {failed} failed") } else { String::new() };
     let of = of.map_or(String::new(), |requests| format!("/{requests}"));
     format!(", {}{of} requests{failures}", progress.ended.load(Ordering::Relaxed))
 }
 
-fn done(share: &Share) -> String {
+fn percent_done(share: &Share) -> String {
     share.get().map_or(String::new(), |share| format!(", {:.0} %", share * 100.0))
 }
 
-/// A thread that draws until it is told to stop.
+/// A thread that redraws until it is stopped.
 struct Drawing {
     stop: Sender<()>,
     thread: JoinHandle<()>,
 }
 
 impl Drawing {
-    fn start(text: Text) -> Drawing {
+    fn start(text: ProgressText) -> Drawing {
         let (stop, stopped) = mpsc::channel();
         let thread = thread::spawn(move || {
             loop {
@@ -123,13 +126,13 @@ impl Drawing {
     }
 }
 
-/// A line that can't be written is not worth ending a measurement for.
+/// Ignores errors: a missing progress line is no reason to abort a measurement.
 fn write(text: &str) {
     let mut terminal = io::stderr().lock();
     let _ = terminal.write_all(text.as_bytes()).and_then(|()| terminal.flush());
 }
 
-fn is_watched() -> bool {
+fn is_visible() -> bool {
     io::stderr().is_terminal() && env::var_os("TERM").is_some_and(|terminal| terminal != "dumb")
 }
 
@@ -140,13 +143,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_round_shows_how_far_it_is_and_what_failed() {
+    fn a_round_shows_its_progress_and_failures() {
         let progress = Arc::new(Progress::default());
         let shown = progress.clone();
-        let text = Text {
-            so_far: Box::new(move || ended(&shown, Some(8))),
+        let text = ProgressText {
+            so_far: Box::new(move || requests_done(&shown, Some(8))),
             scenario: " (chat::users-4::sim)".into(),
-            ..Text::new("session 1: round 1/2".into())
+            ..ProgressText::new("session 1: round 1/2".into())
         };
         assert_eq!(text.now(), "session 1: round 1/2, 0/8 requests, 0 s (chat::users-4::sim)");
         progress.ended.store(4, Ordering::Relaxed);
@@ -155,11 +158,13 @@ mod tests {
     }
 
     #[test]
-    fn an_errand_shows_its_share_once_it_is_known() {
+    fn a_preparation_shows_its_percentage_once_it_is_known() {
         let share = Arc::new(Share::default());
         let shown = share.clone();
-        let text =
-            Text { so_far: Box::new(move || done(&shown)), ..Text::new("gpu: pulling qwen3:8b".into()) };
+        let text = ProgressText {
+            so_far: Box::new(move || percent_done(&shown)),
+            ..ProgressText::new("gpu: pulling qwen3:8b".into())
+        };
         assert_eq!(text.now(), "gpu: pulling qwen3:8b, 0 s");
         share.set(0.426);
         assert_eq!(text.now(), "gpu: pulling qwen3:8b, 43 %, 0 s");

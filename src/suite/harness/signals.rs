@@ -1,4 +1,4 @@
-//! Ctrl-C: the suite ends early, and in order.
+//! Ctrl-C: stops the suite early but cleanly.
 
 use std::process;
 use std::thread;
@@ -6,9 +6,9 @@ use std::thread;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::client::Cancel;
-use crate::suite::harness::progress::say_below;
+use crate::suite::harness::progress::print_below;
 
-/// The first interrupt ends the measuring, so that what was measured is written; the second ends the process.
+/// The first interrupt stops measuring and saves the results so far; the second exits at once.
 pub fn cancel_on_interrupt(cancel: &Cancel) {
     let cancel = cancel.clone();
     let watch = move || {
@@ -24,7 +24,7 @@ pub fn cancel_on_interrupt(cancel: &Cancel) {
                 if attempt > 1 {
                     process::exit(super::INTERRUPTED.into());
                 }
-                say_below("interrupted: writing what was measured (once more to end at once)");
+                print_below("interrupted: saving the results so far (press Ctrl-C again to exit at once)");
                 cancel.cancel();
             }
             Ok::<(), std::io::Error>(())
@@ -32,7 +32,7 @@ pub fn cancel_on_interrupt(cancel: &Cancel) {
     };
     thread::spawn(move || {
         if let Err(error) = watch() {
-            eprintln!("warning: Ctrl-C won't be handled: {error}");
+            eprintln!("warning: can't handle Ctrl-C: {error}");
         }
     });
 }

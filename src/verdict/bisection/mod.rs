@@ -20,7 +20,7 @@ pub enum Finding {
     Good,
     Bad,
     /// It could not be judged: it didn't run, or nothing was decided.
-    Untold,
+    Unknown,
 }
 
 /// Where the search ends: the first bad version comes after `good`, and is `bad` at the latest.
@@ -29,7 +29,7 @@ pub struct Border {
     pub good: usize,
     pub bad: usize,
     /// Those in between, which could not be judged.
-    pub untold: Vec<usize>,
+    pub unknown: Vec<usize>,
 }
 
 impl From<Verdict> for Finding {
@@ -42,13 +42,13 @@ impl From<Verdict> for Finding {
             | Verdict::NoBaseline
             | Verdict::NotComparable
             | Verdict::Invalid
-            | Verdict::Ignored => Finding::Untold,
+            | Verdict::Ignored => Finding::Unknown,
         }
     }
 }
 
 impl Border {
-    /// Whether it is between two neighbours.
+    /// Whether it is between two neighbors.
     pub fn is_found(&self) -> bool {
         self.good + 1 == self.bad
     }
@@ -65,8 +65,8 @@ impl Bisection {
         self.findings.insert(version, finding);
     }
 
-    /// The version to be proven next: the one in the middle, or its nearest neighbour that is not told of yet. `None`
-    /// when there is nothing left to ask.
+    /// The version to be proven next: the one in the middle, or its nearest neighbor whose result is not known yet.
+    /// `None` when there is nothing left to ask.
     pub fn next(&self) -> Option<usize> {
         let Border { good, bad, .. } = self.border();
         let middle = good.midpoint(bad);
@@ -78,8 +78,8 @@ impl Bisection {
         let first = |wanted, from| (from..=self.last).find(|version| self.is(*version, wanted));
         let bad = first(Finding::Bad, 1).unwrap_or(self.last);
         let good = (0..bad).rev().find(|version| self.is(*version, Finding::Good)).unwrap_or(0);
-        let untold = (good + 1..bad).filter(|version| self.is(*version, Finding::Untold)).collect();
-        Border { good, bad, untold }
+        let unknown = (good + 1..bad).filter(|version| self.is(*version, Finding::Unknown)).collect();
+        Border { good, bad, unknown }
     }
 
     /// How many more proofs it takes at most, if every version can be judged.
@@ -113,13 +113,13 @@ mod tests {
     }
 
     #[test]
-    fn the_first_bad_version_is_found_wherever_it_is_and_in_no_more_proofs_than_told() {
+    fn the_first_bad_version_is_found_wherever_it_is_and_in_no_more_proofs_than_announced() {
         for last in 1..40 {
             let most = Bisection::up_to(last).most_proofs();
             for first in 1..=last {
                 let (border, proofs) = search(last, bad_from(first));
-                assert_eq!(border, Border { good: first - 1, bad: first, untold: vec![] });
-                assert!(proofs <= most, "{first} of {last}: {proofs} proofs, and {most} told");
+                assert_eq!(border, Border { good: first - 1, bad: first, unknown: vec![] });
+                assert!(proofs <= most, "{first} of {last}: {proofs} proofs, and {most} announced");
             }
         }
     }
@@ -131,14 +131,15 @@ mod tests {
     }
 
     #[test]
-    fn a_version_that_cant_be_judged_has_its_neighbours_tried() {
-        for (untold, first) in (1..9).flat_map(|untold| (1..=9).map(move |first| (untold, first))) {
-            let judge = |version| if version == untold { Finding::Untold } else { bad_from(first)(version) };
+    fn a_version_that_cant_be_judged_has_its_neighbors_tried() {
+        for (unknown, first) in (1..9).flat_map(|unknown| (1..=9).map(move |first| (unknown, first))) {
+            let judge =
+                |version| if version == unknown { Finding::Unknown } else { bad_from(first)(version) };
             let (border, _) = search(9, judge);
-            let expected = match untold {
-                _ if untold == first => Border { good: first - 1, bad: first + 1, untold: vec![untold] },
-                _ if untold + 1 == first => Border { good: untold - 1, bad: first, untold: vec![untold] },
-                _ => Border { good: first - 1, bad: first, untold: vec![] },
+            let expected = match unknown {
+                _ if unknown == first => Border { good: first - 1, bad: first + 1, unknown: vec![unknown] },
+                _ if unknown + 1 == first => Border { good: unknown - 1, bad: first, unknown: vec![unknown] },
+                _ => Border { good: first - 1, bad: first, unknown: vec![] },
             };
             assert_eq!(border, expected);
         }
@@ -146,8 +147,8 @@ mod tests {
 
     #[test]
     fn where_nothing_between_can_be_judged_the_border_is_as_wide_as_the_search() {
-        let (border, proofs) = search(5, |_| Finding::Untold);
-        assert_eq!(border, Border { good: 0, bad: 5, untold: vec![1, 2, 3, 4] });
+        let (border, proofs) = search(5, |_| Finding::Unknown);
+        assert_eq!(border, Border { good: 0, bad: 5, unknown: vec![1, 2, 3, 4] });
         assert_eq!(proofs, 4);
     }
 
@@ -155,7 +156,7 @@ mod tests {
     fn the_search_goes_from_the_middle() {
         let mut bisection = Bisection::up_to(8);
         assert_eq!(bisection.next(), Some(4));
-        bisection.tell(4, Finding::Untold);
+        bisection.tell(4, Finding::Unknown);
         assert_eq!(bisection.next(), Some(3));
         bisection.tell(3, Finding::Good);
         // Between 3 and 8.
@@ -169,7 +170,7 @@ mod tests {
         assert_eq!(Finding::from(Verdict::Improved), Finding::Good);
         assert_eq!(Finding::from(Verdict::Regressed), Finding::Bad);
         for verdict in [Verdict::Inconclusive, Verdict::Invalid, Verdict::Ignored, Verdict::Suspected] {
-            assert_eq!(Finding::from(verdict), Finding::Untold);
+            assert_eq!(Finding::from(verdict), Finding::Unknown);
         }
     }
 }

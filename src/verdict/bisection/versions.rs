@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_that_is_not_there_is_told_with_the_nearest_one() {
+    fn a_version_that_is_not_there_is_reported_with_the_nearest_one() {
         let error = between("v0.31.0\nv0.32.0", "v0.31.1", "v0.32.0").unwrap_err();
         assert!(error.to_string().contains("v0.31.0"), "{error}");
     }
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_versions_is_told_by_its_line() {
+    fn what_is_no_list_of_versions_is_reported_by_its_line() {
         let error = between("v1\nv2 v3", "v1", "v3").unwrap_err();
         assert_eq!(error, ListError::Words { line: 2, found: "v2 v3".into() });
         let error = between("v1\nv2\nv1", "v1", "v2").unwrap_err();

@@ -1,0 +1,52 @@
+//! Finds out which engine answers at a URL.
+
+use serde_json::Value;
+
+use crate::client::access::Access;
+use crate::client::address::Address;
+use crate::client::control::ControlClient;
+use crate::client::{ClientError, runtime};
+use crate::engine::{EngineKind, refusal};
+
+/// Nothing that answered there was a known engine's.
+#[derive(Debug, thiserror::Error)]
+#[error("no engine was detected at {authority}: {}; say which one it is by `engine`", .said.join(", "))]
+pub struct Undetected {
+    authority: String,
+    /// What came of each question.
+    said: Vec<String>,
+}
+
+/// The first engine of the list whose probe is there.
+pub fn detect(access: &Access) -> Result<EngineKind, ClientError> {
+    let address = Address::of(access)?;
+    let control = ControlClient::new(&address, access.header_map()?)?;
+    let runtime = runtime()?;
+    let mut answers: Vec<(&str, Result<Value, String>)> = Vec::new();
+    for kind in EngineKind::all() {
+        let probe = kind.probe();
+        if !answers.iter().any(|(path, _)| *path == probe.path) {
+            let answer = runtime.block_on(ask(&control, &address, probe.path));
+            answers.push((probe.path, answer));
+        }
+        let answer = answers.iter().find(|(path, _)| *path == probe.path).map(|(_, answer)| answer);
+        if let Some(Ok(answer)) = answer
+            && (probe.is_mine)(answer)
+        {
+            return Ok(kind);
+        }
+    }
+    let said = answers.into_iter().map(|(path, answer)| match answer {
+        Ok(_) => format!("{path} answered nothing that is known"),
+        Err(why) => format!("{path}: {why}"),
+    });
+    Err(Undetected { authority: address.authority().to_owned(), said: said.collect() }.into())
+}
+
+async fn ask(control: &ControlClient, address: &Address, path: &str) -> Result<Value, String> {
+    let (status, body) = control.get(&address.url(path)).await?;
+    if !status.is_success() {
+        return Err(format!("HTTP {}: {}", status.as_u16(), refusal(&body)));
+    }
+    serde_json::from_slice(&body).map_err(|_| "no JSON".to_owned())
+}

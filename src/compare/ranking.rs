@@ -1,0 +1,143 @@
+//! One metric at one level: who is best, and by how much.
+
+use crate::metrics::Metric;
+use crate::results::comparison::{ComparedMetric, Standing};
+use crate::results::sweep::Level;
+use crate::verdict::stats::{Difference, mean, slowness};
+
+/// A smaller difference than this counts for nobody, however sure it is.
+pub const TIE: f64 = 0.03;
+/// The same where there is but one value on a side, whose scatter nobody has seen.
+pub const TIE_UNSEEN: f64 = 0.1;
+
+/// How many times worse one side is than another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ratio {
+    /// Below 1 it is the better one.
+    pub times_worse: f64,
+    pub interval: Option<(f64, f64)>,
+}
+
+impl Ratio {
+    /// `other` against `one`. With two values on both sides (sessions, or the rounds of a single one), the interval is
+    /// [`Difference::of_alternating`]'s, which leaves the truth out with a chance of 0.2 %.
+    pub fn of(metric: Metric, one: &Level, other: &Level) -> Option<Ratio> {
+        let (one, other) = (slownesses(metric, one)?, slownesses(metric, other)?);
+        match Difference::of_alternating(&one, &other) {
+            Some(found) => Some(Ratio {
+                times_worse: found.estimate.exp(),
+                interval: Some((found.low.exp(), found.high.exp())),
+            }),
+            None => Some(Ratio { times_worse: (mean(&other) - mean(&one)).exp(), interval: None }),
+        }
+    }
+
+    /// No difference that counts: below [`TIE`], or one that the interval can't tell from none; without an interval
+    /// below [`TIE_UNSEEN`].
+    pub fn is_tie(&self) -> bool {
+        let distance = self.times_worse.max(1.0 / self.times_worse) - 1.0;
+        match self.interval {
+            Some((low, high)) => distance < TIE || (low <= 1.0 && high >= 1.0),
+            None => distance < TIE_UNSEEN,
+        }
+    }
+}
+
+/// All targets of a level by a metric, best first; those without a value are left out. `None` where nobody has one.
+pub fn rank(metric: Metric, sides: &[(&str, &Level)]) -> Option<ComparedMetric> {
+    let mut ranked: Vec<(f64, &str, &Level)> = sides
+        .iter()
+        .filter_map(|(name, level)| Some((mean(&slownesses(metric, level)?), *name, *level)))
+        .collect();
+    ranked.sort_by(|(one, ..), (other, ..)| one.total_cmp(other));
+    let [(_, best_name, best), others @ ..] = ranked.as_slice() else { return None };
+    let value = |level: &Level| level.summary.value(metric).expect("what has a slowness has a value");
+    let mut standings = vec![Standing {
+        target: (*best_name).to_owned(),
+        value: value(best),
+        times_worse: 1.0,
+        interval: None,
+        tied_with_best: true,
+    }];
+    for (_, name, level) in others {
+        let ratio = Ratio::of(metric, best, level)?;
+        standings.push(Standing {
+            target: (*name).to_owned(),
+            value: value(level),
+            times_worse: ratio.times_worse,
+            interval: ratio.interval,
+            tied_with_best: ratio.is_tie(),
+        });
+    }
+    let wins = standings[1..].iter().all(|standing| !standing.tied_with_best);
+    Some(ComparedMetric { metric, winner: wins.then(|| (*best_name).to_owned()), standings })
+}
+
+/// Of every session or round, where each of them has one; else of the level as a whole.
+fn slownesses(metric: Metric, level: &Level) -> Option<Vec<f64>> {
+    let whole = slowness(metric, level.summary.value(metric)?)?;
+    let values = level.values(metric);
+    let parts: Option<Vec<f64>> = values.iter().map(|value| slowness(metric, *value)).collect();
+    Some(parts.filter(|parts| parts.len() > 1).unwrap_or_else(|| vec![whole]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::sweep::example;
+
+    fn throughput() -> Metric {
+        "output_tokens_per_s".parse().unwrap()
+    }
+
+    fn levels(number: usize) -> (Level, Level) {
+        let sweep = example::crossing();
+        (sweep.targets[0].levels[number].clone(), sweep.targets[1].levels[number].clone())
+    }
+
+    #[test]
+    fn the_better_one_wins_by_a_factor_with_its_interval() {
+        let (quick, wide) = levels(4);
+        let found = rank(throughput(), &[("quick", &quick), ("wide", &wide)]).unwrap();
+        assert_eq!(found.winner.as_deref(), Some("wide"));
+        let Standing { times_worse, interval: Some((low, high)), .. } = found.standings[1] else { panic!() };
+        assert!(1.0 < low && low < times_worse && times_worse < high, "{low} {times_worse} {high}");
+    }
+
+    #[test]
+    fn an_engine_against_itself_is_a_tie() {
+        let (quick, _) = levels(2);
+        let found = rank(throughput(), &[("one", &quick), ("other", &quick)]).unwrap();
+        assert_eq!(found.winner, None);
+        assert!(found.standings[1].tied_with_best && found.standings[1].times_worse == 1.0);
+    }
+
+    #[test]
+    fn the_ratio_is_inverted_for_the_other_side() {
+        let (quick, wide) = levels(3);
+        let there = Ratio::of(throughput(), &quick, &wide).unwrap();
+        let back = Ratio::of(throughput(), &wide, &quick).unwrap();
+        assert!((there.times_worse * back.times_worse - 1.0).abs() < 1e-12);
+        assert_eq!(there.is_tie(), back.is_tie());
+    }
+
+    #[test]
+    fn a_difference_that_nobody_would_notice_is_a_tie_however_sure_it_is() {
+        assert!(Ratio { times_worse: 1.02, interval: Some((1.019, 1.021)) }.is_tie());
+        assert!(Ratio { times_worse: 1.2, interval: Some((0.9, 1.6)) }.is_tie());
+        assert!(!Ratio { times_worse: 1.2, interval: Some((1.1, 1.3)) }.is_tie());
+        assert!(!Ratio { times_worse: 0.8, interval: Some((0.7, 0.9)) }.is_tie());
+        assert!(Ratio { times_worse: 1.09, interval: None }.is_tie());
+        assert!(!Ratio { times_worse: 0.9, interval: None }.is_tie());
+    }
+
+    #[test]
+    fn what_has_no_value_has_no_standing() {
+        let (quick, mut wide) = levels(0);
+        wide.summary = crate::metrics::summary::Summary::default();
+        let found = rank(throughput(), &[("quick", &quick), ("wide", &wide)]).unwrap();
+        assert_eq!(found.standings.len(), 1);
+        assert_eq!(found.winner.as_deref(), Some("quick"));
+        assert_eq!(rank(throughput(), &[("wide", &wide)]), None);
+    }
+}
