@@ -1,4 +1,4 @@
-//! `tollgate ab`: a proof without suspicion and without baseline.
+//! `tollgate ab`: a proof that needs neither a suspicion nor a baseline.
 
 use std::process::ExitCode;
 
@@ -11,16 +11,16 @@ use crate::store::RunFolder;
 use crate::suite::event::Event;
 use crate::suite::harness::{ProgressLine, cancel_on_interrupt, this_run};
 
-/// Run two variants of a target in turn on this machine and prove which is slower.
+/// Alternate between two variants of a target on this machine and prove which one is slower.
 #[derive(Debug, clap::Args)]
 pub struct AbArgs {
     #[command(flatten)]
     subject: Subject,
-    /// The old variant's image, its tag or its URL, or any key of the target as it has it, such as
-    /// `simulator.decode_scale=1.0`; as in the file, if none is given.
+    /// Image, tag, or URL of the old variant, or any setting of the target, such as `simulator.decode_scale=1.0`;
+    /// unchanged from the file if not given.
     #[arg(long, value_name = "IMAGE|TAG|URL|KEY=VALUE", num_args = 1..)]
     old: Vec<String>,
-    /// The same of the new variant.
+    /// Same for the new variant.
     #[arg(long, value_name = "IMAGE|TAG|URL|KEY=VALUE", num_args = 1..)]
     new: Vec<String>,
 }
@@ -29,7 +29,7 @@ pub fn run(AbArgs { subject, old, new }: AbArgs) -> anyhow::Result<ExitCode> {
     let old = subject.variant("--old", &old)?.target;
     let new = subject.variant("--new", &new)?;
     if old.place == new.target.place {
-        bail!("old and new are the same: give what differs by --old KEY=VALUE or --new KEY=VALUE");
+        bail!("old and new are the same: set what differs with --old KEY=VALUE or --new KEY=VALUE");
     }
     let run = this_run();
     let folder = RunFolder::of_comparison(&subject.root.join("target"), &run.id)?;

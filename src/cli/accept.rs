@@ -1,4 +1,4 @@
-//! `tollgate accept`: what was measured becomes the baseline.
+//! `tollgate accept`: turns pending baselines into accepted ones.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,18 +7,18 @@ use anyhow::bail;
 
 use crate::store::{Artifact, PendingBaseline};
 
-/// Make pending baselines the accepted ones.
+/// Accept pending baselines.
 #[derive(Debug, clap::Args)]
 pub struct AcceptArgs {
-    /// Scenarios, such as `chat::users-32::vllm`; all that are pending, if none is named.
+    /// Scenarios to accept, such as `chat::users-32::vllm`; all pending ones if none is given.
     scenarios: Vec<String>,
-    /// Accept a baseline of fewer than four sessions.
+    /// Accept baselines of fewer than four sessions.
     #[arg(long)]
     force: bool,
-    /// Take them from here and not from the crate: a folder or a ZIP file, as CI's artifact is downloaded.
+    /// Read the pending baselines from this folder or ZIP file instead, such as a downloaded CI artifact.
     #[arg(long, value_name = "DIR|ZIP")]
     from: Option<PathBuf>,
-    /// The crate that holds `baselines/`.
+    /// Path to the crate that contains `baselines/`.
     #[arg(long, default_value = ".")]
     root: PathBuf,
 }
@@ -45,15 +45,15 @@ pub fn run(args: AcceptArgs) -> anyhow::Result<ExitCode> {
 fn chosen<'a>(all: &'a [PendingBaseline], args: &AcceptArgs) -> anyhow::Result<Vec<&'a PendingBaseline>> {
     if let (true, Some(from)) = (all.is_empty(), &args.from) {
         bail!(
-            "nothing is pending in {}: expected baselines/<environment>/<scenario>.snap.new within; is it the \
-             artifact of pending baselines, whole and as it was downloaded?",
+            "no pending baselines in {}: expected files such as baselines/<environment>/<scenario>.snap.new; is this \
+             the complete artifact, as downloaded?",
             from.display()
         );
     }
     if all.is_empty() {
         bail!(
-            "nothing is pending below {}: a run leaves a pending baseline when there was none, and after \
-             `regressed` and `improved`; not after `invalid`, and under CI only with INSTA_UPDATE=new",
+            "no pending baselines below {}: a run leaves one if there was no baseline, or if the verdict is \
+             `regressed` or `improved`; `invalid` leaves none, and CI needs INSTA_UPDATE=new",
             args.root.join("baselines").display()
         );
     }
@@ -61,7 +61,7 @@ fn chosen<'a>(all: &'a [PendingBaseline], args: &AcceptArgs) -> anyhow::Result<V
     for scenario in &args.scenarios {
         if !all.iter().any(|pending| pending.stem == stem(scenario)) {
             let names: Vec<String> = all.iter().map(|pending| pending.stem.replace("__", "::")).collect();
-            bail!("`{scenario}` has no pending baseline; pending are: {}", names.join(", "));
+            bail!("`{scenario}` has no pending baseline; pending baselines: {}", names.join(", "));
         }
     }
     let wanted: Vec<String> = args.scenarios.iter().map(stem).collect();

@@ -1,4 +1,4 @@
-//! `tollgate compare`: which target is the better one, by reports or by a sweep.
+//! `tollgate compare`: shows which target performs better, from reports or from a new sweep.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,26 +15,26 @@ use crate::results::file::ReportFile;
 use crate::results::sweep::Sweep;
 use crate::store;
 
-/// Compare targets by the reports of sweeps, benches or a suite, or by a sweep here and now, and recommend one for low,
-/// medium and high traffic.
+/// Compare targets and recommend one for low, medium, and high traffic. Reads reports of sweeps, benches, or a suite,
+/// or runs a sweep first.
 #[derive(Debug, clap::Args)]
 pub struct CompareArgs {
-    /// What `sweep --json` or `bench --json` wrote, or target/tollgate/<run>/*.json.
+    /// Reports written by `sweep --json` or `bench --json`, or target/tollgate/<run>/*.json.
     #[arg(required_unless_present_any = ["targets", "urls"])]
     reports: Vec<PathBuf>,
     #[command(flatten)]
     swept: SweepFlags,
-    /// Write the sweep's report to this file, anew after each level.
+    /// Write the sweep's report to this file, updated after each level.
     #[arg(long, value_name = "FILE", requires = "what")]
     sweep_json: Option<PathBuf>,
-    /// What counts how much; what is not named counts nothing.
+    /// Weight of each criterion; unlisted criteria have weight 0.
     #[arg(long, value_name = "CRITERION=WEIGHT,…", value_parser = weights,
         default_value = "performance=40,reliability=30,efficiency=20,simplicity=10")]
     weights: Weights,
-    /// How simple each target is to run, from 1 to 5 (the simplest), such as `vllm=3,ollama=5`.
+    /// How simple each target is to operate, from 1 to 5 (simplest), such as `vllm=3,ollama=5`.
     #[arg(long, value_name = "TARGET=N,…", value_parser = simplicity)]
     simplicity: Option<Values>,
-    /// What an hour of each target costs, in any currency, or its watts: for efficiency.
+    /// Cost of each target per hour in any currency, or its power in watts; used for efficiency.
     #[arg(long, value_name = "TARGET=COST,…", value_parser = costs)]
     costs: Option<Values>,
     /// Write the comparison to this file.
@@ -42,7 +42,7 @@ pub struct CompareArgs {
     json: Option<PathBuf>,
 }
 
-// As clap wants it: a list of values would be several arguments.
+// clap would treat a list of values as several arguments.
 type Weights = std::sync::Arc<BTreeMap<Criterion, f64>>;
 type Values = std::sync::Arc<BTreeMap<String, f64>>;
 
@@ -60,7 +60,7 @@ fn costs(text: &str) -> Result<Values, BadPreference> {
 
 pub fn run(args: &CompareArgs) -> anyhow::Result<ExitCode> {
     if args.json.is_some() && args.json == args.sweep_json {
-        bail!("--json and --sweep-json name the same file, and only the last one would stay in it");
+        bail!("--json and --sweep-json name the same file; one would overwrite the other");
     }
     let mut reports = Vec::new();
     for path in &args.reports {
@@ -90,7 +90,7 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(code))
 }
 
-/// What can't be compared with the reports would be measured in vain.
+/// Rejects a sweep that can't be compared with the reports before it runs.
 fn check(
     reports: &[(String, ReportFile)],
     unmeasured: Sweep,
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_compared_is_refused_before_it_is_measured() {
+    fn an_incomparable_sweep_is_rejected_before_it_runs() {
         let folder = tempfile::tempdir().unwrap();
         let (users, swept) = (folder.path().join("users.json"), folder.path().join("swept.json"));
         store::write_report(&users, &example::crossing()).unwrap();
@@ -138,13 +138,13 @@ mod tests {
             let words = ["compare", "--url", "a=http://127.0.0.1:1", "--sweep-json", swept.to_str().unwrap()];
             let command = CompareCommand::try_parse_from([&words[..], flags].concat()).unwrap();
             let error = run(&command.compare).unwrap_err().to_string();
-            assert!(!swept.exists(), "it was measured before it complained that {error}");
+            assert!(!swept.exists(), "the sweep ran before this error: {error}");
             error
         };
         assert!(refused(&[]).starts_with("expected at least two targets, found 1"));
         let axes = refused(&[users, "--rates", "1"]);
-        assert!(axes.contains("users.json has levels of users") && axes.contains("of requests/s"), "{axes}");
+        assert!(axes.contains("users.json has levels in users") && axes.contains("in requests/s"), "{axes}");
         let unknown = refused(&[users, "--costs", "a=1,b=1"]);
-        assert!(unknown.starts_with("there is no target `b` among those compared"), "{unknown}");
+        assert!(unknown.starts_with("no compared target is named `b`"), "{unknown}");
     }
 }

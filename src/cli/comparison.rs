@@ -1,4 +1,4 @@
-//! Two variants of a target, as the command line names them, and the proof of which one is slower.
+//! Two variants of a target as given on the command line, and the proof of which is slower.
 
 use std::env;
 use std::path::PathBuf;
@@ -17,29 +17,29 @@ use crate::target::{Place, TargetSpec};
 use crate::text::nearest::did_you_mean;
 use crate::verdict::Verdict;
 
-/// What is compared, of the perf suite of which crate.
+/// The target and scenarios to compare, and the crate that defines them.
 #[derive(Debug, clap::Args)]
 pub struct Subject {
-    /// A target of perf-tests/targets.toml.
+    /// Target from perf-tests/targets.toml.
     #[arg(long)]
     pub target: String,
-    /// Only this scenario, such as `chat::users-4::sim`; all of the target's, if none is named.
+    /// Run only this scenario, such as `chat::users-4::sim`; all scenarios of the target if not given.
     #[arg(long)]
     scenario: Vec<String>,
-    /// The crate that holds `perf-tests/`.
+    /// Path to the crate that contains `perf-tests/`.
     #[arg(long, default_value = ".")]
     pub root: PathBuf,
 }
 
-/// The target with some of its keys set otherwise, and what is asked of it.
+/// A target with some settings overridden, and the scenarios that run on it.
 pub struct Variant {
     pub target: TargetSpec,
     pub scenarios: Vec<Scenario>,
 }
 
 impl Subject {
-    /// The target as its file has it. Before any variant is read: in those a mistaken target would look like a mistaken
-    /// override.
+    /// The target as its file defines it. Look it up before parsing a variant: there, an unknown target would look like
+    /// an unknown override.
     pub fn as_it_stands(&self) -> anyhow::Result<TargetSpec> {
         let mut suite = files::load(&self.root)?;
         suite.targets.remove(&self.target).ok_or_else(|| {
@@ -48,8 +48,8 @@ impl Subject {
         })
     }
 
-    /// The target with these keys set, besides those of the environment. `said` is where the user said so.
-    pub fn variant(&self, said: &str, words: &[String]) -> anyhow::Result<Variant> {
+    /// The target with these settings and those from the environment. `source` is where the user gave them.
+    pub fn variant(&self, source: &str, words: &[String]) -> anyhow::Result<Variant> {
         let standing = self.as_it_stands()?;
         let pairs: Vec<String> = words.iter().map(|word| pair(word, &standing)).collect::<Result<_, _>>()?;
         let set = pairs.iter().map(|pair| format!("targets.{}.{pair}", self.target));
@@ -60,7 +60,7 @@ impl Subject {
             _ => env::var(name).ok(),
         })
         .map_err(|errors| {
-            anyhow!("{said} is read as {TOLLGATE_SET}={overrides:?}, and that is wrong:\n{errors}")
+            anyhow!("{source} is read as {TOLLGATE_SET}={overrides:?}, which is invalid:\n{errors}")
         })?;
         let scenarios = self.chosen(&mut suite)?;
         Ok(Variant { target: suite.targets[&self.target].clone(), scenarios })
@@ -88,7 +88,7 @@ impl Subject {
     }
 }
 
-/// A URL, an image and a tag of the target's image stand for themselves.
+/// A URL, an image, or a tag of the target's image needs no key.
 fn pair(word: &str, target: &TargetSpec) -> anyhow::Result<String> {
     if word.starts_with("http://") || word.starts_with("https://") {
         return Ok(format!("url='{word}'"));
@@ -102,14 +102,14 @@ fn pair(word: &str, target: &TargetSpec) -> anyhow::Result<String> {
     match &target.place {
         Place::Container(spec) => Ok(format!("image='{}:{word}'", spec.image.name)),
         _ => bail!(
-            "`{word}` would be a tag, and target `{}` has no image: give a URL or KEY=VALUE, such as \
+            "`{word}` looks like a tag, but target `{}` has no image: give a URL or KEY=VALUE, such as \
              simulator.decode_scale=1.08",
             target.name
         ),
     }
 }
 
-/// What all proofs of a command have in common.
+/// What all proofs of a command share.
 pub struct VersionComparison<'a> {
     pub run: &'a Run,
     pub cancel: &'a Cancel,
@@ -117,7 +117,7 @@ pub struct VersionComparison<'a> {
 }
 
 impl VersionComparison<'_> {
-    /// A proof without suspicion and without baseline.
+    /// A proof that needs neither a suspicion nor a baseline.
     pub fn prove(
         &self,
         old: &TargetSpec,
@@ -145,7 +145,7 @@ impl VersionComparison<'_> {
     }
 }
 
-/// 0 ok or improved, 1 regressed, 3 not decided, 4 engine or client failure.
+/// 0 ok or improved, 1 regressed, 3 undecided, 4 engine or client failure.
 pub fn exit_code(verdict: Verdict) -> u8 {
     match verdict {
         Verdict::Ok | Verdict::Improved => 0,
@@ -155,7 +155,7 @@ pub fn exit_code(verdict: Verdict) -> u8 {
     }
 }
 
-/// Of all of a proof's scenarios.
+/// The worst verdict of a proof's scenarios.
 pub fn worst(reports: &[Report]) -> Verdict {
     Verdict::worst(reports.iter().map(|report| report.verdict))
 }

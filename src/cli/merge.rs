@@ -1,4 +1,4 @@
-//! `tollgate merge`: what several workers measured, as one report.
+//! `tollgate merge`: combines the reports of several workers into one.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,13 +10,14 @@ use crate::report::metrics;
 use crate::results::merge::{WorkerReport, merge};
 use crate::store::{self, merge_records};
 
-/// Put the reports of the workers of one load together.
+/// Merge the reports of all workers that shared a load.
 #[derive(Debug, clap::Args)]
 pub struct MergeArgs {
-    /// The report of every worker, as `tollgate bench --worker I/N --start-at TIME --json FILE` wrote it.
+    /// Report of every worker, as written by `tollgate bench --worker I/N --start-at TIME --json FILE`.
     #[arg(required = true)]
     reports: Vec<PathBuf>,
-    /// Write the whole report to this file, and beside it, as `.records`, the records of all workers that kept theirs.
+    /// Write the merged report to this file, and next to it, as `.records`, the records of all workers that kept
+    /// theirs.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -33,14 +34,17 @@ pub fn run(args: &MergeArgs) -> anyhow::Result<ExitCode> {
         let to = store::records_beside(output);
         let is_read = |path: &Path| args.reports.iter().chain(&kept).any(|read| is_same(read, path));
         if is_read(output) || is_read(&to) {
-            bail!("--output {} would overwrite what a worker measured: name another file", output.display());
+            bail!(
+                "--output {} would overwrite a worker's report or records: choose another file",
+                output.display()
+            );
         }
         store::check_writable(output)?;
         let merged = merge_records(&kept, &to);
         report.warnings.extend(merged.warnings);
         let name = to.file_name().filter(|_| merged.are_kept);
         report.sessions[0].records = name.map(|name| name.to_string_lossy().into_owned());
-        store::write_report(output, &report).context("the report was not written")?;
+        store::write_report(output, &report).context("can't write the report")?;
     }
     println!("{}", metrics::metrics(&report));
     if let Some(output) = &args.output {
@@ -58,7 +62,7 @@ fn is_same(one: &Path, other: &Path) -> bool {
     one == other || resolved.is_some_and(|(one, other)| one == other)
 }
 
-/// Beside the report that tells of them.
+/// The path of the report's record file.
 fn records(report: &Path, part: &WorkerReport) -> Option<PathBuf> {
     let name = part.report.sessions.first()?.records.as_ref()?;
     Some(report.with_file_name(name))

@@ -29,9 +29,9 @@ use clap::{Parser, Subcommand};
 
 use crate::launch;
 
-/// Exit code of a wrong flag or file.
+/// Exit code for an invalid flag or file.
 const USAGE: u8 = 2;
-/// Exit code of an engine or client failure.
+/// Exit code for an engine or client failure.
 const FAILED: u8 = 4;
 
 /// Performance regression tests for LLM serving engines.
@@ -85,7 +85,7 @@ pub fn run() -> ExitCode {
     })
 }
 
-/// What flags say, for tests: of a command that has no others.
+/// Parses flags as a command of their own, for tests.
 #[cfg(test)]
 fn parsed<F: clap::Args>(flags: &str) -> Result<F, String> {
     let words = std::iter::once("tollgate").chain(flags.split_whitespace());

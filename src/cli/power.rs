@@ -1,4 +1,4 @@
-//! `tollgate power`: what the gates are able to see, and what a run costs.
+//! `tollgate power`: estimates what the gates can detect and what a run costs.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,10 +16,10 @@ use crate::text::figures;
 use crate::verdict::power::{Check, Forecast, StoredGate, StoredScenario, UNDERPOWERED_BEYOND};
 use crate::verdict::rule::MOST_STARTS_OF_PLANNED;
 
-/// Tell from the stored baselines what each gate can detect, and what a green and a red run cost.
+/// Estimate from the stored baselines what each gate can detect, and how long green and red runs take.
 #[derive(Debug, clap::Args)]
 pub struct PowerArgs {
-    /// The crate that holds `perf-tests/` and `baselines/`.
+    /// Path to the crate that contains `perf-tests/` and `baselines/`.
     #[arg(long, default_value = ".")]
     root: PathBuf,
 }
@@ -35,11 +35,11 @@ pub fn run(args: PowerArgs) -> anyhow::Result<ExitCode> {
     let targets: Vec<Known> =
         suite.targets.values().flat_map(|target| Known::all(target, &suite, &baselines)).collect();
     if targets.is_empty() {
-        println!("No scenario has a baseline yet: record one by running the suite, and accept it.");
+        println!("No scenario has a baseline yet: run the suite to record one, then accept it.");
         return Ok(ExitCode::SUCCESS);
     }
     println!("{}\n", table(&targets));
-    targets.iter().flat_map(Known::underpowered).for_each(|gate| println!("{gate}"));
+    targets.iter().flat_map(Known::underpowered).for_each(|line| println!("{line}"));
     println!("{}", false_alarms(&targets));
     targets.iter().for_each(|target| println!("{}", target.cost()));
     Ok(ExitCode::SUCCESS)
@@ -52,7 +52,7 @@ fn load(args: &PowerArgs) -> Result<(Suite, Baselines), SuiteErrors> {
     Ok((suite, baselines))
 }
 
-/// A target in an environment, and what is stored of its scenarios there.
+/// A target in one environment, with the stored baselines of its scenarios there.
 struct Known<'a> {
     target: &'a TargetSpec,
     environment: &'a str,
@@ -60,7 +60,7 @@ struct Known<'a> {
     check: Check,
 }
 
-/// A scenario's baseline.
+/// A scenario with its baseline.
 struct Stored<'a> {
     scenario: &'a Scenario,
     baseline: &'a Baseline,
@@ -86,7 +86,7 @@ impl<'a> Known<'a> {
         if target.restarts() {
             let starts = target.proof.starts;
             let most = MOST_STARTS_OF_PLANNED * starts;
-            // All scenarios share a proof's minutes.
+            // All scenarios share a proof's time budget.
             let in_time = known.session_s().map(|seconds| target.proof.budget.as_secs_f64() / seconds / 2.0);
             let most = in_time.map_or(most, |starts| (starts as u32).clamp(2, most));
             known.check = Check::Proof { starts, most };
@@ -94,7 +94,7 @@ impl<'a> Known<'a> {
         known
     }
 
-    /// A session of all scenarios, without the engine's start; `None` where a baseline does not say.
+    /// Length of one session of all scenarios, without the engine's start; `None` if a baseline doesn't record it.
     fn session_s(&self) -> Option<f64> {
         self.stored.iter().map(|stored| stored.baseline.facts.session_s).sum()
     }
@@ -104,14 +104,14 @@ impl<'a> Known<'a> {
         self.stored.iter().map(|stored| StoredScenario { gates: gates(stored), check: self.check }).collect()
     }
 
-    /// What it would take for each underpowered gate to detect enough.
+    /// What the underpowered gates would need.
     fn underpowered(&self) -> Vec<String> {
         let gates = self.stored.iter().flat_map(|stored| stored.gates.iter().map(move |gate| (stored, gate)));
         let underpowered = gates.filter(|(_, (.., gate))| gate.is_underpowered(self.check));
         let lines = underpowered.map(|(stored, (metric, tolerance, gate))| {
             format!(
-                "Underpowered: {} {metric}: its sessions scatter by {}, and a loss of twice the tolerance of {} is \
-                 seen in fewer than 90 % of runs. {}",
+                "Underpowered: {} {metric}: its sessions scatter by {}, so fewer than 90 % of runs detect a loss of \
+                 twice the tolerance of {}. {}",
                 stored.scenario.id,
                 figures::percent(gate.deviation()),
                 figures::percent(*tolerance),
@@ -126,20 +126,21 @@ impl<'a> Known<'a> {
             (Check::Stored { .. }, _) => format!("run.sessions = {sessions}"),
             (Check::Proof { .. }, Some(seconds)) => {
                 let minutes = 2.0 * f64::from(sessions) * seconds / 60.0;
-                format!("{sessions} starts of each side, {minutes:.0} min of proof.minutes and the engine's starts")
+                format!("{sessions} starts per side: {minutes:.0} min of proof.minutes, plus the engine's starts")
             }
-            (Check::Proof { .. }, None) => format!("{sessions} starts of each side"),
+            (Check::Proof { .. }, None) => format!("{sessions} starts per side"),
         });
-        let requests = gate
-            .requests_needed(self.check)
-            .map(|times| format!("{times:.1} times the requests or rounds, if they are all that scatters"));
+        let requests = gate.requests_needed(self.check).map(|times| {
+            format!("{times:.1} times as many requests or rounds, if they cause all of the scatter")
+        });
         let tolerance = gate
             .tolerance_needed(self.check)
             .map(|tolerance| format!("a tolerance of {}", figures::percent(tolerance)));
         let ways: Vec<String> = [sessions, requests, tolerance].into_iter().flatten().collect();
-        match ways.is_empty() {
-            true => "No number of sessions or requests mends that here: find out what scatters.".into(),
-            false => format!("It would take {}.", ways.join("; or ")),
+        if ways.is_empty() {
+            "No number of sessions or requests fixes this: find out what causes the scatter.".into()
+        } else {
+            format!("It would take {}.", ways.join("; or "))
         }
     }
 
@@ -147,8 +148,8 @@ impl<'a> Known<'a> {
         let name = &self.target.name;
         let Some(session_s) = self.session_s() else {
             return format!(
-                "Target {name}: how long a run takes is not known: its baselines don't say how long a session \
-                 was. Those that are recorded from now on do."
+                "Target {name}: unknown run time: its baselines don't record how long a session takes. New \
+                 baselines do."
             );
         };
         let suite = self.suite();
@@ -161,29 +162,31 @@ impl<'a> Known<'a> {
         };
         let further = red.sessions.iter().copied().fold(1.0, f64::max).round() - 1.0;
         let costs = format!(
-            "Target {name}: an unchanged engine takes {:.1} min a run; one that is worse by twice every tolerance \
-             {:.1} min.",
+            "Target {name}: a run takes {:.1} min if the engine is unchanged, and {:.1} min if it is worse by twice \
+             every tolerance.",
             minutes(&green),
             minutes(&red),
         );
         match self.check {
             Check::Stored { .. } => {
-                format!("{costs} Nothing old can be run beside it: a doubt takes {further} more sessions.")
+                format!(
+                    "{costs} The old engine can't be run for comparison, so a suspicion takes {further} more sessions."
+                )
             }
             Check::Proof { starts, most } if most < starts => format!(
-                "{costs} The engine's starts come on top. A proof of all scenarios is cut off by proof.minutes: its \
-                 {starts} starts of each side take {:.0} min and the engine's starts.",
+                "{costs} Engine starts come on top. proof.minutes cuts a proof of all scenarios short: its {starts} \
+                 starts per side take {:.0} min, plus the engine's starts.",
                 2.0 * f64::from(starts) * session_s / 60.0
             ),
             Check::Proof { .. } => {
-                format!("{costs} The engine's starts come on top: 1, and {further} of a proof.")
+                format!("{costs} Engine starts come on top: 1, plus {further} for a proof.")
             }
         }
     }
 }
 
 impl<'a> Stored<'a> {
-    /// `None` without a gate that compares.
+    /// `None` if no gate compares with the baseline.
     fn of(scenario: &'a Scenario, baseline: &'a Baseline) -> Option<Stored<'a>> {
         let gates = scenario.gates.iter().filter_map(|gate| {
             let tolerance = gate.tolerance?;
@@ -221,8 +224,7 @@ fn false_alarms(targets: &[Known]) -> String {
     let suite: Vec<StoredScenario> = targets.iter().flat_map(Known::suite).collect();
     let Forecast { runs, doubted, red, .. } = Forecast::of(&suite, 0.0);
     format!(
-        "Of {runs} rehearsed runs of an unchanged engine, {doubted} had something to look into again, and {red} were \
-         red ({}).",
+        "Of {runs} simulated runs of an unchanged engine, {doubted} raised a suspicion and {red} were red ({}).",
         figures::percent(red as f64 / runs as f64)
     )
 }

@@ -1,4 +1,4 @@
-//! `tollgate records`: a file of records for other programs.
+//! `tollgate records`: converts a record file for other programs.
 
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -9,24 +9,25 @@ use clap::ValueEnum;
 use crate::report::request_rows::{CSV_HEADER, csv_line, json_line};
 use crate::store::{RecordFileError, RecordReader};
 
-/// Print what became of every request.
+/// Print the record of every request.
 #[derive(Debug, clap::Args)]
 pub struct RecordsArgs {
-    /// As it lies beside the report, `target/tollgate/<run>/<scenario>.records`.
+    /// Record file, stored next to the report as `target/tollgate/<run>/<scenario>.records`.
     file: PathBuf,
+    /// Output format.
     #[arg(long, value_enum, default_value_t = RecordFormat::Jsonl)]
     format: RecordFormat,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum RecordFormat {
-    /// An object per request, with the times of all its tokens.
+    /// One object per request, with the times of all its tokens.
     Jsonl,
-    /// A row per request, for a spreadsheet.
+    /// One row per request, for a spreadsheet.
     Csv,
 }
 
-/// Exit code of a file that was cut off or is damaged: what could be read was printed.
+/// Exit code for a truncated or damaged file, after printing what could be read.
 const NOT_WHOLE: u8 = 1;
 
 pub fn run(args: &RecordsArgs) -> anyhow::Result<ExitCode> {
@@ -37,13 +38,13 @@ pub fn run(args: &RecordsArgs) -> anyhow::Result<ExitCode> {
             eprintln!("warning: {why}");
             Ok(ExitCode::from(NOT_WHOLE))
         }
-        // Whoever read it wanted no more: `tollgate records FILE | head`.
+        // The reader closed the pipe, as in `tollgate records FILE | head`.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Says what ended it before its time.
+/// Returns what ended the file early, if anything did.
 fn print(reader: RecordReader, format: RecordFormat) -> io::Result<Option<RecordFileError>> {
     let clock = reader.header.clock.clone();
     let mut out = BufWriter::new(io::stdout().lock());

@@ -1,4 +1,4 @@
-//! `tollgate report`: what reports say, in whichever form it is wanted.
+//! `tollgate report`: renders reports in the requested format.
 
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -22,16 +22,16 @@ pub struct ReportArgs {
     /// Report files, or folders of them, such as target/tollgate/latest.
     #[arg(required = true, value_name = "REPORT")]
     reports: Vec<PathBuf>,
-    /// What it is shown as; if not given, as the output's name ends, else a table.
+    /// Output format; if not given, taken from the extension of --output, else a table.
     #[arg(long, value_enum)]
     format: Option<ReportFormat>,
-    /// The file to write, or with svg and png the folder for all charts; to the terminal, if not given.
+    /// File to write, or folder for all charts with svg and png; stdout if not given.
     #[arg(long, value_name = "FILE|FOLDER")]
     output: Option<PathBuf>,
-    /// Only this chart, such as `changes`.
+    /// Write only this chart, such as `changes`.
     #[arg(long, value_name = "NAME")]
     chart: Option<String>,
-    /// The colors of charts in files of their own; a page has both.
+    /// Color theme of separate chart files; a page has both.
     #[arg(long, value_enum, default_value_t = Theme::Light)]
     theme: Theme,
 }
@@ -42,11 +42,11 @@ enum ReportFormat {
     Md,
     Csv,
     Json,
-    /// One page with everything, for a browser; it needs no network.
+    /// One page with everything, for a browser; works offline.
     Html,
-    /// Every chart as a file of its own.
+    /// Every chart as a separate file.
     Svg,
-    /// Every chart as a file of its own.
+    /// Every chart as a separate file.
     Png,
 }
 
@@ -63,7 +63,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
         return charts(args, format, &Page::of(&gathered));
     }
     if args.chart.is_some() {
-        bail!("--chart goes with --format svg or png; {} has no single charts", format.name());
+        bail!("--chart needs --format svg or png; {} has no separate charts", format.name());
     }
     write(args.output.as_deref(), format.text(&gathered)?.as_bytes())?;
     Ok(ExitCode::SUCCESS)
@@ -83,7 +83,7 @@ impl ReportArgs {
                 let known = ReportFormat::value_variants().iter().map(|format| format.name());
                 let known: Vec<String> = known.collect();
                 anyhow!(
-                    "the ending of {} tells no format: {}; give --format",
+                    "unknown output format for {} (set --format): {}",
                     output.display(),
                     did_you_mean(&ending, known.iter().map(String::as_str))
                 )
@@ -122,7 +122,7 @@ impl ReportFormat {
             ReportFormat::Csv => return separated(gathered),
             ReportFormat::Json => gathered.json(),
             ReportFormat::Html => html::html(&Page::of(gathered)),
-            ReportFormat::Svg | ReportFormat::Png => unreachable!("charts are files of their own"),
+            ReportFormat::Svg | ReportFormat::Png => unreachable!("charts are separate files"),
         })
     }
 }
@@ -138,7 +138,7 @@ fn terminal(gathered: &Gathered) -> String {
     compared.chain(swept).chain(gated).collect::<Vec<_>>().join("\n\n") + "\n"
 }
 
-/// A run of a suite alone is reported as a CI job's summary reports it.
+/// A run of a suite alone looks like a CI job's summary.
 fn marked_down(gathered: &Gathered) -> String {
     match gathered.sweeps.is_empty() && gathered.comparisons.is_empty() {
         true => markdown::markdown(&gathered.scenarios),
@@ -146,19 +146,21 @@ fn marked_down(gathered: &Gathered) -> String {
     }
 }
 
-/// Rows of two kinds would be two files.
+/// Two kinds of rows would need two files.
 fn separated(gathered: &Gathered) -> anyhow::Result<String> {
     let Gathered { scenarios, sweeps, comparisons } = gathered;
     match (scenarios.as_slice(), sweeps.as_slice(), comparisons.as_slice()) {
         (scenarios, [], []) => Ok(csv::gates(scenarios)),
         ([], sweeps, []) => Ok(csv::levels(sweeps)),
         ([], [], comparisons) => Ok(csv::standings(comparisons)),
-        _ => bail!("scenarios, sweeps and comparisons have different columns: make a CSV file of each kind"),
+        _ => {
+            bail!("scenarios, sweeps, and comparisons have different columns: write a CSV file for each kind")
+        }
     }
 }
 
 fn charts(args: &ReportArgs, format: ReportFormat, page: &Page) -> anyhow::Result<ExitCode> {
-    // Targets have given them their names.
+    // Chart names come from target names, which may hold anything.
     let charts: Vec<(String, &Chart)> = page.charts().map(|(name, chart)| (one_line(&name), chart)).collect();
     let names = || charts.iter().map(|(name, _)| name.as_str());
     if charts.is_empty() {
@@ -169,20 +171,20 @@ fn charts(args: &ReportArgs, format: ReportFormat, page: &Page) -> anyhow::Resul
         let (_, chart) = found
             .ok_or_else(|| anyhow!("there is no chart `{wanted}`: {}", did_you_mean(wanted, names())))?;
         if format == ReportFormat::Png && args.output.is_none() && io::stdout().is_terminal() {
-            bail!("a terminal shows no PNG: give a file by --output, such as {wanted}.png");
+            bail!("a terminal can't show a PNG: set --output to a file, such as {wanted}.png");
         }
         write(args.output.as_deref(), &format.drawn(chart, args.palette())?)?;
         return Ok(ExitCode::SUCCESS);
     }
     let Some(folder) = &args.output else {
         bail!(
-            "every chart is a file of its own: give a folder by --output, or one of them by --chart: {}",
+            "every chart is a separate file: set --output to a folder, or pick one with --chart: {}",
             names().collect::<Vec<_>>().join(", ")
         );
     };
-    if reads_like_a_file(folder) {
+    if looks_like_a_file(folder) {
         bail!(
-            "there are {} charts, and {} reads like a single file: give a folder, or one of them by --chart: {}",
+            "there are {} charts, but {} looks like a single file: set --output to a folder, or pick one with --chart: {}",
             charts.len(),
             folder.display(),
             names().collect::<Vec<_>>().join(", ")
@@ -196,8 +198,8 @@ fn charts(args: &ReportArgs, format: ReportFormat, page: &Page) -> anyhow::Resul
     Ok(ExitCode::SUCCESS)
 }
 
-/// A folder's name may hold a version, and so what looks like an ending.
-fn reads_like_a_file(path: &Path) -> bool {
+/// A folder's name may contain a version, and so something that looks like an extension.
+fn looks_like_a_file(path: &Path) -> bool {
     let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     path.is_file() || (!path.is_dir() && ["svg", "png"].contains(&ending.as_str()))
 }
@@ -209,9 +211,9 @@ fn write(output: Option<&Path>, bytes: &[u8]) -> anyhow::Result<()> {
             println!("{}", path.display());
         }
         None => match io::stdout().write_all(bytes) {
-            // Whoever reads has seen enough.
+            // The reader closed the pipe.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-            written => written.context("can't write to the terminal")?,
+            written => written.context("can't write to stdout")?,
         },
     }
     Ok(())
@@ -231,14 +233,14 @@ mod tests {
         args(Some(output.into()), None).format().map_err(|error| error.to_string())
     }
 
-    /// What is said where charts of a sweep with hostile names can't be written.
+    /// The error for charts of a sweep with hostile names that can't be written.
     fn complaint(args: &ReportArgs) -> String {
         let page = Page::of(&Gathered { sweeps: vec![sweep::example::nasty()], ..Gathered::default() });
         charts(args, ReportFormat::Svg, &page).unwrap_err().to_string()
     }
 
     #[test]
-    fn the_names_of_charts_can_not_reach_the_terminal() {
+    fn chart_names_cannot_inject_terminal_codes() {
         for said in [complaint(&args(None, Some("nothing"))), complaint(&args(None, None))] {
             assert!(said.contains("load-wide"), "{said}");
             assert!(!said.contains(['\x1b', '\0', '\u{202e}']), "{said:?}");
@@ -253,21 +255,21 @@ mod tests {
         charts(&args(Some(output.clone()), None), ReportFormat::Svg, &page).unwrap();
         assert!(output.join("throughput.svg").is_file());
         for file in [output.join("throughput.svg"), folder.path().join("ttft.png")] {
-            assert!(complaint(&args(Some(file), None)).contains("reads like a single file"));
+            assert!(complaint(&args(Some(file), None)).contains("looks like a single file"));
         }
     }
 
     #[test]
-    fn the_format_follows_the_output_s_ending() {
+    fn the_format_follows_the_output_extension() {
         assert_eq!(format("a/report.html"), Ok(ReportFormat::Html));
         assert_eq!(format("report.CSV"), Ok(ReportFormat::Csv));
         assert_eq!(format("ttft.png"), Ok(ReportFormat::Png));
         assert_eq!(format("report.txt"), Ok(ReportFormat::Table));
         let error = format("report.htlm").unwrap_err();
         assert!(
-            error.starts_with("the ending of report.htlm tells no format: did you mean `html`?"),
+            error.starts_with("unknown output format for report.htlm (set --format): did you mean `html`?"),
             "{error}"
         );
-        assert!(format("folder").unwrap_err().ends_with("give --format"));
+        assert!(format("folder").unwrap_err().contains("(set --format)"));
     }
 }

@@ -1,4 +1,4 @@
-//! `tollgate schema`: the JSON Schemas of the files people write and of reports, as checked in under `schemas/`.
+//! `tollgate schema`: the JSON Schemas of input files and reports, as checked in under `schemas/`.
 
 use std::process::ExitCode;
 
@@ -13,6 +13,7 @@ use crate::results::sweep::Sweep;
 /// Print the JSON Schema of a file format.
 #[derive(Debug, clap::Args)]
 pub struct SchemaArgs {
+    /// File format.
     format: SchemaKind,
 }
 
@@ -22,11 +23,11 @@ pub enum SchemaKind {
     Targets,
     /// perf-tests/scenarios/*.toml
     Scenario,
-    /// target/tollgate/<run>/<scenario>.json, and what `tollgate bench --json` writes
+    /// target/tollgate/<run>/<scenario>.json, and the output of `tollgate bench --json`
     Report,
-    /// What `tollgate sweep --json` writes
+    /// Output of `tollgate sweep --json`
     Sweep,
-    /// What `tollgate compare --json` writes
+    /// Output of `tollgate compare --json`
     Comparison,
 }
 

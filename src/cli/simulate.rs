@@ -1,4 +1,4 @@
-//! `tollgate simulate`: a simulated engine to try things on.
+//! `tollgate simulate`: a simulated engine to experiment with.
 
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -19,25 +19,25 @@ use crate::text::nearest::did_you_mean;
 /// Serve a simulated engine on this machine until Ctrl-C.
 #[derive(Debug, clap::Args)]
 pub struct SimulateArgs {
-    /// The address to listen on; in a container, 0.0.0.0.
+    /// Address to listen on; use 0.0.0.0 in a container.
     #[arg(long, value_name = "IP", default_value_t = Ipv4Addr::LOCALHOST)]
     host: Ipv4Addr,
-    /// The port to listen on; 0 is any free one.
+    /// Port to listen on; 0 picks any free one.
     #[arg(long, default_value_t = 8000)]
     port: u16,
-    /// The model's name in requests.
+    /// Model name in requests.
     #[arg(long, value_name = "NAME", default_value = DEFAULT_MODEL)]
     model: String,
     /// Settings of a known regression, such as `vllm-4210-sick`.
     #[arg(long, value_name = "NAME", value_parser = parse_profile)]
     profile: Option<&'static Profile>,
-    /// List the profiles, and end.
+    /// List the profiles and exit.
     #[arg(long, exclusive = true)]
     list_profiles: bool,
-    /// A setting of the engine, as in `decode_scale=1.08` or `faults.error_rate=0.01`.
+    /// Engine setting, such as `decode_scale=1.08` or `faults.error_rate=0.01`.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parse_setting)]
     settings: Vec<Setting>,
-    /// End with the process that started this one, whichever way that ends.
+    /// Exit together with the process that started this one, however it ends.
     #[arg(long, hide = true)]
     with_parent: bool,
 }
@@ -51,11 +51,11 @@ struct Setting {
 
 #[derive(Debug, PartialEq, Error)]
 enum SettingError {
-    #[error("expected KEY=VALUE, as in `decode_scale=1.08`")]
+    #[error("expected KEY=VALUE, such as `decode_scale=1.08`")]
     NoValue,
-    #[error("there is no simulator setting `{key}`: {help}")]
+    #[error("unknown simulator setting `{key}`: {help}")]
     UnknownKey { key: String, help: String },
-    #[error("`{key}` cannot be `{value}`: expected {expected}, as in `{key}={default}`")]
+    #[error("invalid value `{value}` for `{key}`: expected {expected}, such as `{key}={default}`")]
     BadValue { key: String, value: String, expected: &'static str, default: Value },
 }
 
@@ -64,9 +64,9 @@ pub fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
         return list_profiles();
     }
     if args.with_parent {
-        set_parent_process_death_signal(Some(Signal::KILL)).context("asking to be ended")?;
+        set_parent_process_death_signal(Some(Signal::KILL)).context("can't follow the parent process")?;
     }
-    let settings = settings(args.profile, args.settings).context("reading the settings")?;
+    let settings = settings(args.profile, args.settings).context("invalid settings")?;
     let version = settings.version.clone();
     let addr = SocketAddr::from((args.host, args.port));
     let simulator = match Simulator::start_serving(&args.model, settings, 0, addr) {
@@ -75,7 +75,7 @@ pub fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
             eprintln!("error: {error}");
             return Ok(ExitCode::from(2));
         }
-        // Its message names the cause; as an error with a source it would be reported twice.
+        // The message includes the cause; as an error with a source, the cause would appear twice.
         Err(error) => anyhow::bail!("{error}"),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -83,9 +83,9 @@ pub fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
         let interrupted = tokio::signal::ctrl_c();
         writeln!(std::io::stdout(), "simulated engine {version} listens on http://{}", simulator.addr())?;
         tokio::select! {
-            interrupted = interrupted => interrupted.map(|()| ExitCode::SUCCESS).context("waiting for Ctrl-C"),
+            interrupted = interrupted => interrupted.map(|()| ExitCode::SUCCESS).context("can't wait for Ctrl-C"),
             () = crash(&simulator) => {
-                eprintln!("error: the engine crashed, as its settings say (faults.crash_after_requests)");
+                eprintln!("error: the engine crashed as configured (faults.crash_after_requests)");
                 Ok(ExitCode::FAILURE)
             }
         }
@@ -115,7 +115,7 @@ fn settings(profile: Option<&Profile>, chosen: Vec<Setting>) -> Result<Simulator
 }
 
 impl Setting {
-    /// With a table for every dot of the key.
+    /// Nested in one table per dot in the key.
     fn table(&self) -> Table {
         let mut keys = self.key.rsplit('.');
         let last = keys.next().unwrap_or_default();
@@ -129,7 +129,7 @@ fn parse_profile(name: &str) -> Result<&'static Profile, String> {
     known_regressions::profile(name).ok_or_else(|| format!("unknown profile: {}", did_you_mean(name, names)))
 }
 
-/// Checks every setting by itself, so that the error points at the argument.
+/// Checks each setting separately, so that the error points at the argument.
 fn parse_setting(argument: &str) -> Result<Setting, SettingError> {
     let (key, value) = argument.split_once('=').ok_or(SettingError::NoValue)?;
     let known = SimulatorSettings::default().by_key();
@@ -185,17 +185,17 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_profile_is_answered_with_the_nearest_name() {
+    fn an_unknown_profile_suggests_the_nearest_name() {
         let error = parse_profile("vllm-4210-sik").unwrap_err();
         assert_eq!(error, "unknown profile: did you mean `vllm-4210-sick`?");
     }
 
     #[test]
-    fn an_unknown_key_is_answered_with_the_nearest_word() {
+    fn an_unknown_key_suggests_the_nearest_word() {
         let error = parse_setting("decode_scal=1.08").unwrap_err();
         let text = error.to_string();
         assert!(
-            text.starts_with("there is no simulator setting `decode_scal`: did you mean `decode_scale`?"),
+            text.starts_with("unknown simulator setting `decode_scal`: did you mean `decode_scale`?"),
             "{text}"
         );
     }

@@ -1,4 +1,4 @@
-//! `tollgate sweep`: one load after another on one or several targets.
+//! `tollgate sweep`: runs a series of loads against one or more targets.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,13 +13,13 @@ use crate::results::sweep::{Sweep, SweptTarget};
 use crate::store;
 use crate::suite::harness::INTERRUPTED;
 
-/// Drive a ladder of loads against one or several targets: where each slows down, and which is the better one.
+/// Run a series of loads against one or more targets and show where each slows down and which one performs better.
 #[derive(Debug, clap::Args)]
 #[command(group(ArgGroup::new("any").args(["targets", "urls"]).multiple(true).required(true)))]
 pub struct SweepArgs {
     #[command(flatten)]
     swept: SweepFlags,
-    /// Write the report to this file, anew after each level.
+    /// Write the report to this file, updated after each level.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }

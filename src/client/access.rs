@@ -1,4 +1,4 @@
-//! Where a server is, and what opens it.
+//! A server's address and credentials.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,33 +15,33 @@ use crate::text::secret::Secret;
 pub struct Access {
     /// With or without a trailing `/v1`.
     pub url: String,
-    /// Sent as a bearer key.
+    /// Sent as a bearer token.
     pub api_key: Option<Secret>,
-    /// Sent with every request. They go before the client's own, the key's among them.
+    /// Sent with every request. They override the client's own headers, including the key's.
     pub headers: BTreeMap<String, Secret>,
-    /// The certificates, as PEM, of the authorities that may vouch for the server, if not those that the system trusts.
+    /// PEM file of the certificate authorities to trust for this server, instead of the system's.
     pub ca_file: Option<PathBuf>,
     pub http_version: HttpVersion,
-    /// Whether both ends of a connection count against this process's limit on open files.
+    /// Whether both ends of a connection count toward this process's limit on open files.
     pub is_in_this_process: bool,
 }
 
-/// The value is not shown: it may be a secret.
+/// Messages don't show the value, which may be a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
-    #[error("the API key holds characters that no HTTP header may have")]
+    #[error("the API key contains characters that are not allowed in an HTTP header")]
     ApiKey,
-    #[error("`{0}` is not the name of an HTTP header")]
+    #[error("`{0}` is not a valid HTTP header name")]
     HeaderName(String),
-    #[error("the value of header `{0}` holds characters that no HTTP header may have")]
+    #[error("the value of header `{0}` contains characters that are not allowed in an HTTP header")]
     HeaderValue(String),
-    #[error("header `{0}` is about a connection of HTTP/1.1, and HTTP/2 has none such: remove it")]
+    #[error("header `{0}` controls an HTTP/1.1 connection and does not exist in HTTP/2: remove it")]
     OfConnection(String),
-    #[error("the value of header `host` names no host")]
+    #[error("the value of header `host` is not a host")]
     Host,
 }
 
-/// Those that HTTP/2 forbids (RFC 9113, 8.2.2).
+/// Headers that HTTP/2 forbids (RFC 9113, 8.2.2).
 const OF_CONNECTION: [HeaderName; 5] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_is_given_goes_before_the_key() {
+    fn a_configured_header_overrides_the_key() {
         let access = Access {
             api_key: Some(Secret::new("k")),
             headers: headers(&[("x-team", "a"), ("Authorization", "Basic b")]),
@@ -108,13 +108,13 @@ mod tests {
     }
 
     #[test]
-    fn what_no_header_may_have_is_refused_without_showing_it() {
+    fn invalid_header_values_are_rejected_without_showing_them() {
         let refused = |access: Access| access.header_map().unwrap_err().to_string();
         let key = refused(Access { api_key: Some(Secret::new("s3\ncret")), ..Access::default() });
         let value = refused(Access { headers: headers(&[("x-key", "s3\ncret")]), ..Access::default() });
         assert!(!format!("{key} {value}").contains("s3"), "{key} {value}");
         assert!(value.contains("`x-key`"), "{value}");
         let name = refused(Access { headers: headers(&[("a b", "1")]), ..Access::default() });
-        assert_eq!(name, "`a b` is not the name of an HTTP header");
+        assert_eq!(name, "`a b` is not a valid HTTP header name");
     }
 }

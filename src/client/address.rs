@@ -1,4 +1,4 @@
-//! Where requests go: a base URL, taken apart.
+//! Where requests go: a parsed base URL.
 
 use std::cell::Cell;
 use std::io;
@@ -19,20 +19,20 @@ use crate::client::tls::{alpn, client_config};
 use crate::engine::HttpVersion;
 use crate::sys::arrival::Stream;
 
-/// A server and the path below which its routes are. Proxies of the environment are not used: they would be measured.
+/// A server and the path prefix of its routes. Proxies from the environment are not used: they would be measured too.
 #[derive(Clone)]
 pub struct Address {
     host: String,
     port: u16,
     /// The path before `/v1`, usually empty.
     prefix: String,
-    /// What goes behind every route, such as `api-version=2026-01-01`; usually empty.
+    /// Query appended to every route, such as `api-version=2026-01-01`; usually empty.
     query: String,
     /// As in a request's `Host` header.
     authority: String,
     http_version: HttpVersion,
     tls: Option<Tls>,
-    /// What the host's name stands for, looked up once: no request is to wait for that.
+    /// The host's addresses, looked up once so that no request has to wait for DNS.
     resolved: OnceCell<Vec<SocketAddr>>,
     /// How many connections have been tried.
     tried: Cell<usize>,
@@ -48,32 +48,32 @@ struct Tls {
 pub enum AddressError {
     #[error("expected a URL such as `http://127.0.0.1:8000/v1`, found `{found}`: {why}")]
     Url { found: String, why: String },
-    #[error("TLS for `{host}` can't be set up: {why}")]
+    #[error("can't set up TLS for `{host}`: {why}")]
     Tls { host: String, why: String },
 }
 
-/// The server has agreed to TLS and not to a protocol within.
+/// The server agreed to TLS but not to a protocol on top of it.
 #[derive(Debug, thiserror::Error)]
-#[error("the server chose no protocol (ALPN)")]
+#[error("the server selected no protocol (ALPN)")]
 struct NoProtocol;
 
 impl Address {
-    /// Takes a base URL with or without a trailing `/v1`, and with or without a query.
+    /// Parses a base URL with or without a trailing `/v1`, and with or without a query.
     pub fn of(access: &Access) -> Result<Address, AddressError> {
         let Access { url, ca_file, http_version, .. } = access;
         let wrong = |why: String| AddressError::Url { found: url.clone(), why };
         let uri: Uri = url.trim().parse().map_err(|error| wrong(format!("{error}")))?;
-        let authority = uri.authority().ok_or_else(|| wrong("it names no host".into()))?;
+        let authority = uri.authority().ok_or_else(|| wrong("it has no host".into()))?;
         if authority.as_str().contains('@') {
-            return Err(wrong("credentials belong into `api_key_env`".into()));
+            return Err(wrong("put credentials into `api_key_env`".into()));
         }
         let secure = match uri.scheme() {
             Some(scheme) if *scheme == Scheme::HTTP => false,
             Some(scheme) if *scheme == Scheme::HTTPS => true,
-            _ => return Err(wrong("it has to begin with http:// or https://".into())),
+            _ => return Err(wrong("it must start with http:// or https://".into())),
         };
         if ca_file.is_some() && !secure {
-            return Err(wrong("a CA file is of use with https:// only".into()));
+            return Err(wrong("a CA file needs https://".into()));
         }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
@@ -115,7 +115,7 @@ impl Address {
         }
     }
 
-    /// One of the engine's routes as a whole URL.
+    /// The full URL of one of the engine's routes.
     pub fn url(&self, route: &str) -> String {
         format!("{}://{}{}", self.scheme(), self.authority, self.target(route))
     }
@@ -124,24 +124,24 @@ impl Address {
         self.host == "localhost" || self.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
     }
 
-    /// How TLS is spoken, where it is.
+    /// The TLS configuration, if TLS is used.
     pub fn tls_config(&self) -> Option<&ClientConfig> {
         self.tls.as_ref().map(|tls| &*tls.config)
     }
 
-    /// Opens a connection up to where HTTP begins, TLS included. An error says in words what came in between.
+    /// Opens a connection up to the point where HTTP begins, including TLS. An error says what went wrong.
     pub async fn connect(&self) -> Result<Socket, String> {
         self.try_connect().await.map_err(|error| format!("{error}{}", self.advice(&error)))
     }
 
-    /// What to do where a server turned out not to speak the version that it was asked in.
+    /// What to do if the server turns out not to speak the requested version.
     pub fn other_version(&self) -> &'static str {
         match self.http_version {
             HttpVersion::Http1 => {
-                "; the server does not speak HTTP/1.1 there: ask with `http_version = \"2\"` (`--http-version 2`)"
+                "; the server does not speak HTTP/1.1 there: set `http_version = \"2\"` (`--http-version 2`)"
             }
             HttpVersion::Http2 => {
-                "; the server does not speak HTTP/2 there: ask with `http_version = \"1.1\"` (`--http-version 1.1`)"
+                "; the server does not speak HTTP/2 there: set `http_version = \"1.1\"` (`--http-version 1.1`)"
             }
         }
     }
@@ -156,13 +156,13 @@ impl Address {
         let connector = TlsConnector::from(tls.config.clone());
         let stream = connector.connect(tls.server.clone(), stream).await?;
         let chosen = stream.get_ref().1.alpn_protocol();
-        // Servers of HTTP/1.1 need not know ALPN.
+        // HTTP/1.1 servers need not support ALPN.
         let is_agreed = self.http_version == HttpVersion::Http1 || chosen == Some(alpn(self.http_version));
         if is_agreed { Ok(Socket::Tls(Box::new(stream))) } else { Err(io::Error::other(NoProtocol)) }
     }
 
-    /// Begins with another one each time, so that a name's replicas share the load; but with one of the IP version that
-    /// the system put first.
+    /// Starts with a different address each time, so that a name's replicas share the load, but always with one of the
+    /// IP version that the system prefers.
     fn in_turn(&self, addresses: &[SocketAddr]) -> Vec<SocketAddr> {
         let tried = self.tried.replace(self.tried.get().wrapping_add(1));
         let mut in_turn = addresses.to_vec();
@@ -172,7 +172,7 @@ impl Address {
         in_turn
     }
 
-    /// What to do about an error, where its cause tells.
+    /// What to do about an error, if its cause shows it.
     fn advice(&self, error: &io::Error) -> &'static str {
         let Some(cause) = error.get_ref() else { return "" };
         if cause.is::<NoProtocol>() {
@@ -180,7 +180,7 @@ impl Address {
         }
         match cause.downcast_ref() {
             Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
-                "; give the certificate of its authority as `ca_file` (`--ca-file`)"
+                "; to trust its authority, set `ca_file` (`--ca-file`)"
             }
             Some(rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol)) => {
                 self.other_version()
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_urls_query_goes_with_every_route() {
+    fn a_urls_query_is_sent_with_every_route() {
         for url in
             ["http://h/openai/v1?api-version=2026-01-01&x=1", "http://h/openai/?api-version=2026-01-01&x=1"]
         {
@@ -234,14 +234,14 @@ mod tests {
     }
 
     #[test]
-    fn a_route_has_its_whole_url_again() {
+    fn a_route_has_a_full_url() {
         for url in ["http://127.0.0.1:8000", "https://h/llm"] {
             assert_eq!(Address::of(&Access::to(url)).unwrap().url("/health"), format!("{url}/health"));
         }
     }
 
     #[test]
-    fn a_name_is_looked_up_once_and_all_its_addresses_are_tried() {
+    fn a_name_is_resolved_once_and_all_addresses_are_tried() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn the_addresses_of_a_name_take_turns_in_coming_first() {
+    fn the_addresses_of_a_name_take_turns() {
         let address = Address::of(&Access::to("http://h")).unwrap();
         let known = ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80", "[::1]:80"].map(|ip| ip.parse().unwrap());
         let turns: Vec<Vec<SocketAddr>> = (0..4).map(|_| address.in_turn(&known)).collect();
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_is_refused_in_words() {
+    fn an_invalid_url_is_rejected_with_a_reason() {
         for url in ["", "localhost:8000", "ftp://h", "http://", "http://user:secret@h/", "h"] {
             let error = Address::of(&Access::to(url)).err().map(|error| error.to_string());
             assert!(error.is_some_and(|error| error.starts_with("expected a URL such as")), "{url}");

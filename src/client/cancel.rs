@@ -1,10 +1,10 @@
-//! A way to end a round early.
+//! Ends a round early.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// Shared between who may end a round (a signal handler) and who runs it. Once set it stays set.
+/// Shared between whatever may end a round (a signal handler) and whatever runs it. Once set, it stays set.
 #[derive(Clone, Debug)]
 pub struct Cancel(Arc<watch::Sender<bool>>);
 

@@ -1,8 +1,8 @@
-//! One connection, driven by the task that uses it, with one request on it at a time.
+//! One connection, driven by the task that uses it, with one request at a time.
 //!
-//! There is no pool that hides anything, and with HTTP/2 no second stream: a request has its connection to itself, so
-//! that none of them waits for another, it is known whether a request was the first on its connection, and an answer is
-//! read and dated in one step without passing between tasks.
+//! There is no connection pool and, with HTTP/2, no second stream: each request has its connection to itself. So no
+//! request waits for another, the client knows whether a request was the first on its connection, and it reads and
+//! timestamps a response in one step without passing it between tasks.
 
 use std::future::poll_fn;
 use std::io;
@@ -28,7 +28,7 @@ enum Protocol {
 
 use Protocol::{Http1, Http2};
 
-/// Why an answer could not be read.
+/// Why a response could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Broken {
     #[error("the connection was closed")]
@@ -44,7 +44,7 @@ pub enum Broken {
 }
 
 impl Broken {
-    /// Whether the server said something that is not HTTP, or not as it should be.
+    /// Whether the server sent something that is not valid HTTP.
     pub fn is_bad_payload(&self) -> bool {
         match self {
             Broken::Head(_) | Broken::Framing(_) => true,
@@ -53,25 +53,25 @@ impl Broken {
         }
     }
 
-    /// Whether the server has said it in HTTP/2: then that is what it speaks.
+    /// Whether the error came from the server over HTTP/2, which means that it speaks HTTP/2.
     fn is_spoken(&self) -> bool {
         matches!(self, Broken::Http2(error) if error.is_remote())
     }
 
-    /// Whether the server has said that it did not look at the request (RFC 9113, 8.7).
-    pub fn is_untaken(&self) -> bool {
+    /// Whether the server said that it did not process the request (RFC 9113, 8.7).
+    pub fn is_unprocessed(&self) -> bool {
         let Broken::Http2(error) = self else { return false };
         let is_refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
-        // `h2` ends a stream by a GOAWAY only if that names a lower one as the last that was looked at.
+        // `h2` ends a stream with a GOAWAY only if that names a lower stream as the last one processed.
         self.is_spoken() && (is_refused || error.is_go_away())
     }
 }
 
-/// uvicorn and llama.cpp close a connection that was idle for 5 s.
+/// uvicorn and llama.cpp close connections that are idle for 5 s.
 const IDLE_MAX_NS: Nanos = 4_000_000_000;
 
 impl Connection {
-    /// An error says in words what came in between.
+    /// An error says what went wrong.
     pub async fn open(address: &Address, timeout: Duration) -> Result<Connection, String> {
         let what = match address.http_version() {
             HttpVersion::Http1 => "connection",
@@ -85,8 +85,8 @@ impl Connection {
         }
     }
 
-    /// Whether the server still listens on this connection, as far as can be known without sending, and is likely to
-    /// for so long.
+    /// Whether the server still listens on this connection, as far as the client can tell without sending, and probably
+    /// will for this long.
     pub fn is_usable_for(&mut self, ahead_ns: Nanos) -> bool {
         let idle_ns = clock::now() - self.idle_since_ns;
         idle_ns + ahead_ns <= IDLE_MAX_NS
@@ -96,16 +96,16 @@ impl Connection {
             }
     }
 
-    /// Takes a request up, so that nothing is left to do but to send it from the returned moment on.
+    /// Prepares a request so completely that from the returned time on it only has to be sent.
     pub fn take_up(&mut self, message: &WireRequest, id: &str) -> Nanos {
         match (&mut self.protocol, message) {
             (Http1(connection), WireRequest::Http1(message)) => connection.take_up(message, id),
             (Http2(connection), WireRequest::Http2(message)) => connection.take_up(message, id),
-            _ => unreachable!("all that a client sends goes to one address, and is of its version"),
+            _ => unreachable!("a client sends only to its address, in its HTTP version"),
         }
     }
 
-    /// Sends what was taken up and reads the head of its answer.
+    /// Sends the prepared request and reads the head of its response.
     pub async fn ask(&mut self) -> Result<Head, Broken> {
         match &mut self.protocol {
             Http1(connection) => connection.ask().await,
@@ -113,32 +113,32 @@ impl Connection {
         }
     }
 
-    /// Whether a byte has come since the last request was taken up.
-    pub fn has_heard(&self) -> bool {
+    /// Whether a byte has arrived since the last request was prepared.
+    pub fn has_received(&self) -> bool {
         match &self.protocol {
-            Http1(connection) => connection.has_heard(),
-            Http2(connection) => connection.has_heard(),
+            Http1(connection) => connection.has_received(),
+            Http2(connection) => connection.has_received(),
         }
     }
 
-    /// Whether an answer has begun.
+    /// Whether a response has begun.
     pub fn has_begun(&self) -> bool {
         match &self.protocol {
-            Http1(connection) => connection.has_heard(),
-            // Its head is there as a whole, or not at all; what else the server says is no answer.
+            Http1(connection) => connection.has_received(),
+            // Its head is complete or absent; anything else the server sends is not a response.
             Http2(_) => false,
         }
     }
 
-    /// When the newest of it came.
-    pub fn heard_ns(&self) -> Nanos {
+    /// When the newest bytes arrived.
+    pub fn received_ns(&self) -> Nanos {
         match &self.protocol {
-            Http1(connection) => connection.heard_ns(),
-            Http2(connection) => connection.heard_ns(),
+            Http1(connection) => connection.received_ns(),
+            Http2(connection) => connection.received_ns(),
         }
     }
 
-    /// The next part of an answer that has arrived, and when it did; waits for none.
+    /// The next part of the response that has arrived, and when it arrived; does not wait.
     pub fn part(&mut self) -> Result<Option<(&[u8], Nanos)>, Broken> {
         match &mut self.protocol {
             Http1(connection) => connection.part(),
@@ -146,7 +146,7 @@ impl Connection {
         }
     }
 
-    /// Whether an answer was read to its end.
+    /// Whether a response was read to its end.
     pub fn is_over(&self) -> bool {
         match &self.protocol {
             Http1(connection) => connection.is_over(),
@@ -154,7 +154,7 @@ impl Connection {
         }
     }
 
-    /// Waits until more of an answer has arrived, or its end.
+    /// Waits until more of the response has arrived, or its end.
     pub async fn more(&mut self) -> Result<(), Broken> {
         poll_fn(|cx| match &mut self.protocol {
             Http1(connection) => connection.poll_more(cx),
@@ -163,16 +163,16 @@ impl Connection {
         .await
     }
 
-    /// Whether it may carry another request after this answer.
+    /// Whether it may carry another request after this response.
     pub fn keeps_alive(&self) -> bool {
         match &self.protocol {
             Http1(connection) => connection.keeps_alive(),
-            // That the server wants no more is found out when it is to be used.
+            // If the server wants no more, that shows when the connection is next used.
             Http2(_) => true,
         }
     }
 
-    /// To be called after an answer was read to its end: only then the connection can take another request.
+    /// Must be called after a response was read to its end: only then can the connection take another request.
     pub fn rest(&mut self) {
         self.idle_since_ns = clock::now();
     }

@@ -1,4 +1,4 @@
-//! What is asked beside the load: whether an engine is well, and who it is.
+//! Requests outside the load: whether an engine is healthy, and who it is.
 
 use std::error::Error;
 use std::iter;
@@ -13,7 +13,7 @@ use crate::client::connection::Connection;
 use crate::client::tls::install_provider;
 use crate::engine::HttpVersion;
 
-/// An ordinary HTTP client. The load itself goes over connections of its own, on which nothing else is ever sent.
+/// An ordinary HTTP client. The load uses separate connections, which carry nothing else.
 pub struct ControlClient {
     http: reqwest::Client,
     address: Address,
@@ -30,9 +30,9 @@ impl ControlClient {
             Some(config) => builder.tls_backend_preconfigured(config.clone()),
             None => builder,
         };
-        // The load goes through no proxy and follows no redirect either: what is said here is to hold for it.
+        // The load uses no proxy and follows no redirect either, so the results here must hold for it.
         let builder = builder.no_proxy().redirect(Policy::none());
-        // A connection that waits for the next question may be closed by then.
+        // A connection that waits for the next request may be closed by then.
         let builder = builder.pool_max_idle_per_host(0);
         let builder = match address.http_version() {
             HttpVersion::Http1 => builder.http1_only(),
@@ -41,7 +41,7 @@ impl ControlClient {
         Ok(ControlClient { http: builder.build()?, address: address.clone() })
     }
 
-    /// Its answer may take hours.
+    /// Its response may take hours.
     pub async fn post(&self, url: &str, body: String) -> Result<reqwest::Response, String> {
         let request = self.http.post(url).header(CONTENT_TYPE, "application/json").body(body);
         match request.timeout(LONGEST_POST).send().await {
@@ -61,7 +61,7 @@ impl ControlClient {
         }
     }
 
-    /// Where there is no connection to be had, the load's own says best why, and what to do about it.
+    /// If no connection can be opened, the load's own error says best why, and what to do about it.
     async fn explain(&self, error: &reqwest::Error) -> String {
         if error.is_timeout() {
             return chain(error);
@@ -70,7 +70,7 @@ impl ControlClient {
     }
 }
 
-/// An error with its causes, which reqwest keeps apart.
+/// An error with its causes, which reqwest keeps separate.
 pub fn chain(error: &reqwest::Error) -> String {
     let causes = iter::successors(error.source(), |&cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))

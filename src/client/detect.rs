@@ -1,4 +1,4 @@
-//! Finds out which engine answers at a URL.
+//! Detects the engine at a URL.
 
 use serde_json::Value;
 
@@ -8,16 +8,16 @@ use crate::client::control::ControlClient;
 use crate::client::{ClientError, runtime};
 use crate::engine::{EngineKind, refusal};
 
-/// Nothing that answered there was a known engine's.
+/// None of the responses came from a known engine.
 #[derive(Debug, thiserror::Error)]
-#[error("no engine was detected at {authority}: {}; say which one it is by `engine`", .said.join(", "))]
+#[error("can't detect the engine at {authority}: {}; set `engine`", .said.join(", "))]
 pub struct Undetected {
     authority: String,
-    /// What came of each question.
+    /// The result of each request.
     said: Vec<String>,
 }
 
-/// The first engine of the list whose probe is there.
+/// The first engine in the list whose probe matches.
 pub fn detect(access: &Access) -> Result<EngineKind, ClientError> {
     let address = Address::of(access)?;
     let control = ControlClient::new(&address, access.header_map()?)?;
@@ -37,7 +37,7 @@ pub fn detect(access: &Access) -> Result<EngineKind, ClientError> {
         }
     }
     let said = answers.into_iter().map(|(path, answer)| match answer {
-        Ok(_) => format!("{path} answered nothing that is known"),
+        Ok(_) => format!("{path} returned nothing that identifies an engine"),
         Err(why) => format!("{path}: {why}"),
     });
     Err(Undetected { authority: address.authority().to_owned(), said: said.collect() }.into())

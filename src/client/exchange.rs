@@ -1,4 +1,4 @@
-//! One request and its answer.
+//! One request and its response.
 
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ use crate::units::Nanos;
 /// What all requests of a client share.
 pub struct Peer {
     pub address: Address,
-    /// Of the target's own: key and others.
+    /// The target's own headers, including the key.
     pub headers: HeaderMap,
     pub engine: EngineKind,
     pub request_timeout: Duration,
 }
 
-/// A request that is ready to go: nothing of it remains to be computed once its time has come.
+/// A request that is ready to send: nothing is left to compute once it is due.
 pub struct Prepared {
     message: WireRequest,
     output_tokens: u32,
@@ -30,7 +30,7 @@ pub struct Prepared {
     wire: &'static dyn Wire,
 }
 
-/// Where a request stands; kept outside of the exchange, so that a timeout finds how far it got.
+/// A request's progress, kept outside of the exchange so that a timeout knows how far it got.
 struct ExchangeState {
     taken_ns: Nanos,
     sent_ns: Option<Nanos>,
@@ -40,10 +40,10 @@ struct ExchangeState {
 
 const OK: u16 = 200;
 
-/// More than any engine has to say about an error.
+/// Longer than any engine's error message.
 const REFUSAL_MAX_BYTES: usize = 64 << 10;
 
-/// How long a server may take to close an answer that it has declared finished.
+/// How long a server may take to close a response that it has declared finished.
 const CLOSING_GRACE: Duration = Duration::from_secs(1);
 
 impl Peer {
@@ -59,8 +59,8 @@ impl Peer {
         }
     }
 
-    /// Sends a request on the lane's connection, opening one where there is none, and reads its answer to the end.
-    /// The connection is left in `slot` when it can carry another request.
+    /// Sends a request on the lane's connection, opening one if there is none, and reads its response to the end.
+    /// Leaves the connection in `slot` if it can carry another request.
     pub async fn exchange(
         &self,
         slot: &mut Option<Connection>,
@@ -70,7 +70,7 @@ impl Peer {
     ) -> RequestRecord {
         let reply = Reply::expecting(prepared.output_tokens);
         let mut standing = ExchangeState { taken_ns: clock::now(), sent_ns: None, reconnects: 0, reply };
-        // Taken out, so that a connection with half an answer on it is dropped when time runs out.
+        // Take the connection out, so that one with half a response on it is dropped if time runs out.
         let held = slot.take();
         let answered = self.attempt(held, prepared, &id, &mut standing);
         let outcome = match tokio::time::timeout(self.request_timeout, answered).await {
@@ -84,7 +84,7 @@ impl Peer {
         standing.into_record(id, due_ns, outcome)
     }
 
-    /// Returns the connection if it can be used again.
+    /// Returns the connection if it can be reused.
     async fn attempt(
         &self,
         held: Option<Connection>,
@@ -104,9 +104,9 @@ impl Peer {
                 Ok(head) => return self.read(connection, head, prepared, standing).await,
                 Err(broken) => broken,
             };
-            // RFC 9112, 9.3.1: a server may close an idle connection at any time, also at the very moment in which a
-            // request is on its way. Without a byte of an answer, that request was not taken.
-            let is_taken = connection.has_heard() && !broken.is_untaken();
+            // RFC 9112, 9.3.1: a server may close an idle connection at any time, even while a request is on its way.
+            // If no byte of a response came back, the server did not take the request.
+            let is_taken = connection.has_received() && !broken.is_unprocessed();
             if fresh || is_taken {
                 return Err(send_failure(&broken, connection.has_begun()));
             }
@@ -137,7 +137,7 @@ impl Peer {
             return Err(Failure { class: FailureClass::HttpStatus, detail });
         }
         if let Some(coding) = &head.coding {
-            let detail = format!("expected an answer as it is, found one that is encoded: {coding}");
+            let detail = format!("expected a response without content encoding, found {coding}");
             return Err(Failure { class: FailureClass::BadPayload, detail });
         }
         let reply = &mut standing.reply;
@@ -156,7 +156,7 @@ impl Peer {
         let detail = match (standing.sent_ns, standing.reply.content_ns.len()) {
             (None, _) => format!("not sent within {within:?}"),
             (Some(_), 0) => format!("no content within {within:?}"),
-            (Some(_), chunks) => format!("unfinished after {within:?}, with {chunks} content chunks"),
+            (Some(_), chunks) => format!("incomplete after {within:?}, with {chunks} content chunks"),
         };
         Failure { class: FailureClass::Timeout, detail }
     }
@@ -188,7 +188,7 @@ impl ExchangeState {
     }
 }
 
-/// Returns when the answer is over: at the body's end, or when the engine says that it is done.
+/// Returns when the response is over: at the body's end, or when the engine says that it is done.
 async fn read_stream(wire: &dyn Wire, connection: &mut Connection, reply: &mut Reply) -> Result<(), Failure> {
     loop {
         while !reply.done
@@ -197,7 +197,7 @@ async fn read_stream(wire: &dyn Wire, connection: &mut Connection, reply: &mut R
             wire.read_piece(part, at_ns, reply)?;
         }
         if reply.done || connection.is_over() {
-            return wire.read_end(connection.heard_ns(), reply);
+            return wire.read_end(connection.received_ns(), reply);
         }
         connection.more().await.map_err(|error| broken(&error, reply))?;
     }
@@ -208,10 +208,10 @@ async fn read_whole(wire: &dyn Wire, connection: &mut Connection, reply: &mut Re
     read_rest(connection, |part| whole.extend_from_slice(part))
         .await
         .map_err(|error| broken(&error, reply))?;
-    wire.read_whole(&whole, connection.heard_ns(), reply)
+    wire.read_whole(&whole, connection.received_ns(), reply)
 }
 
-/// Hands over what is left of a body.
+/// Passes on the rest of a body.
 async fn read_rest(connection: &mut Connection, mut take: impl FnMut(&[u8])) -> Result<(), Broken> {
     loop {
         while let Some((part, _)) = connection.part()? {
@@ -224,7 +224,7 @@ async fn read_rest(connection: &mut Connection, mut take: impl FnMut(&[u8])) -> 
     }
 }
 
-/// What an error's body says, cut off beyond a limit or where it breaks off.
+/// The body of an error response, truncated at a limit or where it breaks off.
 async fn short_body(connection: &mut Connection) -> Vec<u8> {
     let mut short = Vec::new();
     while short.len() < REFUSAL_MAX_BYTES && !connection.is_over() {
@@ -243,8 +243,8 @@ async fn short_body(connection: &mut Connection) -> Vec<u8> {
     short
 }
 
-/// Reads what follows a finished answer, without which its connection can't be used again. Whatever goes wrong here
-/// costs the connection, not the answer.
+/// Reads what follows a finished response, which is required to reuse its connection. A failure here costs the
+/// connection, but not the response.
 async fn drain(connection: &mut Connection) -> bool {
     let rest = read_rest(connection, |_| {});
     matches!(tokio::time::timeout(CLOSING_GRACE, rest).await, Ok(Ok(())))
@@ -255,7 +255,7 @@ fn send_failure(broken: &Broken, begun: bool) -> Failure {
         return Failure { class: FailureClass::BadPayload, detail: broken.to_string() };
     }
     let when = if begun { "in the middle of its headers" } else { "before it began" };
-    Failure { class: FailureClass::BrokenStream, detail: format!("the answer broke off {when}: {broken}") }
+    Failure { class: FailureClass::BrokenStream, detail: format!("the response broke off {when}: {broken}") }
 }
 
 fn broken(broken: &Broken, reply: &Reply) -> Failure {
@@ -264,6 +264,6 @@ fn broken(broken: &Broken, reply: &Reply) -> Failure {
         let detail = format!("{broken}, after {chunks} content chunks");
         return Failure { class: FailureClass::BadPayload, detail };
     }
-    let detail = format!("the answer broke off after {chunks} content chunks: {broken}");
+    let detail = format!("the response broke off after {chunks} content chunks: {broken}");
     Failure { class: FailureClass::BrokenStream, detail }
 }

@@ -1,16 +1,16 @@
-//! What the head of an answer says, whichever version of HTTP it is written in.
+//! The head of a response, in any version of HTTP.
 
-/// What of a head matters here.
+/// The parts of a head that matter here.
 #[derive(Debug, PartialEq)]
 pub struct Head {
     pub status: u16,
-    /// How the body is encoded, where it is not as it is.
+    /// The content encoding, if there is one.
     pub coding: Option<String>,
-    /// The headers that are numbers, by their names in lower case.
+    /// Numeric headers, by their lower-case names.
     pub numbers: Vec<(String, f64)>,
 }
 
-/// The headers of an answer; those that are no text are left out.
+/// The headers of a response, except those that are not text.
 pub struct Headers<'a>(Vec<(&'a str, &'a str)>);
 
 impl Head {
@@ -33,7 +33,7 @@ impl<'a> Headers<'a> {
         Headers(texts.collect())
     }
 
-    /// The members of a header that is a list.
+    /// The members of a list header.
     pub fn words(&self, name: &str) -> impl Iterator<Item = &'a str> {
         let values = self.0.iter().filter(move |(found, _)| found.eq_ignore_ascii_case(name));
         values.flat_map(|(_, value)| value.split(',')).map(str::trim).filter(|word| !word.is_empty())

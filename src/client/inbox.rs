@@ -1,9 +1,9 @@
-//! What has arrived on a connection and was not taken yet.
+//! Bytes that have arrived on a connection but were not taken yet.
 
 use crate::units::Nanos;
 
-/// One buffer for the whole life of a connection; bytes are read in place. It grows when it was filled: most connections
-/// never hold more than a head or some tokens, and a load opens a thousand of them.
+/// One buffer for the lifetime of a connection; bytes are read in place. It grows if it was full: most connections
+/// never hold more than a head or a few tokens, and a load opens a thousand of them.
 #[derive(Debug)]
 pub struct Inbox {
     bytes: Vec<u8>,
@@ -14,7 +14,7 @@ pub struct Inbox {
 
 const CAPACITY_AT_FIRST: usize = 8 << 10;
 
-/// Several hundred tokens, should they come at once, and more than a head may take.
+/// Several hundred tokens at once, and more than a head may take.
 const CAPACITY_MAX: usize = 64 << 10;
 
 impl Inbox {
@@ -35,7 +35,7 @@ impl Inbox {
         self.filled_ns
     }
 
-    /// Takes out so many bytes.
+    /// Takes out this many bytes.
     pub fn take(&mut self, length: usize) -> &[u8] {
         let taken = self.start..self.start + length;
         debug_assert!(taken.end <= self.end);
@@ -54,7 +54,7 @@ impl Inbox {
         &mut self.bytes[self.end..]
     }
 
-    /// Takes note that so many bytes were put there.
+    /// Notes that this many bytes were put there.
     pub fn filled(&mut self, length: usize, at_ns: Nanos) {
         self.end += length;
         self.filled_ns = at_ns;
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_not_taken_stays_when_more_arrives() {
+    fn bytes_not_taken_stay_when_more_arrive() {
         let mut inbox = Inbox::new();
         inbox.put(&[b'a'; 100]);
         inbox.take(98);
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn it_grows_when_it_was_filled_up_to_a_limit() {
+    fn it_grows_when_full_up_to_a_limit() {
         let mut inbox = Inbox::new();
         while !inbox.space().is_empty() {
             let length = inbox.space().len();

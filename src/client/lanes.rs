@@ -1,4 +1,4 @@
-//! Lanes, each of which carries one request at a time, while they have none.
+//! Idle lanes, each of which carries one request at a time.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -10,13 +10,13 @@ use crate::client::connection::Connection;
 use crate::client::exchange::Peer;
 use crate::units::Nanos;
 
-/// The lanes of a round that rest, with their connections. What they are given to do is a `T`.
+/// The idle lanes of a round, with their connections. What they are given to do is a `T`.
 pub struct Lanes<T> {
-    /// The one that rested last is taken first: its connection is the least likely to have been closed.
+    /// The lane that became idle last is taken first: its connection is the least likely to have been closed.
     free: RefCell<Vec<Resting<T>>>,
     taken: Notify,
     closed: Cell<bool>,
-    /// What the lanes that were let go leave, in the order in which it was used.
+    /// The connections of lanes that were closed, in the order of their last use.
     left: RefCell<Vec<Connection>>,
 }
 
@@ -25,12 +25,12 @@ pub struct Resting<T> {
     connection: Option<Connection>,
 }
 
-/// Lanes of an open load that wait with a connection, for the next requests that are due. More would be in the way of an
-/// engine that has a thread for each.
+/// Lanes of an open load that wait with a connection for the next due requests. More would burden an engine that has a
+/// thread for each.
 pub const READY: usize = 2;
-/// How often their connections are looked at.
+/// How often to check their connections.
 const CHECK: Duration = Duration::from_millis(500);
-/// For opening one: time for a SYN that was lost once.
+/// Timeout for opening one: time for one lost SYN.
 const OPENING: Duration = Duration::from_secs(2);
 
 impl<T> Lanes<T> {
@@ -43,7 +43,7 @@ impl<T> Lanes<T> {
         }
     }
 
-    /// What comes of this is something to do, or nothing once the round is over.
+    /// Resolves to something to do, or to nothing once the round is over.
     pub fn rest(&self, connection: Option<Connection>) -> oneshot::Receiver<(T, Option<Connection>)> {
         let (wake, woken) = oneshot::channel();
         match self.closed.get() {
@@ -53,7 +53,7 @@ impl<T> Lanes<T> {
         woken
     }
 
-    /// One whose connection can be used, if there is such a one.
+    /// A lane whose connection is usable, if there is one.
     pub fn take(&self) -> Option<Resting<T>> {
         let mut free = self.free.borrow_mut();
         let ready = free.iter_mut().rposition(|lane| lane.is_ready_for(0));
@@ -62,7 +62,7 @@ impl<T> Lanes<T> {
         Some(free.remove(at))
     }
 
-    /// Lets the lanes go: those that rest at once, the others when their request has ended.
+    /// Closes the lanes: idle ones at once, the others when their request has ended.
     pub fn close(&self) {
         self.closed.set(true);
         let free = self.free.take();
@@ -73,13 +73,13 @@ impl<T> Lanes<T> {
         self.closed.get()
     }
 
-    /// Those of lanes that were let go, the one that was used last first.
+    /// The connections of closed lanes, the most recently used first.
     pub fn take_connections(&self) -> Vec<Connection> {
         self.left.take().into_iter().rev().collect()
     }
 
-    /// Has the lanes that are taken next connected before there is a request for them, which would have to wait for that.
-    /// Where it fails, the request will try itself and say why. Never ends.
+    /// Connects the lanes that are taken next before they get a request, which would otherwise wait for that. If this
+    /// fails, the request will try by itself and say why. Never ends.
     pub async fn keep_connected(&self, peer: &Peer) {
         let mut opening = FuturesUnordered::new();
         loop {
@@ -93,7 +93,7 @@ impl<T> Lanes<T> {
 
     /// How many connections are missing.
     fn unready(&self) -> usize {
-        // Twice, for the next look may be late.
+        // Twice the interval, because the next check may be late.
         let until_next_ns = 2 * CHECK.as_nanos() as Nanos;
         let mut free = self.free.borrow_mut();
         let mut ready = 0;
@@ -114,7 +114,7 @@ impl<T> Lanes<T> {
     }
 }
 
-/// What fails takes a while, too: nobody is to be asked again at once.
+/// A failure takes a while, too, so that nobody is asked again at once.
 async fn open_ahead(peer: &Peer) -> Option<Connection> {
     match tokio::time::timeout(OPENING, peer.open()).await {
         Ok(Ok(connection)) => Some(connection),
@@ -127,14 +127,14 @@ async fn open_ahead(peer: &Peer) -> Option<Connection> {
 }
 
 impl<T> Resting<T> {
-    /// Whether its connection will be usable for so long; lets go of one that won't.
+    /// Whether its connection will be usable for this long; drops a connection that won't be.
     fn is_ready_for(&mut self, ahead_ns: Nanos) -> bool {
         self.connection.take_if(|connection| !connection.is_usable_for(ahead_ns));
         self.connection.is_some()
     }
 
     pub fn wake(self, to_do: T) {
-        // A lane that rests is there to take it.
+        // An idle lane is there to take it.
         let _ = self.wake.send((to_do, self.connection));
     }
 }
@@ -152,13 +152,13 @@ mod tests {
     use crate::engine::{EngineKind, HttpVersion};
 
     #[test]
-    fn a_connection_that_does_not_open_holds_no_other_up() {
+    fn a_connection_that_does_not_open_blocks_no_other() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         std::thread::spawn(move || {
             let _silent = listener.accept().unwrap();
             let (mut stream, _) = listener.accept().unwrap();
-            // Empty SETTINGS: with these, a connection of HTTP/2 is open.
+            // Empty SETTINGS: with these, an HTTP/2 connection is open.
             stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).unwrap();
             std::thread::park();
         });

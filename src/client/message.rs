@@ -1,4 +1,4 @@
-//! A request as it goes over the wire.
+//! A request in its wire format.
 
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
@@ -7,17 +7,17 @@ use crate::client::address::Address;
 use crate::client::{http1, http2};
 use crate::engine::HttpVersion;
 
-/// Of the version that is spoken; nothing of it remains to be computed but its id.
+/// In the version in use; only its ID remains to be filled in.
 pub enum WireRequest {
     Http1(http1::Http1Request),
     Http2(Box<http2::Http2Request>),
 }
 
-/// What goes with all requests of a client.
+/// What all requests of a client share.
 #[derive(Clone, Copy)]
 pub struct RequestHead<'a> {
     pub address: &'a Address,
-    /// Of the target's own: key and others.
+    /// The target's own headers, including the key.
     pub headers: &'a HeaderMap,
 }
 
@@ -32,7 +32,7 @@ impl RequestHead<'_> {
         }
     }
 
-    /// All headers but the id. What the target's own say goes before what the client would say.
+    /// All headers but the ID. The target's own headers override the client's.
     pub fn headers(self, body_bytes: usize, mut say: impl FnMut(&HeaderName, &HeaderValue)) {
         for (name, value) in [
             (HOST, self.address.host_value()),
@@ -47,7 +47,7 @@ impl RequestHead<'_> {
         self.headers.iter().for_each(|(name, value)| say(name, value));
     }
 
-    /// Whether the target has no word of its own for that.
+    /// Whether the target's own headers leave the request ID to the client.
     pub fn takes_id(self) -> bool {
         !self.headers.contains_key(REQUEST_ID)
     }

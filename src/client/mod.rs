@@ -1,4 +1,4 @@
-//! The load client: drives a load against one target and tells what became of every request.
+//! The load client: drives a load against one target and records what happens to every request.
 
 mod access;
 mod address;
@@ -53,8 +53,8 @@ pub use progress::{Progress, Share};
 
 /// A client of one target, with its connections.
 ///
-/// Its calls block, and the thread that calls them does all of the client's work: cheapest, and its processor time can
-/// be separated from everything else's. From within an async runtime, call them on a thread of their own.
+/// Its calls block, and the calling thread does all of the client's work: this is the cheapest way, and it separates
+/// the client's CPU time from everything else's. From within an async runtime, call them on a separate thread.
 pub struct Client {
     runtime: tokio::runtime::Runtime,
     peer: Peer,
@@ -63,9 +63,9 @@ pub struct Client {
     /// Kept from round to round.
     connections: Vec<Connection>,
     rounds: u32,
-    /// Of a connection.
+    /// Per connection.
     files_each: u32,
-    /// When the next round begins, where that was agreed upon.
+    /// When the next round begins, if that was agreed on.
     begin_ns: Option<Nanos>,
 }
 
@@ -73,19 +73,19 @@ pub struct Client {
 pub struct ClientSettings {
     pub access: Access,
     pub engine: EngineKind,
-    /// Where it is `None`, [`Client::identity`] takes the first model that the target serves.
+    /// If `None`, [`Client::identity`] takes the first model that the target serves.
     pub model: Option<String>,
     pub request_timeout: Duration,
 }
 
-/// What connects a running round with other threads.
+/// Connects a running round with other threads.
 #[derive(Clone, Copy, Debug)]
 pub struct Watch<'a> {
     pub progress: &'a Progress,
     pub cancel: &'a Cancel,
 }
 
-/// When a block of requests ran, and how the client was meanwhile.
+/// When a block of requests ran, and the client's health in the meantime.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Round {
     pub started_ns: Nanos,
@@ -94,7 +94,7 @@ pub struct Round {
     pub cancelled: bool,
 }
 
-/// What came of a warm-up.
+/// The result of a warm-up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WarmUp {
     pub requests: u32,
@@ -112,12 +112,12 @@ impl RecordSink for WarmUp {
     }
 }
 
-/// Between the decision to start a round and its first moment, so that the first one is not late already.
+/// Time between deciding to start a round and its start, so that the start is not already late.
 const LEAD_NS: Nanos = 2_000_000;
-/// For getting ready before a moment that was agreed upon, also where other workers do so on the same processors. The
-/// pacing thread keeps the moment itself.
+/// Time to get ready before an agreed start, even if other workers do so on the same processors. The pacing thread
+/// keeps the exact time.
 const STARTING_NS: Nanos = 50_000_000;
-/// For opening connections before a moment that was agreed upon. An engine closes those that are idle for longer.
+/// Time to open connections before an agreed start. An engine closes connections that are idle for longer.
 const CONNECTING_NS: Nanos = 3_000_000_000;
 
 #[derive(Debug, thiserror::Error)]
@@ -130,14 +130,14 @@ pub enum ClientError {
     Undetected(#[from] Undetected),
     #[error(transparent)]
     Connections(#[from] TooManyConnections),
-    #[error("the client can't be started: {0}")]
+    #[error("can't start the client: {0}")]
     System(#[from] std::io::Error),
-    #[error("the client can't be started: {0}")]
+    #[error("can't start the client: {0}")]
     Http(#[from] reqwest::Error),
-    #[error("the requests were written {late_ms:.0} ms too late for --start-at: let it be later")]
+    #[error("the requests were ready {late_ms:.0} ms too late for --start-at: choose a later time")]
     WrittenLate { late_ms: f64 },
     #[error(
-        "the connections were open {late_ms:.0} ms too late for --start-at: use fewer, or begin nearer to the engine"
+        "the connections were open {late_ms:.0} ms too late for --start-at: use fewer, or run closer to the engine"
     )]
     ConnectedLate { late_ms: f64 },
     #[error("{path} of {authority}: {why}")]
@@ -165,7 +165,7 @@ impl Client {
         })
     }
 
-    /// The model's name in requests.
+    /// Model name in requests.
     pub fn model(&self) -> Option<&str> {
         self.model.as_deref()
     }
@@ -175,7 +175,7 @@ impl Client {
         self.peer.address.is_loopback()
     }
 
-    /// Whether the engine says that it takes requests; if not, what it said.
+    /// Whether the engine says that it accepts requests; if not, its message.
     pub fn health(&self) -> Result<(), String> {
         let path = self.peer.engine.health_path();
         match self.runtime.block_on(self.control.get(&self.peer.address.url(path)))? {
@@ -184,8 +184,8 @@ impl Client {
         }
     }
 
-    /// Asks the engine who it is. What it has no route for stays `None`; that it can't be reached or refuses the key is
-    /// an error.
+    /// Asks the engine for its identity. What it has no route for stays `None`; it is an error if the engine can't be
+    /// reached or rejects the key.
     pub fn identity(&mut self) -> Result<Identity, ClientError> {
         let mut identity = Identity { model: self.model.clone(), ..Identity::default() };
         for path in self.peer.engine.identity_paths().iter().copied() {
@@ -214,12 +214,12 @@ impl Client {
         self.peer.engine
     }
 
-    /// Has the engine do something beside the load; an error says in words what came of it.
+    /// Makes a call outside the load; an error says what went wrong.
     pub fn run_setup_call(&self, call: &SetupCall, share: &Share, cancel: &Cancel) -> Result<(), String> {
         self.runtime.block_on(setup_calls::run(&self.control, &self.peer.address, call, share, cancel))
     }
 
-    /// What the engine has counted since its start; `None` if it shows nothing.
+    /// The engine's counters since its start; `None` if it has none.
     pub fn server_side(&self) -> Result<Option<ServerSide>, String> {
         let Some(counters) = self.peer.engine.counter_names() else { return Ok(None) };
         let url = self.peer.address.url(counters.path);
@@ -231,7 +231,7 @@ impl Client {
         read.map(Some).map_err(|error| format!("{}: {error}", counters.path))
     }
 
-    /// What the simulated engine saw of the requests; no other engine tells.
+    /// What the simulated engine saw of the requests; no other engine reports this.
     pub fn truth(&self) -> Result<Truth, String> {
         let url = self.peer.address.url("/truth");
         let (status, body) = self.runtime.block_on(self.control.get(&url))?;
@@ -241,9 +241,9 @@ impl Client {
         }
     }
 
-    /// Sends fresh prompts until the load's stop. Connections are opened and the first requests written before the
-    /// clock starts. A request that fails is a record like any other; an error means that nothing was sent. Requests
-    /// in flight when the round is cancelled leave no record.
+    /// Sends fresh prompts until the load stops. Opens connections and writes the first requests before the clock
+    /// starts. A failed request is a record like any other; an error means that nothing was sent. Requests that are in
+    /// flight when the round is canceled leave no record.
     pub fn run_round(
         &mut self,
         workload: &Workload,
@@ -298,14 +298,13 @@ impl Client {
         Ok(Round { started_ns, ended_ns, health, cancelled })
     }
 
-    /// Has the next round wait for this moment with its first request, after requests were written and connections
-    /// opened.
+    /// Makes the next round send its first request at this time, after it has written requests and opened connections.
     pub fn begin_next_round_at(&mut self, begin_ns: Nanos) {
         self.begin_ns = Some(begin_ns);
     }
 
-    /// Drives the load for a while with prompts that are not measured; with one request at least, per user if there are
-    /// users.
+    /// Drives the load for a while with prompts that are not measured: at least one request, and with users at least
+    /// one per user.
     pub fn warm_up(
         &mut self,
         workload: &Workload,
@@ -319,8 +318,8 @@ impl Client {
         Ok(warm_up)
     }
 
-    /// Those that the load begins with: one for every user. How many an open load will need is not known; it goes on
-    /// with those that the rounds before needed, the warm-up first, and opens others as it needs them.
+    /// The connections that the load starts with: one for every user. An open load's need is unknown: it continues with
+    /// those that earlier rounds and the warm-up needed, and opens more as it needs them.
     fn take_connections(&mut self, load: &Load) -> Vec<Option<Connection>> {
         let lanes = load.connections() as usize;
         let at_first = if load.is_open() { self.connections.len().max(READY).min(lanes) } else { lanes };
@@ -332,8 +331,8 @@ impl Client {
     }
 }
 
-/// Everyone gets a connection that can be used at once, or after having been idle for so long. Where that fails a lane
-/// goes without; its request will say why.
+/// Gives every lane a connection that is usable now, or after having been idle for this long. If that fails, the lane
+/// starts without one, and its request will say why.
 async fn open_all(peer: &Peer, held: Vec<Option<Connection>>, idle_ns: Nanos) -> Vec<Option<Connection>> {
     let connections = held.into_iter().map(async |held| {
         let usable = held.and_then(|mut held| held.is_usable_for(idle_ns).then_some(held));
@@ -345,7 +344,7 @@ async fn open_all(peer: &Peer, held: Vec<Option<Connection>>, idle_ns: Nanos) ->
     join_all(connections).await
 }
 
-/// How long the moment that was agreed upon is over, if there is one and it is.
+/// How far the agreed start is in the past, if there is one and it is.
 fn late_ms(begin_ns: Option<Nanos>) -> Option<f64> {
     Some(clock::now().checked_sub(begin_ns?)? as f64 / 1e6)
 }

@@ -1,4 +1,4 @@
-//! Tells the event loop when a moment has come.
+//! Tells the event loop when a planned time has come.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -14,27 +14,27 @@ use crate::load::DueTimes;
 use crate::sys::clock;
 use crate::units::Nanos;
 
-/// A thread of its own that keeps absolute moments. The event loop's own timers come by whole milliseconds; this thread
-/// sleeps until shortly before a moment and announces it, and the event loop spins for the rest, so that nothing lies
-/// between the moment and what is done in it. It ends with the round that dropped this.
+/// A separate thread that keeps absolute times. The event loop's own timers have a resolution of whole milliseconds;
+/// this thread sleeps until shortly before a planned time and announces it, and the event loop spins for the rest, so
+/// that nothing delays what is due. It ends with the round that drops it.
 pub struct Pacer {
     appointments: Sender<Nanos>,
 }
 
-/// Moments that are announced.
+/// The announced times.
 pub struct Moments(UnboundedReceiver<Nanos>);
 
-/// What it takes to wake this thread, and from here the event loop. What is left of it the event loop spins; answers
-/// that arrive meanwhile are dated by the system.
+/// Time to wake this thread, and from here the event loop. The event loop spins for what is left of it; responses that
+/// arrive in the meantime are timestamped by the system.
 const AHEAD_NS: Nanos = 80_000;
 
 impl Pacer {
-    /// Keeps the planned moments, which are counted from `origin_ns`, and those that are appointed later.
+    /// Keeps the planned times, which count from `origin_ns`, and those that are added later.
     pub fn start(planned: DueTimes, origin_ns: Nanos) -> io::Result<(Pacer, Moments)> {
         let (appointments, appointed) = channel();
         let (announced, moments) = unbounded_channel();
         std::thread::Builder::new().name("tollgate-pacer".into()).spawn(move || {
-            // Where this is forbidden, wake-ups are up to 50 µs later.
+            // If this is forbidden, wake-ups are up to 50 µs later.
             let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
             let planned = planned.map(|due_ns| origin_ns + due_ns);
             Queue { planned: planned.peekable(), appointed, later: BinaryHeap::new() }.keep(&announced);
@@ -42,15 +42,15 @@ impl Pacer {
         Ok((Pacer { appointments }, Moments(moments)))
     }
 
-    /// Has [`Moments::next`] return this moment once it has come.
-    pub fn appoint(&self, due_ns: Nanos) {
-        // The thread ends before its round only if that is over.
+    /// Makes [`Moments::next`] return this time once it has come.
+    pub fn add_time(&self, due_ns: Nanos) {
+        // The thread ends before its round only if the round is over.
         let _ = self.appointments.send(due_ns);
     }
 }
 
 impl Moments {
-    /// The next moment, once it has come; waits for ever when there is none.
+    /// The next time, once it has come; waits forever if there is none.
     pub async fn next(&mut self) -> Nanos {
         match self.0.recv().await {
             Some(due_ns) => {
@@ -69,11 +69,11 @@ struct Queue<P: Iterator<Item = Nanos>> {
 }
 
 impl<P: Iterator<Item = Nanos>> Queue<P> {
-    /// Returns when nobody listens any more.
+    /// Returns once nobody is listening.
     fn keep(mut self, announced: &UnboundedSender<Nanos>) {
         while let Some(due_ns) = self.earliest() {
             let asleep_ns = due_ns.saturating_sub(clock::now()).saturating_sub(AHEAD_NS);
-            // Also where there is no time to sleep: the one that comes may be earlier.
+            // Check even if there is no time to sleep: a new one may be earlier.
             match self.appointed.recv_timeout(Duration::from_nanos(asleep_ns)) {
                 Ok(appointment) => self.later.push(Reverse(appointment)),
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -87,7 +87,7 @@ impl<P: Iterator<Item = Nanos>> Queue<P> {
         }
     }
 
-    /// The next moment, awaited where there is none yet; `None` when none can come any more.
+    /// The next time, awaited if there is none yet; `None` if no more can come.
     fn earliest(&mut self) -> Option<Nanos> {
         let planned = self.planned.peek().copied();
         let appointed = self.later.peek().map(|Reverse(due_ns)| *due_ns);
@@ -118,13 +118,13 @@ mod tests {
     use crate::load::{ArrivalProcess, Load, StopCondition};
 
     #[test]
-    fn moments_come_in_order_and_never_early_whether_planned_or_appointed() {
+    fn times_come_in_order_and_never_early() {
         let load = Load::open(200.0, ArrivalProcess::Constant, StopCondition::Requests(10));
         let origin_ns = clock::now();
         let due = load.plan(Pcg64::seed_from_u64(1)).due;
         let (pacer, mut moments) = Pacer::start(due, origin_ns).unwrap();
         let appointed = [7_000_000, 33_000_000].map(|offset_ns| origin_ns + offset_ns);
-        appointed.into_iter().rev().for_each(|due_ns| pacer.appoint(due_ns));
+        appointed.into_iter().rev().for_each(|due_ns| pacer.add_time(due_ns));
 
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let come: Vec<Nanos> = runtime.block_on(async {

@@ -1,8 +1,8 @@
-//! How far the client is, for whoever watches from another thread.
+//! The client's progress, for other threads to watch.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-/// How far a round is, for whoever watches from another thread.
+/// A round's progress, for other threads to watch.
 #[derive(Debug, Default)]
 pub struct Progress {
     pub sent: AtomicU32,
@@ -11,7 +11,7 @@ pub struct Progress {
     pub output_tokens: AtomicU64,
 }
 
-/// Which part of something is done, where that is known.
+/// The completed share of something, if known.
 #[derive(Debug)]
 pub struct Share(AtomicU32);
 

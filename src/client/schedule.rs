@@ -1,4 +1,4 @@
-//! A round: each request is sent when it is due, on a connection that is free.
+//! A round: sends each request when it is due, on a free connection.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -24,49 +24,48 @@ use crate::metrics::record::{Failure, FailureClass, RecordSink, RequestRecord};
 use crate::sys::clock;
 use crate::units::Nanos;
 
-/// What every request of a round has in common.
+/// What all requests of a round share.
 #[derive(Clone, Copy, Debug)]
 pub struct Asking<'a> {
     pub workload: &'a Workload,
     pub model: Option<&'a str>,
 }
 
-/// Sends what a plan says, whatever load that is of: a request whose moment has come goes to a free lane; the end of
-/// one may make another one due.
+/// Sends what a plan requires, for any kind of load: a due request goes to a free lane, and its end may make another
+/// one due.
 pub struct Schedule<'a> {
     peer: &'a Peer,
     asking: Asking<'a>,
     plan: RefCell<Plan>,
-    /// By the clock: a request that can't be sent in time is not sent.
+    /// Whether requests follow the clock: one that can't be sent on time is not sent.
     punctual: bool,
     started_ns: Cell<Nanos>,
     progress: &'a Progress,
-    /// Put before the count that makes a request's id.
+    /// Precedes the number in a request's ID.
     id_prefix: String,
     sampler: RefCell<&'a mut PromptSampler>,
-    /// Requests drawn and written ahead of their time, in order.
+    /// Requests drawn and written ahead of time, in order.
     written: RefCell<VecDeque<Written>>,
-    /// Of conversations whose users think: what they ask next, by when that is due. The count tells those of one moment
-    /// apart.
+    /// Next requests of conversations whose users think, by the time when they are due. The number separates requests
+    /// that are due at the same time.
     continued: RefCell<BTreeMap<(Nanos, u32), Written>>,
     /// How many are written ahead.
     ahead: usize,
     drawn: Cell<u32>,
     sent: Cell<u32>,
-    /// Moments that have not come yet and in which something may be asked, and requests that are unanswered: while
-    /// there are any, the round goes on.
+    /// Future times at which a request may start, plus unanswered requests: the round goes on while there are any.
     awaited: Cell<u32>,
     unanswered: Cell<u32>,
     lanes: Lanes<Assignment>,
     pacer: RefCell<Option<Pacer>>,
-    /// Requests in a row that found no connection.
+    /// Number of requests in a row that found no connection.
     unconnected: Cell<u32>,
     most_unconnected: u32,
     taken: Notify,
     records: RefCell<&'a mut dyn RecordSink>,
 }
 
-/// A request that is ready to go, and what it asks.
+/// A request that is ready to send, and its question.
 struct Written {
     prepared: Prepared,
     question: Question,
@@ -79,15 +78,15 @@ struct Assignment {
     due_ns: Nanos,
 }
 
-/// A user whose request failed pauses: an engine that refuses at once is not to be flooded.
+/// A user pauses after a failure, so that an engine that refuses at once is not flooded.
 const PAUSE_AFTER_FAILURE_NS: Nanos = 100_000_000;
-/// When every lane has found no connection so many times in a row, nothing is there any more, and the rest of the round
-/// would only take its time.
+/// If every lane has failed to connect this many times in a row, the server is gone, and the rest of the round would be
+/// a waste of time.
 const ATTEMPTS_TO_CONNECT: u32 = 3;
-/// A request that the client comes to later than this after it was due is not sent: its latencies would tell of the
+/// A request that the client gets to later than this after it was due is not sent: its latencies would describe the
 /// client.
 const LATENESS_MAX_NS: Nanos = 100_000_000;
-/// Requests of an open load that are written ahead at least: a few may be due at once at any rate.
+/// Minimum number of requests that an open load writes ahead: a few may be due at once at any rate.
 const LEAST_AHEAD: u32 = 16;
 
 type LaneFuture<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
@@ -128,15 +127,16 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// Prepares the first requests, so that the round can begin with all of them at once.
+    /// Prepares the first requests, so that the round can start with all of them at once.
     pub fn prepare(&self) {
         self.written.borrow_mut().extend(std::iter::from_fn(|| self.draw()).take(self.ahead));
     }
 
-    /// Runs the round on lanes with a connection each, as far as there are any, and hands the connections back, the one
-    /// that was used last first.
+    /// Runs the round on lanes with one connection each, as far as there are any, and returns the connections, the most
+    /// recently used first.
     ///
-    /// They are futures of one task and share its thread, and the telemetry's ticks come among them like any packet.
+    /// The lanes are futures of one task and share its thread, and the telemetry's ticks arrive among them like any
+    /// packet.
     pub async fn run(
         &self,
         connections: Vec<Option<Connection>>,
@@ -151,7 +151,7 @@ impl<'a> Schedule<'a> {
         let (pacer, moments) = Pacer::start(self.plan.borrow().due.clone(), started_ns)?;
         self.pacer.replace(Some(pacer));
         let parts: FuturesUnordered<LaneFuture> = FuturesUnordered::new();
-        // From the last to the first, so that the first is the first one to be taken.
+        // From last to first, so that the first one is taken first.
         for connection in connections.into_iter().rev() {
             parts.push(Box::pin(self.lane(self.lanes.rest(connection))));
         }
@@ -161,12 +161,12 @@ impl<'a> Schedule<'a> {
         if self.punctual {
             parts.push(Box::pin(self.lanes.keep_connected(self.peer)));
         }
-        // The lanes are those that come to an end.
+        // Only the lanes come to an end.
         parts.take(lanes).collect::<Vec<()>>().await;
         Ok(self.lanes.take_connections())
     }
 
-    /// Sends one request after the other, and rests between them, until there are no more.
+    /// Sends one request after the other, idle between them, until there are no more.
     async fn lane(&self, first: oneshot::Receiver<(Assignment, Option<Connection>)>) {
         let mut next = first;
         while let Ok((Assignment { written: Written { prepared, question }, id, due_ns }, mut connection)) =
@@ -194,19 +194,19 @@ impl<'a> Schedule<'a> {
             self.awaited.set(self.awaited.get() - 1);
             let then = self.continued(due_ns);
             self.begin(due_ns, then);
-            // The lane gets to send before the wait for the next moment, which may be a short one, begins.
+            // Lets the lane send before the wait for the next time, which may be short, begins.
             tokio::task::yield_now().await;
         }
     }
 
-    /// What is asked at this moment by a user whose conversation goes on.
+    /// The next request of a user whose conversation continues at this time.
     fn continued(&self, due_ns: Nanos) -> Option<Written> {
         let mut continued = self.continued.borrow_mut();
         let first = continued.first_entry()?;
         (first.key().0 <= due_ns).then(|| first.remove())
     }
 
-    /// Has a request sent that is due now: the next of a conversation, or a fresh one.
+    /// Sends a request that is due now: the next of a conversation, or a fresh one.
     fn begin(&self, due_ns: Nanos, then: Option<Written>) {
         if self.lanes.are_closed() || self.unconnected.get() >= self.most_unconnected {
             return self.lanes.close();
@@ -225,39 +225,39 @@ impl<'a> Schedule<'a> {
     fn lane_in_time(&self, due_ns: Nanos) -> Result<Resting<Assignment>, Failure> {
         let late_ns = clock::now().saturating_sub(due_ns);
         if self.punctual && late_ns > LATENESS_MAX_NS {
-            let detail = format!("the client was late by {:.0} ms", late_ns as f64 / 1e6);
+            let detail = format!("the client was {:.0} ms late", late_ns as f64 / 1e6);
             return Err(Failure { class: FailureClass::Late, detail });
         }
         self.lanes.take().ok_or_else(|| {
-            let detail = "as many requests as `max_in_flight` allows were unanswered".to_owned();
+            let detail = "the maximum number of requests (`max_in_flight`) was unanswered".to_owned();
             Failure { class: FailureClass::NoRoom, detail }
         })
     }
 
-    /// `then`: what its user asks next, where that is not a fresh one.
+    /// `then`: the user's next request, unless that is a fresh one.
     fn ended(&self, record: &RequestRecord, then: Option<Written>) {
         let failed = record.outcome.is_err();
         let pause_ns = if failed { PAUSE_AFTER_FAILURE_NS } else { 0 };
         let following = self.following_ns(record.end_ns + pause_ns);
-        // Without an answer, a conversation is over.
+        // Without a response, a conversation is over.
         let then = then.filter(|_| !failed);
         self.unanswered.set(self.unanswered.get() - 1);
         self.note(record);
         match following {
             None => self.end_if_done(),
-            Some(due_ns) if due_ns > clock::now() => self.appoint(due_ns, then),
+            Some(due_ns) if due_ns > clock::now() => self.add_time(due_ns, then),
             Some(due_ns) => self.begin(due_ns, then),
         }
     }
 
-    /// When the user of a request asks again, if it does.
+    /// When the user of a request sends the next one, if any.
     fn following_ns(&self, ended_ns: Nanos) -> Option<Nanos> {
         let started_ns = self.started_ns.get();
         let due_ns = self.plan.borrow_mut().following_ns(ended_ns - started_ns)?;
         Some(started_ns + due_ns)
     }
 
-    fn appoint(&self, due_ns: Nanos, then: Option<Written>) {
+    fn add_time(&self, due_ns: Nanos, then: Option<Written>) {
         if self.are_requests_used_up() {
             return self.end_if_done();
         }
@@ -266,11 +266,11 @@ impl<'a> Schedule<'a> {
             self.continued.borrow_mut().insert((due_ns, self.sent.get()), then);
         }
         if let Some(pacer) = &*self.pacer.borrow() {
-            pacer.appoint(due_ns);
+            pacer.add_time(due_ns);
         }
     }
 
-    /// Nobody is waited for who may ask nothing any more.
+    /// Ends the round if nobody may send anything more.
     fn end_if_done(&self) {
         let asks_nothing = self.awaited.get() == 0 || self.are_requests_used_up();
         if asks_nothing && self.unanswered.get() == 0 {
@@ -343,8 +343,8 @@ impl<'a> Schedule<'a> {
     }
 }
 
-/// All that a round of users begins with; of an open load, whose lanes are many and whose prompts may be long, no more
-/// than is due within a second.
+/// How many requests to write ahead: all that a round of users starts with; for an open load, whose lanes are many and
+/// whose prompts may be long, only those due within a second.
 fn ahead(load: &Load) -> usize {
     let due = load.rate_per_s().map_or(u32::MAX, |rate| (rate.ceil() as u32).max(LEAST_AHEAD));
     due.min(load.connections()) as usize
@@ -356,7 +356,7 @@ mod tests {
     use crate::load::{ArrivalProcess, StopCondition};
 
     #[test]
-    fn an_open_load_is_written_a_second_ahead_and_users_all_at_once() {
+    fn open_loads_are_written_a_second_ahead() {
         let open = |rate, requests| {
             ahead(&Load::open(rate, ArrivalProcess::Poisson, StopCondition::Requests(requests)))
         };

@@ -1,4 +1,4 @@
-//! What an engine is asked to do before a session.
+//! Runs the calls that prepare an engine for a session.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use crate::client::cancel::Cancel;
 use crate::client::control::{ControlClient, chain};
 use crate::engine::{LineTooLong, Lines, SetupCall, read_progress, refusal};
 
-/// A large model takes minutes to be loaded, and nothing is heard meanwhile.
+/// Loading a large model takes minutes without any output.
 const SILENCE: Duration = Duration::from_secs(15 * 60);
 
-/// Runs one and waits for its end. An error says what became of it; whether that matters is the caller's to know.
+/// Runs a call and waits for its end. An error says what happened; the caller decides whether that matters.
 pub async fn run(
     control: &ControlClient,
     address: &Address,
@@ -29,7 +29,7 @@ pub async fn run(
 }
 
 async fn converse(control: &ControlClient, url: &str, call: &SetupCall, share: &Share) -> Result<(), String> {
-    let silence = |_| format!("nothing was heard for {} minutes", SILENCE.as_secs() / 60);
+    let silence = |_| format!("no response for {} minutes", SILENCE.as_secs() / 60);
     let sent = tokio::time::timeout(SILENCE, control.post(url, call.body.to_string())).await;
     let mut response = sent.map_err(silence)??;
     if response.status() != StatusCode::OK {
@@ -46,7 +46,7 @@ async fn converse(control: &ControlClient, url: &str, call: &SetupCall, share: &
     note(lines.rest(), share).map_err(|Reported(why)| why)
 }
 
-/// What a line reported as wrong.
+/// The error message of a progress line.
 struct Reported(String);
 
 fn note(line: &[u8], share: &Share) -> Result<(), Reported> {

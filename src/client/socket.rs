@@ -1,4 +1,4 @@
-//! A TCP or TLS stream whose bytes are dated by the system.
+//! A TCP or TLS stream whose bytes the system timestamps.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -18,7 +18,7 @@ pub enum Socket {
 }
 
 impl Socket {
-    /// Takes note that an answer can't come earlier than now.
+    /// Notes that a response can't arrive earlier than now.
     pub fn await_from(&mut self, now_ns: Nanos) {
         let stream = match self {
             Socket::Plain(stream) => stream,
@@ -27,12 +27,12 @@ impl Socket {
         stream.since(now_ns);
     }
 
-    /// When the newest of what was read arrived at this machine.
+    /// When the newest bytes that were read arrived at this machine.
     pub fn newest_ns(&self) -> Nanos {
         self.stream().newest_ns()
     }
 
-    /// How many bytes were read, none at the stream's end.
+    /// How many bytes were read; 0 means the end of the stream.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
         match self {
             Socket::Plain(stream) => stream.poll_recv(cx, space),
@@ -62,7 +62,7 @@ impl Socket {
         }
     }
 
-    /// To be called after the last write: TLS may hold some of it back.
+    /// Must be called after the last write: TLS may hold some of it back.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Socket::Plain(stream) => Pin::new(stream).poll_flush(cx),
@@ -70,11 +70,11 @@ impl Socket {
         }
     }
 
-    /// Whether the server still listens and has said nothing, as far as can be known without sending.
+    /// Whether the server still listens and has sent nothing, as far as the client can tell without sending.
     pub fn is_quiet(&mut self) -> bool {
         match (self.peek(), self) {
             (Err(Errno::AGAIN), _) => true,
-            // TLS has things to say of its own.
+            // TLS sends messages of its own.
             (Ok(1..), Socket::Tls(stream)) => {
                 let mut byte = [0];
                 let mut cx = Context::from_waker(Waker::noop());
@@ -84,13 +84,14 @@ impl Socket {
         }
     }
 
-    /// Whether the server has closed the connection without a further word, as far as can be known without reading.
+    /// Whether the server has closed the connection without sending anything more, as far as the client can tell
+    /// without reading.
     pub fn is_closed(&self) -> bool {
         !matches!(self.peek(), Ok(1..) | Err(Errno::AGAIN))
     }
 
-    /// How many bytes there are to read, at most one. Asks the system itself: the event loop may not have looked at this
-    /// socket yet.
+    /// How many bytes can be read, at most one. Asks the system itself: the event loop may not have checked this socket
+    /// yet.
     fn peek(&self) -> Result<usize, Errno> {
         let found = recv(self.stream(), &mut [0u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT);
         found.map(|(_, length)| length)

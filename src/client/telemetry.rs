@@ -1,4 +1,4 @@
-//! The load client's own health, watched while a round runs.
+//! The load client's own health, monitored while a round runs.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -15,11 +15,11 @@ use crate::metrics::health::ClientHealth;
 use crate::sys::clock;
 use crate::units::Nanos;
 
-/// A timer of the system's that wakes the client's event loop every 5 ms, as a packet does. How late a tick is taken note
-/// of is what a packet waits between its arrival and being read: for the client's own computing, and for a process that
-/// does not run at all, be it stopped, out of its quota, or on a machine that others have taken over.
+/// A system timer that wakes the client's event loop every 5 ms, as a packet does. The delay until a tick is noticed is
+/// what a packet waits between its arrival and being read: because the client is computing, or because the process does
+/// not run at all, be it stopped, out of its quota, or on an overloaded machine.
 ///
-/// Nothing is omitted: ticks that a stall delays are all recorded, each with its whole delay.
+/// Nothing is omitted: a stall delays several ticks, and each is recorded with its full delay.
 pub struct Telemetry {
     started_ns: Nanos,
     thread_started_ns: Nanos,
@@ -31,8 +31,7 @@ pub struct Telemetry {
 const TICK_NS: Nanos = 5_000_000;
 
 impl Telemetry {
-    /// To be called by the event loop that is watched, on the client's own thread, whose processor time is counted from
-    /// here on.
+    /// Must be called by the monitored event loop, on the client's own thread, whose CPU time counts from here on.
     pub fn start() -> io::Result<Telemetry> {
         let timer =
             timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
@@ -49,7 +48,7 @@ impl Telemetry {
         })
     }
 
-    /// Takes note of the ticks; never ends. To be polled by the event loop that is watched.
+    /// Records the ticks; never ends. The monitored event loop must poll it.
     pub async fn watch<T>(&mut self) -> T {
         while let Ok(ticks) = self.timer.async_io(Interest::READABLE, |timer| expired(timer)).await {
             self.note(ticks);
@@ -57,9 +56,9 @@ impl Telemetry {
         std::future::pending().await
     }
 
-    /// To be called on the thread that called [`Telemetry::start`].
+    /// Must be called on the thread that called [`Telemetry::start`].
     pub fn finish(mut self) -> ClientHealth {
-        // What came since the event loop last looked is not to be lost.
+        // Record what came since the event loop last looked.
         if let Ok(ticks) = expired(self.timer.get_ref()) {
             self.note(ticks);
         }
@@ -88,7 +87,7 @@ fn registered(timer: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     Ok(registered?)
 }
 
-/// How many ticks there were since this was last asked.
+/// How many ticks there were since the last call.
 fn expired(timer: impl AsFd) -> io::Result<u64> {
     let mut ticks = [0; size_of::<u64>()];
     rustix::io::read(timer, &mut ticks)?;
@@ -145,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn ticks_that_nobody_took_note_of_before_the_end_are_recorded_too() {
+    fn ticks_not_noticed_before_the_end_are_recorded_too() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let health = runtime.block_on(async {
             let telemetry = Telemetry::start().unwrap();
@@ -156,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_computes_shows_as_processor_share() {
+    fn a_computing_client_shows_in_its_cpu_share() {
         let computed_s = |health: ClientHealth| health.cpu_share * health.watched_s;
         let idle_s = computed_s(watched(Duration::from_millis(300), false));
         let busy_s = computed_s(watched(Duration::from_millis(300), true));

@@ -1,4 +1,4 @@
-//! Whose word is taken for who a server is.
+//! TLS: which certificates to accept.
 
 use std::path::Path;
 
@@ -9,8 +9,8 @@ use rustls_platform_verifier::ConfigVerifierExt;
 
 use crate::engine::HttpVersion;
 
-/// Servers have to show a certificate of an authority in this PEM file, or, without one, of an authority that the system
-/// trusts. An error says in words what is wrong.
+/// Servers must have a certificate from an authority in this PEM file or, without one, from an authority that the
+/// system trusts. An error says what is wrong.
 pub fn client_config(ca_file: Option<&Path>, http_version: HttpVersion) -> Result<ClientConfig, String> {
     install_provider();
     let mut config = match ca_file {
@@ -24,7 +24,7 @@ pub fn client_config(ca_file: Option<&Path>, http_version: HttpVersion) -> Resul
     Ok(config)
 }
 
-/// What a version of HTTP is called where it is agreed upon (RFC 7301).
+/// The ALPN name of an HTTP version (RFC 7301).
 pub fn alpn(http_version: HttpVersion) -> &'static [u8] {
     match http_version {
         HttpVersion::Http1 => b"http/1.1",
@@ -32,8 +32,8 @@ pub fn alpn(http_version: HttpVersion) -> &'static [u8] {
     }
 }
 
-/// To be called before anything that may speak TLS is made. Another part of the process may have installed a provider
-/// already; any one will do.
+/// Must be called before anything that may use TLS is created. Another part of the process may have installed a
+/// provider already; any provider will do.
 pub fn install_provider() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_holds_no_certificate_is_refused_in_words() {
+    fn a_file_without_a_certificate_is_rejected_with_a_reason() {
         assert!(refused("").contains("found none"));
         assert!(
             refused("-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n").contains("expected PEM")

@@ -1,4 +1,4 @@
-//! What takes part in a comparison: one target's levels, whichever report they come from.
+//! A participant in a comparison: one target's levels, from whichever report.
 
 use std::collections::BTreeMap;
 
@@ -13,18 +13,18 @@ use crate::text::printable::one_line;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candidate {
-    /// No two candidates share one.
+    /// Unique.
     pub name: String,
-    /// The file it was read from.
+    /// The file that it was read from.
     pub source: String,
     pub environment: Option<Environment>,
-    /// What it was asked, in words.
+    /// The workload, in words.
     pub workload: String,
-    /// Equal where the same was asked.
+    /// Equal for equal workloads.
     pub asked: String,
     pub axis: Axis,
     pub limits: Limits,
-    /// In rising order.
+    /// In ascending order.
     pub levels: Vec<Level>,
     pub trouble: Option<String>,
     pub warnings: Vec<String>,
@@ -34,15 +34,15 @@ pub struct Candidate {
 pub enum NotComparable {
     #[error("expected at least two targets, found {found}: name more reports, or sweep more targets")]
     TooFew { found: usize },
-    #[error("{one} has levels of {}, {other} of {}: sweep both by the same", ones.name(), others.name())]
+    #[error("{one} has levels in {}, {other} in {}: sweep both over the same axis", ones.name(), others.name())]
     Axes { one: String, ones: Axis, other: String, others: Axis },
-    #[error("{source_file}: a comparison can't be compared once more: give the reports it was made from")]
+    #[error("{source_file}: a comparison can't be compared again: give the reports it was made from")]
     Comparison { source_file: String },
     #[error(
-        "{source_file}: a report of version 1 doesn't say which load it drove: measure again with this tollgate"
+        "{source_file}: a version 1 report doesn't record its load: measure again with this version of tollgate"
     )]
     NoLoad { source_file: String },
-    #[error("there is no target `{name}` among those compared: {help}")]
+    #[error("no compared target is named `{name}`: {help}")]
     UnknownTarget { name: String, help: String },
 }
 
@@ -59,13 +59,13 @@ impl Candidate {
         self.levels.iter().find(|level| level.at == at)
     }
 
-    /// As long as its engine is not known, also as it would be distinguished from another of its name.
+    /// Before its engine is known, any name that [`make_unique`] could give it also matches.
     pub fn may_be_called(&self, name: &str) -> bool {
-        let apart = || {
+        let has_suffix = || {
             let rest = name.strip_prefix(&self.name);
             rest.is_some_and(|rest| rest.starts_with(" (") || rest.starts_with(" #"))
         };
-        self.name == name || (self.environment.is_none() && apart())
+        self.name == name || (self.environment.is_none() && has_suffix())
     }
 
     pub fn without_goodput(mut self) -> Candidate {
@@ -74,7 +74,8 @@ impl Candidate {
     }
 }
 
-/// Everything that takes part, of files and what they hold. Reports of one target, run and scenario file are one curve.
+/// All participants, from file names and their reports. Reports of the same target, run, and scenario file form one
+/// curve.
 pub fn candidates(reports: Vec<(String, ReportFile)>) -> Result<Vec<Candidate>, NotComparable> {
     let mut candidates: Vec<Candidate> = Vec::new();
     for (source, report) in reports {
@@ -84,7 +85,7 @@ pub fn candidates(reports: Vec<(String, ReportFile)>) -> Result<Vec<Candidate>, 
             ReportFile::Comparison(_) => return Err(NotComparable::Comparison { source_file: source }),
         }
     }
-    name_apart(&mut candidates);
+    make_unique(&mut candidates);
     Ok(candidates)
 }
 
@@ -133,7 +134,7 @@ fn place(load: &Load) -> (Axis, f64) {
     }
 }
 
-/// A scenario file's loads are levels of one curve.
+/// The loads of a scenario file are the levels of one curve.
 fn join(candidate: Candidate, candidates: &mut Vec<Candidate>) {
     let is_same = |other: &&mut Candidate| {
         other.name == candidate.name
@@ -153,20 +154,20 @@ fn join(candidate: Candidate, candidates: &mut Vec<Candidate>) {
     }
 }
 
-/// Two of one name are told apart by their engines, where these differ, else by a number.
-fn name_apart(candidates: &mut [Candidate]) {
-    let of = |candidates: &[Candidate]| {
+/// Distinguishes equal names by their engines if these differ, otherwise by number.
+fn make_unique(candidates: &mut [Candidate]) {
+    let count_names = |candidates: &[Candidate]| {
         let mut counts: BTreeMap<String, u32> = BTreeMap::new();
         candidates.iter().for_each(|candidate| *counts.entry(candidate.name.clone()).or_default() += 1);
         counts
     };
-    let counts = of(candidates);
+    let counts = count_names(candidates);
     for candidate in candidates.iter_mut().filter(|candidate| counts[&candidate.name] > 1) {
         if let Some(environment) = &candidate.environment {
             candidate.name = format!("{} ({})", candidate.name, environment.engine);
         }
     }
-    let counts = of(candidates);
+    let counts = count_names(candidates);
     let mut seen: BTreeMap<String, u32> = BTreeMap::new();
     for candidate in candidates.iter_mut().filter(|candidate| counts[&candidate.name] > 1) {
         let number = seen.entry(candidate.name.clone()).or_default();

@@ -1,4 +1,4 @@
-//! What besides the engine differs between targets, and so may be behind any difference of their figures.
+//! Differences between targets other than the engine, which may explain any difference in their figures.
 
 use std::fmt::Display;
 
@@ -8,17 +8,17 @@ use crate::target::Environment;
 use crate::text::figures;
 use crate::verdict::LEAST_SHARE_ENDED_BY_LENGTH;
 
-/// Prompts of the same words that differ by more tokens than this were cut into tokens differently.
+/// If token counts for the same prompts differ by more than this share, the tokenizers or chat templates differ.
 const SAME_PROMPTS: f64 = 0.05;
 
-/// In sentences, those first that weigh most.
+/// One sentence each, the most important first.
 pub fn caveats(candidates: &[Candidate]) -> Vec<String> {
     let mut caveats = Vec::new();
     caveats.extend(differing(candidates, "models or quantizations", |environment| &environment.model).map(
         |listed| {
             format!(
-                "{listed}. What differs below may be the models' doing and not the engines', and a token of one is not \
-                 a token of the other."
+                "{listed}. The differences below may come from the models rather than the engines, and tokens of \
+                 different models are not the same unit."
             )
         },
     ));
@@ -37,33 +37,34 @@ pub fn caveats(candidates: &[Candidate]) -> Vec<String> {
     caveats
 }
 
-/// `The models differ: a has x, b has y`, if they do.
+/// `Different models: a has x, b has y`, if they differ.
 fn differing<T: PartialEq + Display>(
     candidates: &[Candidate],
     what: &str,
     of: impl Fn(&Environment) -> &T,
 ) -> Option<String> {
-    let reported: Vec<(&str, &T)> = candidates
+    let named: Vec<(&str, &T)> = candidates
         .iter()
         .filter_map(|candidate| Some((candidate.name.as_str(), of(candidate.environment.as_ref()?))))
         .collect();
-    let (_, first) = reported.first()?;
-    if reported.iter().all(|(_, other)| other == first) {
+    let (_, first) = named.first()?;
+    if named.iter().all(|(_, other)| other == first) {
         return None;
     }
-    let listed: Vec<String> = reported.iter().map(|(name, value)| format!("{name} has {value}")).collect();
+    let listed: Vec<String> = named.iter().map(|(name, value)| format!("{name} has {value}")).collect();
     Some(format!("Different {what}: {}", listed.join(", ")))
 }
 
 fn workloads(candidates: &[Candidate]) -> Option<String> {
     let first = candidates.first()?;
     let other = candidates.iter().find(|other| other.asked != first.asked)?;
-    Some(match other.workload == first.workload {
-        true => format!("{} and {} were measured in different runs.", first.name, other.name),
-        false => format!(
-            "Different workloads: {} was asked {}, {} was asked {}.",
+    Some(if other.workload == first.workload {
+        format!("{} and {} were measured in different runs.", first.name, other.name)
+    } else {
+        format!(
+            "Different workloads: {} ran {}; {} ran {}.",
             first.name, first.workload, other.name, other.workload
-        ),
+        )
     })
 }
 
@@ -72,27 +73,33 @@ fn limits(candidates: &[Candidate]) -> Option<String> {
     if candidates.iter().all(|other| other.limits == first.limits) {
         return None;
     }
-    let reported = |candidate: &Candidate| match candidate.limits.is_empty() {
-        true => format!("{} has none", candidate.name),
-        false => format!("{} has {}", candidate.name, candidate.limits),
+    let describe = |candidate: &Candidate| {
+        if candidate.limits.is_empty() {
+            format!("{} has none", candidate.name)
+        } else {
+            format!("{} has {}", candidate.name, candidate.limits)
+        }
     };
-    let listed: Vec<String> = candidates.iter().map(reported).collect();
-    Some(format!("Different limits: {}. How well they are kept is not compared.", listed.join("; ")))
+    let listed: Vec<String> = candidates.iter().map(describe).collect();
+    Some(format!("Different limits: {}. How well targets meet them is not compared.", listed.join("; ")))
 }
 
 fn prompts(candidates: &[Candidate]) -> Option<String> {
-    let reported: Vec<(&str, f64)> = candidates
+    let counts: Vec<(&str, f64)> = candidates
         .iter()
         .filter_map(|candidate| Some((candidate.name.as_str(), prompt_tokens(candidate)?)))
         .collect();
-    let least = reported.iter().map(|(_, tokens)| *tokens).reduce(f64::min)?;
-    let most = reported.iter().map(|(_, tokens)| *tokens).reduce(f64::max)?;
+    let least = counts.iter().map(|(_, tokens)| *tokens).reduce(f64::min)?;
+    let most = counts.iter().map(|(_, tokens)| *tokens).reduce(f64::max)?;
     if most <= least * (1.0 + SAME_PROMPTS) {
         return None;
     }
     let listed: Vec<String> =
-        reported.iter().map(|(name, tokens)| format!("{name} counts {tokens:.0}")).collect();
-    Some(format!("Of a prompt's tokens {}: their tokenizers or chat templates differ.", listed.join(", ")))
+        counts.iter().map(|(name, tokens)| format!("{name} counts {tokens:.0}")).collect();
+    Some(format!(
+        "Different numbers of tokens per prompt: {}. Their tokenizers or chat templates differ.",
+        listed.join(", ")
+    ))
 }
 
 fn prompt_tokens(candidate: &Candidate) -> Option<f64> {
@@ -106,8 +113,8 @@ fn early_ends(candidate: &Candidate) -> Option<String> {
     let share = whole.share_ended_by_length()?;
     (share < LEAST_SHARE_ENDED_BY_LENGTH).then(|| {
         format!(
-            "{} ended {} of its answers before their asked-for length: its throughput and E2E depend on how much it \
-             chose to say.",
+            "{} ended {} of its answers before the requested length, so its throughput and E2E depend on how much it \
+             chose to generate.",
             candidate.name,
             figures::percent(1.0 - share)
         )

@@ -5,7 +5,7 @@ use crate::compare::ranking::Ratio;
 use crate::metrics::Metric;
 use crate::results::comparison::Crossing;
 
-/// Of every two targets, by every metric. A tie between the levels belongs to neither side.
+/// The crossings of every pair of targets in every metric. A tie between the levels counts for neither side.
 pub fn crossings(candidates: &[Candidate], levels: &[f64], metrics: &[Metric]) -> Vec<Crossing> {
     let mut found = Vec::new();
     for metric in metrics {
@@ -18,10 +18,10 @@ pub fn crossings(candidates: &[Candidate], levels: &[f64], metrics: &[Metric]) -
     found
 }
 
-/// One level at which both have a figure.
+/// One level at which both targets have a figure.
 struct Met {
     at: f64,
-    /// ln of how many times worse the other is than the one.
+    /// The logarithm of how many times worse the other target is.
     ratio: f64,
     is_tie: bool,
 }
@@ -43,7 +43,7 @@ fn of_two(one: &Candidate, other: &Candidate, levels: &[f64], metric: Metric) ->
     let crossing = |two: &[usize]| {
         let between = &met[two[0]..=two[1]];
         let (last, first) = (&met[two[0]], &met[two[1]]);
-        // Ties in between may lean to the other side.
+        // The ties in between may lean toward the other side.
         if last.leads_as(first) {
             return None;
         }
@@ -61,8 +61,8 @@ fn of_two(one: &Candidate, other: &Candidate, levels: &[f64], metric: Metric) ->
     decided.windows(2).filter_map(crossing).collect()
 }
 
-/// Where the ratio is 1, on a straight line over the logarithm of the load: ladders double. `None` where one side stays
-/// ahead.
+/// Where both are equal, on a straight line over the logarithm of the load, since levels usually double. `None` if one
+/// side stays ahead.
 fn zero_between(two: &[Met]) -> Option<f64> {
     let [last, first] = two else { return None };
     if last.leads_as(first) {
@@ -80,7 +80,8 @@ mod tests {
     use crate::results::file::ReportFile;
     use crate::results::sweep::example;
 
-    /// Of `quick` and `wide`, whose output tokens per second at 1, 2 and 4 users these are, each measured once.
+    /// The crossings of `quick` and `wide`, given their output tokens per second at 1, 2, and 4 users, measured once
+    /// each.
     fn crossings_of(per_s: [[u64; 3]; 2]) -> Vec<Crossing> {
         let mut sweep = example::crossing();
         for (target, per_s) in sweep.targets.iter_mut().zip(per_s) {
@@ -95,12 +96,12 @@ mod tests {
     }
 
     #[test]
-    fn a_tie_that_leans_to_the_other_side_is_no_crossing() {
+    fn a_tie_that_leans_to_the_other_side_is_not_a_crossing() {
         assert_eq!(crossings_of([[1200, 1000, 1200], [1000, 1010, 1000]]), []);
     }
 
     #[test]
-    fn curves_that_cross_beside_a_tie_cross_once_from_win_to_win() {
+    fn curves_that_cross_at_a_tie_cross_once() {
         let found = crossings_of([[1200, 1010, 1000], [1000, 1000, 1200]]);
         let [crossing] = found.as_slice() else { panic!("{found:?}") };
         assert_eq!((crossing.before.as_str(), crossing.after.as_str()), ("quick", "wide"));

@@ -1,16 +1,16 @@
-//! Comparisons of example sweeps, for the renderers' tests.
+//! Comparisons of the example sweeps, for tests of the renderers.
 
 use crate::compare::{Preferences, candidates, compare};
 use crate::results::comparison::Comparison;
 use crate::results::file::ReportFile;
 use crate::results::sweep::{Sweep, example};
 
-/// `quick` is better for few users, `wide` for many.
+/// `quick` is better with few users, `wide` with many.
 pub fn crossing() -> Comparison {
     of(example::crossing(), &Preferences::default())
 }
 
-/// Every text of foreign origin is hostile, and one target could not be had.
+/// Every external text is hostile, and one target was not available.
 pub fn nasty() -> Comparison {
     of(example::nasty(), &Preferences::default())
 }

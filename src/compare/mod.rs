@@ -1,4 +1,4 @@
-//! Which target is the better one, by how much, and for whom: reports in, comparison out.
+//! Compares reports: which target is better, by how much, and for which traffic.
 
 mod candidate;
 mod caveats;
@@ -25,7 +25,7 @@ pub use preferences::{BadPreference, Preferences};
 pub use ranking::{TIE, TIE_UNSEEN};
 pub use recommendation::{CLOSE_CALL, FAILURES_COUNT};
 
-/// What is compared level by level: throughput, and each latency in the middle and near its end.
+/// The metrics compared at each level: throughput, and each latency's median and 95th percentile.
 pub const METRICS: [&str; 7] = [
     "output_tokens_per_s",
     "ttft_ms_p50",
@@ -36,10 +36,10 @@ pub const METRICS: [&str; 7] = [
     "e2e_ms_p95",
 ];
 
-/// Where curves are searched for crossings: throughput, the wait, and the pace.
+/// The metrics whose curves are searched for crossings: throughput, time to first token, and pace.
 const CROSSING: [&str; 3] = ["output_tokens_per_s", "ttft_ms_p95", "tpot_ms_p95"];
 
-/// Compares targets by the levels that they have in common.
+/// Compares targets at the levels that they have in common.
 pub fn compare(candidates: &[Candidate], preferences: &Preferences) -> Result<Comparison, NotComparable> {
     let axis = check(candidates, preferences)?;
     let levels = common_levels(candidates);
@@ -67,7 +67,7 @@ pub fn compare_sweep(sweep: &Sweep, preferences: &Preferences) -> Option<Compari
     compare(&candidates, preferences).ok()
 }
 
-/// Whether these can be compared, measured or not, and by what.
+/// Checks whether these targets can be compared, measured or not, and returns their common axis.
 pub fn check(candidates: &[Candidate], preferences: &Preferences) -> Result<Axis, NotComparable> {
     let axis = common_axis(candidates)?;
     preferences.check(candidates)?;
@@ -94,23 +94,24 @@ fn common_axis(candidates: &[Candidate]) -> Result<Axis, NotComparable> {
     }
 }
 
-/// Limits that differ are no common ones, and what was counted against them is not compared.
+/// If limits differ, there are no common ones, and goodput is not compared.
 fn by_common_limits(candidates: &[Candidate]) -> (Limits, Cow<'_, [Candidate]>) {
     let first = &candidates[0].limits;
-    match candidates.iter().all(|candidate| candidate.limits == *first) {
-        true => (first.clone(), candidates.into()),
-        false => (Limits::default(), candidates.iter().cloned().map(Candidate::without_goodput).collect()),
+    if candidates.iter().all(|candidate| candidate.limits == *first) {
+        (first.clone(), candidates.into())
+    } else {
+        (Limits::default(), candidates.iter().cloned().map(Candidate::without_goodput).collect())
     }
 }
 
-/// Levels that at least two targets have measured.
+/// Levels measured on at least two targets.
 fn common_levels(candidates: &[Candidate]) -> Vec<f64> {
     let bits: BTreeSet<u64> = candidates
         .iter()
         .flat_map(|candidate| candidate.levels.iter().map(|level| level.at.to_bits()))
         .collect();
     let have = |at: f64| candidates.iter().filter(|candidate| candidate.level(at).is_some()).count();
-    // Positive numbers are in the order of their bits.
+    // Positive floats sort by their bits.
     bits.into_iter().map(f64::from_bits).filter(|at| have(*at) > 1).collect()
 }
 
@@ -126,15 +127,15 @@ fn compared_target(candidate: &Candidate) -> ComparedTarget {
 }
 
 fn compared_level(candidates: &[Candidate], at: f64) -> ComparedLevel {
-    let there: Vec<(&Candidate, &Level)> =
+    let present: Vec<(&Candidate, &Level)> =
         candidates.iter().filter_map(|candidate| Some((candidate, candidate.level(at)?))).collect();
     let sides: Vec<(&str, &Level)> =
-        there.iter().map(|(candidate, level)| (candidate.name.as_str(), *level)).collect();
+        present.iter().map(|(candidate, level)| (candidate.name.as_str(), *level)).collect();
     let rankings = METRICS.iter().filter_map(|name| ranking::rank(metric(name), &sides));
     ComparedLevel {
         at,
         metrics: rankings.filter(|ranking| ranking.standings.len() > 1).collect(),
-        targets: there
+        targets: present
             .iter()
             .map(|(candidate, level)| TargetAtLevel {
                 target: candidate.name.clone(),

@@ -1,4 +1,4 @@
-//! What matters to whoever asks.
+//! The user's preferences for a comparison.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +9,9 @@ use crate::text::nearest::did_you_mean;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Preferences {
     pub weights: BTreeMap<Criterion, f64>,
-    /// From 1 to 5 by target: 5 is the simplest to run.
+    /// From 1 to 5 per target; 5 is the simplest to run.
     pub simplicity: BTreeMap<String, f64>,
-    /// What an hour of a target costs, in any currency, or its watts.
+    /// Cost per hour of each target in any currency, or its watts.
     pub costs: BTreeMap<String, f64>,
 }
 
@@ -33,14 +33,14 @@ pub enum BadPreference {
     Form { expected: &'static str, found: String },
     #[error("unknown criterion `{found}`: {help}")]
     Criterion { found: String, help: String },
-    #[error("all weights are 0: nothing would be left to decide by")]
+    #[error("all weights are 0: give at least one criterion a weight above 0")]
     NoWeight,
     #[error("`{0}` is given twice")]
     Twice(String),
 }
 
 impl Preferences {
-    /// `performance=40,reliability=30,…`; what is not named weighs nothing.
+    /// `performance=40,reliability=30,…`; unlisted criteria have weight 0.
     pub fn parse_weights(text: &str) -> Result<BTreeMap<Criterion, f64>, BadPreference> {
         const EXPECTED: &str = "CRITERION=WEIGHT such as performance=40, each 0 or more";
         let mut weights = BTreeMap::new();
@@ -69,7 +69,7 @@ impl Preferences {
         pairs(text, "TARGET=COST such as vllm=2.4, greater than 0", |cost| cost > 0.0)
     }
 
-    /// Whoever names a target means one of those compared.
+    /// Checks that every named target is one of those compared.
     pub fn check(&self, candidates: &[Candidate]) -> Result<(), NotComparable> {
         let is_known = |name: &&String| candidates.iter().any(|candidate| candidate.may_be_called(name));
         match self.simplicity.keys().chain(self.costs.keys()).find(|name| !is_known(name)) {
@@ -87,7 +87,7 @@ fn pairs(
     let mut pairs = BTreeMap::new();
     for part in text.split(',') {
         let wrong = || BadPreference::Form { expected, found: part.to_owned() };
-        // A target's name may hold an equals sign; a number doesn't.
+        // A target's name may contain an equals sign; a number doesn't.
         let (name, number) = part.rsplit_once('=').ok_or_else(wrong)?;
         let number: f64 = number.trim().parse().map_err(|_| wrong())?;
         if !number.is_finite() || !is_allowed(number) {
@@ -105,14 +105,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn weights_that_are_not_named_weigh_nothing() {
+    fn unlisted_criteria_have_weight_0() {
         let weights = Preferences::parse_weights("performance=70, reliability=30").unwrap();
         assert_eq!(weights.len(), 2);
         assert_eq!(weights[&Criterion::Performance], 70.0);
     }
 
     #[test]
-    fn a_mistake_is_reported_with_what_was_expected() {
+    fn errors_say_what_was_expected() {
         let error = |text: &str| Preferences::parse_weights(text).unwrap_err().to_string();
         let found = error("performence=3");
         assert!(found.starts_with("unknown criterion `performence`: did you mean `performance`?"), "{found}");

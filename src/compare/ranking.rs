@@ -1,26 +1,26 @@
-//! One metric at one level: who is best, and by how much.
+//! One metric at one level: which target is best, and by how much.
 
 use crate::metrics::Metric;
 use crate::results::comparison::{ComparedMetric, Standing};
 use crate::results::sweep::Level;
 use crate::verdict::stats::{Difference, mean, slowness};
 
-/// A smaller difference than this counts for nobody, however sure it is.
+/// A smaller difference than this is a tie, however certain it is.
 pub const TIE: f64 = 0.03;
-/// The same where there is but one value on a side, whose scatter nobody has seen.
+/// The same if a side has only one value, so that its variation is unknown.
 pub const TIE_UNSEEN: f64 = 0.1;
 
 /// How many times worse one side is than another.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ratio {
-    /// Below 1 it is the better one.
+    /// Below 1, it is better.
     pub times_worse: f64,
     pub interval: Option<(f64, f64)>,
 }
 
 impl Ratio {
-    /// `other` against `one`. With two values on both sides (sessions, or the rounds of a single one), the interval is
-    /// [`Difference::of_alternating`]'s, which leaves the truth out with a chance of 0.2 %.
+    /// `other` against `one`. With two or more values on both sides (sessions, or the rounds of a single session), the
+    /// interval is that of [`Difference::of_alternating`], which misses the true value with a probability of 0.2 %.
     pub fn of(metric: Metric, one: &Level, other: &Level) -> Option<Ratio> {
         let (one, other) = (slownesses(metric, one)?, slownesses(metric, other)?);
         match Difference::of_alternating(&one, &other) {
@@ -32,8 +32,8 @@ impl Ratio {
         }
     }
 
-    /// No difference that counts: below [`TIE`], or one that the interval can't tell from none; without an interval
-    /// below [`TIE_UNSEEN`].
+    /// Whether the difference doesn't count: it is below [`TIE`] or its interval includes none; without an interval, it
+    /// is below [`TIE_UNSEEN`].
     pub fn is_tie(&self) -> bool {
         let distance = self.times_worse.max(1.0 / self.times_worse) - 1.0;
         match self.interval {
@@ -43,7 +43,7 @@ impl Ratio {
     }
 }
 
-/// All targets of a level by a metric, best first; those without a value are left out. `None` where nobody has one.
+/// Ranks all targets of a level by a metric, best first, without those that have no value. `None` if none has one.
 pub fn rank(metric: Metric, sides: &[(&str, &Level)]) -> Option<ComparedMetric> {
     let mut ranked: Vec<(f64, &str, &Level)> = sides
         .iter()
@@ -51,7 +51,7 @@ pub fn rank(metric: Metric, sides: &[(&str, &Level)]) -> Option<ComparedMetric> 
         .collect();
     ranked.sort_by(|(one, ..), (other, ..)| one.total_cmp(other));
     let [(_, best_name, best), others @ ..] = ranked.as_slice() else { return None };
-    let value = |level: &Level| level.summary.value(metric).expect("what has a slowness has a value");
+    let value = |level: &Level| level.summary.value(metric).expect("a target with a slowness has a value");
     let mut standings = vec![Standing {
         target: (*best_name).to_owned(),
         value: value(best),
@@ -73,7 +73,7 @@ pub fn rank(metric: Metric, sides: &[(&str, &Level)]) -> Option<ComparedMetric> 
     Some(ComparedMetric { metric, winner: wins.then(|| (*best_name).to_owned()), standings })
 }
 
-/// Of every session or round, where each of them has one; else of the level as a whole.
+/// One per session or round if each of them has a value, otherwise one for the whole level.
 fn slownesses(metric: Metric, level: &Level) -> Option<Vec<f64>> {
     let whole = slowness(metric, level.summary.value(metric)?)?;
     let values = level.values(metric);
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn the_better_one_wins_by_a_factor_with_its_interval() {
+    fn the_better_target_wins_by_a_factor_with_its_interval() {
         let (quick, wide) = levels(4);
         let found = rank(throughput(), &[("quick", &quick), ("wide", &wide)]).unwrap();
         assert_eq!(found.winner.as_deref(), Some("wide"));
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ratio_is_inverted_for_the_other_side() {
+    fn swapping_the_sides_inverts_the_ratio() {
         let (quick, wide) = levels(3);
         let there = Ratio::of(throughput(), &quick, &wide).unwrap();
         let back = Ratio::of(throughput(), &wide, &quick).unwrap();
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_that_nobody_would_notice_is_a_tie_however_sure_it_is() {
+    fn a_tiny_difference_is_a_tie_however_certain_it_is() {
         assert!(Ratio { times_worse: 1.02, interval: Some((1.019, 1.021)) }.is_tie());
         assert!(Ratio { times_worse: 1.2, interval: Some((0.9, 1.6)) }.is_tie());
         assert!(!Ratio { times_worse: 1.2, interval: Some((1.1, 1.3)) }.is_tie());
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_value_has_no_standing() {
+    fn a_target_without_a_value_is_not_ranked() {
         let (quick, mut wide) = levels(0);
         wide.summary = crate::metrics::summary::Summary::default();
         let found = rank(throughput(), &[("quick", &quick), ("wide", &wide)]).unwrap();

@@ -1,4 +1,4 @@
-//! Why a target is recommended, in plain words.
+//! Explains in plain words why a target is recommended.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,10 +28,10 @@ pub fn reasons(
     reasons.extend(goodput(class, first, second));
     reasons.push(reliability(class, first, second));
     if weighs(preferences, left_out, Criterion::Efficiency) {
-        reasons.push(stated_values("an hour of", "costs", &preferences.costs, first, second));
+        reasons.push(given("Cost per hour", &preferences.costs, first, second));
     }
     if weighs(preferences, left_out, Criterion::Simplicity) {
-        reasons.push(stated_values("simplicity, as given:", "has", &preferences.simplicity, first, second));
+        reasons.push(given("Simplicity, as given", &preferences.simplicity, first, second));
     }
     reasons.extend(absent(class, all));
     reasons
@@ -42,7 +42,7 @@ fn weighs(preferences: &Preferences, left_out: &BTreeMap<Criterion, String>, cri
         && !left_out.contains_key(&criterion)
 }
 
-/// The one with the highest total, and the next.
+/// The two targets with the highest totals.
 fn pair<'c>(class: &Class<'c>, totals: &BTreeMap<String, f64>) -> Option<(&'c Candidate, &'c Candidate)> {
     let mut ranked = class.candidates.clone();
     ranked.sort_by(|one, other| totals[&other.name].total_cmp(&totals[&one.name]));
@@ -55,43 +55,43 @@ fn pair<'c>(class: &Class<'c>, totals: &BTreeMap<String, f64>) -> Option<(&'c Ca
 fn not_measured(class: &Class, all: &[Candidate]) -> Option<String> {
     let (from, up_to) = class.traffic.users();
     let range = match class.traffic {
-        Traffic::High => format!("from {from} users on"),
-        _ => format!("between {from} and {up_to} users"),
+        Traffic::High => format!("near or above {from} users"),
+        _ => format!("in or near the range from {from} to {up_to} users"),
     };
     Some(match all.iter().find_map(|candidate| candidate.trouble.as_ref()) {
-        Some(trouble) => format!("Nothing was measured on two targets {range}, or near it: {trouble}."),
-        None => format!("Nothing was measured on two targets {range}, or near it."),
+        Some(trouble) => format!("Fewer than two targets were measured {range}: {trouble}."),
+        None => format!("Fewer than two targets were measured {range}."),
     })
 }
 
-/// Said once more where it is decided: whoever takes the advice has to know it.
+/// Repeats the caveat next to the advice, because it matters most there.
 fn models(first: &Candidate, second: &Candidate) -> Option<String> {
     let model =
         |candidate: &Candidate| candidate.environment.as_ref().map(|environment| environment.model.clone());
     let (one, other) = (model(first)?, model(second)?);
     (one != other).then(|| {
         format!(
-            "The models differ: {} has {one}, {} has {other}. Which engine would be the better one with the same model, \
-             this does not tell.",
+            "The models differ: {} has {one}, {} has {other}. This does not show which engine is faster on the same \
+             model.",
             first.name, second.name
         )
     })
 }
 
-/// `No level lies between 10 and 20 users; 8 stands for it.`
+/// `Based on 8 users, the nearest measured level.`
 fn stand_in(class: &Class, all: &[Candidate]) -> Option<String> {
     let [only] = class.levels.as_slice() else { return None };
     let (from, up_to) = class.traffic.users();
-    let unit = all.first()?.axis.name();
+    let axis = all.first()?.axis;
     let is_within =
         all.iter().all(|candidate| candidate.axis == Axis::Users && (from..=up_to).contains(only));
-    (!is_within).then(|| format!("The level of {only} {unit} stands for it, the nearest that was measured."))
+    (!is_within).then(|| format!("Based on {}, the nearest measured level.", axis.level(*only)))
 }
 
-/// How one metric stands between two targets over the class's levels.
+/// Compares two targets in one metric over the class's levels.
 fn by_metric(class: &Class, metric: Metric, first: &str, second: &str) -> Option<String> {
-    let mut ahead = Outcomes::default();
-    let mut behind = Outcomes::default();
+    let axis = class.candidates.first()?.axis;
+    let (mut ahead, mut behind) = (Outcomes::default(), Outcomes::default());
     let mut ties = 0;
     for (at, ranking) in class.rankings.iter().filter(|(_, ranking)| ranking.metric == metric) {
         let standing = |name: &str| ranking.standings.iter().find(|standing| standing.target == name);
@@ -105,11 +105,17 @@ fn by_metric(class: &Class, metric: Metric, first: &str, second: &str) -> Option
     }
     let what = metric.spoken();
     match (ahead.is_empty(), behind.is_empty()) {
-        (true, true) => (ties > 0).then(|| format!("Their {what} is a tie.")),
-        (false, true) => Some(format!("{first} has the better {what}: {ahead}{}.", and_ties(ties))),
-        (true, false) => Some(format!("{second} has the better {what}: {behind}{}.", and_ties(ties))),
+        (true, true) => (ties > 0).then(|| format!("They tie on {what}.")),
+        (false, true) => {
+            Some(format!("{first} has better {what} {}{}.", ahead.describe(axis), and_ties(ties)))
+        }
+        (true, false) => {
+            Some(format!("{second} has better {what} {}{}.", behind.describe(axis), and_ties(ties)))
+        }
         (false, false) => Some(format!(
-            "The {what} is mixed: {first} is better {ahead}, {second} {behind}{}.",
+            "Mixed {what}: {first} is better {}, {second} is better {}{}.",
+            ahead.describe(axis),
+            behind.describe(axis),
             and_ties(ties)
         )),
     }
@@ -118,8 +124,8 @@ fn by_metric(class: &Class, metric: Metric, first: &str, second: &str) -> Option
 fn and_ties(ties: u32) -> String {
     match ties {
         0 => String::new(),
-        1 => ", and a tie at one level".into(),
-        ties => format!(", and a tie at {ties} levels"),
+        1 => "; they tie at one level".into(),
+        ties => format!("; they tie at {ties} levels"),
     }
 }
 
@@ -139,16 +145,20 @@ impl Outcomes {
     fn is_empty(&self) -> bool {
         self.at.is_empty()
     }
-}
 
-/// `1.4 to 2.1 times at 1, 2, 4`.
-impl std::fmt::Display for Outcomes {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    /// `by a factor of 1.4 to 2.1 (at 1, 2, 4 users)`.
+    fn describe(&self, axis: Axis) -> String {
         let least = figures::number(self.times.iter().copied().fold(f64::INFINITY, f64::min));
         let most = figures::number(self.times.iter().copied().fold(0.0, f64::max));
-        let times = if least == most { format!("{most} times") } else { format!("{least} to {most} times") };
-        let at: Vec<String> = self.at.iter().map(f64::to_string).collect();
-        write!(f, "{times} at {}", at.join(", "))
+        let factor = if least == most { most } else { format!("{least} to {most}") };
+        let levels = match self.at.as_slice() {
+            [only] => axis.level(*only),
+            at => {
+                let at: Vec<String> = at.iter().map(f64::to_string).collect();
+                format!("{} {}", at.join(", "), axis.name())
+            }
+        };
+        format!("by a factor of {factor} (at {levels})")
     }
 }
 
@@ -161,18 +171,17 @@ fn goodput(class: &Class, first: &Candidate, second: &Candidate) -> Option<Strin
         (sent > 0).then(|| figures::percent(good as f64 / sent as f64))
     };
     let (one, other) = (share(first)?, share(second)?);
-    Some(match one == other {
-        true => format!("Both keep all limits in {one} of the requests."),
-        false => {
-            format!("{} keeps all limits in {one} of its requests, {} in {other}.", first.name, second.name)
-        }
+    Some(if one == other {
+        format!("Both meet all limits in {one} of their requests.")
+    } else {
+        format!("{} meets all limits in {one} of its requests, {} in {other}.", first.name, second.name)
     })
 }
 
 fn reliability(class: &Class, first: &Candidate, second: &Candidate) -> String {
-    let figures = |candidate: &Candidate| {
+    let failures = |candidate: &Candidate| {
         let counts = class.requests(candidate);
-        let failures: Vec<String> =
+        let classes: Vec<String> =
             counts.failed.iter().map(|(failure, count)| format!("{count} {}", failure.name())).collect();
         (counts.failures() > 0).then(|| {
             format!(
@@ -180,38 +189,26 @@ fn reliability(class: &Class, first: &Candidate, second: &Candidate) -> String {
                 candidate.name,
                 counts.failures(),
                 counts.sent,
-                failures.join(", ")
+                classes.join(", ")
             )
         })
     };
-    match (figures(first), figures(second)) {
+    match (failures(first), failures(second)) {
         (None, None) => "Both answered every request.".into(),
         (Some(one), Some(other)) => format!("Requests failed on both: {one}; {other}."),
-        (Some(one), None) => format!("{one}, {} answered every request.", second.name),
+        (Some(one), None) => format!("{one}; {} answered every request.", second.name),
         (None, Some(other)) => format!("{} answered every request; {other}.", first.name),
     }
 }
 
-fn stated_values(
-    what: &str,
-    verb: &str,
-    values: &BTreeMap<String, f64>,
-    first: &Candidate,
-    second: &Candidate,
-) -> String {
-    let mut sentence = format!(
-        "{what} {} {verb} {}, {} {}.",
-        first.name, values[&first.name], second.name, values[&second.name]
-    );
-    if let Some(initial) = sentence.get_mut(..1) {
-        initial.make_ascii_uppercase();
-    }
-    sentence
+fn given(what: &str, values: &BTreeMap<String, f64>, first: &Candidate, second: &Candidate) -> String {
+    format!("{what}: {} {}, {} {}.", first.name, values[&first.name], second.name, values[&second.name])
 }
 
 fn absent(class: &Class, all: &[Candidate]) -> Vec<String> {
-    let is_here = |candidate: &Candidate| class.candidates.iter().any(|here| here.name == candidate.name);
-    let missing = all.iter().filter(|candidate| !is_here(candidate));
+    let is_present =
+        |candidate: &Candidate| class.candidates.iter().any(|other| other.name == candidate.name);
+    let missing = all.iter().filter(|candidate| !is_present(candidate));
     missing
         .map(|candidate| match &candidate.trouble {
             Some(trouble) => format!("{} was not measured here: {trouble}.", candidate.name),

@@ -1,4 +1,4 @@
-//! Which target to take, by weighted criteria and class of traffic.
+//! Recommends a target per traffic class, by weighted criteria.
 
 use std::collections::BTreeMap;
 
@@ -11,26 +11,25 @@ use crate::results::comparison::{
 use crate::results::limits::Goodput;
 use crate::results::sweep::{Axis, Level};
 
-/// Totals that are no further apart than so many points of 100 are too close to call.
+/// Totals within this many points (out of 100) are too close to call.
 pub const CLOSE_CALL: f64 = 3.0;
-/// So many points of reliability does every per cent of failed requests take: at 10 % none is left.
+/// Each percent of failed requests costs this many points of reliability: at 10 %, none are left.
 pub const FAILURES_COUNT: f64 = 10.0;
-/// Where no level lies in a class's range, the nearest one stands for it, up to this factor away.
+/// If no level lies in a class's range, the nearest one within this factor represents it.
 const STANDS_FOR: f64 = 2.0;
 
-/// Throughput, and the wait for the first token. In a closed loop E2E and TPOT are the former seen from the user's
-/// side.
+/// Throughput and time to first token. In a closed loop, E2E and TPOT are throughput as the user sees it.
 const PERFORMANCE: [&str; 2] = ["output_tokens_per_s", "ttft_ms_p95"];
 
 type Scores = BTreeMap<String, f64>;
 
-/// One class's part of the measurements.
+/// The measurements of one traffic class.
 pub struct Class<'a> {
     pub traffic: Traffic,
     pub levels: Vec<f64>,
-    /// Those who have measured one of them.
+    /// Targets that were measured at one of the levels.
     pub candidates: Vec<&'a Candidate>,
-    /// Of performance's metrics, by level.
+    /// The performance metrics, by level.
     pub rankings: Vec<(f64, ComparedMetric)>,
 }
 
@@ -46,13 +45,8 @@ pub fn recommend(candidates: &[Candidate], levels: &[f64], preferences: &Prefere
 fn left_out(candidates: &[Candidate], preferences: &Preferences) -> BTreeMap<Criterion, String> {
     let mut left_out = BTreeMap::new();
     let given = [
-        (Criterion::Efficiency, &preferences.costs, "what an hour costs is not known of", "--costs"),
-        (
-            Criterion::Simplicity,
-            &preferences.simplicity,
-            "how simple it is to run was not given for",
-            "--simplicity",
-        ),
+        (Criterion::Efficiency, &preferences.costs, "no cost given for", "--costs"),
+        (Criterion::Simplicity, &preferences.simplicity, "no simplicity rating given for", "--simplicity"),
     ];
     for (criterion, values, what, flag) in given {
         let missing: Vec<&str> = candidates
@@ -83,7 +77,7 @@ impl<'a> Class<'a> {
         Class { traffic, levels, candidates, rankings }
     }
 
-    /// Its requests at all of the class's levels.
+    /// The target's requests at all of the class's levels.
     pub fn requests(&self, candidate: &Candidate) -> RequestCounts {
         let mut counts = RequestCounts::default();
         for level in self.levels_of(candidate) {
@@ -96,22 +90,22 @@ impl<'a> Class<'a> {
         self.levels.iter().filter_map(|at| candidate.level(*at))
     }
 
-    /// The mean over levels and metrics of how near a target comes to the best; ties count as equal. What was asked of
-    /// a target and not achieved is worth nothing; what was not asked of it doesn't count.
+    /// How close the target comes to the best, as the mean over levels and metrics; ties count as equal. A level that
+    /// was run without success scores 0; a level that was not run doesn't count.
     fn performance(&self, candidate: &Candidate) -> f64 {
         let shares = self.rankings.iter().filter_map(|(at, ranking)| {
             let summary = &candidate.level(*at)?.summary;
             let standing = ranking.standings.iter().find(|standing| standing.target == candidate.name);
-            // Answers in one piece have no TTFT, however good they are.
-            let was_asked = || summary.requests.succeeded == 0 || summary.value(ranking.metric).is_some();
-            standing.map(share_of_best).or_else(|| was_asked().then_some(0.0))
+            // Answers that arrive in one piece have no TTFT, however good they are.
+            let failed = || summary.requests.succeeded == 0 || summary.value(ranking.metric).is_some();
+            standing.map(share_of_best).or_else(|| failed().then_some(0.0))
         });
         let mut shares: Vec<f64> = shares.collect();
         shares.extend(self.goodput_shares(candidate));
         100.0 * mean(&shares)
     }
 
-    /// Where limits were given, the good requests per second relative to the best's.
+    /// The goodput relative to the best target's, if limits were given.
     fn goodput_shares(&self, candidate: &Candidate) -> Vec<f64> {
         let rate = |level: &Level| level.goodput.map(|goodput: Goodput| goodput.requests_per_s);
         let share = |at: &f64| {
@@ -132,17 +126,17 @@ impl<'a> Class<'a> {
         100.0 * (1.0 - FAILURES_COUNT * failed).max(0.0)
     }
 
-    /// Output tokens for the money, relative to the best, as a mean over the target's levels.
+    /// Output tokens per unit of cost relative to the best target, as the mean over the target's levels.
     fn efficiency(&self, candidate: &Candidate, costs: &Scores) -> f64 {
         let throughput = Metric::Rate(Rate::OutputTokensPerS);
-        let worth = |of: &Candidate, at: f64| {
+        let per_cost = |of: &Candidate, at: f64| {
             let per_s = of.level(at).and_then(|level| level.summary.value(throughput)).unwrap_or(0.0);
             per_s / costs[&of.name]
         };
-        let asked = self.levels.iter().filter(|at| candidate.level(**at).is_some());
-        let shares = asked.map(|at| {
-            let best = self.candidates.iter().map(|other| worth(other, *at)).fold(0.0, f64::max);
-            if best > 0.0 { worth(candidate, *at) / best } else { 0.0 }
+        let measured = self.levels.iter().filter(|at| candidate.level(**at).is_some());
+        let shares = measured.map(|at| {
+            let best = self.candidates.iter().map(|other| per_cost(other, *at)).fold(0.0, f64::max);
+            if best > 0.0 { per_cost(candidate, *at) / best } else { 0.0 }
         });
         100.0 * mean(&shares.collect::<Vec<f64>>())
     }
@@ -158,9 +152,9 @@ impl<'a> Class<'a> {
     }
 }
 
-/// Users, or for an open load the mean number of requests under way by Little's law: throughput times E2E.
+/// Users, or for an open load the mean number of requests in flight by Little's law: throughput times E2E.
 fn users(at: f64, candidates: &[Candidate]) -> f64 {
-    let under_way = |candidate: &Candidate| match candidate.axis {
+    let in_flight = |candidate: &Candidate| match candidate.axis {
         Axis::Users => Some(at),
         Axis::RequestsPerS => {
             let summary = &candidate.level(at)?.summary;
@@ -168,7 +162,7 @@ fn users(at: f64, candidates: &[Candidate]) -> f64 {
             Some(per_s * summary.value(Metric::Latency(Latency::E2e, Stat::Mean))? / 1000.0)
         }
     };
-    let each: Vec<f64> = candidates.iter().filter_map(under_way).collect();
+    let each: Vec<f64> = candidates.iter().filter_map(in_flight).collect();
     mean(&each)
 }
 
@@ -201,17 +195,12 @@ fn advise(
         weights.iter().map(|(criterion, _)| (*criterion, class.scores(*criterion, preferences))).collect();
     let whole: f64 = weights.iter().map(|(_, weight)| weight).sum();
     let total = |name: &str| {
-        weights.iter().map(|(criterion, weight)| weight * scores[criterion][name]).sum::<f64>() / whole
+        let sum: f64 = weights.iter().map(|(criterion, weight)| weight * scores[criterion][name]).sum();
+        // If no weighted criterion has data, there are no weights.
+        if whole > 0.0 { sum / whole } else { 0.0 }
     };
-    let totals: Scores = match whole > 0.0 {
-        true => class
-            .candidates
-            .iter()
-            .map(|candidate| (candidate.name.clone(), total(&candidate.name)))
-            .collect(),
-        // Nothing that weighs has any data.
-        false => class.candidates.iter().map(|candidate| (candidate.name.clone(), 0.0)).collect(),
-    };
+    let totals: Scores =
+        class.candidates.iter().map(|candidate| (candidate.name.clone(), total(&candidate.name))).collect();
     ClassAdvice {
         traffic: class.traffic,
         levels: class.levels.clone(),

@@ -1,25 +1,25 @@
-//! What an engine counts for Prometheus.
+//! An engine's Prometheus counters.
 
 use crate::engine::exposition::{NotExposition, Sample, parse};
 use crate::metrics::server_side::{Mean, ServerCounts, ServerSide, ServerTimes};
 
-/// Where an engine shows its counters, and how they are called.
+/// Where an engine exposes its counters, and their names.
 #[derive(Clone, Copy, Debug)]
 pub struct CounterNames {
     pub path: &'static str,
-    /// The label by which several models of one server are told apart.
+    /// The label that tells several models of one server apart.
     pub model_label: Option<&'static str>,
-    /// Counters that are added up: the input may be counted in parts.
+    /// Counters to add up: some engines split the input.
     pub input_tokens: &'static [Aliases],
     pub output_tokens: Aliases,
     pub cached_input_tokens: Aliases,
     pub preemptions: Aliases,
-    /// Histograms of seconds, without the `_sum` and `_count` of their samples.
+    /// Histograms in seconds, without the `_sum` and `_count` suffixes.
     pub times: &'static [(PhaseOf, Aliases)],
 }
 
-/// The names that one metric has had, the newest first: the first that is there holds. A metric whose unit has changed
-/// with its name is another one.
+/// The names that one metric has had, newest first; the first one found is used. A metric whose unit changed together
+/// with its name is a different one.
 pub type Aliases = &'static [&'static str];
 
 pub type PhaseOf = fn(&mut ServerTimes) -> &mut Mean;
@@ -27,10 +27,10 @@ pub type PhaseOf = fn(&mut ServerTimes) -> &mut Mean;
 const MS_PER_S: f64 = 1000.0;
 
 impl CounterNames {
-    /// All that was counted since the engine's start.
+    /// Totals since the engine's start.
     pub fn read(&self, text: &str, model: Option<&str>) -> Result<ServerSide, NotExposition> {
         let mut samples = parse(text)?;
-        // Where no series is of this model, it is known there by another name.
+        // If no series has this model, the server knows the model by another name.
         let is_of_model = |sample: &Sample| self.model_label.and_then(|label| sample.label(label)) == model;
         if model.is_some() && samples.iter().any(is_of_model) {
             let label = self.model_label.unwrap_or_default();
@@ -96,13 +96,13 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_added_up_only_where_all_are_there() {
+    fn parts_add_up_only_if_all_are_present() {
         assert_eq!(read("fresh_total 5\ncached_total 2", "m").counts.input_tokens, Some(7));
         assert_eq!(read("fresh_total 5", "m").counts.input_tokens, None);
     }
 
     #[test]
-    fn the_series_of_one_model_are_added_up_and_no_others() {
+    fn only_one_models_series_are_added_up() {
         let text = "out_total{engine=\"0\",model=\"m\"} 1\nout_total{engine=\"1\",model=\"m\"} 2\n\
                     out_total{engine=\"0\",model=\"n\"} 4";
         assert_eq!(read(text, "m").counts.output_tokens, Some(3));
@@ -110,13 +110,13 @@ mod tests {
     }
 
     #[test]
-    fn a_series_without_the_label_is_every_models() {
+    fn a_series_without_the_label_counts_for_every_model() {
         let text = "out_total 1\nother{model=\"m\"} 2";
         assert_eq!(read(text, "m").counts.output_tokens, Some(1));
     }
 
     #[test]
-    fn what_is_not_counted_is_not_known() {
+    fn a_missing_counter_is_unknown() {
         assert_eq!(read("", "m"), ServerSide::default());
     }
 }

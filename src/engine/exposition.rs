@@ -1,10 +1,10 @@
-//! Prometheus' text format, with its labels.
+//! Prometheus' text format, including labels.
 
 use std::borrow::Cow;
 
 use thiserror::Error;
 
-/// One line: a name, its labels in the order in which they stand there, and a value.
+/// One line: a name, its labels in the order of the line, and a value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample<'t> {
     pub name: &'t str,
@@ -13,14 +13,14 @@ pub struct Sample<'t> {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("line {line} is not Prometheus' text: expected {expected}, found `{found}`")]
+#[error("line {line} is not in the Prometheus text format: expected {expected}, found `{found}`")]
 pub struct NotExposition {
     line: usize,
     expected: &'static str,
     found: String,
 }
 
-/// Comments, time stamps and exemplars are left out.
+/// Skips comments, timestamps, and exemplars.
 pub fn parse(text: &str) -> Result<Vec<Sample<'_>>, NotExposition> {
     let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
     let samples = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
@@ -43,13 +43,13 @@ impl Sample<'_> {
 
 const MAX_SHOWN_CHARS: usize = 60;
 
-/// What is left of a line.
+/// The rest of a line.
 struct Rest<'t>(&'t str);
 
 impl<'t> Rest<'t> {
-    /// An error is what was expected.
+    /// An error names what was expected.
     fn sample(&mut self) -> Result<Sample<'t>, &'static str> {
-        let name = self.word(|c| c.is_ascii_alphanumeric() || "_:.".contains(c)).ok_or("a metric's name")?;
+        let name = self.word(|c| c.is_ascii_alphanumeric() || "_:.".contains(c)).ok_or("a metric name")?;
         let labels = if self.takes('{') { self.labels()? } else { Vec::new() };
         let value = self.word(|c| !c.is_whitespace()).and_then(|value| value.parse().ok());
         Ok(Sample { name, labels, value: value.ok_or("a number")? })
@@ -61,7 +61,7 @@ impl<'t> Rest<'t> {
             let name =
                 self.word(|c| c.is_ascii_alphanumeric() || "_:.".contains(c)).ok_or("a label or `}`")?;
             if !self.takes('=') || !self.takes('"') {
-                return Err("`=\"` after a label's name");
+                return Err("`=\"` after a label name");
             }
             labels.push((name, self.quoted()?));
             if !self.takes(',') && !self.0.trim_start().starts_with('}') {
@@ -71,7 +71,7 @@ impl<'t> Rest<'t> {
         Ok(labels)
     }
 
-    /// Up to the closing quote, which was opened before.
+    /// Reads up to the closing quote; the opening one has been read.
     fn quoted(&mut self) -> Result<Cow<'t, str>, &'static str> {
         const UNCLOSED: &str = "a closing quote";
         let end = self.0.find(['"', '\\']).ok_or(UNCLOSED)?;
@@ -136,29 +136,29 @@ mod tests {
     }
 
     #[test]
-    fn escapes_in_a_label_are_undone() {
+    fn escapes_in_a_label_are_decoded() {
         assert_eq!(one(r#"a{b="\"q\" \\ \n ü"} 1"#).label("b"), Some("\"q\" \\ \n ü"));
     }
 
     #[test]
-    fn numbers_may_be_infinite_or_none() {
+    fn numbers_may_be_infinite_or_nan() {
         assert_eq!(one("a +Inf").value, f64::INFINITY);
         assert_eq!(one("a -Inf").value, f64::NEG_INFINITY);
         assert!(one("a NaN").value.is_nan());
     }
 
     #[test]
-    fn time_stamps_and_exemplars_are_left_out() {
+    fn timestamps_and_exemplars_are_skipped() {
         assert_eq!(one("a 1 1795306851").value, 1.0);
         assert_eq!(one("a_bucket{le=\"1\"} 2 # {trace=\"x\"} 0.5").value, 2.0);
     }
 
     #[test]
-    fn what_is_no_exposition_is_pointed_at() {
+    fn an_error_shows_the_line_and_what_was_expected() {
         let refused = |text: &str| parse(text).unwrap_err().to_string();
         assert_eq!(
             refused("a 1\n<html>"),
-            "line 2 is not Prometheus' text: expected a metric's name, found `<html>`"
+            "line 2 is not in the Prometheus text format: expected a metric name, found `<html>`"
         );
         for text in
             ["a", "a{", "a{b", "a{b=", "a{b=\"", "a{b=\"c\\", "a{b=\"c\"", "a{b=\"c\" d=\"e\"} 1", "a one"]
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn every_beginning_of_a_text_is_read_or_refused() {
+    fn truncated_text_never_panics() {
         let text = "# HELP a b\na{b=\"\\\"ü\",c=\"d\"} 1.5 12 # {e=\"f\"} 1\nb 2\n";
         for end in (0..text.len()).filter(|end| text.is_char_boundary(*end)) {
             let _ = parse(&text[..end]);

@@ -1,4 +1,4 @@
-//! Which HTTP a target is asked in.
+//! The HTTP version of requests to a target.
 
 use std::fmt;
 
@@ -18,12 +18,12 @@ pub enum HttpVersion {
 }
 
 impl HttpVersion {
-    pub fn is_usual(&self) -> bool {
+    pub fn is_default(&self) -> bool {
         *self == HttpVersion::default()
     }
 }
 
-/// By hand, so that the number 2 is answered with what it should be.
+/// By hand, so that an error for the number 2 shows the valid strings.
 impl<'de> Deserialize<'de> for HttpVersion {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<HttpVersion, D::Error> {
         match String::deserialize(deserializer)?.as_str() {

@@ -1,4 +1,4 @@
-//! An engine by its name.
+//! Engines by name.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,14 +12,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::engine::{ENGINES, Engine, openai, simulator};
 
-/// A kind of server: one of `ENGINES`.
+/// An engine: one of `ENGINES`.
 #[derive(Clone, Copy)]
 pub struct EngineKind(&'static dyn Engine);
 
-/// What is said of a target's engine.
+/// The engine that a target names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EngineChoice {
-    /// Whichever answers there.
+    /// Detect the engine that answers there.
     Auto,
     Kind(EngineKind),
 }
@@ -36,7 +36,7 @@ static NAMES: LazyLock<Vec<&'static str>> =
 
 impl EngineKind {
     pub const SIMULATOR: EngineKind = EngineKind(&simulator::Simulator);
-    /// Anything that speaks OpenAI's wire.
+    /// Any server with an OpenAI-compatible API.
     pub const OPENAI: EngineKind = EngineKind(&openai::Openai);
 
     pub fn all() -> impl Iterator<Item = EngineKind> {
@@ -78,7 +78,7 @@ impl EngineChoice {
         }
     }
 
-    /// The engine, where it is said.
+    /// The engine, if the target names one.
     pub fn kind(self) -> Option<EngineKind> {
         match self {
             EngineChoice::Auto => None,
@@ -108,7 +108,7 @@ impl JsonSchema for EngineChoice {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "A kind of server; \"auto\" is whichever answers at the URL.",
+            "description": "Engine type; \"auto\" detects it at the URL.",
             "type": "string",
             "enum": *NAMES,
         })
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_engine_is_answered_with_all_there_are() {
+    fn an_unknown_engine_error_lists_all_engines() {
         let error = serde_json::from_str::<EngineChoice>("\"vlm\"").unwrap_err().to_string();
         assert!(error.starts_with("unknown variant `vlm`, expected one of `simulator`"), "{error}");
         assert!(error.contains("`vllm`") && error.contains("`auto`"), "{error}");

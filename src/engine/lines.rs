@@ -1,23 +1,23 @@
-//! Lines out of a byte stream that arrives in arbitrary pieces.
+//! Splits a byte stream that arrives in arbitrary pieces into lines.
 
 use memchr::memchr;
 
-/// Splits a stream into lines, without the line feed and a carriage return before it. A line within one piece is
-/// lent from it; only a line that spans pieces is copied, into a buffer that is kept.
+/// Splits a stream into lines, without the line feed and a preceding carriage return. A line within one piece is
+/// borrowed from it; only a line that spans pieces is copied, into a reused buffer.
 #[derive(Debug, Default)]
 pub struct Lines {
     partial: Vec<u8>,
 }
 
-/// A line this long is no event of any engine's, and must not take all memory.
+/// No engine sends events this long; the limit bounds memory.
 const MAX_LINE_BYTES: usize = 16 << 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a line of the answer exceeds {} MiB", MAX_LINE_BYTES >> 20)]
+#[error("a line of the response exceeds {} MiB", MAX_LINE_BYTES >> 20)]
 pub struct LineTooLong;
 
 impl Lines {
-    /// Hands every line that this piece completes to `take`.
+    /// Passes every line that this piece completes to `take`.
     pub fn push<E: From<LineTooLong>>(
         &mut self,
         mut piece: &[u8],
@@ -42,7 +42,7 @@ impl Lines {
         Ok(())
     }
 
-    /// The rest at the stream's end, which no line feed closed.
+    /// The rest at the end of the stream, without a closing line feed.
     pub fn rest(&self) -> &[u8] {
         without_cr(&self.partial)
     }
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_end_is_refused() {
+    fn an_endless_line_is_rejected() {
         let mut lines = Lines::default();
         let piece = vec![b'x'; MAX_LINE_BYTES];
         let none = |_: &[u8]| -> Result<(), LineTooLong> { Ok(()) };

@@ -11,14 +11,14 @@ pub struct Llamacpp;
 
 const PROPS: &str = "/props";
 
-/// What it calls itself when it was built from sources without their history.
+/// Its name for a build from sources without their git history.
 const UNKNOWN_BUILD: &str = "b0-unknown";
 
-/// Only with `--metrics`. Its times come with every answer.
+/// Only with `--metrics`. Every response carries the server's times.
 static COUNTERS: CounterNames = CounterNames {
     path: "/metrics",
     model_label: None,
-    // Tokens that the cache had are not among the processed ones.
+    // Cached prompt tokens do not count as processed ones.
     input_tokens: &[&["llamacpp:prompt_tokens_total"], &["llamacpp:prompt_tokens_cached_total"]],
     output_tokens: &["llamacpp:tokens_predicted_total"],
     cached_input_tokens: &["llamacpp:prompt_tokens_cached_total"],
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prompt_tokens_are_counted_with_those_that_the_cache_had() {
+    fn prompt_tokens_include_cached_ones() {
         let metrics = "llamacpp:prompt_tokens_total 839\nllamacpp:prompt_tokens_cached_total 96\n\
                        llamacpp:tokens_predicted_total 3002\n";
         let counts = COUNTERS.read(metrics, Some("gemma")).unwrap().counts;
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_build_is_no_version() {
+    fn an_unknown_build_is_not_a_version() {
         let mut identity = Identity::default();
         Llamacpp.read_identity(PROPS, &json!({"build_info": "b1-x"}), &mut identity);
         assert_eq!(identity.version.as_deref(), Some("b1-x"));

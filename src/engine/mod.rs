@@ -1,8 +1,8 @@
-//! What the client has to know about each kind of engine: how it is asked, how its answer is read, who it is.
+//! What the client knows about each engine: how to write requests, read responses, and identify it.
 //!
-//! Nothing here does I/O. The client sends what a [`Wire`] writes and hands it what arrives.
+//! Nothing here does I/O. The client sends what a [`Wire`] writes and passes it what arrives.
 //!
-//! A new engine is a file here, and a line in `ENGINES`.
+//! To add an engine, add a file here and a line in `ENGINES`.
 
 mod counter_names;
 mod exposition;
@@ -42,7 +42,7 @@ pub use reply::Reply;
 pub use setup_call::{SetupCall, read_progress};
 pub use wire::{Ask, Request, Wire};
 
-/// The one list of engines. Where several pass each other's probes, `auto` takes the first.
+/// The only list of engines. If the signs of several match, `auto` takes the first.
 static ENGINES: &[&dyn Engine] = &[
     &simulator::Simulator,
     &vllm::Vllm,
@@ -50,79 +50,79 @@ static ENGINES: &[&dyn Engine] = &[
     &ollama::Ollama,
     &tgi::Tgi,
     &llamacpp::Llamacpp,
-    // The others pass for it.
+    // The other engines also look like this one.
     &openai::Openai,
 ];
 
-/// One kind of server, as the client sees it.
+/// One engine, as the client sees it.
 pub trait Engine: fmt::Debug + Send + Sync {
-    /// As files, flags and reports have it.
+    /// Its name in files, flags, and reports.
     fn name(&self) -> &'static str;
 
-    /// How it is asked on this route.
+    /// The API of this route.
     fn wire(&self, api: Api) -> &'static dyn Wire;
 
-    /// Answers 200 when the engine takes requests.
+    /// A path that returns 200 when the engine accepts requests.
     fn health_path(&self) -> &'static str {
         "/health"
     }
 
-    /// Where its container images listen, if that is known.
+    /// The port that its container images listen on, if known.
     fn container_port(&self) -> Option<u16> {
         None
     }
 
-    /// The flag by which its container takes the model by name, if there is one.
+    /// The flag that passes the model name to its container, if there is one.
     fn model_flag(&self) -> Option<&'static str> {
         None
     }
 
-    /// By what `auto` knows it.
+    /// How `auto` detects it.
     fn probe(&self) -> Probe;
 
-    /// Where the engine says who it is; each answer goes to [`Engine::read_identity`].
+    /// Paths where the engine identifies itself; each response goes to [`Engine::read_identity`].
     fn identity_paths(&self) -> &'static [&'static str];
 
     fn read_identity(&self, path: &str, answer: &Value, identity: &mut Identity);
 
-    /// Whether `ignore_eos` fixes the output length; otherwise the length that is asked for is no more than a cap.
+    /// Whether `ignore_eos` fixes the output length; otherwise the requested length is only a cap.
     fn fixes_output_length(&self) -> bool;
 
-    /// What it is asked to do before a session, in this order: to get and load its model, to forget what it has seen.
+    /// Calls before a session, in order: to pull and load the model, and to clear caches.
     fn setup_calls(&self, _identity: &Identity) -> Vec<SetupCall> {
         Vec::new()
     }
 
-    /// What helps where requests spend most of their time waiting for their turn.
+    /// What to change if requests spend most of their time in the queue.
     fn queueing_hint(&self) -> Option<&'static str> {
         None
     }
 
-    /// Where it shows what it has counted, if it does.
+    /// Where it exposes its counters, if it does.
     fn counter_names(&self) -> Option<&'static CounterNames> {
         None
     }
 }
 
-/// A question whose answer gives an engine away.
+/// A request whose response identifies an engine.
 #[derive(Clone, Copy, Debug)]
 pub struct Probe {
     pub path: &'static str,
     pub is_mine: fn(&Value) -> bool,
 }
 
-/// Who an engine says it is. What it doesn't say is `None`.
+/// Who an engine says it is. Unknown fields are `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
     pub version: Option<String>,
-    /// The model that is asked for, or else the one that it serves.
+    /// The requested model, or else the one that it serves.
     pub model: Option<String>,
-    /// Of the model, where the engine knows it.
+    /// Digest of the model, if the engine knows it.
     pub model_digest: Option<String>,
 }
 
 impl Identity {
-    /// From OpenAI's list of models: the first one, unless it is known which is meant.
+    /// From OpenAI's model list: the first one, unless the model is already known.
     fn read_models(&mut self, answer: &Value) {
         if self.model.is_none() {
             self.model = text(&answer["data"][0]["id"]);
@@ -130,10 +130,10 @@ impl Identity {
     }
 }
 
-/// OpenAI's list of models.
+/// Path of OpenAI's model list.
 const MODELS: &str = "/v1/models";
 
-/// Whether this is OpenAI's list of models, with such an owner.
+/// Whether this is OpenAI's model list, with this owner.
 fn models_are_owned_by(answer: &Value, owner: &str) -> bool {
     answer["data"][0]["owned_by"] == owner
 }

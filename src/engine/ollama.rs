@@ -1,4 +1,4 @@
-//! Ollama by its own wire: a record per line, durations in nanoseconds.
+//! Ollama's native API: one record per line, durations in nanoseconds.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -16,12 +16,12 @@ use crate::units::Nanos;
 pub struct Ollama;
 
 const VERSION: &str = "/api/version";
-/// The models that are loaded.
+/// Lists the loaded models.
 const PS: &str = "/api/ps";
-/// The models that are there.
+/// Lists the installed models.
 const TAGS: &str = "/api/tags";
 
-/// Longer than any pause of ours between two requests.
+/// Longer than any pause between two requests.
 const KEEP_ALIVE: &str = "10m";
 
 impl Engine for Ollama {
@@ -49,7 +49,7 @@ impl Engine for Ollama {
         &[VERSION, PS, TAGS]
     }
 
-    /// Where no model is asked for, only one that is there alone can be meant.
+    /// If no model is requested, it can only be the one that is installed.
     fn read_identity(&self, path: &str, answer: &Value, identity: &mut Identity) {
         let models = answer["models"].as_array().map_or(&[][..], Vec::as_slice);
         match (path, models) {
@@ -63,13 +63,13 @@ impl Engine for Ollama {
         }
     }
 
-    /// `num_predict` is a cap.
+    /// `num_predict` is only a cap.
     fn fixes_output_length(&self) -> bool {
         false
     }
 
-    /// A model that isn't there is pulled. One that is loaded is unloaded first: that empties its prefix cache, and a
-    /// session begins with a fresh runner.
+    /// Pulls a missing model. Unloads a loaded one first: that clears its prefix cache, and the session starts with a
+    /// fresh runner.
     fn setup_calls(&self, identity: &Identity) -> Vec<SetupCall> {
         let Some(model) = &identity.model else { return Vec::new() };
         let ask = |what: &str, path, body, is_needed| SetupCall {
@@ -78,7 +78,7 @@ impl Engine for Ollama {
             body,
             is_needed,
         };
-        // An empty prompt loads and no more; servers that don't know that answer with a single token.
+        // An empty prompt only loads the model; servers that don't know that answer with one token.
         let load = |keep_alive: Value| json!({ "model": model, "prompt": "", "stream": false, "keep_alive": keep_alive, "options": { "num_predict": 1 } });
         let pull = identity
             .model_digest
@@ -91,12 +91,12 @@ impl Engine for Ollama {
 
     fn queueing_hint(&self) -> Option<&'static str> {
         Some(
-            "Ollama answers OLLAMA_NUM_PARALLEL requests at once, a variable of its server: set it to the number of users",
+            "Ollama serves OLLAMA_NUM_PARALLEL requests at once: set that variable of its server to the number of users",
         )
     }
 }
 
-/// `qwen3` is `qwen3:latest`.
+/// `qwen3` means `qwen3:latest`.
 fn is_called(model: &Value, name: Option<&str>) -> bool {
     let found = model["name"].as_str();
     name.is_some() && (found == name || found.and_then(|found| found.strip_suffix(":latest")) == name)
@@ -130,7 +130,7 @@ impl Wire for OllamaWire {
 
     fn read_body(&self, json: &[u8], at_ns: Nanos, reply: &mut Reply) -> Result<(), Failure> {
         let record: Record = serde_json::from_slice(json)
-            .map_err(|error| bad_payload(&format!("a record of Ollama's ({error})"), json))?;
+            .map_err(|error| bad_payload(&format!("an Ollama record ({error})"), json))?;
         if record.error.0 {
             return Err(reported_error(json));
         }
@@ -144,7 +144,7 @@ impl Wire for OllamaWire {
     }
 }
 
-/// What is asked, as JSON.
+/// The request body.
 #[derive(Serialize)]
 struct OllamaBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -162,7 +162,7 @@ enum OllamaPrompt<'a> {
     Chat {
         messages: Messages<'a>,
     },
-    /// Without the model's template, as completions are elsewhere.
+    /// Without the model's template, like completions elsewhere.
     Raw {
         prompt: std::borrow::Cow<'a, str>,
         raw: bool,
@@ -176,7 +176,7 @@ struct Options {
     sampling: Sampling,
 }
 
-/// One line of an answer, or the whole of it. What would be zero is left out by Ollama.
+/// One line of a response, or the whole response. Ollama omits zeros.
 #[derive(Deserialize)]
 struct Record {
     #[serde(default)]
@@ -221,7 +221,7 @@ impl Record {
         times.prefill_ms = mean(self.prompt_eval_duration);
         times.decode_ms = mean(self.eval_duration);
         times.e2e_ms = mean(self.total_duration);
-        // It is not reported, and is what is left.
+        // Ollama doesn't report it; it is the remaining time.
         times.queue_ms = mean(self.total_duration.saturating_sub(worked_ns));
     }
 }

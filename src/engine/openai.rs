@@ -1,4 +1,4 @@
-//! Anything that speaks OpenAI's wire: any base URL, any key, any headers.
+//! Any server with an OpenAI-compatible API: any base URL, key, and headers.
 
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ impl Engine for Openai {
         "openai"
     }
 
-    /// Whether `ignore_eos` is known there is not known here: who asks for it gets it.
+    /// Whether such a server supports `ignore_eos` is unknown, so it is sent on request.
     fn wire(&self, _: Api) -> &'static dyn Wire {
         &OpenaiWire { knows_ignore_eos: true }
     }
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_model_is_the_one_unless_another_is_asked_for() {
+    fn the_first_model_is_used_unless_one_is_requested() {
         let mut identity = Identity::default();
         Openai.read_identity(MODELS, &json!("nonsense"), &mut identity);
         assert_eq!(identity.model, None);

@@ -1,4 +1,4 @@
-//! The wire that nearly every engine speaks: OpenAI's chat and completions routes, streamed or not.
+//! The API that nearly every engine speaks: OpenAI's chat and completions routes, streamed or not.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ use crate::units::Nanos;
 
 #[derive(Clone, Copy, Debug)]
 pub struct OpenaiWire {
-    /// Whether the engine takes `ignore_eos`, which OpenAI's own wire does not have.
+    /// Whether the engine supports `ignore_eos`, which OpenAI's own API does not have.
     pub knows_ignore_eos: bool,
 }
 
@@ -39,7 +39,7 @@ impl Wire for OpenaiWire {
         match event(line)? {
             Event::Json(json) => {
                 let payload = read_payload(json)?;
-                if payload.choices.content && payload.is_mere_content() {
+                if payload.choices.content && payload.is_only_content() {
                     reply.template.learn(line, is_blank);
                 }
                 take_in(&payload, at_ns, reply);
@@ -62,16 +62,16 @@ fn read_payload(json: &[u8]) -> Result<Payload, Failure> {
     if payload.error.0 { Err(reported_error(json)) } else { Ok(payload) }
 }
 
-/// Whether a chunk tells nothing at all.
+/// Whether a chunk carries no information.
 fn is_blank(line: &[u8]) -> bool {
     let Ok(Event::Json(json)) = event(line) else { return false };
-    read_payload(json).is_ok_and(|payload| !payload.choices.content && payload.is_mere_content())
+    read_payload(json).is_ok_and(|payload| !payload.choices.content && payload.is_only_content())
 }
 
 fn take_in(payload: &Payload, at_ns: Nanos, reply: &mut Reply) {
     reply.note_content(payload.choices.content, at_ns);
     reply.finish = payload.choices.finish.or(reply.finish);
-    // Some engines put a usage of zeros into every chunk; the last that counts anything is the answer's.
+    // Some engines put a usage of zeros into every chunk; the last nonzero one is the response's.
     if let Some(usage) = payload.usage {
         reply.input_tokens = usage.prompt_tokens.filter(|&tokens| tokens > 0).or(reply.input_tokens);
         reply.output_tokens = usage.completion_tokens.filter(|&tokens| tokens > 0).or(reply.output_tokens);
@@ -82,7 +82,7 @@ fn take_in(payload: &Payload, at_ns: Nanos, reply: &mut Reply) {
     }
 }
 
-/// What is asked, as JSON.
+/// The request body.
 #[derive(Serialize)]
 struct OpenAiBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,4 @@
-//! The OpenAI answer's JSON, read without allocating: only whether there is content matters, never what it says.
+//! The OpenAI response's JSON, read without allocating: only whether there is content matters, not the content.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, de};
 
 use crate::metrics::record::Finish;
 
-/// A chunk of a streamed answer or the whole of one that wasn't streamed. Unknown fields are skipped.
+/// A chunk of a streamed response, or a whole response. Unknown fields are skipped.
 #[derive(Debug, Deserialize)]
 pub struct Payload {
     #[serde(default)]
@@ -23,14 +23,14 @@ pub struct Payload {
 }
 
 impl Payload {
-    /// Whether nothing is reported but that there is content, or not even that.
-    pub fn is_mere_content(&self) -> bool {
+    /// Whether it holds content and nothing else, or nothing at all.
+    pub fn is_only_content(&self) -> bool {
         let Payload { choices, usage, timings, error } = self;
         choices.finish.is_none() && usage.is_none() && timings.is_none() && !error.0
     }
 }
 
-/// All choices folded into what is asked of them; usage chunks have none.
+/// All choices, reduced to the facts needed; usage chunks have none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Choices {
     pub content: bool,
@@ -53,7 +53,7 @@ pub struct Timings {
     pub predicted_ms: Option<f64>,
 }
 
-/// Whether a value is there and not empty.
+/// Whether a value is present and not empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Filled(pub bool);
 
@@ -69,7 +69,7 @@ struct Choice {
     finish_reason: Option<FinishReason>,
 }
 
-/// What is said in a message, or in a part of one.
+/// The content of a message or of a part of one.
 #[derive(Deserialize)]
 pub struct Content {
     #[serde(default)]
@@ -142,7 +142,7 @@ impl Visitor<'_> for FinishVisitor {
     fn visit_str<E: de::Error>(self, reason: &str) -> Result<FinishReason, E> {
         Ok(FinishReason(match reason {
             "length" => Finish::Length,
-            // TGI knows by what it was stopped.
+            // TGI also names the stop sequence.
             "stop" | "eos_token" | "stop_sequence" => Finish::Stop,
             _ => Finish::Other,
         }))

@@ -1,4 +1,4 @@
-//! A prompt as routes take it: as a chat's messages, or as one text.
+//! A prompt in the form that routes accept: chat messages, or one text.
 
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ pub struct Said<'a> {
     content: &'a str,
 }
 
-/// A text is what a user says.
+/// A text becomes a user message.
 pub fn messages(prompt: &Prompt) -> Messages<'_> {
     match prompt {
         Prompt::Messages(messages) => Messages::Given(messages),
@@ -27,7 +27,7 @@ pub fn messages(prompt: &Prompt) -> Messages<'_> {
     }
 }
 
-/// A text knows no roles: messages are their contents, a line feed between.
+/// A text has no roles: the messages' contents are joined by line feeds.
 pub fn text(prompt: &Prompt) -> Cow<'_, str> {
     match prompt {
         Prompt::Text(text) => Cow::Borrowed(text),

@@ -1,11 +1,11 @@
-//! What an engine says went wrong.
+//! Error messages of engines.
 
 use serde_json::Value;
 
 use crate::engine::lines::LineTooLong;
 use crate::metrics::record::{Failure, FailureClass};
 
-/// What an answer with another status than 200 says went wrong.
+/// The error message in a response with a status other than 200.
 pub fn refusal(body: &[u8]) -> String {
     let Ok(answer) = serde_json::from_slice::<Value>(body) else {
         return excerpt(String::from_utf8_lossy(body).trim());
@@ -14,14 +14,14 @@ pub fn refusal(body: &[u8]) -> String {
     error_message(error.unwrap_or(&answer))
 }
 
-/// The engine's own words, where this is an error object.
+/// The engine's own message, if this is an error object.
 pub(super) fn error_in(json: &[u8]) -> Option<Failure> {
     let answer: Value = serde_json::from_slice(json).ok()?;
     let error = answer.get("error").filter(|error| !error.is_null())?;
     Some(Failure { class: FailureClass::InStreamError, detail: error_message(error) })
 }
 
-/// For JSON whose `error` was found to be filled.
+/// For JSON whose `error` is not empty.
 pub(super) fn reported_error(json: &[u8]) -> Failure {
     error_in(json).unwrap_or_else(|| bad_payload("an error object", json))
 }
@@ -31,7 +31,7 @@ pub(super) fn bad_payload(expected: &str, found: &[u8]) -> Failure {
     Failure { class: FailureClass::BadPayload, detail: format!("expected {expected}, found `{found}`") }
 }
 
-/// `{"error": {"message": …}}` is the rule; some put a string there, or use `message` or `detail`.
+/// Usually `{"error": {"message": …}}`; some engines put a string there, or use `message` or `detail`.
 fn error_message(error: &Value) -> String {
     let message = match error {
         Value::String(message) => Some(message.as_str()),

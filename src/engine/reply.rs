@@ -1,4 +1,4 @@
-//! What is known of an answer while it arrives.
+//! What is known of a response while it arrives.
 
 use crate::engine::lines::Lines;
 use crate::engine::template::Template;
@@ -6,16 +6,16 @@ use crate::metrics::record::{Failure, FailureClass, Finish};
 use crate::metrics::server_side::ServerTimes;
 use crate::units::Nanos;
 
-/// An answer as far as it has arrived; one per request.
+/// A response, as far as it has arrived; one per request.
 #[derive(Debug, Default)]
 pub struct Reply {
     /// When each chunk with content arrived.
     pub content_ns: Vec<Nanos>,
     pub input_tokens: Option<u32>,
-    /// As the server counted them.
+    /// As counted by the server.
     pub output_tokens: Option<u32>,
     pub finish: Option<Finish>,
-    /// As the engine measured them.
+    /// As measured by the engine.
     pub server_times: ServerTimes,
     /// The engine said that nothing more will come.
     pub done: bool,
@@ -24,7 +24,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// With room for so many chunks.
+    /// With capacity for this many chunks.
     pub fn expecting(chunks: u32) -> Reply {
         const ROOM_AT_MOST: u32 = 4096;
         Reply { content_ns: Vec::with_capacity(chunks.min(ROOM_AT_MOST) as usize), ..Reply::default() }
@@ -36,18 +36,18 @@ impl Reply {
         }
     }
 
-    /// Whether a finished answer is one: an answer without content has no first token to measure.
+    /// Whether a finished response is valid: one without content has no first token to measure.
     pub(super) fn verify(&self) -> Result<(), Failure> {
         if !self.done && self.finish.is_none() {
             let detail = match self.content_ns.len() {
-                0 => "the answer ended before any content".to_owned(),
-                chunks => format!("the answer ended after {chunks} content chunks, unfinished"),
+                0 => "the response ended before any content".to_owned(),
+                chunks => format!("the response ended early, after {chunks} content chunks"),
             };
             return Err(Failure { class: FailureClass::BrokenStream, detail });
         }
         if self.content_ns.is_empty() {
             let detail =
-                "expected output tokens, found an answer that finished without any content".to_owned();
+                "expected output tokens, found a response that finished without any content".to_owned();
             return Err(Failure { class: FailureClass::BadPayload, detail });
         }
         Ok(())

@@ -1,23 +1,23 @@
-//! What an engine is asked to do before a session.
+//! Calls that prepare an engine for a session.
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::engine::refusal::reported_error;
 
-/// A POST beside the load. Its answer may come as lines that tell of its progress.
+/// A POST request outside the load. The response may be a stream of progress lines.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SetupCall {
-    /// For whoever waits: `pulling qwen3:8b`.
+    /// Shown to the waiting user: `pulling qwen3:8b`.
     pub what: String,
-    /// Below the target's base URL.
+    /// Relative to the target's base URL.
     pub path: &'static str,
     pub body: Value,
-    /// Whether a session can't be run without. What is only good to have may be refused.
+    /// Whether a session can't run without it. An optional call may be refused.
     pub is_needed: bool,
 }
 
-/// How far it is, from 0 to 1; `None` where a line doesn't say. An error is the engine's own words.
+/// Progress from 0 to 1; `None` if a line doesn't say. An error holds the engine's own message.
 pub fn read_progress(line: &[u8]) -> Result<Option<f64>, String> {
     #[derive(Deserialize)]
     struct Line {
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_tells_how_far_it_is_or_nothing_or_what_went_wrong() {
+    fn a_line_holds_progress_an_error_or_neither() {
         assert_eq!(read_progress(br#"{"status":"pulling a1","total":200,"completed":50}"#), Ok(Some(0.25)));
         assert_eq!(read_progress(br#"{"status":"pulling a1","total":200}"#), Ok(None));
         assert_eq!(read_progress(b"Cache flushed."), Ok(None));

@@ -12,10 +12,10 @@ use crate::load::workload::Api;
 pub struct Sglang;
 
 const SERVER_INFO: &str = "/get_server_info";
-/// As newer versions call it.
+/// Its name in newer versions.
 const NEW_SERVER_INFO: &str = "/server_info";
 
-/// Only with `--enable-metrics`. It counts a request when it ends.
+/// Only with `--enable-metrics`. It counts a request when the request ends.
 static COUNTERS: CounterNames = CounterNames {
     path: "/metrics",
     model_label: Some("model_name"),
@@ -63,7 +63,7 @@ impl Engine for Sglang {
         true
     }
 
-    /// It refuses while requests are running, which then are someone else's.
+    /// It refuses while requests are running, which must then be someone else's.
     fn setup_calls(&self, _: &Identity) -> Vec<SetupCall> {
         let what = "clearing the prefix cache".to_owned();
         vec![SetupCall { what, path: "/flush_cache", body: Value::Null, is_needed: false }]
@@ -82,7 +82,7 @@ mod tests {
     use crate::metrics::server_side::Mean;
 
     #[test]
-    fn the_version_is_reported_by_either_of_two_routes() {
+    fn either_of_two_routes_reports_the_version() {
         let mut identity = Identity::default();
         Sglang.read_identity(MODELS, &json!({"data": [{"id": "m", "owned_by": "sglang"}]}), &mut identity);
         Sglang.read_identity(SERVER_INFO, &json!({"version": "0.5.2"}), &mut identity);
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_counts_by_further_labels_is_added_up() {
+    fn series_with_more_labels_are_added_up() {
         let metrics = r#"
 sglang:prompt_tokens_total{is_streaming="false",model_name="m"} 5.0
 sglang:prompt_tokens_total{is_streaming="true",model_name="m"} 7.0

@@ -1,4 +1,4 @@
-//! tollgate's own simulated engine: it counts under vLLM's names.
+//! tollgate's simulated engine; its counters have vLLM's names.
 
 use serde_json::Value;
 

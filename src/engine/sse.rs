@@ -1,18 +1,18 @@
-//! Server-sent events, as engines send them: each event is one `data:` line of JSON.
+//! Server-sent events as engines send them: each event is one `data:` line of JSON.
 
 use crate::engine::refusal::{bad_payload, error_in};
 use crate::metrics::record::Failure;
 
-/// What a line of an event stream holds.
+/// The content of one line of an event stream.
 pub enum Event<'a> {
     Json(&'a [u8]),
     /// OpenAI's `[DONE]`.
     End,
-    /// An empty line, a comment, a field of no interest.
+    /// An empty line, a comment, or an irrelevant field.
     Nothing,
 }
 
-/// A line of bare JSON is what some gateways answer in place of a stream when something went wrong.
+/// Some gateways return a line of bare JSON instead of a stream if something went wrong.
 pub fn event(line: &[u8]) -> Result<Event<'_>, Failure> {
     if let Some(data) = line.strip_prefix(b"data:") {
         return Ok(match data.trim_ascii() {

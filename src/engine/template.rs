@@ -1,34 +1,35 @@
-//! An engine's chunks, known again by what is around their content.
+//! Recognizes an engine's chunks by the bytes around their content.
 //!
-//! From chunk to chunk of an answer only the content changes. Once one of them was read as JSON, the bytes before and
-//! after its content are kept, and a chunk that has the same is read by comparing: a tenth of what JSON takes.
+//! Only the content changes from chunk to chunk of a response. After reading one of them as JSON, the template keeps
+//! the bytes before and after its content; a chunk with the same bytes is then read by comparison, in a tenth of the
+//! time that parsing JSON takes.
 
 use memchr::{memchr2, memmem};
 
-/// The last chunk that was learned. Only chunks that hold content and nothing else are.
+/// The last chunk that was learned. Only chunks with content and nothing else are learned.
 #[derive(Debug, Default)]
 pub struct Template {
     before: Vec<u8>,
     after: Vec<u8>,
-    /// How often it was learned without being of use.
+    /// How often it was learned without being used.
     in_vain: u8,
 }
 
-/// The members that content comes in, with the beginning of their string.
+/// The members that hold content, up to the opening quote of their string.
 const KEYS: [&[u8]; 4] =
     [b"\"content\":\"", b"\"text\":\"", b"\"reasoning_content\":\"", b"\"reasoning\":\""];
 
-/// An engine whose chunks differ in more than their content is not worth the effort.
+/// Gives up on an engine whose chunks differ in more than their content.
 const IN_VAIN_MAX: u8 = 3;
 
 impl Template {
-    /// Whether this line has content; `None` if it is not like the one that was learned.
+    /// Whether this line has content; `None` if it doesn't match the learned one.
     pub fn read(&mut self, line: &[u8]) -> Option<bool> {
         if self.before.is_empty() {
             return None;
         }
         let content = line.strip_prefix(&*self.before)?.strip_suffix(&*self.after)?;
-        // Anything but a plain string is left to the reader of JSON.
+        // Anything but a plain string is left to the JSON parser.
         let is_plain = !content.iter().any(|byte| matches!(byte, b'"' | b'\\' | ..0x20));
         if !is_plain || std::str::from_utf8(content).is_err() {
             return None;
@@ -37,8 +38,8 @@ impl Template {
         Some(!content.is_empty())
     }
 
-    /// Learns from a line that holds content and nothing else. `is_blank` says of a line whether it holds nothing:
-    /// that is what has to be left without the content.
+    /// Learns from a line that holds content and nothing else. `is_blank` says whether a line holds nothing; without
+    /// its content, the line must be blank.
     pub fn learn(&mut self, line: &[u8], is_blank: impl Fn(&[u8]) -> bool) {
         if self.in_vain >= IN_VAIN_MAX {
             return;
@@ -59,7 +60,7 @@ impl Template {
     }
 }
 
-/// Up to the quote that ends it.
+/// Length up to the closing quote.
 fn string_length(text: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
@@ -86,14 +87,14 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_differs_in_its_content_only_is_known_again() {
+    fn a_line_with_different_content_is_recognized() {
         let mut template = learned(r#"data: {"a":1,"content":" x\"\\","b":2}"#);
         assert_eq!(read(&mut template, r#"data: {"a":1,"content":"grüß","b":2}"#), Some(true));
         assert_eq!(read(&mut template, r#"data: {"a":1,"content":"","b":2}"#), Some(false));
     }
 
     #[test]
-    fn anything_else_is_left_to_the_reader_of_json() {
+    fn anything_else_is_left_to_the_json_parser() {
         let mut template = learned(r#"{"content":"x","b":2}"#);
         for line in [
             r#"{"content":"x","b":3}"#,
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_leaves_nothing_behind_is_learned() {
+    fn only_lines_with_nothing_but_content_are_learned() {
         let mut template = Template::default();
         template.learn(br#"{"content":"","text":"x"}"#, |line| line == br#"{"content":"","text":""}"#);
         assert_eq!(read(&mut template, r#"{"content":"","text":"y"}"#), Some(true));
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_repeats_is_not_learned_for_ever() {
+    fn learning_stops_if_lines_never_repeat() {
         let asked = std::cell::Cell::new(0);
         let mut template = Template::default();
         for time in 0..100 {

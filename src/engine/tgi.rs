@@ -1,5 +1,5 @@
-//! Text Generation Inference: its own route for completions, with times in headers; OpenAI's for chats, where its own
-//! has no template.
+//! Text Generation Inference: its own route for completions, with times in headers, and OpenAI's for chats, because its
+//! own applies no template.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -73,7 +73,7 @@ impl Engine for Tgi {
         }
     }
 
-    /// `max_new_tokens` is a cap.
+    /// `max_new_tokens` is only a cap.
     fn fixes_output_length(&self) -> bool {
         false
     }
@@ -83,14 +83,14 @@ impl Engine for Tgi {
     }
 }
 
-/// `/generate_stream` and `/generate`. They serve one model and take no name of it.
+/// `/generate_stream` and `/generate`. They serve one model and don't take its name.
 #[derive(Debug)]
 struct GenerateWire;
 
 impl Wire for GenerateWire {
     fn request(&self, ask: &Ask) -> Request {
         let path = if ask.stream { "/generate_stream" } else { "/generate" };
-        // A temperature of 0 is refused; without one it is greedy, unless it is told to sample.
+        // A temperature of 0 is rejected; without one, TGI decodes greedily unless asked to sample.
         let temperature = ask.sampling.temperature.filter(|temperature| *temperature > 0.0);
         let parameters = Parameters {
             max_new_tokens: ask.output_tokens,
@@ -144,7 +144,7 @@ impl Wire for GenerateWire {
     }
 }
 
-/// What is asked, as JSON.
+/// The request body.
 #[derive(Serialize)]
 struct TgiBody<'a> {
     inputs: &'a str,
@@ -169,7 +169,7 @@ struct Parameters {
 struct StreamEvent {
     #[serde(default)]
     token: Option<TgiToken>,
-    /// There is one, if only an empty one, at the end and not before.
+    /// Present, though possibly empty, in the last event only.
     #[serde(default)]
     generated_text: Option<Filled>,
     #[serde(default)]
@@ -182,7 +182,7 @@ struct StreamEvent {
 struct TgiToken {
     #[serde(default)]
     text: Filled,
-    /// Ends a sequence and the like; no part of the answer.
+    /// Ends a sequence and the like; not part of the response.
     #[serde(default)]
     special: bool,
 }
@@ -216,7 +216,7 @@ impl Details {
 }
 
 fn parsed<'j, T: Deserialize<'j>>(json: &'j [u8]) -> Result<T, Failure> {
-    serde_json::from_slice(json).map_err(|error| bad_payload(&format!("an answer of TGI's ({error})"), json))
+    serde_json::from_slice(json).map_err(|error| bad_payload(&format!("a TGI response ({error})"), json))
 }
 
 #[cfg(test)]

@@ -13,7 +13,8 @@ pub struct Vllm;
 
 const VERSION: &str = "/version";
 
-/// `gpu_prefix_cache_hits_total`, of versions before 0.10, counted blocks: it is no alias of today's tokens.
+/// `gpu_prefix_cache_hits_total`, from versions before 0.10, counted blocks, so it is no alias of today's token
+/// counter.
 pub(super) static COUNTERS: CounterNames = CounterNames {
     path: "/metrics",
     model_label: Some("model_name"),
@@ -72,7 +73,7 @@ impl Engine for Vllm {
         true
     }
 
-    /// Only in its development mode; elsewhere it has no such route.
+    /// Only in its development mode; otherwise the route does not exist.
     fn setup_calls(&self, _: &Identity) -> Vec<SetupCall> {
         let what = "clearing the prefix cache".to_owned();
         vec![SetupCall { what, path: "/reset_prefix_cache", body: Value::Null, is_needed: false }]
@@ -88,7 +89,7 @@ mod tests {
     use super::*;
     use crate::metrics::server_side::Mean;
 
-    /// Written after a real server's, with its labels.
+    /// Modeled on a real server's output, including labels.
     const METRICS: &str = r#"
 # HELP vllm:prompt_tokens_total Number of prefill tokens processed.
 # TYPE vllm:prompt_tokens_total counter
@@ -102,7 +103,7 @@ vllm:request_decode_time_seconds_sum{engine="0",model_name="tiny"} 1.5
 "#;
 
     #[test]
-    fn its_counters_and_times_are_read() {
+    fn counters_and_times_are_read() {
         let read = COUNTERS.read(METRICS, Some("tiny")).unwrap();
         assert_eq!((read.counts.input_tokens, read.counts.output_tokens), (Some(40), Some(96)));
         assert_eq!((read.counts.cached_input_tokens, read.counts.preemptions), (Some(16), Some(1)));
@@ -110,7 +111,7 @@ vllm:request_decode_time_seconds_sum{engine="0",model_name="tiny"} 1.5
     }
 
     #[test]
-    fn what_was_renamed_is_found_in_older_versions() {
+    fn renamed_metrics_are_found_in_older_versions() {
         let old = "vllm:time_per_output_token_seconds_sum{model_name=\"m\"} 2.0\n\
                    vllm:time_per_output_token_seconds_count{model_name=\"m\"} 100.0\n";
         assert_eq!(COUNTERS.read(old, Some("m")).unwrap().times.itl_ms, Mean { count: 100, mean: 20.0 });

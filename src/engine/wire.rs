@@ -1,4 +1,4 @@
-//! How requests are written and answers are read.
+//! How to write requests and read responses.
 
 use std::fmt;
 
@@ -8,20 +8,20 @@ use crate::load::workload::{Api, Prompt, Sampling, Workload};
 use crate::metrics::record::Failure;
 use crate::units::Nanos;
 
-/// One way of writing requests and answers; several engines may share one.
+/// One format of requests and responses; several engines may share one.
 pub trait Wire: fmt::Debug + Send + Sync {
     fn request(&self, ask: &Ask) -> Request;
 
-    /// Takes in a line of a streamed answer, which was complete at this moment.
+    /// Reads a line of a streamed response, which was complete at this time.
     fn read_line(&self, line: &[u8], at_ns: Nanos, reply: &mut Reply) -> Result<(), Failure>;
 
-    /// Takes in the body of an answer that came as a whole.
+    /// Reads the body of a response that came as a whole.
     fn read_body(&self, body: &[u8], at_ns: Nanos, reply: &mut Reply) -> Result<(), Failure>;
 
-    /// Takes in what an answer's headers say; `header` looks one up by its name in lower case.
+    /// Reads a response's headers; `header` looks one up by its lower-case name.
     fn read_headers(&self, _header: &dyn Fn(&str) -> Option<f64>, _reply: &mut Reply) {}
 
-    /// Takes in a piece of a streamed answer that arrived at a moment. Pieces may cut lines anywhere.
+    /// Reads a piece of a streamed response that arrived at `at_ns`. Pieces may split lines anywhere.
     fn read_piece(&self, piece: &[u8], at_ns: Nanos, reply: &mut Reply) -> Result<(), Failure> {
         let mut lines = std::mem::take(&mut reply.lines);
         let read = lines.push(piece, |line| self.read_line(line, at_ns, reply));
@@ -29,14 +29,14 @@ pub trait Wire: fmt::Debug + Send + Sync {
         read
     }
 
-    /// Takes note that a streamed answer is over.
+    /// Handles the end of a streamed response.
     fn read_end(&self, at_ns: Nanos, reply: &mut Reply) -> Result<(), Failure> {
         let lines = std::mem::take(&mut reply.lines);
         self.read_line(lines.rest(), at_ns, reply)?;
         reply.verify()
     }
 
-    /// Takes in an answer that came as a whole.
+    /// Reads a response that came as a whole.
     fn read_whole(&self, body: &[u8], at_ns: Nanos, reply: &mut Reply) -> Result<(), Failure> {
         self.read_body(body, at_ns, reply)?;
         reply.done = true;
@@ -44,7 +44,7 @@ pub trait Wire: fmt::Debug + Send + Sync {
     }
 }
 
-/// What is asked of an engine, apart from how it is written on its wire.
+/// The content of a request, independent of its format.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask<'a> {
     pub api: Api,
@@ -58,7 +58,7 @@ pub struct Ask<'a> {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// Below the target's base URL.
+    /// Relative to the target's base URL.
     pub path: &'static str,
     pub body: Vec<u8>,
 }

@@ -1,4 +1,4 @@
-//! An engine in a container that is started here.
+//! An engine in a container that tollgate starts.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use crate::client::Share;
 use crate::launch::docker::{Belonging, Container, Died, Docker, DockerError, Image, Owner};
 use crate::launch::gpu::{self, Gpu};
 use crate::launch::{
-    Introduced, LaunchError, Launched, Launcher, MissingRequirement, Preparation, access, address,
+    LaunchError, Launched, Launcher, MissingRequirement, Preparation, PreparedEngine, access, address,
     environment_name, failed, interrupted,
 };
 use crate::sys::machine;
@@ -17,14 +17,14 @@ use crate::target::{ContainerSpec, Environment, Gpus, ImageRef, Place, Pull, Tar
 use crate::text::figures;
 use crate::text::fingerprint::fingerprint;
 
-/// Room for an image of unknown size, below which a pull is not even tried.
+/// Space to require for an image of unknown size before pulling it.
 const LEAST_FREE_BYTES: u64 = 2_000_000_000;
-/// Lines of the engine's own that an error shows.
+/// Lines of the engine's log that an error shows.
 const LAST_LINES: usize = 15;
-/// How often a container is asked whether it still runs.
+/// How often to check that a container is still running.
 const LIVENESS_POLL: Duration = Duration::from_millis(500);
 
-/// An engine in its container. Its log is kept when it ends.
+/// An engine in its container. Its log is saved when it ends.
 struct Running {
     container: Container,
     log: PathBuf,
@@ -42,7 +42,7 @@ impl Launcher<'_> {
         let belonging =
             Belonging { owner: &Owner::of_this_run(), run: self.run, target: &target.name, shared_as: None };
         if docker.is_in_use(&belonging).map_err(launch_error)? {
-            // An earlier test of this run has been here.
+            // An earlier test of this run has left it running.
             return Ok(());
         }
         if let Some(wanted) = spec.gpus {
@@ -60,7 +60,7 @@ impl Launcher<'_> {
         self.image(&docker, spec)
     }
 
-    /// Whether that is the image which its name stands for now, as far as this machine knows.
+    /// Whether the image's name still stands for that image, as far as this machine knows.
     pub(super) fn is_still_called(
         &self,
         spec: &ContainerSpec,
@@ -112,12 +112,12 @@ impl Launcher<'_> {
 
     fn image(&self, docker: &Docker, spec: &ContainerSpec) -> Result<Image, LaunchError> {
         let here = docker.image(&spec.image).map_err(launch_error)?;
-        // A tag that moves in the middle of a suite would be two engines in one.
+        // If a tag moved in the middle of a suite, the suite would measure two engines.
         let is_wanted_anew = spec.pull == Pull::Always && !self.pulled.borrow().contains(&spec.image);
         match (here, spec.pull) {
             (Some(image), _) if !is_wanted_anew => return Ok(image),
             (None, Pull::Never) => {
-                let message = format!("image {} is not on this machine, and `pull` is \"never\"", spec.image);
+                let message = format!("image {} is not on this machine and `pull` is \"never\"", spec.image);
                 return Err(MissingRequirement::Target.because(message));
             }
             _ => {}
@@ -127,10 +127,9 @@ impl Launcher<'_> {
         (self.listen)(Preparation { target: spec.engine.name(), what: &what, share: share.clone() });
         docker.pull(&spec.image, &share, self.cancel).map_err(launch_error)?;
         self.pulled.borrow_mut().insert(spec.image.clone());
-        docker
-            .image(&spec.image)
-            .map_err(launch_error)?
-            .ok_or_else(|| LaunchError::Failed(format!("image {} was pulled and is not there", spec.image)))
+        docker.image(&spec.image).map_err(launch_error)?.ok_or_else(|| {
+            LaunchError::Failed(format!("image {} was pulled but is not on this machine", spec.image))
+        })
     }
 
     fn start(
@@ -156,10 +155,10 @@ impl Launcher<'_> {
         let mut address = address(target, spec.engine, access);
         let running = Running { container, log: self.folder.join(&log) };
         let asked = Instant::now();
-        let lives = || running.still_lives(&image.pinned, asked);
-        self.await_health(&address, spec.start_timeout, lives)
+        let check_alive = || running.check_alive(&image.pinned, asked);
+        self.await_health(&address, spec.start_timeout, check_alive)
             .map_err(|error| running.explain(error, &image.pinned, self.cancel.is_cancelled()))?;
-        let Introduced { version, model, model_shown } = self.introduce(target, &mut address)?;
+        let PreparedEngine { version, model, model_shown } = self.prepare_engine(target, &mut address)?;
         let gpus = spec.gpus.map(installed).transpose()?.unwrap_or_default();
         let version = version.or_else(|| image.version.clone()).unwrap_or(spec.image.version());
         let hardware = spec.hardware.clone().unwrap_or_else(|| gpu::hardware(&gpus));
@@ -179,20 +178,21 @@ impl Launcher<'_> {
 }
 
 impl Running {
-    fn still_lives(&self, image: &ImageRef, since: Instant) -> Result<(), LaunchError> {
+    fn check_alive(&self, image: &ImageRef, since: Instant) -> Result<(), LaunchError> {
         std::thread::sleep(LIVENESS_POLL);
         let Some(Died { exit_code, out_of_memory }) = self.container.died().map_err(launch_error)? else {
             return Ok(());
         };
         let why = if out_of_memory { " (out of memory)" } else { "" };
-        let code = exit_code.map_or("no code".to_owned(), |code| format!("code {code}"));
+        let code = exit_code.map_or("an unknown code".to_owned(), |code| format!("code {code}"));
         let seconds = since.elapsed().as_secs();
-        let message =
-            format!("the container of {image} ended with {code}{why} after {seconds} s, before it was ready");
+        let message = format!(
+            "the container of {image} exited with {code}{why} after {seconds} s, before the engine was ready"
+        );
         Err(LaunchError::Failed(message))
     }
 
-    /// With the engine's last words, where it was not the user who had enough.
+    /// Adds the engine's last log lines, unless the user interrupted it.
     fn explain(&self, error: LaunchError, image: &ImageRef, is_cancelled: bool) -> LaunchError {
         if is_cancelled {
             return interrupted();
@@ -202,7 +202,7 @@ impl Running {
         let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n  ");
         let last = if last.is_empty() { "nothing".to_owned() } else { format!("\n  {last}") };
         LaunchError::Failed(format!(
-            "{error}\nThe last that {image} said: {last}\nIts whole log: {}",
+            "{error}\nLast log lines of {image}: {last}\nFull log: {}",
             self.log.display()
         ))
     }
@@ -217,28 +217,28 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if let Err(error) = self.keep_log() {
-            eprintln!("warning: the engine's log {} was not kept: {error}", self.log.display());
+            eprintln!("warning: can't save the engine's log {}: {error}", self.log.display());
         }
     }
 }
 
-/// What decides whether another test of the run can go on with an engine.
+/// What another test of the run must match to reuse an engine.
 fn recipe(spec: &ContainerSpec, image: &Image) -> String {
     let spec = serde_json::to_string(spec).expect("a container's settings are plain values");
     fingerprint(&format!("{} {spec}", image.id))
 }
 
-/// Free ones, or why there are none.
+/// Free GPUs, or why there are none.
 fn gpus(wanted: Gpus, docker: &Docker) -> Result<Vec<Gpu>, LaunchError> {
     let gpus = installed(wanted)?;
     if !docker.has_gpu_runtime() {
         return Err(MissingRequirement::Gpu
-            .because("Docker has no GPU runtime here: NVIDIA's container toolkit is missing"));
+            .because("Docker has no GPU runtime: the NVIDIA Container Toolkit is missing"));
     }
     match gpus.iter().find_map(Gpu::in_use) {
-        Some(why) => {
-            Err(LaunchError::Failed(format!("{why}: whatever is measured beside that is not the engine")))
-        }
+        Some(why) => Err(LaunchError::Failed(format!(
+            "{why}: measurements next to it would not show the engine's speed"
+        ))),
         None => Ok(gpus),
     }
 }
@@ -248,12 +248,12 @@ fn installed(wanted: Gpus) -> Result<Vec<Gpu>, LaunchError> {
     match wanted {
         Gpus::All => Ok(gpus),
         Gpus::Count(count) if gpus.len() < count as usize => Err(MissingRequirement::Gpu
-            .because(format!("the target asks for {count} GPUs, and there are {}", gpus.len()))),
+            .because(format!("the target asks for {count} GPUs, but this machine has {}", gpus.len()))),
         Gpus::Count(count) => Ok(gpus.into_iter().take(count as usize).collect()),
     }
 }
 
-/// Whether the images that are not here yet would find room. How large they are, the largest of their relatives tells.
+/// Whether the missing images fit on the disk. The largest image of the same name gives an estimate of their size.
 fn has_room<'i>(docker: &Docker, images: impl Iterator<Item = &'i ImageRef>) -> Result<(), LaunchError> {
     let Some(root) = docker.root() else { return Ok(()) };
     let mut missing = Vec::new();
@@ -270,7 +270,8 @@ fn has_room<'i>(docker: &Docker, images: impl Iterator<Item = &'i ImageRef>) -> 
     }
     let names: Vec<String> = missing.iter().map(|(image, _)| image.to_string()).collect();
     Err(LaunchError::Failed(format!(
-        "too little room in {}: {} to be pulled, about {}, and {} are free\nMake room, for example by `docker image prune`",
+        "not enough space in {}: pulling {} needs about {}, but only {} is free\n\
+         Free some space, for example with `docker image prune`",
         root.display(),
         names.join(" and "),
         figures::bytes(needed),

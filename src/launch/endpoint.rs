@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use crate::client::{Access, Client, detect};
 use crate::launch::{
-    Introduced, LaunchError, Launched, Launcher, MissingRequirement, access, address, environment_name,
+    LaunchError, Launched, Launcher, MissingRequirement, PreparedEngine, access, address, environment_name,
     failed,
 };
 use crate::sys::machine;
 use crate::target::{Endpoint, Environment, TargetSpec};
 use crate::text::secret::Secret;
 
-/// It is supposed to be running: this only bridges its restart.
+/// The engine should already be running: this only covers a restart.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Launcher<'_> {
@@ -30,11 +30,11 @@ impl Launcher<'_> {
         let mut address = address(target, engine, access);
         self.await_health(&address, TIMEOUT, || Ok(())).map_err(|error| match error {
             LaunchError::Failed(why) => {
-                LaunchError::Failed(format!("{why}; is the engine running, and the URL right?"))
+                LaunchError::Failed(format!("{why}; is the engine running, and is the URL correct?"))
             }
             other => other,
         })?;
-        let Introduced { version, model, model_shown } = self.introduce(target, &mut address)?;
+        let PreparedEngine { version, model, model_shown } = self.prepare_engine(target, &mut address)?;
         let hardware = endpoint.hardware.as_deref().unwrap_or("endpoint");
         let version = version.as_deref().unwrap_or("of unknown version");
         let is_local = Client::new(address.clone()).map_err(failed)?.is_local();

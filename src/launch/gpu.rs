@@ -1,4 +1,4 @@
-//! The GPUs of this machine, by NVIDIA's own library, which is looked for when it is needed.
+//! This machine's GPUs, through NVIDIA's own library, which is loaded when needed.
 
 use std::fs;
 
@@ -10,15 +10,15 @@ pub struct Gpu {
     pub driver: String,
     pub used_bytes: u64,
     pub total_bytes: u64,
-    /// Processes that compute on it, as far as they can be seen from here.
+    /// Processes that compute on it, as far as they are visible from here.
     pub pids: Vec<u32>,
 }
 
-/// What a GPU without work may hold: the driver's own.
+/// Share of memory that the driver may use on an idle GPU.
 const MOST_USED_SHARE_WHEN_FREE: f64 = 0.05;
 
 impl Gpu {
-    /// Who has it, if it isn't free.
+    /// Who uses it, if it isn't free.
     pub fn in_use(&self) -> Option<String> {
         let Gpu { index, name, used_bytes, total_bytes, pids, .. } = self;
         let share = *used_bytes as f64 / (*total_bytes).max(1) as f64;
@@ -27,13 +27,13 @@ impl Gpu {
         }
         let by: Vec<String> = pids.iter().map(|pid| format!("process {pid}{}", in_brackets(*pid))).collect();
         let by =
-            if by.is_empty() { "someone that can't be seen from here".to_owned() } else { by.join(", ") };
+            if by.is_empty() { "a process that is not visible from here".to_owned() } else { by.join(", ") };
         let percent = crate::text::figures::percent(share);
-        Some(format!("GPU {index} ({name}) is in use by {by}, with {percent} of its memory"))
+        Some(format!("GPU {index} ({name}) is in use by {by}, using {percent} of its memory"))
     }
 }
 
-/// As part of a folder's name: `l40s`, `2x-h100-80gb-hbm3`; `cpu` where there is none.
+/// For a folder's name: `l40s`, `2x-h100-80gb-hbm3`; `cpu` if there is no GPU.
 pub fn hardware(gpus: &[Gpu]) -> String {
     let Some(first) = gpus.first() else { return "cpu".into() };
     let name = first.name.strip_prefix("NVIDIA ").unwrap_or(&first.name).to_ascii_lowercase();
@@ -43,21 +43,21 @@ pub fn hardware(gpus: &[Gpu]) -> String {
     }
 }
 
-/// As a baseline tells it: `2 x NVIDIA L40S, driver 580.65`.
+/// For a baseline: `2 x NVIDIA L40S, driver 580.65`.
 pub fn describe(gpus: &[Gpu]) -> String {
     let Some(first) = gpus.first() else { return "no GPU".into() };
     format!("{} x {}, driver {}", gpus.len(), first.name, first.driver)
 }
 
-/// All of them, or why none can be used.
+/// All GPUs, or why none can be used.
 #[cfg(feature = "gpu")]
 pub fn all() -> Result<Vec<Gpu>, String> {
     use nvml_wrapper::Nvml;
     use nvml_wrapper::error::NvmlError;
 
-    // The name without a version belongs to a package for developers.
+    // The unversioned name belongs to a package for developers.
     let nvml = Nvml::builder().lib_path("libnvidia-ml.so.1".as_ref()).init();
-    let nvml = nvml.map_err(|error| format!("no GPU can be used here: {error}"))?;
+    let nvml = nvml.map_err(|error| format!("can't use a GPU: {error}"))?;
     let read = || -> Result<Vec<Gpu>, NvmlError> {
         let driver = nvml.sys_driver_version()?;
         let gpu = |index| {
@@ -75,12 +75,12 @@ pub fn all() -> Result<Vec<Gpu>, String> {
         };
         (0..nvml.device_count()?).map(gpu).collect()
     };
-    read().map_err(|error| format!("the GPUs can't be looked at: {error}"))
+    read().map_err(|error| format!("can't query the GPUs: {error}"))
 }
 
 #[cfg(not(feature = "gpu"))]
 pub fn all() -> Result<Vec<Gpu>, String> {
-    Err("tollgate was built without its feature `gpu`".into())
+    Err("tollgate was built without the `gpu` feature".into())
 }
 
 fn in_brackets(pid: u32) -> String {
@@ -104,26 +104,26 @@ mod tests {
     }
 
     #[test]
-    fn a_gpu_with_no_more_than_its_drivers_memory_is_free() {
+    fn a_gpu_that_only_holds_driver_memory_is_free() {
         assert_eq!(l40s().in_use(), None);
     }
 
     #[test]
-    fn a_gpu_in_use_names_who_has_it() {
+    fn a_gpu_in_use_names_its_process() {
         let pid = std::process::id();
         let busy = Gpu { used_bytes: 12 << 30, pids: vec![pid], ..l40s() }.in_use().unwrap();
         assert!(busy.starts_with(&format!("GPU 0 (NVIDIA L40S) is in use by process {pid} (")), "{busy}");
-        assert!(busy.ends_with("with 25 % of its memory"), "{busy}");
+        assert!(busy.ends_with("using 25 % of its memory"), "{busy}");
     }
 
     #[test]
-    fn memory_alone_gives_a_hidden_process_away() {
+    fn used_memory_reveals_a_hidden_process() {
         let busy = Gpu { used_bytes: 12 << 30, ..l40s() }.in_use().unwrap();
-        assert!(busy.contains("can't be seen from here"), "{busy}");
+        assert!(busy.contains("not visible from here"), "{busy}");
     }
 
     #[test]
-    fn hardware_is_reported_by_kind_and_count() {
+    fn hardware_is_named_by_kind_and_count() {
         assert_eq!(hardware(&[]), "cpu");
         assert_eq!(hardware(&[l40s()]), "l40s");
         assert_eq!(hardware(&[l40s(), l40s()]), "2x-l40s");
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_gpu_the_reason_is_reported() {
+    fn without_a_gpu_the_error_says_why() {
         match all() {
             Ok(gpus) => assert!(gpus.iter().all(|gpu| !gpu.name.is_empty())),
             Err(reason) => assert!(reason.contains("GPU"), "{reason}"),

@@ -21,7 +21,7 @@ use crate::client::{Access, Cancel, Client, ClientError, ClientSettings, Share};
 use crate::engine::{EngineKind, Identity};
 use crate::target::{Environment, ImageRef, Place, TargetSpec};
 
-/// Something that is done before a session, such as pulling an image or having the engine load its model.
+/// Work before a session, such as pulling an image or having the engine load its model.
 #[derive(Clone, Debug)]
 pub struct Preparation<'a> {
     pub target: &'a str,
@@ -33,7 +33,7 @@ pub struct Preparation<'a> {
 pub struct Launcher<'a> {
     /// The run's ID.
     pub run: &'a str,
-    /// Where its reports are, and the engines' own words go.
+    /// Folder for the run's reports and the engines' logs.
     pub folder: PathBuf,
     pub cancel: &'a Cancel,
     pub listen: Box<dyn Fn(Preparation) + 'a>,
@@ -43,17 +43,17 @@ pub struct Launcher<'a> {
     pulled: RefCell<BTreeSet<ImageRef>>,
 }
 
-/// An engine that answers. One that was started for it ends with this value.
+/// An engine that answers. If it was started for this value, it ends with it.
 pub struct Launched {
     pub environment: Environment,
-    /// What the engine said is in this file in the end, beside the reports.
+    /// File next to the reports that will hold the engine's log.
     pub log: Option<String>,
     address: ClientSettings,
     _running: Box<dyn Any>,
 }
 
 impl Launched {
-    /// A client of this engine, with connections of its own.
+    /// A client of this engine with its own connections.
     pub fn client(&self, request_timeout: Duration) -> Result<Client, ClientError> {
         Client::new(ClientSettings { request_timeout, ..self.address.clone() })
     }
@@ -63,22 +63,22 @@ impl Launched {
 pub enum LaunchError {
     /// This machine lacks what the target needs, which says nothing about the engine.
     #[error("{reason}")]
-    NotToBeHad { reason: String, missing: MissingRequirement },
+    Unavailable { reason: String, missing: MissingRequirement },
     #[error("{0}")]
     Failed(String),
 }
 
-/// What is missing where a target is not to be had.
+/// What an unavailable target lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MissingRequirement {
     Docker,
     Gpu,
-    /// Something that is this target's own, such as a variable.
+    /// Something specific to the target, such as a variable.
     Target,
 }
 
 impl MissingRequirement {
-    /// As `TOLLGATE_REQUIRE` names it, where it has a name besides the target's.
+    /// The name in `TOLLGATE_REQUIRE`, if it has one besides the target's.
     pub fn name(self) -> Option<&'static str> {
         match self {
             MissingRequirement::Docker => Some("docker"),
@@ -88,13 +88,13 @@ impl MissingRequirement {
     }
 
     fn because(self, reason: impl Into<String>) -> LaunchError {
-        LaunchError::NotToBeHad { reason: reason.into(), missing: self }
+        LaunchError::Unavailable { reason: reason.into(), missing: self }
     }
 }
 
 const POLL: Duration = Duration::from_millis(50);
 
-/// To be asked first by every program that launches: it may have been started to clean up behind another one.
+/// Every program that launches engines must call this first: it may have been started to clean up after another one.
 pub fn clean_up_if_asked() -> Option<ExitCode> {
     #[cfg(feature = "container")]
     return crate::launch::docker::reap_if_asked();
@@ -119,8 +119,8 @@ impl<'a> Launcher<'a> {
         }
     }
 
-    /// Whatever can be known before anything is started: whether this machine has what these targets need. They are
-    /// the target under test and those it may have to be compared with.
+    /// Checks before anything starts whether this machine has what the targets need: the target under test and those it
+    /// may be compared with.
     pub fn check(&self, target: &TargetSpec, others: &[TargetSpec]) -> Result<(), LaunchError> {
         if let Some(reason) = &target.unavailable {
             return Err(MissingRequirement::Target.because(reason));
@@ -132,13 +132,13 @@ impl<'a> Launcher<'a> {
             #[cfg(not(feature = "container"))]
             Place::Container(_) => {
                 let _ = others;
-                Err(MissingRequirement::Docker.because("tollgate was built without its feature `container`"))
+                Err(MissingRequirement::Docker.because("tollgate was built without the `container` feature"))
             }
         }
     }
 
-    /// Gets what a start needs, such as an image, or an answer of a server that somebody else runs. Without it, this
-    /// target can't be run any more. Tells what it is, where that is known before a start.
+    /// Gets what a start needs, such as an image or a response from a server that somebody else runs. If this fails,
+    /// the target can't run anymore. Returns the environment, if it is known before a start.
     pub fn obtain(&self, target: &TargetSpec) -> Result<Option<Environment>, LaunchError> {
         match &target.place {
             #[cfg(feature = "container")]
@@ -150,8 +150,8 @@ impl<'a> Launcher<'a> {
         }
     }
 
-    /// Whether what was once measured in this environment is what this target would be now. What an endpoint has
-    /// become meanwhile, nobody knows.
+    /// Whether this target would still run what was once measured in this environment. For an endpoint, nobody knows
+    /// what it has become in the meantime.
     pub fn is_still(&self, target: &TargetSpec, measured: &Environment) -> Result<bool, LaunchError> {
         match &target.place {
             Place::Simulator(_) => Ok(true),
@@ -166,7 +166,7 @@ impl<'a> Launcher<'a> {
         }
     }
 
-    /// For a session that belongs to nobody else.
+    /// For a session that no other test shares.
     pub fn launch(&self, target: &TargetSpec) -> Result<Launched, LaunchError> {
         let start = self.next_start();
         match &target.place {
@@ -179,8 +179,8 @@ impl<'a> Launcher<'a> {
         }
     }
 
-    /// For a session that the other tests of this run take part in: where each of them is a process of its own, this
-    /// one may go on with the engine that an earlier one has started, and leaves it to the next.
+    /// For a session that other tests of this run share: if each of them is its own process, this one may reuse the
+    /// engine that an earlier one has started, and leaves it to the next.
     pub fn launch_shared(&self, target: &TargetSpec) -> Result<Launched, LaunchError> {
         match &target.place {
             #[cfg(feature = "container")]
@@ -192,40 +192,40 @@ impl<'a> Launcher<'a> {
         }
     }
 
-    /// Counts the starts, so that no two are alike: two starts of a simulated engine differ as two of a real one do.
+    /// Numbers the starts, so that two starts of a simulated engine differ as two starts of a real one do.
     fn next_start(&self) -> u32 {
         self.starts.set(self.starts.get() + 1);
         self.starts.get()
     }
 
-    /// Waits until the engine is well, as long as `lives` has no objection.
+    /// Waits until the engine is healthy, as long as `check_alive` returns no error.
     fn await_health(
         &self,
         address: &ClientSettings,
         timeout: Duration,
-        lives: impl Fn() -> Result<(), LaunchError>,
+        check_alive: impl Fn() -> Result<(), LaunchError>,
     ) -> Result<(), LaunchError> {
         let client = Client::new(address.clone()).map_err(failed)?;
         let url = &address.access.url;
-        self.poll(timeout, lives, |seconds| {
-            client.health().map_err(|why| format!("{url} took no requests within {seconds} s: {why}"))
+        self.poll(timeout, check_alive, |seconds| {
+            client.health().map_err(|why| format!("{url} accepted no requests within {seconds} s: {why}"))
         })
     }
 
-    /// Has the engine made ready as a session wants it: with its model loaded, and without memories where it can
-    /// forget. From then on the address knows the model.
-    fn introduce(
+    /// Prepares the engine for a session: with its model loaded, and with its caches cleared if it can do that. From
+    /// then on, the address knows the model.
+    fn prepare_engine(
         &self,
         target: &TargetSpec,
         address: &mut ClientSettings,
-    ) -> Result<Introduced, LaunchError> {
+    ) -> Result<PreparedEngine, LaunchError> {
         let mut client = Client::new(address.clone()).map_err(failed)?;
         let mut identity = client.identity().map_err(failed)?;
         let setup_calls = client.engine().setup_calls(&identity);
         for call in &setup_calls {
             let share = Arc::new(Share::default());
             (self.listen)(Preparation { target: &target.name, what: &call.what, share: share.clone() });
-            // That it can't do what is only good to have says nothing about it.
+            // A refused optional call says nothing about the engine.
             if let Err(why) = client.run_setup_call(call, &share, self.cancel)
                 && call.is_needed
             {
@@ -233,26 +233,26 @@ impl<'a> Launcher<'a> {
             }
         }
         if !setup_calls.is_empty() {
-            // A model that had to be got has its digest only now.
+            // A model that was just pulled has its digest only now.
             identity = client.identity().map_err(failed)?;
         }
         let Identity { version, model, model_digest, .. } = identity;
         let Some(model) = model else {
             let (url, name) = (&address.access.url, &target.name);
-            let message =
-                format!("{url} doesn't say which model it serves; give `model` in [targets.{name}]");
+            let message = format!("{url} doesn't say which model it serves; set `model` in [targets.{name}]");
             return Err(LaunchError::Failed(message));
         };
         address.model = Some(model.clone());
         let model_shown = with_digest(&model, model_digest.as_deref());
-        Ok(Introduced { version, model, model_shown })
+        Ok(PreparedEngine { version, model, model_shown })
     }
 
-    /// Tries until it works, the time is up, or `lives` objects. An attempt gets the seconds that have passed.
+    /// Retries until it works, the time is up, or `check_alive` returns an error. Each attempt gets the seconds that
+    /// have passed.
     fn poll<T>(
         &self,
         timeout: Duration,
-        lives: impl Fn() -> Result<(), LaunchError>,
+        check_alive: impl Fn() -> Result<(), LaunchError>,
         mut attempt: impl FnMut(u64) -> Result<T, String>,
     ) -> Result<T, LaunchError> {
         let began = Instant::now();
@@ -264,7 +264,7 @@ impl<'a> Launcher<'a> {
             if self.cancel.is_cancelled() {
                 return Err(interrupted());
             }
-            lives()?;
+            check_alive()?;
             if began.elapsed() > timeout {
                 return Err(LaunchError::Failed(why));
             }
@@ -274,14 +274,14 @@ impl<'a> Launcher<'a> {
 }
 
 /// Who the engine says it is.
-struct Introduced {
+struct PreparedEngine {
     version: Option<String>,
     model: String,
-    /// With the beginning of its digest, where that is known.
+    /// With the start of its digest, if that is known.
     model_shown: String,
 }
 
-/// As the target says, whatever it runs in.
+/// Access as the target configures it, wherever it runs.
 fn access(target: &TargetSpec, url: String) -> Access {
     Access { http_version: target.http_version, ..Access::to(url) }
 }
@@ -310,7 +310,7 @@ fn with_digest(model: &str, digest: Option<&str>) -> String {
     }
 }
 
-/// What a baseline holds for, as a folder's name: `l40s` and `Qwen/Qwen3-8B` are `l40s-qwen3-8b`.
+/// The environment's name, also a folder's name: `l40s` and `Qwen/Qwen3-8B` become `l40s-qwen3-8b`.
 fn environment_name(hardware: &str, model: &str) -> String {
     let model = model.trim_end_matches('/').rsplit('/').next().unwrap_or(model);
     slug(&format!("{hardware}-{model}"))
@@ -330,14 +330,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_environment_is_a_folder_name_whatever_the_model_is_called() {
+    fn any_model_name_gives_a_valid_folder_name() {
         assert_eq!(environment_name("l40s", "Qwen/Qwen3-8B"), "l40s-qwen3-8b");
         assert_eq!(environment_name("cpu", "../../etc passwd"), "cpu-etc-passwd");
         assert_eq!(environment_name("NVIDIA L40S", "a:b"), "nvidia-l40s-a-b");
     }
 
     #[test]
-    fn a_model_is_reported_with_the_beginning_of_its_digest() {
+    fn a_model_is_shown_with_the_start_of_its_digest() {
         assert_eq!(with_digest("m", Some("sha256:365c0bd3c000a25d")), "m@365c0bd3c000");
         assert_eq!(with_digest("m", Some("365c0bd3c000a25d")), "m@365c0bd3c000");
         assert_eq!(with_digest("m", None), "m");

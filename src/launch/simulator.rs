@@ -28,7 +28,7 @@ impl Launcher<'_> {
             name: "simulator".into(),
             engine: format!("simulator {}", settings.version),
             model: DEFAULT_MODEL.into(),
-            // Its times come from its settings and not from what it runs on.
+            // Its speed depends on its settings and not on the hardware.
             machine: "simulated".into(),
             url: None,
             http_version: target.http_version,

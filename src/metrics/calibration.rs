@@ -1,4 +1,4 @@
-//! How exactly the load client measures on a machine, and up to which load.
+//! How accurately the load client measures on a machine, and up to which load.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use crate::metrics::{Metric, Rate};
 use crate::text::figures;
 use crate::units::Nanos;
 
-/// A machine's calibration: the client against the simulated engine's own time stamps.
+/// A machine's calibration: the client against the simulated engine's own timestamps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
@@ -18,12 +18,12 @@ pub struct Calibration {
     /// RFC 3339.
     pub taken: String,
     pub machine: String,
-    /// Whether client and engine had a processor each.
+    /// Whether client and engine each had their own processor.
     pub apart: bool,
-    /// How many files a process may open, which connections are too; `None` is no limit.
+    /// How many files, and so connections, a process may open; `None` means no limit.
     pub open_files: Option<u64>,
     pub levels: Vec<Level>,
-    /// What this machine has no room for.
+    /// Loads that this machine has no room for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_tried: Vec<NotTried>,
     pub paces: Vec<Pace>,
@@ -38,39 +38,39 @@ pub struct NotTried {
     pub why: String,
 }
 
-/// One load, and how far the client's times were from the engine's, in either direction.
+/// One load, and how far the client's times differed from the engine's, in either direction.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Level {
     pub streams: u32,
-    /// What the engine was asked to leave between two tokens.
+    /// The engine's configured time between two tokens.
     pub step_ms: f64,
     pub requests: u64,
     pub failed: u64,
     pub tokens_per_s: f64,
     pub requests_per_s: f64,
-    /// The share of the time that the client's thread computed.
+    /// Share of the time that the client's thread was computing.
     pub client_cpu_share: f64,
     pub ttft_error_ms: Distribution,
     pub itl_error_ms: Distribution,
     pub e2e_error_ms: Distribution,
     pub due_to_sent_ms: Distribution,
-    /// How much later than its own deadlines the engine handed its tokens over: not the client's error, and a level at
-    /// which it is large says little about the client.
+    /// How late the engine handed its tokens over, against its own deadlines. This is not the client's error; a level
+    /// with a large value says little about the client.
     pub engine_late_ms: Distribution,
 }
 
-/// An open load of a rate, and how its schedule was kept.
+/// An open load at one rate, and how well the client kept its schedule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pace {
-    /// As asked for.
+    /// The requested rate.
     pub requests_per_s: f64,
     pub requests: u64,
     pub failed: u64,
-    /// Requests that the client came to too late, or while too many were unanswered.
+    /// Requests that the client got to too late, or while too many were unanswered.
     pub not_sent: u64,
-    /// From the first request's sending to the last one's.
+    /// From sending the first request to sending the last one.
     pub achieved_per_s: f64,
     pub due_to_sent_ms: Distribution,
 }
@@ -83,15 +83,15 @@ pub struct ServerStamps<'a> {
     pub token_written_ns: &'a [Nanos],
 }
 
-/// A 99th percentile of the error of TTFT or of ITL beyond this is distortion.
+/// If the p99 error of TTFT or ITL exceeds this, the client distorts the measurement.
 pub const DISTORTION_MS: f64 = 1.0;
 
-/// A 99th percentile of what lay between due and sent beyond this is an open load out of step.
+/// If the p99 delay between due and sent exceeds this, an open load is off its schedule.
 pub const OUT_OF_STEP_MS: f64 = 1.0;
 
 impl Calibration {
-    /// The most streams, tokens and requests per second that were measured without distortion, where nothing lighter
-    /// was distorted; `None` where no level was tried.
+    /// The most streams, tokens, and requests per second measured without distortion, if no lighter load was distorted;
+    /// `None` if no level was tried.
     pub fn limits(&self) -> Option<Limits> {
         let distorted = || self.levels.iter().filter(|level| !level.is_sound());
         let is_exact = |level: &&Level| level.is_sound() && !distorted().any(|other| other.is_lighter(level));
@@ -103,13 +103,13 @@ impl Calibration {
         })
     }
 
-    /// The last rate of open loads before the first that was not kept, 0 if none was; `None` where no rate was tried.
+    /// The last rate of open loads before the first that was not kept, 0 if none was; `None` if no rate was tried.
     pub fn rate_limit_per_s(&self) -> Option<f64> {
         let kept = self.paces.iter().take_while(|pace| pace.is_kept()).last();
         (!self.paces.is_empty()).then(|| kept.map_or(0.0, |pace| pace.requests_per_s))
     }
 
-    /// In words, where a load went beyond what this machine was calibrated for.
+    /// A warning if a load exceeded what this machine was calibrated for.
     pub fn doubt(&self, load: &Load, summary: &Summary) -> Option<String> {
         let limits = self.limits();
         let streams = load.users().map(f64::from).zip(limits.map(|limits| f64::from(limits.streams)));
@@ -130,18 +130,18 @@ impl Calibration {
         let found = figures::number(found);
         Some(match limit > 0.0 {
             true => format!(
-                "{found} {what} are more than the {} up to which `tollgate calibrate` found this machine's client exact",
+                "{found} {what} exceed the {} up to which `tollgate calibrate` found this machine's client accurate",
                 figures::number(limit)
             ),
             false => format!(
-                "{found} {what}: `tollgate calibrate` found this machine's client exact at no number of {what} that it \
-                 tried"
+                "{found} {what}: `tollgate calibrate` found this machine's client inaccurate at every number of {what} \
+                 that it tried"
             ),
         })
     }
 }
 
-/// All are 0 where no level was without distortion.
+/// All are 0 if every level was distorted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
     pub streams: u32,
@@ -150,7 +150,7 @@ pub struct Limits {
 }
 
 impl Pace {
-    /// How requests that were due at a rate were sent.
+    /// How an open load's requests were sent.
     pub fn of(requests_per_s: f64, records: &[RequestRecord]) -> Pace {
         let mut pace = Pace {
             requests_per_s,
@@ -203,7 +203,7 @@ impl Level {
         }
     }
 
-    /// Holds a request as the client saw it against the same one as the engine saw it.
+    /// Compares a request as the client saw it with the same one as the engine saw it.
     pub fn compare(&mut self, record: &RequestRecord, seen: ServerStamps) {
         self.requests += 1;
         let (mine, written) = (&record.content_ns, seen.token_written_ns);
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_what_the_client_saw_less_what_the_engine_did() {
+    fn an_error_is_the_clients_time_minus_the_engines() {
         let mut level = Level::new(1, 10.0);
         let written = [51, 61, 71].map(|ms| ms * MS);
         let due = [50, 60, 70].map(|ms| ms * MS);
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limits_are_those_of_levels_without_distortion() {
+    fn limits_come_from_undistorted_levels() {
         let mut failed = level(2048, 0.1, 9e9);
         failed.failed = 1;
         let calibration = calibration(vec![
@@ -319,11 +319,11 @@ mod tests {
     }
 
     #[test]
-    fn levels_beyond_a_lighter_one_that_was_distorted_do_not_count() {
+    fn levels_heavier_than_a_distorted_one_do_not_count() {
         let limits = |levels| calibration(levels).limits().unwrap();
         let beyond = limits(vec![level(32, 0.1, 3000.0), level(256, 1.5, 2.5e4), level(1024, 0.1, 9e4)]);
         assert_eq!((beyond.streams, beyond.tokens_per_s), (32, 3000.0));
-        // Too many tokens say nothing about many requests with few of them.
+        // Too many tokens say nothing about many requests with few tokens.
         let short = Level { requests_per_s: 4000.0, ..level(256, 0.1, 8e3) };
         let many_tokens = Level { requests_per_s: 370.0, ..level(256, 1.5, 5e4) };
         let short = limits(vec![level(256, 0.1, 2.5e4), many_tokens, short]);
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn users_who_ask_more_often_than_was_tried_are_reported() {
+    fn a_higher_request_rate_than_tried_is_reported() {
         let calibration = calibration(vec![Level { requests_per_s: 4000.0, ..level(256, 0.1, 2e4) }]);
         let doubt = |succeeded| {
             let requests = RequestCounts { sent: succeeded, succeeded, ..RequestCounts::default() };
@@ -340,7 +340,7 @@ mod tests {
         };
         assert_eq!(doubt(4000), None);
         let beyond = doubt(12_800).unwrap();
-        assert!(beyond.starts_with("12800 requests per second are more than the 4000 up to"), "{beyond}");
+        assert!(beyond.starts_with("12800 requests per second exceed the 4000 up to"), "{beyond}");
     }
 
     #[test]
@@ -350,12 +350,12 @@ mod tests {
         let load = |users| Load::closed(users, StopCondition::Requests(1000));
         assert_eq!(calibration.doubt(&load(32), &summary(3000)), None);
         let streams = calibration.doubt(&load(33), &summary(3000)).unwrap();
-        assert!(streams.starts_with("33.0 streams are more than the 32.0"), "{streams}");
+        assert!(streams.starts_with("33.0 streams exceed the 32.0"), "{streams}");
         let tokens = calibration.doubt(&load(2), &summary(3100)).unwrap();
         assert!(tokens.starts_with("3100 output tokens per second"), "{tokens}");
     }
 
-    /// Sent so many microseconds after it was due, a request every 10 ms.
+    /// Requests due every 10 ms, each sent this many microseconds late.
     fn paced(lags_us: &[u64]) -> Pace {
         let sent = |(number, lag_us): (usize, &u64)| {
             let due_ns = number as u64 * 10 * MS;
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pace_is_kept_where_requests_are_sent_when_they_are_due() {
+    fn a_rate_is_kept_if_requests_are_sent_when_due() {
         let kept = paced(&[50; 200]);
         assert!(kept.is_kept());
         assert!((kept.achieved_per_s - 100.0).abs() < 1e-9);
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_beyond_the_first_that_was_not_kept_do_not_count() {
+    fn rates_beyond_the_first_missed_one_do_not_count() {
         let mut calibration = calibration(vec![]);
         let rates = |paces: [(f64, u64); 3]| {
             paces.map(|(requests_per_s, lag_us)| Pace { requests_per_s, ..paced(&[lag_us; 20]) }).to_vec()
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_that_an_open_load_asks_for_is_held_against_those_that_were_kept() {
+    fn an_open_loads_rate_is_compared_with_the_kept_rates() {
         let mut calibration = calibration(vec![level(32, 0.1, 3000.0)]);
         let doubt = |calibration: &Calibration, rate, worker| {
             let load = Load::open(rate, ArrivalProcess::Poisson, StopCondition::Requests(1000));
@@ -400,19 +400,19 @@ mod tests {
         calibration.paces.push(paced(&[50; 200]));
         assert_eq!(doubt(&calibration, 100.0, None), None);
         let beyond = doubt(&calibration, 150.0, None).unwrap();
-        assert!(beyond.starts_with("150 requests per second are more than the 100 up to"), "{beyond}");
+        assert!(beyond.starts_with("150 requests per second exceed the 100 up to"), "{beyond}");
         assert_eq!(doubt(&calibration, 150.0, Some(Worker { number: 1, of: 2 })), None);
     }
 
     #[test]
-    fn a_client_that_was_exact_nowhere_is_doubted_under_any_load() {
+    fn a_client_that_was_never_accurate_is_always_doubted() {
         let mut calibration = calibration(vec![level(1, 1.5, 100.0)]);
         calibration.paces.push(paced(&[1500; 200]));
         let users =
             calibration.doubt(&Load::closed(1, StopCondition::Requests(9)), &Summary::default()).unwrap();
-        assert!(users.ends_with("client exact at no number of streams that it tried"), "{users}");
+        assert!(users.ends_with("client inaccurate at every number of streams that it tried"), "{users}");
         let open = Load::open(1.0, ArrivalProcess::Constant, StopCondition::Requests(9));
         let rate = calibration.doubt(&open, &Summary::default()).unwrap();
-        assert!(rate.ends_with("exact at no number of requests per second that it tried"), "{rate}");
+        assert!(rate.ends_with("inaccurate at every number of requests per second that it tried"), "{rate}");
     }
 }

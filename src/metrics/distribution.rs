@@ -1,4 +1,4 @@
-//! A distribution of times: the one place where percentiles come from.
+//! A distribution of times: the only place where percentiles come from.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::metrics::Stat;
 
 /// Times in milliseconds. Percentiles come from a histogram of microseconds with three significant digits, so that
-/// distributions merge without loss; count, mean, standard deviation, minimum and maximum are exact.
+/// distributions merge without loss; count, mean, standard deviation, minimum, and maximum are exact.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(into = "DistributionForm", try_from = "DistributionForm")]
 #[schemars(with = "DistributionForm")]
@@ -25,7 +25,7 @@ pub struct Distribution {
 
 const US_PER_MS: f64 = 1000.0;
 const DAY_US: f64 = 86_400e6;
-/// The histogram's bucket that holds a day ends a little later.
+/// The histogram bucket that contains one day ends slightly later.
 const MOST_US: u64 = (DAY_US * 1.001) as u64;
 
 impl Distribution {
@@ -51,8 +51,8 @@ impl Distribution {
 
     /// Adds another distribution's times, as if they had been recorded here.
     ///
-    /// Mean and variance by Chan, Golub and LeVeque (1979), "Updating formulae and a pairwise algorithm for computing
-    /// sample variances".
+    /// Merges mean and variance as in Chan, Golub, and LeVeque (1979), "Updating formulae and a pairwise algorithm for
+    /// computing sample variances".
     pub fn merge(&mut self, other: &Distribution) {
         if other.is_empty() {
             return;
@@ -85,14 +85,14 @@ impl Distribution {
         }
     }
 
-    /// The smallest time that a share `quantile` of all times doesn't exceed, within the histogram's 0.1 %.
+    /// The smallest time that at least a share `quantile` of all times do not exceed, to within the histogram's 0.1 %.
     pub fn quantile_ms(&self, quantile: f64) -> f64 {
         let us = self.histogram.value_at_quantile(quantile);
         let middle = self.histogram.median_equivalent(us) as f64 / US_PER_MS;
         middle.clamp(self.min, self.max)
     }
 
-    /// `None` where nothing was recorded.
+    /// `None` if nothing was recorded.
     pub fn stat_ms(&self, stat: Stat) -> Option<f64> {
         (!self.is_empty()).then(|| match stat {
             Stat::Mean => self.mean,
@@ -106,7 +106,7 @@ impl Distribution {
     }
 }
 
-/// A day is beyond any request; the bound keeps a broken clock from asking for the memory of a century.
+/// No request takes a day; the bound keeps a broken clock from requesting memory for a century.
 fn microseconds(ms: f64) -> u64 {
     (ms * US_PER_MS).round().clamp(0.0, DAY_US) as u64
 }
@@ -123,8 +123,8 @@ impl PartialEq for Distribution {
     }
 }
 
-/// How a distribution is written: the figures a person reads, and the histogram that merges. All but `count` and
-/// `histogram_us` are absent where nothing was recorded.
+/// Serialized form of a distribution: figures for people, and the histogram that merges. All fields but `count` and
+/// `histogram_us` are absent if nothing was recorded.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Distribution")]
@@ -191,11 +191,11 @@ impl TryFrom<DistributionForm> for Distribution {
             else {
                 return Err(BadHistogram::Missing);
             };
-            // Percentiles are kept between the exact ends.
+            // Keep percentiles within the exact ends.
             let histogram = &distribution.histogram;
             let is_at = |ms: f64, us: u64| histogram.equivalent(microseconds(ms), us);
             let are_ends = is_at(min, histogram.min()) && is_at(max, histogram.max());
-            // A mean is a sum's, and may be off by its rounding.
+            // A mean comes from a sum and may be off by rounding.
             let is_between = min * (1.0 - 1e-9) <= mean && mean <= max * (1.0 + 1e-9);
             if !(are_ends && min <= max && is_between && stddev >= 0.0) {
                 return Err(BadHistogram::Contradiction { min, mean, max, stddev });
@@ -223,9 +223,9 @@ pub enum BadHistogram {
     Bucket(String),
     #[error("the histogram holds {found} times but `count` says {stated}")]
     Count { stated: u64, found: u64 },
-    #[error("a distribution with a count needs mean, min, max and stddev")]
+    #[error("a distribution with a count needs mean, min, max, and stddev")]
     Missing,
-    #[error("min {min}, mean {mean}, max {max} and stddev {stddev} are not those of the histogram's times")]
+    #[error("min {min}, mean {mean}, max {max}, and stddev {stddev} don't match the histogram")]
     Contradiction { min: f64, mean: f64, max: f64, stddev: f64 },
 }
 
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn merging_an_empty_one_changes_nothing_either_way() {
+    fn merging_an_empty_distribution_changes_nothing() {
         let some = of([3.0, 4.0]);
         let mut empty = Distribution::new();
         empty.merge(&some);
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_reads_back_with_the_same_quantiles() {
+    fn a_written_distribution_reads_back_with_its_quantiles() {
         let distribution = of((1..=1000).map(|i| f64::from(i) * 1.7));
         let json = serde_json::to_string(&distribution).unwrap();
         let back: Distribution = serde_json::from_str(&json).unwrap();
@@ -287,14 +287,14 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_histogram_is_refused() {
+    fn a_damaged_histogram_is_rejected() {
         let json = r#"{"count":2,"mean":1.0,"min":1.0,"max":1.0,"stddev":0.0,"histogram_us":"1000:1"}"#;
         let error = serde_json::from_str::<Distribution>(json).unwrap_err();
         assert!(error.to_string().contains("holds 1 times but `count` says 2"), "{error}");
     }
 
     #[test]
-    fn ends_that_are_not_the_histograms_are_refused() {
+    fn a_min_or_max_outside_the_histogram_is_rejected() {
         let written = |min: f64, max: f64| {
             format!(
                 r#"{{"count":2,"mean":1.5,"min":{min:?},"max":{max:?},"stddev":0.7,"histogram_us":"1000:1 2000:1"}}"#
@@ -303,7 +303,7 @@ mod tests {
         assert!(serde_json::from_str::<Distribution>(&written(1.0, 2.0)).is_ok());
         for (min, max) in [(2.0, 1.0), (0.5, 2.0), (1.0, 2.5), (1.0, 1.0)] {
             let error = serde_json::from_str::<Distribution>(&written(min, max)).unwrap_err();
-            assert!(error.to_string().contains("are not those of the histogram's times"), "{error}");
+            assert!(error.to_string().contains("don't match the histogram"), "{error}");
         }
     }
 

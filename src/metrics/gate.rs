@@ -1,4 +1,4 @@
-//! What a scenario demands of a metric.
+//! What a scenario requires of a metric.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! How well the load client itself felt: what makes its figures believable.
+//! The load client's own health, which decides whether its figures are trustworthy.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,16 +7,16 @@ use crate::metrics::distribution::Distribution;
 use crate::metrics::summary::Summary;
 use crate::metrics::{Latency, Metric, Rate, Stat};
 
-// Fields that are not known are not refused: reports up to version 2 have more of them.
+// Unknown fields are accepted: reports up to version 2 have more of them.
 /// The client's own lateness over a round, or merged over a session.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ClientHealth {
-    /// How late the client's event loop takes note of something that was due, its whole process's stalls included: what
-    /// any packet waits before it is read, and the most that it can be dated late by.
+    /// How late the client's event loop notices that something was due, including stalls of the whole process: the time
+    /// that any packet waits before it is read, and an upper bound on how late it is timestamped.
     pub loop_lag_ms: Distribution,
-    /// The share of the time that the client's thread computed: near 1 it is the bottleneck.
+    /// Share of the time that the client's thread was computing; near 1, the client is the bottleneck.
     pub cpu_share: f64,
-    /// How long it was watched.
+    /// How long the client was watched.
     pub watched_s: f64,
 }
 
@@ -31,15 +31,15 @@ impl ClientHealth {
         self.loop_lag_ms.merge(&other.loop_lag_ms);
     }
 
-    /// How far the client's own lateness may have shifted a metric, relative to it; `None` where that is not to be said,
-    /// as of a metric that is 0.
+    /// How far the client's own lateness may have shifted a metric, relative to the metric; `None` if that is
+    /// undefined, as for a metric of 0.
     ///
-    /// A latency is late by as much as the event loop was, taken at the same point of the distribution: in the worst
-    /// case the late moments fell on the slow requests. Where it counts from when a request was due (`open`), so does the
-    /// client's lateness in coming to a request, if that is larger; what a connection takes to open is not its own. A rate
-    /// in a closed loop loses the mean lateness of every request, since the user's next one starts that much later; one of
-    /// an open load less, since there nothing waits for an answer. TPOT is a mean over an answer's gaps, which share the
-    /// lateness of its two ends.
+    /// A latency may be late by as much as the event loop was, taken at the same point of the distribution: in the
+    /// worst case, the late moments hit the slow requests. If the latency counts from when a request was due (`open`),
+    /// it may instead be late by the client's delay in getting to the request, if that is larger; the time to open a
+    /// connection is not the client's fault. A rate in a closed loop loses the mean lateness of every request, because
+    /// the user's next one starts that much later; an open load loses less, because nothing waits for a response. TPOT
+    /// is a mean over a response's gaps, which share the lateness of its two ends.
     pub fn timing_error(&self, metric: Metric, summary: &Summary, open: bool) -> Option<f64> {
         let late_ms = |stat| self.loop_lag_ms.stat_ms(stat);
         let (late_ms, of_ms) = match metric {
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn lateness_in_coming_to_a_request_is_in_the_latencies_of_open_loads_alone() {
+    fn queue_lag_counts_only_in_latencies_of_open_loads() {
         let summary = Summary {
             ttft_ms: times(&[100.0]),
             e2e_ms: times(&[1000.0]),
@@ -89,7 +89,7 @@ mod tests {
         let of = |metric| [false, true].map(|open| error(metric, &summary, open));
         assert_eq!(of("ttft_ms_p95"), [Some(0.01), Some(0.5)]);
         assert_eq!(of("e2e_ms_mean"), [Some(0.001), Some(0.05)]);
-        // Counted from one chunk to the next, or by the window: not from when a request was due.
+        // Counted from chunk to chunk, or by the window, and not from when a request was due.
         assert_eq!(of("itl_ms_p95"), [Some(0.1), Some(0.1)]);
         assert_eq!(of("output_tokens_per_s"), [Some(0.001), Some(0.001)]);
     }
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_metric_that_is_0_there_is_no_relative_error() {
+    fn a_metric_of_0_has_no_relative_error() {
         let summary = Summary { itl_ms: times(&[0.0, 0.0, 90.0]), ..Summary::default() };
         assert_eq!(error("itl_ms_p50", &summary, false), None);
         assert!(error("itl_ms_max", &summary, false).is_some());

@@ -1,4 +1,4 @@
-//! What is measured: every metric's name, unit, and which direction is better.
+//! Metrics: their names and units, and which direction is better.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::text::figures;
 use crate::text::nearest::did_you_mean;
 
-/// A number a scenario yields and a gate can be put on, such as `ttft_ms_p95` or `output_tokens_per_s`.
+/// A number that a scenario yields and a gate can check, such as `ttft_ms_p95` or `output_tokens_per_s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Metric {
     Rate(Rate),
@@ -25,7 +25,7 @@ pub enum Rate {
     SuccessRate,
 }
 
-/// A time that every successful request (for ITL: every gap) yields, in milliseconds.
+/// A time in milliseconds that every successful request (for ITL: every gap) yields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Latency {
     Ttft,
@@ -35,7 +35,7 @@ pub enum Latency {
     QueueLag,
 }
 
-/// Which point of a latency's distribution.
+/// A point in a latency's distribution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stat {
     Mean,
@@ -53,7 +53,7 @@ pub enum Family {
     Success,
     /// Queueing and prefill.
     FirstToken,
-    /// The stream of tokens: throughput, and the latencies that it decides.
+    /// The token stream: throughput, and the latencies that it determines.
     Flow,
     /// The load client itself.
     Client,
@@ -66,7 +66,7 @@ pub enum Better {
 }
 
 impl Metric {
-    /// A value of it as people read it: `2412`, `38.2`, `99.5 %`.
+    /// A value for people: `2412`, `38.2`, `99.5 %`.
     pub fn format(self, value: f64) -> String {
         match self {
             Metric::Rate(Rate::SuccessRate) => figures::percent(value),
@@ -74,7 +74,7 @@ impl Metric {
         }
     }
 
-    /// Every metric there is, in the order reports show them.
+    /// All metrics, in the order of reports.
     pub fn all() -> impl Iterator<Item = Metric> {
         let latencies = Latency::ALL
             .into_iter()
@@ -89,14 +89,14 @@ impl Metric {
         }
     }
 
-    /// A relative change of a share that should be 100 % says nothing, one of the client's own lateness says nothing of
-    /// the engine; they take absolute limits only.
+    /// Whether a gate on it may have a tolerance. A relative change of a share that should be 100 % is meaningless, and
+    /// one of the client's own lateness says nothing about the engine; those take absolute limits only.
     pub fn takes_tolerance(self) -> bool {
         !matches!(self.family(), Family::Success | Family::Client)
     }
 
-    /// Whether the value follows from how many tokens the engine chose to produce, and so can be compared only where
-    /// the output length is fixed.
+    /// Whether the value depends on how many tokens the engine chose to produce, so that it can be compared only with a
+    /// fixed output length.
     pub fn needs_fixed_output_length(self) -> bool {
         match self {
             Metric::Rate(rate) => rate != Rate::SuccessRate,
@@ -104,7 +104,7 @@ impl Metric {
         }
     }
 
-    /// Metrics of one family move together, because they are views of one thing.
+    /// Metrics of one family move together, because they are views of the same thing.
     pub fn family(self) -> Family {
         match self {
             Metric::Rate(Rate::SuccessRate) => Family::Success,
@@ -115,7 +115,7 @@ impl Metric {
         }
     }
 
-    /// How a person calls it, in a sentence.
+    /// Its name within a sentence.
     pub fn spoken(self) -> String {
         match self {
             Metric::Rate(Rate::OutputTokensPerS) => "output throughput".into(),
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_is_answered_with_the_nearest() {
+    fn an_unknown_name_suggests_the_nearest() {
         let error = "ttft_p95_ms".parse::<Metric>().unwrap_err();
         assert_eq!(error.to_string(), "unknown metric `ttft_p95_ms`: did you mean `ttft_ms_p95`?");
     }

@@ -1,4 +1,4 @@
-//! What became of one request.
+//! The record of one request.
 
 use std::fmt;
 
@@ -8,37 +8,37 @@ use serde::{Deserialize, Serialize};
 use crate::metrics::server_side::ServerTimes;
 use crate::units::Nanos;
 
-/// One request from the moment it was due to its last byte.
+/// One request, from when it was due to its last byte.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RequestRecord {
-    /// Sent along as `X-Request-Id`, so that a server's own log of the request can be found.
+    /// Sent as `X-Request-Id`, so that the request can be found in the server's own log.
     pub id: String,
-    /// When the load wanted it sent.
+    /// When the load wanted to send it.
     pub due_ns: Nanos,
-    /// When the client came to it: what it was late by is its own, and what a connection takes to open comes after it.
+    /// When the client got to it. Delay up to here is the client's own; opening a connection comes after it.
     pub taken_ns: Nanos,
     /// When it was handed to the connection.
     pub sent_ns: Nanos,
     /// When each chunk with content arrived; several tokens may share one.
     pub content_ns: Vec<Nanos>,
-    /// When the last byte of the answer arrived, or the request failed.
+    /// When the last byte of the response arrived, or the request failed.
     pub end_ns: Nanos,
     pub input_tokens: Option<u32>,
     pub output_tokens: u32,
     pub tokens_counted_by: TokenCount,
     pub finish: Option<Finish>,
-    /// As the engine measured them.
+    /// As measured by the engine.
     pub server_times: ServerTimes,
-    /// How often it was sent once more, because the server had closed the idle connection it was first sent on.
+    /// How often it was resent because the server had closed the idle connection that it was first sent on.
     pub reconnects: u32,
     pub outcome: Result<(), Failure>,
 }
 
-/// Takes every record when its request has ended, so that nobody has to keep them all: a run may be of any length.
+/// Takes every record when its request has ended, so that nothing keeps them all: a run may have any length.
 ///
-/// It is called between two events of the load client's loop, so it may compute for microseconds and wait for nothing.
+/// The load client's event loop calls it between two events, so it may compute for microseconds but must not wait.
 pub trait RecordSink {
-    /// The records that follow are of a round that begins at this moment.
+    /// The following records belong to a round that begins at this time.
     fn begin(&mut self, _at_ns: Nanos) {}
 
     fn take(&mut self, record: &RequestRecord);
@@ -54,19 +54,19 @@ impl RecordSink for Vec<RequestRecord> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TokenCount {
-    /// The server said so.
+    /// The server reported it.
     Usage,
-    /// The server said nothing: one per chunk with content, which may undercount.
+    /// The server did not report it: one per chunk with content, which may undercount.
     Chunks,
 }
 
-/// Why the engine stopped producing.
+/// Why the engine stopped generating.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Finish {
-    /// The asked-for output length was reached.
+    /// It reached the requested output length.
     Length,
-    /// The model ended the answer.
+    /// The model ended the response.
     Stop,
     Other,
 }
@@ -74,33 +74,34 @@ pub enum Finish {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
     pub class: FailureClass,
-    /// The error in words, with the HTTP status or the engine's message where there is one.
+    /// The error message, with the HTTP status or the engine's own message if there is one.
     pub detail: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureClass {
-    /// The client came to it too late to send it. That says nothing of the engine, which never saw it.
+    /// The client got to it too late to send it. This says nothing about the engine, which never saw the request.
     Late,
-    /// It was due while as many requests were unanswered as may be, and was not sent: the engine did not keep up.
+    /// It was not sent because the maximum number of requests was unanswered when it was due: the engine did not keep
+    /// up.
     NoRoom,
     /// No byte of the request reached the engine.
     Connect,
-    /// Not answered in full within the scenario's `request_timeout`.
+    /// The response was not complete within the scenario's `request_timeout`.
     Timeout,
     /// An HTTP status other than 200.
     HttpStatus,
-    /// The answer broke off.
+    /// The response broke off.
     BrokenStream,
-    /// The engine reported an error inside a 200 answer.
+    /// The engine reported an error inside a 200 response.
     InStreamError,
-    /// The answer was not of the engine's wire format.
+    /// The response did not have the engine's format.
     BadPayload,
 }
 
 impl RequestRecord {
-    /// One that was due and was not sent.
+    /// A request that was due but not sent.
     pub fn not_sent(due_ns: Nanos, at_ns: Nanos, why: Failure) -> RequestRecord {
         RequestRecord {
             id: String::new(),
@@ -183,7 +184,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Hand-made records, for tests.
+/// Hand-made records for tests.
 #[cfg(test)]
 pub mod example {
     use super::*;

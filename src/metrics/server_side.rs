@@ -1,23 +1,23 @@
-//! What an engine says of its own work, to be held against what the client saw.
+//! What an engine reports about its own work, to compare with what the client saw.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The engine's own times of its requests, each a mean in milliseconds. Every engine has its own idea of where a phase
-/// begins and ends; what it doesn't tell is empty.
+/// The engine's own times of its requests, each a mean in milliseconds. Every engine defines its own start and end of a
+/// phase; unreported phases are empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerTimes {
-    /// Waking the model up.
+    /// Loading or waking up the model.
     #[serde(skip_serializing_if = "Mean::is_empty")]
     pub load_ms: Mean,
-    /// Waiting for its turn.
+    /// Waiting in the queue.
     #[serde(skip_serializing_if = "Mean::is_empty")]
     pub queue_ms: Mean,
-    /// Taking the prompt in.
+    /// Processing the prompt.
     #[serde(skip_serializing_if = "Mean::is_empty")]
     pub prefill_ms: Mean,
-    /// Producing tokens after the first.
+    /// Generating tokens after the first.
     #[serde(skip_serializing_if = "Mean::is_empty")]
     pub decode_ms: Mean,
     /// Prefill and decoding together.
@@ -42,21 +42,21 @@ pub struct Mean {
     pub mean: f64,
 }
 
-/// What an engine has counted, as far as it tells.
+/// An engine's counters, as far as it reports them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerCounts {
     pub input_tokens: Option<u64>,
     pub output_tokens: Option<u64>,
-    /// Of the input tokens, those that a prefix cache had.
+    /// Input tokens found in a prefix cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cached_input_tokens: Option<u64>,
-    /// How often a request had to give its place back.
+    /// How often a request was preempted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preemptions: Option<u64>,
 }
 
-/// Times and counts together: since the engine's start, or of a session.
+/// Times and counters: since the engine's start, or of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServerSide {
@@ -65,7 +65,7 @@ pub struct ServerSide {
 }
 
 impl ServerSide {
-    /// What came since an earlier reading; `None` if the engine was started anew in between.
+    /// The difference to an earlier reading; `None` if the engine restarted in between.
     pub fn since(&self, earlier: &ServerSide) -> Option<ServerSide> {
         Some(ServerSide {
             counts: self.counts.since(&earlier.counts)?,
@@ -75,7 +75,7 @@ impl ServerSide {
 }
 
 impl ServerTimes {
-    /// Every phase by its name.
+    /// Every phase with its name.
     pub fn named(&self) -> [(&'static str, Mean); 9] {
         [
             ("load_ms", self.load_ms),
@@ -95,7 +95,7 @@ impl ServerTimes {
         *self = merged.expect("any two means merge");
     }
 
-    /// These, and those of the other ones of which there are none here.
+    /// These times, filled in with those of `other` that are missing here.
     pub fn or(&self, other: &ServerTimes) -> ServerTimes {
         let filled = self.combined(other, |mean, other| Some(if mean.is_empty() { *other } else { *mean }));
         filled.expect("one of both is always there")
@@ -142,7 +142,7 @@ impl Mean {
     }
 
     fn since(&self, earlier: &Mean) -> Option<Mean> {
-        // Means of floating point give totals back but for their last digits; no time is less than none.
+        // Floating-point means give totals back except for the last digits; no time is negative.
         let total = (self.total() - earlier.total()).max(0.0);
         Some(Mean::of_total(self.count.checked_sub(earlier.count)?, total))
     }
@@ -159,8 +159,8 @@ impl ServerCounts {
     }
 }
 
-/// The outer `None` is a count that went backwards. A counter that wasn't there before has begun at 0: some engines
-/// show it only once it counts something.
+/// The outer `None` means that a counter went backwards. A counter that was missing before started at 0: some engines
+/// show it only once it has counted something.
 fn since(now: Option<u64>, earlier: Option<u64>) -> Option<Option<u64>> {
     match (now, earlier) {
         (Some(now), earlier) => Some(Some(now.checked_sub(earlier.unwrap_or(0))?)),
@@ -181,40 +181,40 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_what_came_since_its_beginning() {
+    fn a_session_is_the_difference_to_its_start() {
         let session = counted(100, 5, 14.0).since(&counted(60, 2, 5.0)).unwrap();
         assert_eq!(session, counted(40, 3, 20.0));
     }
 
     #[test]
-    fn a_phase_that_took_no_time_took_no_less() {
+    fn no_phase_takes_negative_time() {
         let (now, earlier) = (counted(60, 49, 1.0 / 49.0), counted(40, 1, 1.0));
         assert!(now.times.decode_ms.total() < earlier.times.decode_ms.total());
         assert_eq!(now.since(&earlier).unwrap().times.decode_ms.mean, 0.0);
     }
 
     #[test]
-    fn a_counter_that_appears_has_begun_at_zero() {
+    fn a_counter_that_appears_started_at_zero() {
         let session = counted(100, 5, 10.0).since(&ServerSide::default()).unwrap();
         assert_eq!(session, counted(100, 5, 10.0));
     }
 
     #[test]
-    fn an_engine_that_was_started_anew_has_no_session() {
+    fn a_restarted_engine_has_no_session() {
         assert_eq!(counted(10, 1, 1.0).since(&counted(11, 1, 1.0)), None);
         assert_eq!(counted(10, 0, 0.0).since(&counted(10, 1, 1.0)), None);
         assert_eq!(ServerSide::default().since(&counted(11, 0, 0.0)), None);
     }
 
     #[test]
-    fn merging_weighs_by_count() {
+    fn merging_weights_by_count() {
         let mut times = counted(0, 1, 10.0).times;
         times.merge(&counted(0, 3, 30.0).times);
         assert_eq!(times.decode_ms, Mean { count: 4, mean: 25.0 });
     }
 
     #[test]
-    fn what_answers_tell_goes_before_what_the_metrics_tell() {
+    fn times_in_responses_take_precedence_over_metrics() {
         let reported = counted(0, 1, 10.0).times;
         let metrics =
             ServerTimes { queue_ms: Mean::of(2.0), decode_ms: Mean::of(9.0), ..ServerTimes::default() };
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_reported_is_not_written() {
+    fn missing_times_are_not_written() {
         let json = serde_json::to_value(counted(0, 2, 1.5).times).unwrap();
         assert_eq!(json, serde_json::json!({"decode_ms": {"count": 2, "mean": 1.5}}));
     }

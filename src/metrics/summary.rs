@@ -1,4 +1,4 @@
-//! A round, a session or several of them, reduced to totals and mergeable distributions.
+//! A round, a session, or several sessions, reduced to totals and mergeable distributions.
 
 mod form;
 
@@ -21,12 +21,12 @@ use form::SummaryForm;
 #[serde(into = "SummaryForm", try_from = "SummaryForm")]
 #[schemars(with = "SummaryForm")]
 pub struct Summary {
-    /// Of the [windows](crate::metrics::window) that rates are taken over, added up over rounds.
+    /// Total length of the [windows](crate::metrics::window) for rates, summed over rounds.
     pub window_s: f64,
-    /// What lies outside of them. The counts have it, and the rates don't.
+    /// What lies outside of the windows. Counts include it; rates don't.
     pub cut: Cut,
     pub requests: RequestCounts,
-    /// Of successful requests, as all that follows.
+    /// Of successful requests, like everything below.
     pub input_tokens: u64,
     pub output_tokens: u64,
     pub tokens_counted_by: Option<TokenCount>,
@@ -34,56 +34,56 @@ pub struct Summary {
     pub tpot_ms: Distribution,
     pub itl_ms: Distribution,
     pub e2e_ms: Distribution,
-    /// From when a request was due to when the client came to it, of all that were sent.
+    /// From when a request was due until the client got to it, for all requests that were sent.
     pub queue_lag_ms: Distribution,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RequestCounts {
-    /// Those that the engine left no room for are among them, as failed ones.
+    /// Includes requests that `max_in_flight` kept from being sent, which count as failed.
     pub sent: u64,
-    /// Due, and not sent because the client was late: no failures of the engine's, and in none of the other counts.
+    /// Due but not sent because the client was late. These are not the engine's failures and are in no other count.
     #[serde(default, alias = "not_sent")]
     pub late: u64,
     pub succeeded: u64,
     pub failed: BTreeMap<FailureClass, u64>,
-    /// Successful ones whose answer reached the asked-for length.
+    /// Successful requests whose response reached the requested length.
     pub ended_by_length: u64,
-    /// Sent once more because the server had closed the idle connection they were first sent on.
+    /// Resent because the server had closed the idle connection that they were first sent on.
     pub reconnects: u64,
 }
 
-/// One answer's latencies.
+/// The latencies of one response.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Times {
     /// From when it was sent (in an open load: due) to its last content.
     pub e2e_ns: Nanos,
-    /// From the same moment to its first content; `None` where answers come in one piece.
+    /// From the same time to its first content; `None` if responses are not streamed.
     pub ttft_ns: Option<Nanos>,
-    /// (E2E − TTFT) / (tokens − 1); `None` of a single token.
+    /// (E2E − TTFT) / (tokens − 1); `None` for a single token.
     pub tpot_ms: Option<f64>,
 }
 
-/// A round's summary while its requests end.
+/// Builds a round's summary as its requests end.
 #[derive(Clone, Debug)]
 pub struct SummaryBuilder {
     load: Load,
     streamed: bool,
     summary: Summary,
-    /// Latencies of requests that were due before the ramp was over.
+    /// Latencies of requests that were due before the ramp ended.
     rising: Summary,
     window: WindowBuilder,
 }
 
 impl SummaryBuilder {
-    /// `streamed`: whether answers come as streams; otherwise there is no first token to speak of.
+    /// `streamed`: whether responses are streamed; otherwise there is no first token.
     pub fn new(load: &Load, streamed: bool) -> SummaryBuilder {
         let (summary, rising) = (Summary::default(), Summary::default());
         SummaryBuilder { load: load.clone(), streamed, summary, rising, window: WindowBuilder::new(load) }
     }
 
-    /// There is no window where no request was sent.
+    /// There is no window if no request was sent.
     pub fn finish(self) -> (Summary, Option<Window>) {
         let Some((window, cut)) = self.window.finish() else { return (self.summary, None) };
         let summary = Summary { window_s: window.seconds(), cut, ..self.summary };
@@ -142,7 +142,7 @@ impl Summary {
         }
     }
 
-    /// Several rounds or sessions as one. Distributions merge; percentiles are never averaged.
+    /// Combines several rounds or sessions. Distributions merge; percentiles are never averaged.
     pub fn merge<'a>(parts: impl IntoIterator<Item = &'a Summary>) -> Summary {
         let mut whole = Summary::default();
         for part in parts {
@@ -159,7 +159,7 @@ impl Summary {
         whole
     }
 
-    /// `None` where nothing was measured that could yield it.
+    /// `None` if nothing was measured that could yield it.
     pub fn value(&self, metric: Metric) -> Option<f64> {
         match metric {
             Metric::Rate(rate) => self.rate(rate),
@@ -177,13 +177,13 @@ impl Summary {
         }
     }
 
-    /// The share of answers that had the asked-for length; `None` without any.
+    /// Share of responses that had the requested length; `None` without any.
     pub fn share_ended_by_length(&self) -> Option<f64> {
         let succeeded = self.requests.succeeded;
         (succeeded > 0).then(|| self.requests.ended_by_length as f64 / succeeded as f64)
     }
 
-    /// How many gaps between tokens an answer has on average.
+    /// Average number of gaps between tokens in a response.
     pub fn gaps_per_answer(&self) -> f64 {
         (self.output_tokens as f64 / self.requests.succeeded as f64 - 1.0).max(1.0)
     }
@@ -216,8 +216,7 @@ impl Summary {
 }
 
 impl Times {
-    /// `None` of a request that failed, or was answered without any content. `streamed`: as with
-    /// [`SummaryBuilder::new`].
+    /// `None` for a request that failed or got no content. `streamed`: as in [`SummaryBuilder::new`].
     pub fn of(record: &RequestRecord, load: &Load, streamed: bool) -> Option<Times> {
         if record.outcome.is_err() {
             return None;
@@ -239,12 +238,12 @@ impl Times {
 }
 
 impl RequestCounts {
-    /// The share of requests that the client was late with.
+    /// Share of requests that the client was late with.
     pub fn share_late(&self) -> f64 {
         self.late as f64 / (self.sent + self.late).max(1) as f64
     }
 
-    /// How many the engine left no room for.
+    /// Requests not sent because too many were unanswered.
     pub fn without_room(&self) -> u64 {
         self.failed.get(&FailureClass::NoRoom).copied().unwrap_or(0)
     }
@@ -300,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn in_an_open_load_latencies_count_from_when_a_request_was_due() {
+    fn open_load_latencies_count_from_the_due_time() {
         let load = Load::open(10.0, ArrivalProcess::Constant, StopCondition::Requests(1));
         let late = RequestRecord { due_ns: 400_000_000, ..answered(1000, &[1100, 1200], 2) };
         let mut builder = SummaryBuilder::new(&load, true);
@@ -312,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_connection_took_to_open_is_no_lateness_of_the_client() {
+    fn opening_a_connection_does_not_count_as_client_lateness() {
         let opened =
             RequestRecord { due_ns: 990_000_000, taken_ns: 991_000_000, ..answered(1000, &[1100], 1) };
         let refused = RequestRecord { taken_ns: 0, ..failed(0, 500) };
@@ -321,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_client_was_late_with_is_no_failure_of_the_engine() {
+    fn a_late_client_is_not_an_engine_failure() {
         let summary = summary(&[answered(0, &[100, 200], 2), not_sent(FailureClass::Late)], true);
         assert_eq!(value(&summary, "success_rate"), 1.0);
         assert_eq!((summary.requests.sent, summary.requests.late), (1, 1));
@@ -330,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_engine_left_no_room_for_has_failed_and_has_no_latency() {
+    fn an_unsent_request_fails_and_has_no_latency() {
         let summary = summary(&[answered(0, &[100, 200], 2), not_sent(FailureClass::NoRoom)], true);
         assert_eq!(value(&summary, "success_rate"), 0.5);
         assert_eq!((summary.requests.sent, summary.requests.late), (2, 0));
@@ -340,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_that_did_not_tell_the_two_apart_is_read_as_of_a_late_client() {
+    fn old_reports_count_unsent_requests_as_late() {
         let older = r#"{"sent":9,"not_sent":3,"succeeded":9,"failed":{},"ended_by_length":9,"reconnects":0}"#;
         assert_eq!(serde_json::from_str::<RequestCounts>(older).unwrap().late, 3);
     }
@@ -362,14 +361,14 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_in_one_piece_has_no_first_token() {
+    fn a_whole_response_has_no_first_token() {
         let summary = summary(&[answered(0, &[500], 20)], false);
         assert!(summary.ttft_ms.is_empty() && summary.tpot_ms.is_empty());
         assert_eq!(value(&summary, "e2e_ms_mean"), 500.0);
     }
 
     #[test]
-    fn merging_rounds_adds_windows_and_leaves_pauses_out() {
+    fn merging_rounds_adds_windows_without_pauses() {
         let (a, b) = (answered(0, &[100, 1000], 10), answered(9000, &[9100, 10_000], 10));
         let rounds = [summary(&[a], true), summary(&[b], true)];
         let session = Summary::merge(&rounds);
@@ -378,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_single_success_there_are_no_latencies() {
+    fn without_a_success_there_are_no_latencies() {
         let summary = summary(&[failed(0, 1000)], true);
         assert_eq!(summary.value("ttft_ms_p95".parse().unwrap()), None);
         assert_eq!(value(&summary, "success_rate"), 0.0);

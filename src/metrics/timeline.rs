@@ -1,4 +1,4 @@
-//! What happened when: a load in at most [`BUCKETS`] pieces of equal length.
+//! A load over time, in at most [`BUCKETS`] buckets of equal length.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,23 +8,23 @@ use crate::metrics::record::{RecordSink, RequestRecord};
 use crate::metrics::summary::Times;
 use crate::units::Nanos;
 
-/// The most pieces that a timeline has, whatever its length.
+/// Maximum number of buckets, whatever the length of the load.
 pub const BUCKETS: usize = 120;
 
-/// Every list has a value per piece.
+/// Every list has one value per bucket.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Timeline {
-    /// The length of a piece.
+    /// Length of a bucket.
     pub bucket_s: f64,
     /// Output tokens that arrived, of successful requests.
     pub output_tokens: Vec<f64>,
-    /// Requests that ended well.
+    /// Requests that ended successfully.
     pub succeeded: Vec<u32>,
     pub failed: Vec<u32>,
-    /// How many requests were under way, on average.
+    /// Average number of requests in flight.
     pub in_flight: Vec<f64>,
-    /// The mean TTFT of the first tokens that arrived; `null` where none did.
+    /// Mean TTFT of the first tokens that arrived; `null` if none did.
     pub ttft_ms: Vec<Option<f64>>,
 }
 
@@ -37,17 +37,17 @@ impl Timeline {
         self.len() == 0
     }
 
-    /// Whether every list has a value per piece: of what was read, it may not be so.
-    pub fn is_even(&self) -> bool {
+    /// Whether every list has one value per bucket, which may not hold for a timeline read from a file.
+    pub fn is_consistent(&self) -> bool {
         let len = self.len();
         let lens = [self.succeeded.len(), self.failed.len(), self.in_flight.len(), self.ttft_ms.len()];
         lens.iter().all(|other| *other == len) && len <= BUCKETS && (len == 0 || self.bucket_s > 0.0)
     }
 }
 
-/// A block of requests' timeline while they end, from the first one's sending on.
+/// Builds the timeline of a block of requests as they end, starting at the first sending.
 ///
-/// How long it will be is not known before its end: when a moment lies beyond the last piece, two pieces become one.
+/// Its length is unknown until the end: if a time lies beyond the last bucket, every two buckets become one.
 #[derive(Clone, Debug)]
 pub struct TimelineBuilder {
     load: Load,
@@ -67,11 +67,11 @@ struct Piece {
     first_tokens: u32,
 }
 
-/// Of a piece, to begin with.
+/// Initial length of a bucket.
 const SHORTEST_NS: Nanos = 1_000_000;
 
 impl TimelineBuilder {
-    /// `streamed`: whether answers come as streams.
+    /// `streamed`: whether responses are streamed.
     pub fn new(load: &Load, streamed: bool) -> TimelineBuilder {
         TimelineBuilder {
             load: load.clone(),
@@ -127,7 +127,7 @@ impl TimelineBuilder {
         (self.since_begin(ns) / self.bucket_ns) as usize
     }
 
-    /// A request may have been sent a moment before the one that ended first.
+    /// A request may have been sent shortly before the one that ended first.
     fn since_begin(&self, ns: Nanos) -> Nanos {
         ns.saturating_sub(self.begin_ns.unwrap_or(ns))
     }
@@ -143,7 +143,7 @@ impl RecordSink for TimelineBuilder {
             return;
         }
         self.piece(record.end_ns).succeeded += 1;
-        // Several tokens may share a chunk; which ones is not known.
+        // Several tokens may share a chunk; which ones is unknown.
         let tokens_per_chunk = f64::from(record.output_tokens) / record.content_ns.len().max(1) as f64;
         for content_ns in &record.content_ns {
             self.piece(*content_ns).output_tokens += tokens_per_chunk;
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_and_requests_fall_into_the_pieces_in_which_they_came() {
+    fn tokens_and_requests_fall_into_their_buckets() {
         let records = [example::answered(0, &[100, 900], 4), example::answered(0, &[200, 1200], 2)];
         let timeline = timeline(&records);
         assert_eq!((timeline.bucket_s, timeline.len()), (0.016, 76));
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mean_in_flight_is_littles_law() {
+    fn the_mean_in_flight_follows_littles_law() {
         let records = [example::answered(0, &[100, 1000], 2), example::answered(500, &[600, 777], 2)];
         let timeline = timeline(&records);
         let request_seconds: f64 = timeline.in_flight.iter().map(|users| users * timeline.bucket_s).sum();
@@ -212,14 +212,14 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_request_is_shown_as_failed_and_brings_no_tokens() {
+    fn a_failed_request_adds_no_tokens() {
         let timeline = timeline(&[example::failed(0, 100)]);
         assert_eq!(timeline.failed.iter().sum::<u32>(), 1);
         assert_eq!(timeline.output_tokens.iter().sum::<f64>(), 0.0);
     }
 
     #[test]
-    fn nothing_has_no_timeline() {
+    fn no_requests_have_no_timeline() {
         assert!(timeline(&[]).is_empty());
     }
 }

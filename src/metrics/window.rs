@@ -1,20 +1,20 @@
-//! The time of a round that its rates are taken over, and what came outside of it.
+//! The part of a round that its rates are taken over, and what lies outside of it.
 //!
 //! # The rule
 //!
-//! While users are still coming, and once the first of them finds no request left, an engine is asked for less than the
-//! load says. So the window of a closed load begins when its ramp is over, and ends with the first answer to end after
-//! the last request was sent. A failure doesn't end it: users that are refused at once use up a round's requests while
-//! the others' answers are under way. Only where no answer ends after the last sending, the first failure to do so is
-//! the end. An answer counts by the share of it that came within, evenly spread from its first content to its last (of
-//! an answer in one piece: from its sending). Latencies are those of requests that were due once the ramp was over;
-//! none are lost at the end, since every request was due before the window's end.
+//! While users are still starting, and once the first of them finds no request left, an engine gets less load than
+//! configured. So the window of a closed load begins when its ramp ends, and ends with the first response that ends
+//! after the last request was sent. A failure doesn't end it: users that are refused at once use up a round's requests
+//! while the others' responses are still running. Only if no response ends after the last sending, the first failure
+//! after it is the end. A response counts by the share of it that lies within, spread evenly from its first content to
+//! its last (for a response that is not streamed: from its sending). Latencies include the requests that were due after
+//! the ramp; none are lost at the end, because every request was due before the window's end.
 //!
-//! From an open load only the ramp is cut. What piles up while it runs, and has to be worked off after the last
-//! arrival, is what such a load is there to show.
+//! For an open load, only the ramp is cut. The backlog that builds up, and has to be worked off after the last arrival,
+//! is what such a load is meant to show.
 //!
-//! Where a load was never whole (the ramp took longer than the round, or there were fewer requests than users), nothing
-//! is cut. A window follows from the round's records and its beginning alone.
+//! If a load never reached its level (the ramp took longer than the round, or there were fewer requests than users),
+//! nothing is cut. A window depends only on the round's records and its start.
 
 use std::collections::VecDeque;
 
@@ -35,32 +35,32 @@ pub struct Window {
     pub edges: Edges,
 }
 
-/// What became of a round's beginning and end.
+/// What happened to a round's beginning and end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Edges {
-    /// The window is from the first request's sending to the last one's end.
+    /// The window lasts from the first request's sending to the last one's end.
     #[default]
     Kept,
-    /// The time in which the load was not whole is cut.
+    /// The time before and after the full load is cut.
     Cut,
-    /// They are kept, since the load was never whole.
+    /// They are kept, because the load never reached its level.
     NeverWhole,
 }
 
-/// What was cut from rounds: the time outside of their windows, and what came in it. A request may be cut in part.
+/// What was cut from rounds: the time outside of their windows, and what happened in it. A request may be cut in part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cut {
     pub seconds: f64,
-    /// Successful ones, as the tokens that follow are theirs.
+    /// Successful ones; the following tokens are theirs.
     pub requests: f64,
     pub input_tokens: f64,
     pub output_tokens: f64,
 }
 
-/// A round's window while its requests end. It keeps those alone that may reach beyond the window's end: no more than
-/// are under way at once.
+/// Builds a round's window as its requests end. It keeps only those that may reach beyond the window's end: no more
+/// than are in flight at once.
 #[derive(Clone, Debug)]
 pub struct WindowBuilder {
     users: Option<u32>,
@@ -70,9 +70,9 @@ pub struct WindowBuilder {
     first_sent_ns: Nanos,
     last_sent_ns: Nanos,
     last_end_ns: Nanos,
-    /// Those that ended after the last request that is known to have been sent.
+    /// Requests that ended after the last known sending.
     at_the_end: VecDeque<Ended>,
-    /// What came before the ramp was over.
+    /// What came before the end of the ramp.
     rising: Cut,
 }
 
@@ -80,7 +80,7 @@ pub struct WindowBuilder {
 #[derive(Clone, Copy, Debug)]
 struct Ended {
     at_ns: Nanos,
-    /// None of one that failed, which counts for nothing.
+    /// `None` for a failed request, which counts for nothing.
     answer: Option<AnswerSpan>,
 }
 
@@ -103,7 +103,7 @@ impl Window {
         Window { begin_ns, end_ns, edges: self.edges.and(other.edges) }
     }
 
-    /// What both have in common; `None` where that is nothing.
+    /// The overlap of both; `None` if there is none.
     pub fn intersection(self, other: Window) -> Option<Window> {
         let (begin_ns, end_ns) = (self.begin_ns.max(other.begin_ns), self.end_ns.min(other.end_ns));
         (begin_ns < end_ns).then_some(Window { begin_ns, end_ns, edges: self.edges.and(other.edges) })
@@ -144,17 +144,17 @@ impl WindowBuilder {
         }
     }
 
-    /// The round begins at this moment.
+    /// The round begins at this time.
     pub fn begin(&mut self, at_ns: Nanos) {
         self.began_ns = at_ns;
     }
 
-    /// Whether a request was due before the load had reached its level.
+    /// Whether a request was due before the load reached its level.
     pub fn is_rising(&self, record: &RequestRecord) -> bool {
         record.due_ns < self.began_ns + self.ramp_ns
     }
 
-    /// `streamed`: whether answers come as streams.
+    /// `streamed`: whether responses are streamed.
     pub fn take(&mut self, record: &RequestRecord, streamed: bool) {
         if !record.is_sent() {
             return;
@@ -163,7 +163,7 @@ impl WindowBuilder {
         self.first_sent_ns = self.first_sent_ns.min(record.sent_ns);
         self.last_sent_ns = self.last_sent_ns.max(record.sent_ns);
         self.last_end_ns = self.last_end_ns.max(record.end_ns);
-        // They come in the order of their ends. What ended before somebody found one more to send is before the end.
+        // Records arrive in the order of their ends. What ended before the last sending is before the window's end.
         while self.at_the_end.front().is_some_and(|ended| ended.at_ns <= self.last_sent_ns) {
             let answer = self.at_the_end.pop_front().and_then(|ended| ended.answer);
             let begin_ns = self.begin_ns();
@@ -173,7 +173,7 @@ impl WindowBuilder {
         self.at_the_end.push_back(Ended { at_ns: record.end_ns, answer });
     }
 
-    /// `None` where no request was sent.
+    /// `None` if no request was sent.
     pub fn finish(&self) -> Option<(Window, Cut)> {
         if self.sent == 0 {
             return None;
@@ -187,7 +187,7 @@ impl WindowBuilder {
             return Some((whole, Cut::default()));
         }
         let window = Window { begin_ns, end_ns, edges: Edges::Cut };
-        // A window may begin before the first sending: the ramp is over, and nothing was due yet.
+        // A window may begin before the first sending, if the ramp ended before anything was due.
         let cut_ns = begin_ns.saturating_sub(whole.begin_ns) + (whole.end_ns - end_ns);
         let mut cut = Cut { seconds: cut_ns as f64 / 1e9, ..self.rising };
         self.at_the_end
@@ -206,14 +206,14 @@ impl WindowBuilder {
 
     fn end_ns(&self) -> Nanos {
         let left_over = self.at_the_end.iter().filter(|ended| ended.at_ns > self.last_sent_ns);
-        // Any answer goes before a failure.
+        // Any response takes precedence over a failure.
         let first = left_over.min_by_key(|ended| (ended.answer.is_none(), ended.at_ns));
         self.users.and(first).map_or(self.last_end_ns, |ended| ended.at_ns)
     }
 }
 
 impl Cut {
-    /// Takes what came of an answer outside of a window.
+    /// Takes the part of a response that lies outside of a window.
     fn take(&mut self, answer: &AnswerSpan, begin_ns: Nanos, end_ns: Nanos) {
         let share = 1.0 - answer.share_within(begin_ns, end_ns);
         self.requests += share;
@@ -223,7 +223,7 @@ impl Cut {
 }
 
 impl AnswerSpan {
-    /// `None` of a request that failed, or was answered without any content.
+    /// `None` for a request that failed or got no content.
     fn of(record: &RequestRecord, streamed: bool) -> Option<AnswerSpan> {
         record.outcome.as_ref().ok()?;
         let first_ns = if streamed { record.first_content_ns()? } else { record.sent_ns };
@@ -274,7 +274,7 @@ mod tests {
         (window.begin_ns / MS, window.end_ns / MS, window.edges)
     }
 
-    /// Two users; the one whose request ends at 1000 finds none left, and the other one's goes on for 500 ms.
+    /// Two users; the one whose request ends at 1000 finds none left, and the other one's runs for 500 ms more.
     fn three_requests() -> [RequestRecord; 3] {
         [answered(0, &[100, 800], 10), answered(0, &[100, 1000], 10), answered(800, &[900, 1500], 7)]
     }
@@ -283,14 +283,14 @@ mod tests {
     fn it_ends_when_the_first_user_finds_no_request_left() {
         let (window, cut) = window_of(&closed(2), &three_requests());
         assert_eq!(milliseconds(window), (0, 1000, Edges::Cut));
-        // Of the last answer's 600 ms, 500 came later.
+        // Of the last response's 600 ms, 500 came later.
         assert!((cut.requests - 5.0 / 6.0).abs() < 1e-12, "{cut:?}");
         assert!((cut.output_tokens - 7.0 * 5.0 / 6.0).abs() < 1e-12, "{cut:?}");
         assert_eq!((cut.seconds, cut.input_tokens), (0.5, 10.0 * cut.requests));
     }
 
     #[test]
-    fn of_a_single_user_nothing_is_cut() {
+    fn nothing_is_cut_for_a_single_user() {
         let (window, cut) = window_of(&closed(1), &[answered(0, &[10, 20], 2), answered(20, &[30, 40], 2)]);
         assert_eq!((milliseconds(window), cut), ((0, 40, Edges::Kept), Cut::default()));
     }
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn it_begins_with_the_ramps_end_where_nothing_was_due_by_then() {
+    fn it_begins_at_the_ramps_end_even_if_nothing_was_due() {
         let (window, cut) =
             window_of(&ramped(400), &[answered(500, &[600, 900], 10), answered(500, &[600, 1000], 10)]);
         assert_eq!(milliseconds(window), (400, 900, Edges::Cut));
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_load_that_was_never_whole_is_not_cut() {
+    fn a_load_that_never_reached_its_level_is_not_cut() {
         for load in [ramped(1000), closed(4)] {
             let (window, cut) = window_of(&load, &three_requests());
             assert_eq!((milliseconds(window), cut), ((0, 1500, Edges::NeverWhole), Cut::default()));
@@ -326,14 +326,14 @@ mod tests {
     }
 
     #[test]
-    fn what_an_open_load_piles_up_is_not_cut() {
+    fn an_open_loads_backlog_is_not_cut() {
         let load = Load::open(10.0, ArrivalProcess::Constant, StopCondition::Requests(3));
         let (window, cut) = window_of(&load, &three_requests());
         assert_eq!((milliseconds(window), cut), ((0, 1500, Edges::Kept), Cut::default()));
     }
 
     #[test]
-    fn a_failed_request_does_not_end_it_and_counts_for_nothing() {
+    fn a_failed_request_does_not_end_it() {
         let records = [
             failed(0, 10),
             failed(110, 120),
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn where_no_answer_ends_after_the_last_sending_the_first_failure_ends_it() {
+    fn a_failure_ends_it_if_no_response_does() {
         let records = [answered(0, &[100, 800], 10), failed(0, 1000), failed(800, 1500)];
         let (window, cut) = window_of(&closed(2), &records);
         assert_eq!(milliseconds(window), (0, 1000, Edges::Cut));
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_in_one_piece_counts_from_its_sending() {
+    fn a_whole_response_counts_from_its_sending() {
         let mut builder = WindowBuilder::new(&closed(2));
         for (sent_ms, end_ms) in [(0, 800), (0, 1000), (800, 1800)] {
             builder.take(&answered(sent_ms, &[end_ms], 10), false);
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn it_keeps_no_more_requests_than_are_under_way() {
+    fn it_keeps_no_more_requests_than_are_in_flight() {
         let mut builder = WindowBuilder::new(&closed(2));
         for number in 0..1000 {
             builder.take(&answered(number * 10, &[number * 10 + 5, number * 10 + 20], 2), true);
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn windows_of_several_workers_have_a_time_in_common() {
+    fn windows_of_several_workers_overlap() {
         let window = |begin_ns, end_ns| Window { begin_ns, end_ns, edges: Edges::Cut };
         assert_eq!(window(1, 5).intersection(window(2, 7)), Some(window(2, 5)));
         assert_eq!(window(1, 5).union(window(2, 7)), window(1, 7));

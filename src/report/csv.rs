@@ -1,4 +1,4 @@
-//! Comma-separated values, for spreadsheets and scripts (RFC 4180).
+//! Renders CSV for spreadsheets and scripts (RFC 4180).
 
 use crate::metrics::Metric;
 use crate::results::Report;
@@ -42,7 +42,7 @@ fn gate(report: &Report, outcome: &GateOutcome) -> String {
     .join(",")
 }
 
-/// A row per target and level of the sweeps, with every metric that gates know.
+/// A row per target and level of the sweeps, with every metric.
 pub fn levels(sweeps: &[Sweep]) -> String {
     let metrics: Vec<Metric> = Metric::all().collect();
     let head = [
@@ -84,7 +84,7 @@ fn level_row(sweep: &Sweep, target: &SweptTarget, level: &Level, metrics: &[Metr
     named.into_iter().chain(counted).chain(measured).collect::<Vec<_>>().join(",")
 }
 
-/// A row per level, metric and target, the best target of each metric first.
+/// A row per level, metric, and target, with the best target of each metric first.
 pub fn standings(comparisons: &[Comparison]) -> String {
     let head =
         "level_of,level,metric,target,value,times_worse,times_worse_low,times_worse_high,tied_with_best";
@@ -117,7 +117,7 @@ fn standing_row(axis: Axis, at: f64, metric: Metric, standing: &Standing) -> Str
     .join(",")
 }
 
-/// Empty where there is none.
+/// Empty without a value.
 fn number(value: Option<f64>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
 }
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_target_is_no_formula() {
+    fn a_hostile_target_name_is_not_a_formula() {
         let csv = levels(&[sweep::example::nasty()]);
         assert!(csv.lines().nth(1).unwrap().starts_with("\"'=HYPERLINK("), "{csv}");
         assert!(csv.chars().all(|c| c == '\n' || c == '\r' || !c.is_control()));

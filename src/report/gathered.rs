@@ -1,4 +1,4 @@
-//! Reports of any kinds, put in order.
+//! Groups reports by kind.
 
 use crate::results::Report;
 use crate::results::comparison::Comparison;
@@ -25,11 +25,11 @@ impl Gathered {
         gathered
     }
 
-    /// Those that asked the same beside each other, as one: targets that can't run at once are swept in turn.
+    /// Joins sweeps of the same workload, because targets that can't run at the same time are swept one after another.
     pub fn joined_sweeps(&self) -> Vec<Sweep> {
         let mut joined: Vec<Sweep> = Vec::new();
         for sweep in &self.sweeps {
-            match joined.iter_mut().find(|other| is_beside(other, sweep)) {
+            match joined.iter_mut().find(|other| can_join(other, sweep)) {
                 Some(other) => {
                     other.targets.extend(sweep.targets.iter().cloned());
                     other.warnings.extend(sweep.warnings.iter().cloned());
@@ -41,7 +41,7 @@ impl Gathered {
         joined
     }
 
-    /// Every target once, in the order in which the reports name them. Its place is its number, and so its color.
+    /// Every target once, in the order of the reports. Its index is its number and determines its color.
     pub fn targets(&self) -> Vec<String> {
         let swept = self.sweeps.iter().flat_map(|sweep| sweep.targets.iter().map(|target| &target.name));
         let compared = self
@@ -58,7 +58,7 @@ impl Gathered {
         names
     }
 
-    /// As this version of tollgate writes them: one as it is, several as a list.
+    /// In the current format: a single report as an object, several as a list.
     pub fn json(&self) -> String {
         let values = self.comparisons.iter().map(serde_json::to_value);
         let values = values.chain(self.sweeps.iter().map(serde_json::to_value));
@@ -73,8 +73,8 @@ impl Gathered {
     }
 }
 
-/// A target that both have was measured twice, and is shown twice.
-fn is_beside(one: &Sweep, other: &Sweep) -> bool {
+/// A target that is in both sweeps was measured twice and is shown twice.
+fn can_join(one: &Sweep, other: &Sweep) -> bool {
     let has = |name: &str| one.targets.iter().any(|target| target.name == name);
     one.workload_hash == other.workload_hash
         && one.axis == other.axis
@@ -88,7 +88,7 @@ mod tests {
     use crate::results::{example, sweep};
 
     #[test]
-    fn a_target_has_one_number_whichever_reports_name_it() {
+    fn a_target_has_the_same_number_in_all_reports() {
         let gathered = Gathered {
             scenarios: example::all(),
             sweeps: vec![sweep::example::crossing(), sweep::example::crossing()],
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn sweeps_that_asked_the_same_of_other_targets_are_shown_as_one() {
+    fn sweeps_of_the_same_workload_are_shown_as_one() {
         let part = |target: usize| {
             let mut sweep = sweep::example::crossing();
             sweep.targets = vec![sweep.targets.swap_remove(target)];

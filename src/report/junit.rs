@@ -1,4 +1,4 @@
-//! JUnit XML, as GitLab, Jenkins and GitHub actions read it.
+//! Renders JUnit XML for GitLab, Jenkins, and GitHub Actions.
 
 use jiff::Timestamp;
 use junit_report::{Duration, OffsetDateTime, ReportBuilder, TestCase, TestCaseBuilder, TestSuiteBuilder};
@@ -8,7 +8,7 @@ use crate::results::Report;
 use crate::text::printable::{one_line, printable};
 use crate::verdict::Verdict;
 
-/// One test case per scenario. GitLab shows a failure's body and its class name, so the verdict table is the body.
+/// One test case per scenario. GitLab shows a failure's body and class name, so the body is the verdict table.
 pub fn junit(reports: &[Report]) -> String {
     let suite = TestSuiteBuilder::new("tollgate")
         .set_timestamp(started(reports))
@@ -49,18 +49,18 @@ fn test_case(report: &Report) -> TestCase {
     case
 }
 
-/// What junit-report puts between `<![CDATA[` and `]]>` as it stands: an end mark within is divided between two
-/// sections, so that readers get it back whole.
+/// junit-report puts the text between `<![CDATA[` and `]]>` unchanged, so a `]]>` within the text is split between two
+/// sections.
 fn character_data(text: &str) -> String {
     printable(text).replace("]]>", "]]]]><![CDATA[>")
 }
 
-/// The time that was measured, which is what differs between runs; starts and warm-ups are left out.
+/// The measured time, without starts and warm-ups.
 fn duration(report: &Report) -> Duration {
     Duration::milliseconds((report.summary.window_s * 1000.0).round() as i64)
 }
 
-/// Nothing in here asks the clock: without any report it is the epoch.
+/// The epoch if there is no report, because rendering never reads the clock.
 fn started(reports: &[Report]) -> OffsetDateTime {
     let times = reports.iter().filter_map(|report| report.run.started.parse::<Timestamp>().ok());
     let seconds = times.min().map_or(0, Timestamp::as_second);
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_regression_is_a_failure_and_what_cannot_tell_is_an_error() {
+    fn a_regression_is_a_failure_and_an_undecided_run_an_error() {
         use Verdict::*;
         assert_eq!([Ok, Improved, Suspected].map(verdict_element), ["passed"; 3]);
         assert_eq!(verdict_element(Regressed), "failure");
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_is_the_failure_s_body_and_the_reason_its_message() {
+    fn a_failure_has_the_table_as_body_and_the_reason_as_message() {
         let report = example::regressed();
         let xml = junit(std::slice::from_ref(&report));
         assert_eq!(text(&xml, "failure").unwrap(), table(&report));
@@ -116,13 +116,13 @@ mod tests {
     }
 
     #[test]
-    fn a_suspicion_passes_with_its_warning() {
+    fn a_suspicion_passes_and_shows_its_table() {
         let xml = junit(&[example::suspected()]);
         assert!(text(&xml, "system-out").unwrap().contains("SUSPECTED: p95 time to first token"), "{xml}");
     }
 
     #[test]
-    fn a_suspicion_that_shall_fail_is_a_failure() {
+    fn a_suspicion_that_does_not_pass_is_a_failure() {
         let xml = junit(&[Report { passed: false, ..example::suspected() }]);
         assert_eq!(attribute(&xml, "failure", "type").unwrap(), "suspected");
     }
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_text_arrives_as_text() {
+    fn hostile_text_stays_text() {
         let report = example::nasty();
         let xml = junit(std::slice::from_ref(&report));
         assert_eq!(text(&xml, "failure").unwrap(), table(&report));
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_duration_that_is_no_number_does_no_harm() {
+    fn an_invalid_duration_or_date_becomes_zero() {
         let mut report = example::ok();
         report.summary.window_s = f64::NAN;
         report.run.started = "yesterday".into();

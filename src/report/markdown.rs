@@ -1,4 +1,4 @@
-//! A run as Markdown, for a GitHub job summary.
+//! Renders a run as Markdown, for a GitHub job summary.
 
 use crate::report::overview::by_verdict;
 use crate::report::table::{allowed, change, old_and_new, table};
@@ -7,7 +7,8 @@ use crate::text::figures;
 use crate::text::printable::one_line;
 use crate::verdict::{GateOutcome, Verdict};
 
-/// What isn't well with its full table, what is in a table of one line per gate, then ignored scenarios and warnings.
+/// Full tables for scenarios that are not ok, one line per gate for those that are, then ignored scenarios and
+/// warnings.
 pub fn markdown(reports: &[Report]) -> String {
     let mut sections = vec![format!("# tollgate: {}", headline(reports))];
     for (verdict, reports) in by_verdict(reports) {
@@ -37,12 +38,12 @@ fn headline(reports: &[Report]) -> String {
     }
     let total = figures::counted(reports.len() as u64, "scenario");
     let mut parts = Vec::new();
-    if others.iter().all(|(_, spoken)| *spoken == Verdict::Ignored.name()) {
+    if others.iter().all(|(_, label)| *label == Verdict::Ignored.name()) {
         parts.push(format!("{} passed", figures::counted(passed as u64, "scenario")));
     }
-    for (count, spoken) in others {
+    for (count, label) in others {
         let of_total = if parts.is_empty() { format!(" of {total}") } else { String::new() };
-        parts.push(format!("{count}{of_total} {spoken}"));
+        parts.push(format!("{count}{of_total} {label}"));
     }
     parts.join(", ")
 }
@@ -97,7 +98,7 @@ fn warnings(reports: &[Report]) -> Option<String> {
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
-/// As code, where neither markup nor `:emoji:` has a meaning: scenario ids are full of colons.
+/// As code, in which neither markup nor `:emoji:` is interpreted: scenario IDs are full of colons.
 fn code(text: &str) -> String {
     let text = one_line(text);
     let marks = "`".repeat(longest_run_of_backticks(&text) + 1);
@@ -105,12 +106,12 @@ fn code(text: &str) -> String {
     format!("{marks}{space}{text}{space}{marks}")
 }
 
-/// In a table a bar ends the cell, even within code.
+/// In a table, a bar ends the cell, even within code.
 fn cell(markdown: &str) -> String {
     markdown.replace('|', "\\|")
 }
 
-/// Text in which no markup has a meaning.
+/// Escapes all markup.
 pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::new();
     for c in one_line(text).chars() {
@@ -135,12 +136,12 @@ mod tests {
     use crate::results::example;
 
     #[test]
-    fn what_needs_a_person_comes_first() {
+    fn what_needs_attention_comes_first() {
         insta::assert_snapshot!(markdown(&example::all()));
     }
 
     #[test]
-    fn the_headline_counts() {
+    fn the_headline_counts_scenarios_by_verdict() {
         let headline = |reports: &[Report]| markdown(reports).lines().next().unwrap().to_owned();
         assert_eq!(headline(&[example::ok()]), "# tollgate: 1 scenario passed");
         assert_eq!(

@@ -1,4 +1,4 @@
-//! All metrics of a report, without any judgment.
+//! Shows all metrics of a report, without a verdict.
 
 use crate::load::Load;
 use crate::metrics::health::ClientHealth;
@@ -12,12 +12,12 @@ use crate::text::printable::printable;
 
 const STATS: [Stat; 7] = [Stat::Mean, Stat::P50, Stat::P90, Stat::P95, Stat::P99, Stat::Min, Stat::Max];
 
-/// Those whose size the client's lateness can be compared with; gaps between chunks can be next to nothing.
+/// The latencies to compare the client's error with; gaps between chunks can be close to zero.
 const LATENCIES: [Latency; 3] = [Latency::Ttft, Latency::Tpot, Latency::E2e];
-/// A larger error than this shows in the digits that are printed.
+/// A larger error than this is visible in the printed digits.
 const NOTICEABLE: f64 = 0.01;
 
-/// Rates line by line, then a row per latency, then what went wrong.
+/// A line per rate, a row per latency, then what went wrong.
 pub fn metrics(report: &Report) -> String {
     let mut lines: Vec<String> = Rate::ALL.into_iter().filter_map(|rate| rate_line(report, rate)).collect();
     lines.push(String::new());
@@ -33,7 +33,7 @@ pub fn metrics(report: &Report) -> String {
     lines.join("\n")
 }
 
-/// What the client added to the figures itself, where that shows.
+/// How much the client itself adds to the figures, if that is visible.
 fn client(report: &Report) -> Option<String> {
     let mut health = ClientHealth::default();
     report.sessions.iter().for_each(|session| health.merge(&session.health));
@@ -47,7 +47,7 @@ fn client(report: &Report) -> Option<String> {
     let (metric, error) = errors.max_by(|(_, a), (_, b)| a.total_cmp(b))?;
     (error > NOTICEABLE).then(|| {
         format!(
-            "Client: its own lateness may be {} of {metric} (event loop late by {}); something else may keep the machine busy.",
+            "Client: its own lateness may account for {} of {metric} (event loop late by {}); another process may be keeping the machine busy.",
             figures::percent(error),
             health.loop_lag_ms
         )
@@ -60,21 +60,21 @@ fn rate_line(report: &Report, rate: Rate) -> Option<String> {
     Some(format!("{:<20} {value}", rate.name()))
 }
 
-/// `The engine's own means: prefill 584 ms, decode 1546 ms. It counted 26 input and 12 output tokens.`
+/// `Means reported by the engine: prefill 584 ms, decode 1546 ms. The engine counted 26 input and 12 output tokens.`
 fn server_line(server: &ServerSide) -> Option<String> {
-    let measured = server.times.named().into_iter().filter(|(_, mean)| !mean.is_empty());
-    let times: Vec<String> = measured
+    let means = server.times.named().into_iter().filter(|(_, mean)| !mean.is_empty());
+    let times: Vec<String> = means
         .map(|(name, mean)| format!("{} {} ms", name.trim_end_matches("_ms"), figures::number(mean.mean)))
         .collect();
     let counts = [("input", server.counts.input_tokens), ("output", server.counts.output_tokens)];
     let counts: Vec<String> =
         counts.into_iter().filter_map(|(what, count)| Some(format!("{} {what}", count?))).collect();
     let sentences = [
-        (!times.is_empty()).then(|| format!("The engine's own means: {}.", times.join(", "))),
-        (!counts.is_empty()).then(|| format!("It counted {} tokens.", counts.join(" and "))),
+        (!times.is_empty()).then(|| format!("Means reported by the engine: {}.", times.join(", "))),
+        (!counts.is_empty()).then(|| format!("The engine counted {} tokens.", counts.join(" and "))),
     ];
-    let text: Vec<String> = sentences.into_iter().flatten().collect();
-    (!text.is_empty()).then(|| text.join(" "))
+    let sentences: Vec<String> = sentences.into_iter().flatten().collect();
+    (!sentences.is_empty()).then(|| sentences.join(" "))
 }
 
 fn latencies(report: &Report) -> Vec<String> {
@@ -108,14 +108,14 @@ mod tests {
     use crate::results::example;
 
     #[test]
-    fn a_client_that_was_late_says_so_and_a_punctual_one_says_nothing() {
+    fn a_late_client_is_reported() {
         let mut report = example::ok();
         report.summary.ttft_ms.record_ms(100.0);
         report.sessions[0].health.loop_lag_ms.record_ms(0.1);
         assert_eq!(client(&report), None);
         let health = &mut report.sessions[0].health;
         (0..100).for_each(|_| health.loop_lag_ms.record_ms(20.0));
-        let text = metrics(&report);
-        assert!(text.contains("Client: its own lateness may be 20 % of ttft_ms_p"), "{text}");
+        let shown = metrics(&report);
+        assert!(shown.contains("Client: its own lateness may account for 20 % of ttft_ms_p"), "{shown}");
     }
 }

@@ -1,5 +1,4 @@
-//! Renderings of what was found out: table, JUnit XML, Markdown, CSV, HTML, SVG, PNG. Each is a pure function from
-//! results to text.
+//! Renders results as tables, JUnit XML, Markdown, CSV, HTML, SVG, and PNG. Each renderer is a pure function.
 
 pub mod calibration_table;
 pub mod chart;

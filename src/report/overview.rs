@@ -1,4 +1,4 @@
-//! The overview of a run's scenarios, as plain text.
+//! Renders an overview of a run's scenarios as plain text.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::text::figures;
 use crate::text::printable::one_line;
 use crate::verdict::Verdict;
 
-/// A line per gate, what is not well in a sentence, the count per verdict, the warnings.
+/// A line per gate, a sentence per scenario that is not ok, the count per verdict, and the warnings.
 pub fn overview(reports: &[Report]) -> String {
     use Align::{Left, Right};
     let head = ["scenario", "metric", "verdict", "baseline → now", "change"];
@@ -56,7 +56,7 @@ fn counts(reports: &[Report]) -> String {
     if parts.is_empty() { format!("{scenarios}.") } else { format!("{scenarios}: {}.", parts.join(", ")) }
 }
 
-/// What needs a person comes first; what wasn't run, last.
+/// Scenarios that need attention come first; skipped ones come last.
 pub(super) fn by_verdict(reports: &[Report]) -> Vec<(Verdict, Vec<&Report>)> {
     let mut groups: BTreeMap<Verdict, Vec<&Report>> = BTreeMap::new();
     for report in reports {
@@ -66,13 +66,13 @@ pub(super) fn by_verdict(reports: &[Report]) -> Vec<(Verdict, Vec<&Report>)> {
     groups.into_iter().rev().chain(ignored).collect()
 }
 
-/// A warning that several scenarios share is reported once.
+/// Shows a warning that several scenarios share only once.
 fn warnings(reports: &[Report]) -> Vec<String> {
     let mut scenarios: Vec<(String, Vec<String>)> = Vec::new();
     for report in reports {
         let id = one_line(&report.scenario.to_string());
         for warning in report.warnings.iter().map(|warning| one_line(warning)) {
-            match scenarios.iter_mut().find(|(known, _)| *known == warning) {
+            match scenarios.iter_mut().find(|(seen, _)| *seen == warning) {
                 Some((_, ids)) => ids.push(id.clone()),
                 None => scenarios.push((warning, vec![id.clone()])),
             }
@@ -85,14 +85,12 @@ fn warnings(reports: &[Report]) -> Vec<String> {
     lines.collect()
 }
 
-/// Also said where every test passed: an improvement wants to be accepted, too.
+/// Shown even if every test passed: an improvement also needs to be accepted.
 fn all_pending(reports: &[Report]) -> Option<String> {
     let pending: Vec<&Report> = reports.iter().filter(|report| report.pending.is_some()).collect();
     let waiting = figures::counted(pending.len() as u64, "new baseline");
     let root = option(pending.first()?.run.root.as_deref());
-    Some(one_line(&format!(
-        "Pending: {waiting}, to be accepted by tollgate accept{root} or cargo insta review."
-    )))
+    Some(one_line(&format!("Pending: {waiting}; accept with tollgate accept{root} or cargo insta review.")))
 }
 
 #[cfg(test)]
@@ -108,19 +106,19 @@ mod tests {
     }
 
     #[test]
-    fn the_overview_fits_in_100_columns_but_for_sentences() {
+    fn the_overviews_table_fits_in_100_columns() {
         let shown = overview(&example::all());
         let sentences = |line: &&str| !line.contains(": ");
         assert!(shown.lines().filter(sentences).all(|line| line.width() <= 100), "{shown}");
     }
 
     #[test]
-    fn an_overview_of_nothing_says_so() {
+    fn an_overview_of_no_scenarios_says_so() {
         assert_eq!(overview(&[]), "0 scenarios.");
     }
 
     #[test]
-    fn a_shared_warning_is_reported_once() {
+    fn a_shared_warning_is_shown_once() {
         let mut reports = [example::ok(), example::regressed()];
         for report in &mut reports {
             report.warnings = vec!["another driver than the baseline's".into()];

@@ -1,4 +1,4 @@
-//! Records a line each: as JSON, or as CSV.
+//! Renders one line per record, as JSON or CSV.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -15,11 +15,11 @@ struct RequestRow<'a> {
     session: &'a str,
     round: u32,
     id: &'a str,
-    /// RFC 3339, by the wall clock of the machine that measured.
+    /// RFC 3339, by the wall clock of the measuring machine.
     due: String,
     taken_ms: f64,
     sent_ms: f64,
-    /// Of every chunk with content.
+    /// One per chunk with content.
     content_ms: Vec<f64>,
     end_ms: f64,
     input_tokens: Option<u32>,
@@ -34,7 +34,7 @@ struct RequestRow<'a> {
 pub const CSV_HEADER: &str = "session,round,id,due,taken_ms,sent_ms,first_content_ms,last_content_ms,end_ms,chunks,\
                               input_tokens,output_tokens,tokens_counted_by,finish,reconnects,outcome,detail";
 
-/// A record with the times of all its tokens, without a line feed.
+/// A record with the times of all its tokens, without a trailing newline.
 pub fn json_line(part: &Part, record: &RequestRecord, clock: &Clock) -> String {
     let ms = |at_ns| ms_since(record.due_ns, at_ns);
     let row = RequestRow {
@@ -57,7 +57,7 @@ pub fn json_line(part: &Part, record: &RequestRecord, clock: &Clock) -> String {
     serde_json::to_string(&row).expect("a row is plain data")
 }
 
-/// A record in the columns of [`CSV_HEADER`], without a line feed.
+/// A record in the columns of [`CSV_HEADER`], without a trailing newline.
 pub fn csv_line(part: &Part, record: &RequestRecord, clock: &Clock) -> String {
     let ms = |at_ns| ms_since(record.due_ns, at_ns).to_string();
     let optional_ms = |at_ns: Option<Nanos>| at_ns.map(ms).unwrap_or_default();
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_json_line_has_every_tokens_time_since_the_request_was_due() {
+    fn a_json_line_has_every_tokens_time_since_due() {
         let row: serde_json::Value = serde_json::from_str(&json_line(&part(), &record(), &clock())).unwrap();
         assert_eq!(row["content_ms"], serde_json::json!([50.0, 60.25]));
         assert_eq!((&row["sent_ms"], &row["due"]), (&0.0205.into(), &"2023-11-14T22:13:22Z".into()));
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn an_engines_words_do_not_become_a_formula() {
+    fn an_engines_error_does_not_become_a_formula() {
         let failure = Failure { class: FailureClass::HttpStatus, detail: "=1+1, \"x\"".into() };
         let failed = RequestRecord { outcome: Err(failure), content_ns: Vec::new(), ..record() };
         let line = csv_line(&part(), &failed, &clock());

@@ -1,4 +1,4 @@
-//! A chart as SVG: no script, no style sheet, and no font that has to be there.
+//! Renders a chart as SVG, without scripts, style sheets, or required fonts.
 
 use std::fmt::Write;
 
@@ -9,15 +9,15 @@ use crate::report::picture::{
 };
 use crate::text::printable::printable;
 
-/// The first is what PNG files are drawn with; its letters are as wide as Verdana's.
+/// PNG files use the first one; its letters are as wide as Verdana's.
 const FONTS: &str = "DejaVu Sans, Verdana, Arial, sans-serif";
 
-/// A file that stands by itself.
+/// A self-contained file.
 pub fn svg(chart: &Chart, palette: &Palette) -> String {
     element(&picture(chart, WIDE), palette)
 }
 
-/// What belongs to a target is marked as such by its class, `target-0`.
+/// The marks of a target have its class, such as `target-0`.
 pub fn element(picture: &Picture, palette: &Palette) -> String {
     let Picture { title, width, height, marks } = picture;
     let mut svg = format!(
@@ -37,7 +37,7 @@ fn add(svg: &mut String, mark: &Mark, palette: &Palette) {
     let line = match &mark.shape {
         Shape::Path { points, color, width, stroke } => format!(
             r#"<path{class} d="{}" fill="none" stroke="{}" stroke-width="{width}" stroke-linejoin="round"{}>{note}</path>"#,
-            way(points),
+            path_data(points),
             color.within(palette),
             dashes(*stroke),
         ),
@@ -46,7 +46,7 @@ fn add(svg: &mut String, mark: &Mark, palette: &Palette) {
                 .map(|color| format!(" stroke=\"{}\" stroke-width=\"{OUTLINE}\"", color.within(palette)));
             format!(
                 r#"<path{class} d="{}Z" fill="{}" fill-opacity="{opacity}"{}>{note}</path>"#,
-                way(points),
+                path_data(points),
                 fill.within(palette),
                 outline.unwrap_or_default(),
             )
@@ -67,12 +67,13 @@ fn text_element(text: &Text, class: &str, palette: &Palette) -> String {
         Anchor::End => " text-anchor=\"end\"",
     };
     let weight = if text.bold { " font-weight=\"bold\"" } else { "" };
-    let edge = match text.edged {
-        true => format!(
+    let edge = if text.edged {
+        format!(
             r#" stroke="{}" stroke-width="{EDGE}" stroke-linejoin="round" paint-order="stroke""#,
             palette.paper
-        ),
-        false => String::new(),
+        )
+    } else {
+        String::new()
     };
     format!(
         r#"<text{class} x="{:.1}" y="{:.1}" font-size="{}" fill="{}"{anchor}{weight}{edge}>{}</text>"#,
@@ -88,16 +89,16 @@ fn dashes(stroke: Stroke) -> String {
     dash(stroke).map(|[on, off]| format!(" stroke-dasharray=\"{on} {off}\"")).unwrap_or_default()
 }
 
-fn way(points: &[Position]) -> String {
-    let mut way = String::new();
+fn path_data(points: &[Position]) -> String {
+    let mut data = String::new();
     for (index, (x, y)) in points.iter().enumerate() {
         let command = if index == 0 { 'M' } else { 'L' };
-        write!(way, "{command}{x:.1} {y:.1}").expect("memory takes writes");
+        write!(data, "{command}{x:.1} {y:.1}").expect("memory takes writes");
     }
-    way
+    data
 }
 
-/// Foreign text in XML and HTML, between tags and within quotes.
+/// Escapes external text for XML and HTML, between tags and within quotes.
 pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::new();
     for c in printable(text).chars() {
@@ -134,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_colors_are_the_theme_s() {
+    fn the_colors_come_from_the_theme() {
         let chart = example::curves();
         assert!(svg(&chart, &LIGHT).contains(LIGHT.targets[1]));
         assert!(svg(&chart, &DARK).contains(DARK.targets[1]));

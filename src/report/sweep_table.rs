@@ -1,4 +1,4 @@
-//! A sweep and a comparison as tables for a terminal.
+//! Renders sweeps and comparisons as tables for a terminal.
 
 use crate::metrics::Metric;
 use crate::metrics::summary::RequestCounts;
@@ -9,7 +9,7 @@ use crate::text::columns::{Align, Columns};
 use crate::text::figures;
 use crate::text::printable::one_line;
 
-/// A level's figures, with how the head of their column is called.
+/// The metrics shown per level, with their column headings.
 const FIGURES: [(&str, &str); 7] = [
     ("output_tokens_per_s", "tokens/s"),
     ("ttft_ms_p50", "ttft_ms_p50"),
@@ -20,14 +20,14 @@ const FIGURES: [(&str, &str); 7] = [
     ("success_rate", "succeeded"),
 ];
 
-/// Target by target, a row per level, then where it slows down.
+/// For each target, a row per level, then where it slows down.
 pub fn sweep(sweep: &Sweep) -> String {
     let mut blocks: Vec<String> = sweep.targets.iter().map(|target| swept_target(target, sweep)).collect();
     blocks.extend(lines("Warning", &sweep.warnings));
     blocks.join("\n\n")
 }
 
-/// What makes it hard to compare, level by level who is better, where the curves cross, and what to take.
+/// Caveats, the better target at each level, where the curves cross, and the recommendation.
 pub fn comparison(comparison: &Comparison) -> String {
     let mut blocks = Vec::new();
     blocks.extend(lines("Note", &comparison.caveats));
@@ -54,7 +54,7 @@ fn swept_target(target: &SweptTarget, sweep: &Sweep) -> String {
             None => format!("It does not meet {limits} at its lowest level."),
         });
     }
-    out.extend(target.trouble.iter().map(|trouble| format!("Not measured further: {}", one_line(trouble))));
+    out.extend(target.trouble.iter().map(|trouble| format!("Incomplete: {}", one_line(trouble))));
     out.extend(lines("Warning", &target.warnings));
     out.join("\n")
 }
@@ -91,14 +91,19 @@ fn figure(level: &Level, name: &str) -> String {
 }
 
 fn slows_down(knee: Option<Knee>, axis: Axis) -> String {
-    match knee {
-        Some(Knee { after, by, gain }) => format!(
-            "It starts to slow down beyond {}: up to {by}, each further one brings {} of what the first ones brought.",
-            axis.level(after),
-            figures::percent(gain.max(0.0))
-        ),
-        None => "It does not slow down yet at the highest level.".into(),
-    }
+    let Some(Knee { after, by, gain }) = knee else {
+        return "It does not slow down within these levels.".into();
+    };
+    let (one, first) = match axis {
+        Axis::Users => ("user", "the first user's"),
+        Axis::RequestsPerS => ("request/s", "the first one's"),
+    };
+    format!(
+        "It starts to slow down beyond {}: from {after} to {}, each additional {one} adds {} of {first} throughput.",
+        axis.level(after),
+        axis.level(by),
+        figures::percent(gain.max(0.0))
+    )
 }
 
 fn metrics(comparison: &Comparison) -> String {
@@ -173,7 +178,7 @@ fn crossings(comparison: &Comparison) -> Option<String> {
         .iter()
         .map(|crossing| {
             format!(
-                "{}: {} is better up to {} {axis}, {} from {} on; the curves meet at about {}.",
+                "{}: {} is better up to {} {axis}, {} from {}; the curves cross at about {}.",
                 crossing.metric,
                 one_line(&crossing.before),
                 crossing.up_to,
@@ -194,18 +199,16 @@ fn recommendation(comparison: &Comparison) -> String {
         .filter(|(criterion, _)| !recommendation.left_out.contains_key(criterion))
         .map(|(criterion, weight)| format!("{} {weight}", criterion.name()))
         .collect();
-    let mut out = vec![format!("Weighed: {}.", weights.join(", "))];
+    let mut out = vec![format!("Weights: {}.", weights.join(", "))];
     let left_out = recommendation.left_out.iter();
-    out.extend(
-        left_out.map(|(criterion, why)| format!("Left out: {}, {}.", criterion.name(), one_line(why))),
-    );
+    out.extend(left_out.map(|(criterion, why)| format!("Left out {}: {}.", criterion.name(), one_line(why))));
     out.extend(recommendation.classes.iter().flat_map(advice));
     out.join("\n")
 }
 
 fn advice(class: &ClassAdvice) -> Vec<String> {
     let verdict = match &class.advice {
-        Advice::Take(name) => format!("take {}", one_line(name)),
+        Advice::Take(name) => format!("use {}", one_line(name)),
         Advice::TooCloseToCall(names) => {
             let names: Vec<String> = names.iter().map(|name| one_line(name)).collect();
             format!("too close to call between {}", names.join(" and "))
@@ -216,15 +219,16 @@ fn advice(class: &ClassAdvice) -> Vec<String> {
     totals.sort_by(|(_, one), (_, other)| other.total_cmp(one));
     let totals: Vec<String> =
         totals.into_iter().map(|(name, total)| format!("{} {total:.0}", one_line(name))).collect();
-    let totals = if totals.is_empty() { String::new() } else { format!(" ({} of 100)", totals.join(", ")) };
+    let totals =
+        if totals.is_empty() { String::new() } else { format!(" (score out of 100: {})", totals.join(", ")) };
     let mut out = vec![format!("For {}: {verdict}{totals}.", class.traffic)];
     out.extend(class.reasons.iter().map(|reason| format!("  {}", one_line(reason))));
     out
 }
 
-/// One line each, or nothing.
-fn lines(what: &str, texts: &[String]) -> Option<String> {
-    let lines: Vec<String> = texts.iter().map(|text| format!("{what}: {}", one_line(text))).collect();
+/// One line each, or `None` without texts.
+fn lines(label: &str, texts: &[String]) -> Option<String> {
+    let lines: Vec<String> = texts.iter().map(|text| format!("{label}: {}", one_line(text))).collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
@@ -239,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_without_answers_is_not_said_to_keep_up() {
+    fn an_engine_without_answers_has_no_slowdown_line() {
         let mut sweep = example::crossing();
         let levels = sweep.targets.iter_mut().flat_map(|target| &mut target.levels);
         levels.for_each(|level| level.summary.output_tokens = 0);
@@ -248,12 +252,12 @@ mod tests {
     }
 
     #[test]
-    fn a_comparison_shows_who_is_better_where_and_what_to_take() {
+    fn a_comparison_shows_who_is_better_where_and_what_to_use() {
         insta::assert_snapshot!(super::comparison(&comparisons::crossing()));
     }
 
     #[test]
-    fn text_of_foreign_origin_can_not_reach_the_terminal() {
+    fn control_characters_never_reach_the_terminal() {
         for text in [super::sweep(&example::nasty()), super::comparison(&comparisons::nasty())] {
             assert!(!text.contains(['\x1b', '\0', '\u{202e}']), "{text:?}");
         }

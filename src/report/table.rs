@@ -1,4 +1,4 @@
-//! The verdict table of one scenario, as plain text.
+//! Renders the verdict table of one scenario as plain text.
 
 use unicode_width::UnicodeWidthStr;
 
@@ -9,12 +9,12 @@ use crate::text::figures;
 use crate::text::printable::{one_line, printable};
 use crate::verdict::{GateOutcome, Verdict};
 
-/// A longer line than this gives its gate's reason a line of its own.
+/// A gate whose line would be longer than this gets a separate line for its reason.
 const MOST_COLUMNS: usize = 110;
-/// Of failures in words; the report has more.
+/// How many failures to show; the report has more.
 const MOST_FAILURES: usize = 3;
 
-/// What was found in a sentence, every gate in a row, then what was measured and how it went.
+/// The finding in a sentence, a row per gate, then what was measured and how it went.
 pub fn table(report: &Report) -> String {
     let mut lines = vec![sentence(report)];
     lines.extend(gate_lines(report));
@@ -22,7 +22,7 @@ pub fn table(report: &Report) -> String {
     lines.join("\n")
 }
 
-/// What was measured, how it went, and what is to be done about it.
+/// What was measured, how it went, and what to do next.
 pub(super) fn remarks(report: &Report) -> Vec<String> {
     let mut lines = Vec::new();
     lines.extend(proven(report));
@@ -86,7 +86,7 @@ fn with_reason(row: String, reason: &str) -> Vec<String> {
     if joined.width() <= MOST_COLUMNS { vec![joined] } else { vec![row, format!("  {reason}")] }
 }
 
-/// How the two columns of values are headed: by version where the engine's changed.
+/// The headings of the two value columns: the versions if the engine's version changed.
 fn sides(report: &Report) -> (String, String) {
     let old = match (&report.proof, &report.baseline) {
         (Some(proof), _) => Some(one_line(&proof.old.engine)),
@@ -95,7 +95,9 @@ fn sides(report: &Report) -> (String, String) {
     let new = report.environment.as_ref().map(|environment| one_line(&environment.engine));
     match (old, new) {
         (Some(old), Some(new)) if old != new => match (old.split_once(' '), new.split_once(' ')) {
-            (Some((a, old)), Some((b, new))) if a == b => (version(old), version(new)),
+            (Some((old_name, old)), Some((new_name, new))) if old_name == new_name => {
+                (version(old), version(new))
+            }
             _ => (old, new),
         },
         _ if report.proof.is_some() => ("old".to_owned(), "new".to_owned()),
@@ -118,7 +120,7 @@ pub(super) fn change(outcome: &GateOutcome) -> String {
     outcome.change.map(|change| figures::signed_percent(change.relative)).unwrap_or_default()
 }
 
-/// `2412 → 2236`; a side that wasn't measured is a dash.
+/// `2412 → 2236`; a side without a value is a dash.
 pub(super) fn old_and_new(outcome: &GateOutcome) -> String {
     if outcome.old.is_none() && outcome.new.is_none() {
         return String::new();
@@ -152,21 +154,24 @@ fn measured(report: &Report) -> Vec<String> {
         lines.push(format!("Measured: {engine}: {}.", sessions_and_rounds(&report.sessions)));
     }
     if environment.url.is_some() {
-        lines.push("An endpoint is not restarted: its sessions are blocks after a pause.".to_owned());
+        lines.push(
+            "Endpoints are not restarted: their sessions are blocks of rounds separated by pauses."
+                .to_owned(),
+        );
     }
     lines
 }
 
-/// Which engine, where, with what.
+/// The engine, its URL, and its model and machine.
 pub(super) fn engine(report: &Report) -> Option<String> {
     let environment = report.environment.as_ref()?;
     let place = environment.url.as_ref().map(|url| format!(" at {url}")).unwrap_or_default();
-    // A simulated engine has neither model nor machine to speak of.
-    let what = match environment.simulator {
+    // A simulated engine has no model and no machine.
+    let setup = match environment.simulator {
         Some(_) => String::new(),
         None => format!(" with {} on {}", environment.model, environment.machine),
     };
-    Some(one_line(&format!("{}{place}{}{what}", environment.engine, environment.over())))
+    Some(one_line(&format!("{}{place}{}{setup}", environment.engine, environment.over())))
 }
 
 fn sessions_and_rounds(sessions: &[Session]) -> String {
@@ -187,18 +192,18 @@ fn proven(report: &Report) -> Option<String> {
         _ => "Compared",
     };
     let pairs = proof.pairs.values().map(Vec::len).max().unwrap_or(0);
-    let turns = if proof.side_by_side { "side by side" } else { "in turn" };
-    let cut = match proof.end {
+    let order = if proof.side_by_side { "side by side" } else { "alternating" };
+    let end = match proof.end {
         ProofEnd::Decided => "",
         ProofEnd::OutOfTime => {
-            " Its time was up before every gate was decided: raise proof.minutes of the target."
+            " It ran out of time before every gate was decided: raise the target's proof.minutes."
         }
-        ProofEnd::OutOfStarts => " More starts would hardly decide it.",
+        ProofEnd::OutOfStarts => " More starts are unlikely to decide it.",
         ProofEnd::Interrupted => " It was interrupted before every gate was decided.",
-        ProofEnd::Failed => " It broke down before every gate was decided.",
+        ProofEnd::Failed => " It failed before every gate was decided.",
     };
     Some(format!(
-        "{verb} on this machine, old and new {turns}: {}, {} of each, {} min.{cut}",
+        "{verb} on this machine, old and new {order}: {}, {} of each side, {} min.{end}",
         figures::counted(pairs as u64, "pair"),
         figures::counted(proof.starts.into(), "start"),
         format_args!("{:.1}", proof.minutes),
@@ -225,8 +230,8 @@ pub(super) fn requests(report: &Report) -> Option<String> {
     if requests.sent == 0 {
         return None;
     }
-    let asked = if requests.without_room() > 0 { "due" } else { "sent" };
-    let mut line = format!("Requests: {} {asked}, {} succeeded", requests.sent, requests.succeeded);
+    let counted = if requests.without_room() > 0 { "due" } else { "sent" };
+    let mut line = format!("Requests: {} {counted}, {} succeeded", requests.sent, requests.succeeded);
     if requests.failures() > 0 {
         let classes = requests.failed.iter().filter(|(_, count)| **count > 0);
         let classes: Vec<String> =
@@ -234,10 +239,10 @@ pub(super) fn requests(report: &Report) -> Option<String> {
         line += &format!(", {} failed ({})", requests.failures(), classes.join(", "));
     }
     if requests.late > 0 {
-        line += &format!(", {} not sent since the client was late", requests.late);
+        line += &format!(", {} not sent because the client was late", requests.late);
     }
     if requests.reconnects > 0 {
-        line += &format!(", {} sent again on a new connection", requests.reconnects);
+        line += &format!(", {} resent on a new connection", requests.reconnects);
     }
     Some(line + ".")
 }
@@ -246,7 +251,7 @@ fn pending(report: &Report) -> Option<String> {
     let file = report.pending.as_ref()?;
     let root = report.run.root.as_deref();
     let line = format!(
-        "To accept what was measured as the baseline: tollgate accept {}{} (or cargo insta review); it waits in {}{file}",
+        "To accept this run as the baseline: tollgate accept {}{} (or cargo insta review); pending in {}{file}",
         report.scenario,
         option(root),
         root.map(|root| format!("{root}/")).unwrap_or_default(),
@@ -254,21 +259,21 @@ fn pending(report: &Report) -> Option<String> {
     Some(one_line(&line))
 }
 
-/// What `tollgate accept` has to be reported where the crate is not the folder that it is called in.
+/// The `--root` that `tollgate accept` needs if it is not run in the crate.
 pub(super) fn option(root: Option<&str>) -> String {
     root.map(|root| format!(" --root {root}")).unwrap_or_default()
 }
 
-/// The same failure in every session is reported once.
+/// Lists a failure that occurs in several sessions only once.
 fn failures(sessions: &[Session]) -> Vec<String> {
-    let mut shown: Vec<String> = Vec::new();
+    let mut lines: Vec<String> = Vec::new();
     for failure in sessions.iter().flat_map(|session| &session.failures) {
         let line = format!("Failure: {}", one_line(failure));
-        if shown.len() < MOST_FAILURES && !shown.contains(&line) {
-            shown.push(line);
+        if lines.len() < MOST_FAILURES && !lines.contains(&line) {
+            lines.push(line);
         }
     }
-    shown
+    lines
 }
 
 #[cfg(test)]
@@ -307,14 +312,14 @@ mod tests {
     }
 
     #[test]
-    fn the_same_version_on_both_sides_is_headed_baseline_and_now() {
+    fn columns_of_the_same_version_are_headed_baseline_and_now() {
         let shown = table(&example::ok());
         assert!(shown.contains("baseline"), "{shown}");
         assert!(shown.lines().nth(1).unwrap().contains(" now"), "{shown}");
     }
 
     #[test]
-    fn a_baseline_of_another_machine_names_it() {
+    fn a_baseline_from_another_machine_names_it() {
         let mut report = example::ok();
         report.baseline.as_mut().unwrap().machine = "2 x NVIDIA A10".into();
         assert!(table(&report).contains("recorded 2026-10-02 on 2 x NVIDIA A10:"), "{}", table(&report));
@@ -329,38 +334,38 @@ mod tests {
     }
 
     #[test]
-    fn a_version_of_http_that_is_not_the_usual_one_is_reported() {
+    fn an_unusual_http_version_is_shown() {
         let mut report = example::ok();
         report.environment.as_mut().unwrap().http_version = HttpVersion::Http2;
         assert!(table(&report).contains("Measured: vllm 0.32.0 over HTTP/2 with "), "{}", table(&report));
     }
 
     #[test]
-    fn another_engine_is_headed_by_its_name() {
+    fn columns_of_different_engines_are_headed_by_their_names() {
         let mut report = example::regressed();
         report.environment.as_mut().unwrap().engine = "sglang 0.5".into();
         assert!(table(&report).contains("vllm 0.31.0  sglang 0.5"), "{}", table(&report));
     }
 
     #[test]
-    fn whoever_stands_outside_of_the_crate_is_reported_where_it_is() {
+    fn outside_the_crate_the_hint_names_its_root() {
         let mut report =
             Report { pending: Some("baselines/cpu/a.snap.new".into()), ..example::no_baseline() };
         assert!(
-            table(&report).contains(" (or cargo insta review); it waits in baselines/"),
+            table(&report).contains(" (or cargo insta review); pending in baselines/"),
             "{}",
             table(&report)
         );
         report.run.root = Some("crates/gate".into());
         let shown = table(&report) + &overview(&[report]);
         assert!(
-            shown.contains(" --root crates/gate (or cargo insta review); it waits in crates/gate/baselines/")
+            shown.contains(" --root crates/gate (or cargo insta review); pending in crates/gate/baselines/")
         );
         assert!(shown.contains("tollgate accept --root crates/gate or cargo insta review."), "{shown}");
     }
 
     #[test]
-    fn terminal_codes_in_an_engine_s_name_do_nothing() {
+    fn terminal_codes_in_an_engines_name_are_escaped() {
         let shown = table(&example::nasty()) + &overview(&[example::nasty()]);
         assert!(shown.contains("␛[31m"), "{shown}");
         assert!(shown.chars().all(|c| c == '\n' || !c.is_control()), "{shown:?}");

@@ -1,4 +1,4 @@
-//! A baseline: K accepted sessions of one scenario in one environment, as a person reads it in a diff.
+//! A baseline: K accepted sessions of one scenario in one environment, in a format that reads well in a diff.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -21,14 +21,14 @@ pub struct Baseline {
     pub values: OldValues,
 }
 
-/// What was measured, where and when. The first two decide what a baseline may be compared with; a change in the
-/// others is reported, no more.
+/// What was measured, where, and when. The first two fields decide what a baseline may be compared with; a change in
+/// the others only causes a warning.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Facts {
     /// The scenario's hash.
     pub scenario: String,
-    /// The folder the baseline belongs into.
+    /// The name of the baseline's folder.
     pub environment: String,
     /// Name and version: `vllm 0.31.0`.
     pub engine: String,
@@ -37,17 +37,17 @@ pub struct Facts {
     pub model: String,
     #[serde(default)]
     pub http_version: HttpVersion,
-    /// How long the scenario's part of a session took.
+    /// The duration of the scenario's part of a session.
     pub session_s: Option<f64>,
-    /// The container's image with its digest and what it was started with, or the simulated engine's settings: so that
-    /// the engine can be started again as it was.
+    /// The container's image with its digest and its arguments, or the simulated engine's settings: what is needed to
+    /// start the same engine again.
     pub image: Option<ImageRef>,
     pub args: Option<Vec<String>>,
     pub simulator: Option<SimulatorSettings>,
 }
 
 impl Facts {
-    /// Today's place with the engine in it that the baseline was recorded on, where that can be started.
+    /// Today's place, with the engine that the baseline was recorded on, if it can be started.
     pub fn place(&self, today: &Place) -> Option<Place> {
         match today {
             Place::Simulator(_) => self.simulator.clone().map(Place::Simulator),
@@ -56,7 +56,7 @@ impl Facts {
                 let args = self.args.clone().unwrap_or_default();
                 Some(Place::Container(ContainerSpec { image, args, pull: Pull::Missing, ..spec.clone() }))
             }
-            // Whatever the old server is by now, the report names it.
+            // Whatever the old server runs by now, the report names it.
             Place::Endpoint(endpoint) => {
                 let url = endpoint.old_url.clone()?;
                 Some(Place::Endpoint(Endpoint { url, old_url: None, ..endpoint.clone() }))
@@ -64,8 +64,8 @@ impl Facts {
         }
     }
 
-    /// Whether this is the very engine that the baseline was recorded on, as far as that is known.
-    pub fn is_of(&self, environment: &Environment) -> bool {
+    /// Whether this is known to be the same engine that the baseline was recorded on.
+    pub fn is_same_engine(&self, environment: &Environment) -> bool {
         match (&self.simulator, &self.image, &environment.image) {
             (Some(simulator), ..) => environment.simulator.as_ref() == Some(simulator),
             (None, Some(old), Some(new)) => old.is_same(new) && self.args == environment.args,
@@ -114,7 +114,7 @@ impl Baseline {
         ] {
             write(key, value.as_str().into());
         }
-        if !http_version.is_usual() {
+        if !http_version.is_default() {
             write("http_version", toml::Value::try_from(http_version).expect("a version is a word"));
         }
         if let Some(session_s) = session_s {
@@ -133,8 +133,8 @@ impl Baseline {
         body
     }
 
-    /// Reads a snapshot file, or says where it is damaged. `cargo insta accept` knows none of our refusals, so this
-    /// is where they are made.
+    /// Reads a snapshot file, or reports where it is damaged. Validation happens here because `cargo insta accept` does
+    /// not know our rules.
     pub fn parse(file: &str, text: &str) -> Result<Baseline, ConfigError> {
         let error = |span: Range<usize>, message: String| ConfigError::within(file, text, span, message);
         let of_toml = |e: toml::de::Error| error(e.span().unwrap_or(0..0), e.message().to_owned());
@@ -156,7 +156,7 @@ impl Baseline {
         let baseline = Baseline { facts: facts.map_err(of_toml)?, values };
         let counts: Vec<usize> = baseline.values.values().map(Vec::len).collect();
         if counts.iter().any(|count| *count != counts[0]) {
-            let message = "every metric needs as many values as there were sessions".to_owned();
+            let message = "every metric needs one value per session".to_owned();
             return Err(ConfigError::about(file, message).help(RECORD_AGAIN));
         }
         if counts.is_empty() {
@@ -186,7 +186,7 @@ fn session_values(metric: Metric, array: &Spanned<DeValue>) -> Result<Vec<f64>, 
     if numbers.is_empty() { Err((array.span(), expected())) } else { Ok(numbers) }
 }
 
-/// The file with insta's header blanked out, so that places in the rest stay true.
+/// The file with insta's header blanked out, so that positions in the rest stay correct.
 fn without_header(text: &str) -> Option<String> {
     let rest = text.strip_prefix("---")?;
     let end = 3 + rest.find("\n---")? + "\n---".len();
@@ -194,7 +194,7 @@ fn without_header(text: &str) -> Option<String> {
     Some(blank.collect::<String>() + &text[end..])
 }
 
-/// Six significant digits: far finer than any noise, short enough for a diff.
+/// Six significant digits: far finer than any noise, and short enough for a diff.
 fn six_digits(value: f64) -> String {
     if value == 0.0 {
         return "0.0".into();
@@ -243,29 +243,29 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_reads_back() {
+    fn a_baseline_survives_the_round_trip() {
         assert_eq!(parse(&file(&baseline().to_toml())).unwrap(), baseline());
     }
 
     #[test]
-    fn another_version_of_http_than_usual_reads_back_too() {
-        let mut spoken = baseline();
-        spoken.facts.http_version = HttpVersion::Http2;
-        assert!(spoken.to_toml().contains("http_version = \"2\"\n"));
-        assert_eq!(parse(&file(&spoken.to_toml())).unwrap(), spoken);
+    fn an_unusual_http_version_survives_the_round_trip() {
+        let mut unusual = baseline();
+        unusual.facts.http_version = HttpVersion::Http2;
+        assert!(unusual.to_toml().contains("http_version = \"2\"\n"));
+        assert_eq!(parse(&file(&unusual.to_toml())).unwrap(), unusual);
         assert!(!baseline().to_toml().contains("http_version"));
     }
 
     #[test]
-    fn what_was_wrong_with_a_simulated_engine_reads_back_too() {
-        let mut ill = baseline();
+    fn a_simulators_faults_survive_the_round_trip() {
+        let mut faulty = baseline();
         let faults = Faults { error_rate: 0.01, ..Faults::default() };
-        ill.facts.simulator = Some(SimulatorSettings { faults, ..SimulatorSettings::default() });
-        assert_eq!(parse(&file(&ill.to_toml())).unwrap(), ill);
+        faulty.facts.simulator = Some(SimulatorSettings { faults, ..SimulatorSettings::default() });
+        assert_eq!(parse(&file(&faulty.to_toml())).unwrap(), faulty);
     }
 
     #[test]
-    fn a_containers_image_and_arguments_read_back_too() {
+    fn a_containers_image_and_args_survive_the_round_trip() {
         let mut contained = baseline();
         let digest = format!("sha256:{}", "4f".repeat(32));
         contained.facts.simulator = None;
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn the_old_engine_is_todays_container_with_the_image_and_arguments_of_then() {
+    fn the_old_engine_keeps_the_baselines_image_and_args() {
         let image = |tag: &str, hex: &str| {
             let image: ImageRef = format!("a:{tag}").parse().unwrap();
             image.pinned(format!("sha256:{}", hex.repeat(32)))
@@ -305,12 +305,12 @@ mod tests {
             panic!("it can be started")
         };
         assert_eq!((old.image, old.args), (image("1", "11"), vec!["-x".to_owned()]));
-        assert_eq!(old.pull, Pull::Missing, "its digest is known, so nothing newer is wanted");
+        assert_eq!(old.pull, Pull::Missing, "its digest is known, so it needs no pull");
         assert_eq!(old.port, today.port);
     }
 
     #[test]
-    fn errors_point_into_the_file_and_not_into_its_body() {
+    fn errors_have_positions_in_the_whole_file() {
         let text = file(&baseline().to_toml().replace("411.125", "\"fast\""));
         let error = parse(&text).unwrap_err();
         assert!(error.starts_with("a.snap:15:16: expected one number per session"), "{error}");
@@ -324,19 +324,19 @@ mod tests {
     }
 
     #[test]
-    fn sessions_must_be_complete() {
+    fn every_metric_needs_a_value_per_session() {
         let text = file(&baseline().to_toml().replace("[1.0, 1.0]", "[1.0]"));
-        assert!(parse(&text).unwrap_err().contains("as many values as there were sessions"));
+        assert!(parse(&text).unwrap_err().contains("one value per session"));
     }
 
     #[test]
-    fn a_file_without_header_is_refused() {
+    fn a_file_without_a_header_is_refused() {
         assert!(parse("engine = \"x\"").unwrap_err().contains("between two lines of `---`"));
         assert!(parse("").is_err());
     }
 
     #[test]
-    fn numbers_keep_six_digits() {
+    fn numbers_keep_six_significant_digits() {
         let shown = [2398.0, 2421.256, 0.998_765_432, 123_456_789.0].map(six_digits);
         assert_eq!(shown, ["2398.0", "2421.26", "0.998765", "123456789.0"]);
     }

@@ -1,4 +1,4 @@
-//! What targets are like beside each other, and which one is recommended.
+//! The report of a comparison: how targets compare, and which one is recommended.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,17 +17,17 @@ use crate::target::Environment;
 #[serde(deny_unknown_fields)]
 pub struct Comparison {
     pub kind: Kind,
-    /// Of this format.
+    /// The version of this format.
     pub version: u32,
     pub tollgate: String,
-    /// What [`ComparedLevel::at`] counts.
+    /// The unit of [`ComparedLevel::at`].
     pub axis: Axis,
     pub limits: Limits,
-    /// What besides the engine differs between the targets, such as their models: to be reported first.
+    /// Differences between the targets other than the engine, such as their models. Shown first.
     pub caveats: Vec<String>,
-    /// In the order in which every list of targets has them.
+    /// In the order used for every list of targets.
     pub targets: Vec<ComparedTarget>,
-    /// Those that more than one target has measured, in rising order.
+    /// Levels measured on more than one target, in ascending order.
     pub levels: Vec<ComparedLevel>,
     pub crossings: Vec<Crossing>,
     pub recommendation: Recommendation,
@@ -37,9 +37,9 @@ pub struct Comparison {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ComparedTarget {
-    /// No two targets of a comparison share one.
+    /// Unique within the comparison.
     pub name: String,
-    /// The report it comes from.
+    /// The report that it comes from.
     pub source: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub environment: Option<Environment>,
@@ -56,7 +56,7 @@ pub struct ComparedTarget {
 pub struct ComparedLevel {
     pub at: f64,
     pub metrics: Vec<ComparedMetric>,
-    /// Of those targets that have measured this level.
+    /// The targets measured at this level.
     pub targets: Vec<TargetAtLevel>,
 }
 
@@ -65,7 +65,7 @@ pub struct ComparedLevel {
 pub struct TargetAtLevel {
     pub target: String,
     pub requests: RequestCounts,
-    /// Throughput relative to what it would be if every user brought as much as one at the target's lowest level.
+    /// Throughput relative to what it would be if every user added as much as each does at the target's lowest level.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share_of_ideal: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,7 +76,7 @@ pub struct TargetAtLevel {
 #[serde(deny_unknown_fields)]
 pub struct ComparedMetric {
     pub metric: Metric,
-    /// The target that is better than all others; absent where they are tied at the top.
+    /// The target that is better than all others; absent if there is a tie for the best.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub winner: Option<String>,
     /// Best first.
@@ -90,10 +90,10 @@ pub struct Standing {
     pub value: f64,
     /// How many times worse than the best, 1 or more: 2 is half the throughput, or twice the latency.
     pub times_worse: f64,
-    /// Of `times_worse`; absent where there was but one value on a side, and of the best itself.
+    /// The interval of `times_worse`; absent for the best target, and if one side has only one value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval: Option<(f64, f64)>,
-    /// Whether that is no difference that counts.
+    /// Whether the difference is too small or too uncertain to count.
     pub tied_with_best: bool,
 }
 
@@ -105,17 +105,17 @@ pub struct Crossing {
     /// Better up to `up_to`.
     pub before: String,
     pub up_to: f64,
-    /// Better from `from` on.
+    /// Better from `from`.
     pub after: String,
     pub from: f64,
-    /// Where the curves meet, on straight lines between the levels.
+    /// Where the curves cross, on straight lines between the levels.
     pub at: f64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Recommendation {
-    /// As they were given; criteria without data are left out of the scores.
+    /// As given by the user; criteria without data are left out of the scores.
     pub weights: BTreeMap<Criterion, f64>,
     /// What was left out, and why.
     pub left_out: BTreeMap<Criterion, String>,
@@ -131,7 +131,7 @@ pub enum Criterion {
     Simplicity,
 }
 
-/// How many users there are.
+/// A traffic class, by number of users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Traffic {
@@ -139,7 +139,7 @@ pub enum Traffic {
     Low,
     /// 10 to 20.
     Medium,
-    /// 50 and more.
+    /// 50 or more.
     High,
 }
 
@@ -147,7 +147,7 @@ pub enum Traffic {
 #[serde(deny_unknown_fields)]
 pub struct ClassAdvice {
     pub traffic: Traffic,
-    /// The levels that speak for it; none if none was measured near it.
+    /// The levels that represent this class; empty if none was measured near it.
     pub levels: Vec<f64>,
     pub advice: Advice,
     /// In plain words.
@@ -183,7 +183,7 @@ impl Criterion {
 impl Traffic {
     pub const ALL: [Traffic; 3] = [Traffic::Low, Traffic::Medium, Traffic::High];
 
-    /// From and up to how many users.
+    /// The lowest and the highest number of users.
     pub fn users(self) -> (f64, f64) {
         match self {
             Traffic::Low => (1.0, 5.0),
@@ -199,7 +199,7 @@ impl fmt::Display for Traffic {
         f.pad(match self {
             Traffic::Low => "low traffic (1–5 users)",
             Traffic::Medium => "medium traffic (10–20 users)",
-            Traffic::High => "high traffic (50 users and more)",
+            Traffic::High => "high traffic (50 or more users)",
         })
     }
 }

@@ -1,14 +1,14 @@
-//! A target's throughput over rising load: where it stops scaling, and up to where it meets its limits.
+//! A target's throughput over increasing load: where it stops scaling, and up to which level it meets its limits.
 
 use crate::metrics::{Metric, Rate};
 use crate::results::sweep::{Knee, Level};
 
-/// A further user (or request per second) that brings less than this share of what the first ones brought each is not
-/// worth its waiting.
+/// Beyond the knee, each additional user (or request per second) adds less than this share of what each of the first
+/// ones added.
 ///
-/// Asymptotic bounds of a closed loop without think time (Denning and Buzen 1978, "The Operational Analysis of Queueing
-/// Network Models", §5): X(N) ≤ min(N / R(1), X_max). The slope of the bound falls from 1 / R(1) to 0 where they meet,
-/// and half of the first slope is the middle of that fall.
+/// Based on the asymptotic bounds of a closed loop without think time (Denning and Buzen 1978, "The Operational
+/// Analysis of Queueing Network Models", §5): X(N) ≤ min(N / R(1), X_max). The slope of the bound falls from 1 / R(1)
+/// to 0 where the two meet, and half of the first slope is the middle of that fall.
 pub const KNEE_GAIN: f64 = 0.5;
 
 /// One level's throughput.
@@ -18,7 +18,7 @@ pub struct ThroughputPoint {
     pub per_s: f64,
 }
 
-/// Output tokens per second over the levels that have any.
+/// Output tokens per second at each level that has a value.
 pub fn throughput(levels: &[Level]) -> Vec<ThroughputPoint> {
     let points = levels.iter().filter_map(|level| {
         let per_s = level.summary.value(Metric::Rate(Rate::OutputTokensPerS))?;
@@ -27,11 +27,11 @@ pub fn throughput(levels: &[Level]) -> Vec<ThroughputPoint> {
     points.collect()
 }
 
-/// The last level from which every higher one gains less than [`KNEE_GAIN`] of the ideal; the first such level.
+/// The first level from which every higher one gains less than [`KNEE_GAIN`] of the ideal.
 ///
-/// Gains are chords to every later level, not to the next one alone: a single level that came out low is made up for by
-/// those behind it, and is no knee. The ideal is the line from zero through the lowest level. `None` where throughput
-/// keeps up, and of fewer than two levels.
+/// Gains are chords to every later level, not only to the next one, so a single low level that later ones make up for
+/// is not a knee. The ideal is the line from zero through the lowest level. `None` if throughput keeps up, or with
+/// fewer than two levels.
 pub fn knee(points: &[ThroughputPoint]) -> Option<Knee> {
     let first = answering(points)?;
     let ideal = first.per_s / first.at;
@@ -45,25 +45,24 @@ pub fn knee(points: &[ThroughputPoint]) -> Option<Knee> {
     })
 }
 
-/// A level's throughput relative to that of the lowest one, scaled up by their loads: X(N) / (N / N₀ × X(N₀)).
+/// A level's throughput relative to the lowest level's, scaled by their loads: X(N) / (N / N₀ × X(N₀)).
 pub fn share_of_ideal(points: &[ThroughputPoint], at: f64) -> Option<f64> {
     let first = answering(points)?;
     let point = points.iter().find(|point| point.at == at)?;
     Some(point.per_s / (point.at / first.at * first.per_s))
 }
 
-/// Whether [`knee`] could find one: an engine that answers nothing does not scale, and does not stop to.
+/// Whether [`knee`] could find one: an engine that answers nothing never scales and so never stops scaling.
 pub fn can_have_knee(points: &[ThroughputPoint]) -> bool {
     points.len() > 1 && answering(points).is_some()
 }
 
-/// The lowest level, if it brings anything.
+/// The lowest level, if it has any throughput.
 fn answering(points: &[ThroughputPoint]) -> Option<&ThroughputPoint> {
     points.first().filter(|first| first.at > 0.0 && first.per_s > 0.0)
 }
 
-/// The highest level below the first one that misses a limit. `None` where the lowest one does, or no limits were
-/// given.
+/// The last level before the first one that misses a limit. `None` if the lowest level misses one, or without limits.
 pub fn meets_limits_up_to(levels: &[Level]) -> Option<f64> {
     let met = levels.iter().take_while(|level| level.goodput.is_some_and(|goodput| goodput.met));
     met.last().map(|level| level.at)
@@ -81,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn the_knee_lies_where_places_run_out() {
+    fn the_knee_is_where_slots_run_out() {
         let found =
             knee(&curve(&[(1.0, 10.0), (2.0, 20.0), (4.0, 39.0), (8.0, 41.0), (16.0, 41.0)])).unwrap();
         assert_eq!((found.after, found.by), (4.0, 8.0));
@@ -94,12 +93,12 @@ mod tests {
     }
 
     #[test]
-    fn one_level_that_came_out_low_is_no_knee() {
+    fn a_single_low_level_is_not_a_knee() {
         assert_eq!(knee(&curve(&[(1.0, 10.0), (2.0, 14.0), (4.0, 39.0), (8.0, 78.0)])), None);
     }
 
     #[test]
-    fn an_engine_that_scales_not_at_all_has_its_knee_at_the_lowest_level() {
+    fn without_any_scaling_the_knee_is_at_the_lowest_level() {
         assert_eq!(knee(&curve(&[(1.0, 10.0), (2.0, 10.0), (4.0, 10.0)])).map(|knee| knee.after), Some(1.0));
     }
 
@@ -111,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_met_up_to_the_level_before_the_first_that_misses() {
+    fn limits_are_met_up_to_the_level_before_the_first_miss() {
         let mut levels = example::crossing().targets[1].levels.clone();
         let mut met = |met: [bool; 5]| {
             for (level, met) in levels.iter_mut().zip(met) {
@@ -124,7 +123,7 @@ mod tests {
         assert_eq!(met([true; 5]), Some(16.0));
     }
 
-    /// Throughputs of a ladder of 1, 2, 4, …
+    /// Throughputs at the levels 1, 2, 4, …
     fn throughputs() -> impl Strategy<Value = Vec<ThroughputPoint>> {
         proptest::collection::vec(0.1..1000.0_f64, 2..8).prop_map(|values| {
             let at = |number: usize| f64::from(1 << number);
@@ -154,7 +153,7 @@ mod tests {
         }
 
         #[test]
-        fn a_saturating_curve_has_its_knee_where_it_saturates(places in 1..7_u32) {
+        fn the_knee_of_a_saturating_curve_is_where_it_saturates(places in 1..7_u32) {
             let ladder: Vec<ThroughputPoint> = (0..8)
                 .map(|number| f64::from(1 << number))
                 .map(|at| ThroughputPoint { at, per_s: at.min(f64::from(1 << places)) })

@@ -1,4 +1,4 @@
-//! Reports of every kind, for the reporters' tests.
+//! Reports of every kind, for tests of the renderers.
 
 use std::collections::BTreeMap;
 
@@ -52,13 +52,13 @@ pub fn regressed() -> Report {
     report
 }
 
-/// A regression with the proof that convicted.
+/// A regression with its proof.
 pub fn proven() -> Report {
     let mut report = regressed();
-    let side_session = |side: Side, ttft_ms: f64| {
-        let mut side_session = session(1);
-        (0..100).for_each(|request| side_session.summary.ttft_ms.record_ms(ttft_ms + f64::from(request)));
-        ProofSession { side, session: side_session }
+    let proof_session = |side: Side, ttft_ms: f64| {
+        let mut session = session(1);
+        (0..100).for_each(|request| session.summary.ttft_ms.record_ms(ttft_ms + f64::from(request)));
+        ProofSession { side, session }
     };
     let pair = |round: f64| Pair { old: 2412.0 + round, new: 2236.0 - round };
     report.proof = Some(Proof {
@@ -71,7 +71,7 @@ pub fn proven() -> Report {
             report.gates[0].gate.metric,
             (0..40).map(|round| pair(f64::from(round))).collect(),
         )]),
-        sessions: vec![side_session(Side::Old, 300.0), side_session(Side::New, 310.0)],
+        sessions: vec![proof_session(Side::Old, 300.0), proof_session(Side::New, 310.0)],
     });
     report
 }
@@ -85,7 +85,7 @@ pub fn suspected() -> Report {
         verdict: Verdict::Suspected,
         ..gate("ttft_ms_p95", 0.1, 412.0, 462.0)
     }];
-    report.warnings = vec!["suspected only: give the target an `old_url` to have it proven".into()];
+    report.warnings = vec!["could not run the old version: set `old_url` to a server of that version".into()];
     report
 }
 
@@ -95,7 +95,7 @@ pub fn invalid() -> Report {
     report.gates = vec![GateOutcome {
         verdict: Verdict::Invalid,
         reason: "the load client's own timing error of 5.2 % is more than a third of the tolerance of 10 %; \
-                 something else may keep the machine busy"
+                 another process may be keeping the machine busy"
             .into(),
         ..gate("itl_ms_p99", 0.1, 31.25, 34.5)
     }];
@@ -133,7 +133,7 @@ pub fn ignored() -> Report {
     report
 }
 
-/// Everything of foreign origin is hostile.
+/// Every external text is hostile.
 pub fn nasty() -> Report {
     let text =
         "\x1b[31m\0 ]]> </failure> <script>alert('1')</script> | a | `b` ```c``` & \u{ffff} 🚀 \u{202e}";

@@ -1,4 +1,4 @@
-//! Reads any of our reports from a file's text, of this version or an older one.
+//! Reads any kind of report, in this version of the format or an older one.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -9,7 +9,7 @@ use crate::results::{Kind, Report, VERSION};
 use crate::text::nearest::did_you_mean;
 use crate::text::printable::one_line;
 
-/// What a file of ours holds.
+/// The contents of a report file.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ReportFile {
     Scenario(Box<Report>),
@@ -19,32 +19,30 @@ pub enum ReportFile {
 
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum FileError {
-    #[error("{file}:{line}:{column}: expected a report of tollgate, found no JSON: {why}")]
-    NoJson { file: String, line: usize, column: usize, why: String },
+    #[error("{file}:{line}:{column}: expected a tollgate report, found invalid JSON: {why}")]
+    InvalidJson { file: String, line: usize, column: usize, why: String },
     #[error(
-        "{file}: expected a report of tollgate, an object with `version`; found other JSON. \
-         Reports are what `tollgate bench`, `sweep` and `compare` write with --json, and target/tollgate/<run>/*.json"
+        "{file}: expected a tollgate report, which is an object with `version`; found other JSON. Reports are the files \
+         that `tollgate bench`, `sweep`, and `compare` write with --json, and target/tollgate/<run>/*.json"
     )]
-    NoReport { file: String },
-    #[error("{file}: expected `kind` to be one of ours, found `{found}`: {help}")]
+    NotAReport { file: String },
+    #[error("{file}: unknown `kind` of report `{found}`: {help}")]
     UnknownKind { file: String, found: String, help: String },
     #[error(
-        "{file}: this report has version {found}, made by a newer tollgate; this one reads up to version {VERSION}: \
-         update tollgate"
+        "{file}: this report has version {found}, from a newer tollgate; this one reads up to version {VERSION}: update \
+         tollgate"
     )]
     Newer { file: String, found: u64 },
-    #[error("{file}:{line}:{column}: this {kind} report of version {version} is damaged: {why}")]
+    #[error("{file}:{line}:{column}: this {kind} report (version {version}) is damaged: {why}")]
     Damaged { file: String, line: usize, column: usize, kind: &'static str, version: u64, why: String },
-    #[error(
-        "{file}: expected the report of a scenario, as a suite or `tollgate bench` writes it, found that of a {found}"
-    )]
+    #[error("{file}: expected a scenario report from a suite or `tollgate bench`, found a {found} report")]
     OtherKind { file: String, found: &'static str },
     #[error("{file}: this {kind} report is damaged: {why}")]
     Contradictory { file: String, kind: &'static str, why: String },
 }
 
 impl ReportFile {
-    /// Of a suite or a bench; else which kind it is of.
+    /// The report of a suite or a bench; otherwise which kind it is.
     pub fn scenario(self) -> Result<Report, &'static str> {
         match self {
             ReportFile::Scenario(report) => Ok(*report),
@@ -54,14 +52,14 @@ impl ReportFile {
     }
 }
 
-/// What every report says of itself, whatever else is in it.
+/// What every report has in common.
 #[derive(Deserialize)]
 struct ReportHead {
     kind: Option<String>,
     version: u64,
 }
 
-/// `file` is what errors call it.
+/// Reads a report; errors name it `file`.
 pub fn read(file: &str, text: &str) -> Result<ReportFile, FileError> {
     let head = head(file, text)?;
     match kind(file, &head)? {
@@ -86,8 +84,8 @@ pub fn read(file: &str, text: &str) -> Result<ReportFile, FileError> {
 fn head(file: &str, text: &str) -> Result<ReportHead, FileError> {
     let head = serde_json::from_str::<ReportHead>(text);
     let head = head.map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => FileError::NoReport { file: file.to_owned() },
-        _ => FileError::NoJson {
+        serde_json::error::Category::Data => FileError::NotAReport { file: file.to_owned() },
+        _ => FileError::InvalidJson {
             file: file.to_owned(),
             line: error.line(),
             column: error.column(),
@@ -96,14 +94,14 @@ fn head(file: &str, text: &str) -> Result<ReportHead, FileError> {
     })?;
     match head.version {
         found if found > u64::from(VERSION) => Err(FileError::Newer { file: file.to_owned(), found }),
-        0 => Err(FileError::NoReport { file: file.to_owned() }),
+        0 => Err(FileError::NotAReport { file: file.to_owned() }),
         _ => Ok(head),
     }
 }
 
 fn kind(file: &str, head: &ReportHead) -> Result<Kind, FileError> {
     match head.kind.as_deref() {
-        // Of version 1.
+        // Version 1 has no `kind`.
         None | Some("scenario") => Ok(Kind::Scenario),
         Some("sweep") => Ok(Kind::Sweep),
         Some("comparison") => Ok(Kind::Comparison),
@@ -131,7 +129,7 @@ fn parsed<T: DeserializeOwned>(
     })
 }
 
-/// The place goes in front, as an editor takes it.
+/// Removes the position, which the message already starts with.
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
@@ -155,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_reads_back_as_what_was_written() {
+    fn every_kind_survives_the_round_trip() {
         for report in example::all() {
             let text = serde_json::to_string(&report).unwrap();
             assert_eq!(read("r.json", &text), Ok(ReportFile::Scenario(Box::new(report))));
@@ -177,7 +175,7 @@ mod tests {
     fn a_report_of_version_1_still_loads() {
         let ReportFile::Scenario(report) = read("v1.json", include_str!("file/version-1.json")).unwrap()
         else {
-            panic!("not a scenario's report")
+            panic!("not a scenario report")
         };
         assert_eq!((report.version, report.kind, report.load), (1, Kind::Scenario, None));
         assert_eq!(report.summary.requests.succeeded, 4);
@@ -185,28 +183,28 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_report_differs_from_a_damaged_one() {
+    fn the_error_for_a_newer_report_asks_to_update() {
         let mut json = sweep_json();
         json["version"] = json!(VERSION + 1);
         json["what_is_new"] = json!(1);
         let error = error(&json);
-        assert!(error.contains("made by a newer tollgate") && error.contains("update tollgate"), "{error}");
+        assert!(error.contains("from a newer tollgate") && error.contains("update tollgate"), "{error}");
     }
 
     #[test]
-    fn an_unknown_kind_is_answered_with_the_nearest() {
+    fn the_error_for_an_unknown_kind_suggests_the_nearest() {
         let mut json = sweep_json();
         json["kind"] = json!("sweap");
         let error = error(&json);
-        let expected = "r.json: expected `kind` to be one of ours, found `sweap`: did you mean `sweep`?";
+        let expected = "r.json: unknown `kind` of report `sweap`: did you mean `sweep`?";
         assert!(error.starts_with(expected), "{error}");
     }
 
     #[test]
-    fn what_is_no_report_is_reported_with_where_it_stops_being_one() {
+    fn errors_for_other_files_say_what_was_expected() {
         let error = |text: &str| read("r.json", text).unwrap_err().to_string();
         assert!(
-            error("").starts_with("r.json:1:0: expected a report of tollgate, found no JSON"),
+            error("").starts_with("r.json:1:0: expected a tollgate report, found invalid JSON"),
             "{}",
             error("")
         );
@@ -216,13 +214,14 @@ mod tests {
             error("{\"version\": 2,\n oops")
         );
         assert!(
-            error("[1, 2]").starts_with("r.json: expected a report of tollgate, an object with `version`")
+            error("[1, 2]")
+                .starts_with("r.json: expected a tollgate report, which is an object with `version`")
         );
         assert!(error("{\"version\": -1}").contains("an object with `version`"));
     }
 
     #[test]
-    fn damage_is_reported_with_its_place_and_what_was_expected() {
+    fn errors_for_damage_have_its_position_and_reason() {
         let mut json = sweep_json();
         json["targets"][0]["levels"][1]["summary"]["metrics"]["ttft_ms"]["count"] = json!(7);
         let text = serde_json::to_string_pretty(&json).unwrap();
@@ -234,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_that_can_not_be_are_damage() {
+    fn impossible_counts_are_damage() {
         for (key, value) in
             [("succeeded", json!(1000)), ("sent", json!(u64::MAX)), ("ended_by_length", json!(99))]
         {
@@ -252,10 +251,10 @@ mod tests {
         assert!(error(&json).contains("targets[1].levels[2].timeline"), "{}", error(&json));
         let mut json = sweep_json();
         json["targets"][0]["levels"].as_array_mut().unwrap().swap(0, 1);
-        assert!(error(&json).contains("rising order"), "{}", error(&json));
+        assert!(error(&json).contains("ascending order"), "{}", error(&json));
     }
 
-    /// Every value of a report in turn becomes every kind of nonsense.
+    /// Replaces each value of a report in turn by every kind of nonsense.
     #[test]
     fn no_damage_panics() {
         let mut whole = sweep_json();
@@ -283,7 +282,7 @@ mod tests {
         paths.push(path.clone());
         let children: Vec<(String, &Value)> = match value {
             Value::Object(entries) => entries.iter().map(|(key, value)| (key.clone(), value)).collect(),
-            // The first few stand for all.
+            // The first two represent all items.
             Value::Array(items) => {
                 items.iter().take(2).enumerate().map(|(at, value)| (at.to_string(), value)).collect()
             }

@@ -1,4 +1,4 @@
-//! What a user wants to be met, and how many requests met it.
+//! The limits that a user sets, and how many requests met them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +14,7 @@ use crate::metrics::{Better, Latency, Metric, Rate, UnknownMetric};
 #[serde(transparent)]
 pub struct Limits(pub Vec<Limit>);
 
-/// The most a latency, or the least a rate may be.
+/// The maximum of a latency or the minimum of a rate.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Limit {
@@ -22,18 +22,18 @@ pub struct Limit {
     pub bound: f64,
 }
 
-/// Where no limit speaks of the success rate, this much of it is expected.
+/// The success rate that is required if no limit is given for it.
 pub const USUAL_SUCCESS_RATE: f64 = 0.99;
 
-/// What of a load was good enough.
+/// How much of a load met the limits.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Goodput {
     /// Whether the load as a whole meets every limit.
     pub met: bool,
-    /// Requests that succeeded within the bounds of all limits on TTFT, TPOT and E2E, whatever their percentile.
+    /// Requests that succeeded within the bounds of all limits on TTFT, TPOT, and E2E, whatever their percentile.
     pub requests: u64,
-    /// Of all requests that were sent.
+    /// The share of all requests sent.
     pub share: f64,
     pub requests_per_s: f64,
 }
@@ -43,19 +43,19 @@ impl Limits {
         self.0.is_empty()
     }
 
-    /// Whether a load as a whole meets every limit. What has no value doesn't, and where no limit speaks of the
-    /// success rate, [`USUAL_SUCCESS_RATE`] is expected.
+    /// Whether a load as a whole meets every limit. A metric without a value doesn't meet its limit. Without a limit on
+    /// the success rate, [`USUAL_SUCCESS_RATE`] is required.
     pub fn are_met_by(&self, summary: &Summary) -> bool {
         let success = Metric::Rate(Rate::SuccessRate);
         let usual = Limit { metric: success, bound: USUAL_SUCCESS_RATE };
-        let has_success = self.0.iter().any(|limit| limit.metric == success);
-        let limits = self.0.iter().chain((!has_success).then_some(&usual));
+        let is_given = self.0.iter().any(|limit| limit.metric == success);
+        let limits = self.0.iter().chain((!is_given).then_some(&usual));
         limits.into_iter().all(|limit| summary.value(limit.metric).is_some_and(|value| limit.admits(value)))
     }
 
-    /// Whether one answer's times are within all bounds. A bound on a percentile of TTFT, TPOT or E2E is one on every
-    /// request here (Zhong et al. 2024, "DistServe", count goodput so); one on a rate says nothing about a request. An
-    /// answer of a single token has no TPOT, and can't miss a bound on it.
+    /// Whether one answer's times are within all bounds. A bound on a percentile of TTFT, TPOT, or E2E applies to every
+    /// request here, as goodput is defined by Zhong et al. 2024, "DistServe"; a bound on a rate doesn't apply to a
+    /// request. An answer of a single token has no TPOT and can't miss a bound on it.
     pub fn admit(&self, times: &Times) -> bool {
         self.0.iter().all(|limit| {
             let Metric::Latency(latency, _) = limit.metric else { return true };
@@ -80,7 +80,7 @@ impl Limit {
 }
 
 impl Goodput {
-    /// `within` requests of those in the summary met the bounds.
+    /// `within` is how many of the summary's requests met the bounds.
     pub fn of(limits: &Limits, within: u64, summary: &Summary) -> Goodput {
         let per = |whole: u64| if whole > 0 { within as f64 / whole as f64 } else { 0.0 };
         let requests_per_s = summary.value(Metric::Rate(Rate::RequestsPerS)).unwrap_or(0.0);
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_has_to_be_within_every_bound() {
+    fn a_good_request_is_within_every_bound() {
         assert!(limits().admit(&times(100, Some(20.0))));
         assert!(!limits().admit(&times(101, Some(20.0))));
         assert!(!limits().admit(&times(100, Some(20.1))));
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_load_whose_requests_fail_does_not_meet_its_limits() {
+    fn a_load_with_failed_requests_does_not_meet_its_limits() {
         let mut summary = Summary::default();
         for ms in 1..=100 {
             summary.ttft_ms.record_ms(f64::from(ms) / 2.0);
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_is_reported_with_what_was_expected() {
+    fn errors_say_what_was_expected() {
         let error = |text: &str| text.parse::<Limits>().unwrap_err().to_string();
         assert_eq!(
             error("ttft_ms_p95"),
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_read_as_what_they_ask_for() {
+    fn limits_are_shown_as_inequalities() {
         let limits: Limits = "ttft_ms_p95=800,output_tokens_per_s=120".parse().unwrap();
         assert_eq!(limits.to_string(), "ttft_ms_p95 ≤ 800, output_tokens_per_s ≥ 120");
     }

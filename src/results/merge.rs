@@ -1,4 +1,4 @@
-//! The reports of several workers as one.
+//! Merges the reports of several workers into one.
 
 mod round;
 
@@ -18,49 +18,49 @@ pub struct WorkerReport {
     pub report: Report,
 }
 
-/// Why parts are not those of one load.
+/// Why reports can't be merged into one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoWhole {
+pub enum MergeError {
     #[error(
-        "{0}: expected the report of `tollgate bench --worker I/N --start-at TIME --json FILE`, found one of no worker"
+        "{0}: expected a worker's report (`tollgate bench --worker I/N --start-at TIME --json FILE`), found one without a worker"
     )]
     NoWorker(String),
-    #[error("{file} and {other}: both are of worker {number}")]
+    #[error("{file} and {other}: both are from worker {number}")]
     Twice { file: String, other: String, number: u32 },
-    #[error("of {of} workers, there is no report of {missing}: give all of them")]
+    #[error("expected the reports of all {of} workers: worker {missing} is missing")]
     Missing { of: u32, missing: String },
-    #[error("{file} doesn't belong to {other}: {what} is `{found}`, and there it is `{expected}`")]
+    #[error("{file} doesn't belong with {other}: {what} is `{found}` instead of `{expected}`")]
     Other { file: String, other: String, what: &'static str, found: String, expected: String },
-    #[error("{0}: it has no session: nothing was measured")]
+    #[error("{0}: the report has no session, so nothing was measured")]
     Empty(String),
 }
 
-/// What two wall clocks that are kept by NTP over a network may differ by, for the sake of an example.
+/// An example of how much two wall clocks synchronized by NTP may differ.
 const EXAMPLE_OFFSET_S: f64 = 0.01;
 
-/// Counts add up, distributions merge, and the windows of a round become one.
+/// Adds up counts, merges distributions, and joins the windows of each round.
 ///
 /// # Errors
-/// Where a part is missing, is there twice, or belongs to another run, load or target.
-pub fn merge(parts: &[WorkerReport]) -> Result<Report, NoWhole> {
+/// If a report is missing, is given twice, or belongs to another run, load, or target.
+pub fn merge(parts: &[WorkerReport]) -> Result<Report, MergeError> {
     let parts = in_order(parts)?;
     let first = &parts[0].report;
     let sessions: Vec<&Session> = parts
         .iter()
-        .map(|part| part.report.sessions.first().ok_or_else(|| NoWhole::Empty(part.file.clone())))
+        .map(|part| part.report.sessions.first().ok_or_else(|| MergeError::Empty(part.file.clone())))
         .collect::<Result<_, _>>()?;
-    let session = together(&sessions, first.load.as_ref());
+    let session = merge_sessions(&sessions, first.load.as_ref());
     let failed = parts.iter().find(|part| !part.report.passed);
     let mut warnings = warnings(&parts);
-    warnings.extend(never_whole_warning(&session.rounds));
-    warnings.extend(clocks_apart(&sessions, &session));
+    warnings.extend(never_complete_warning(&session.rounds));
+    warnings.extend(clock_warning(&sessions, &session));
     Ok(Report {
         run: Run { worker: None, ..first.run.clone() },
         passed: failed.is_none(),
         verdict: Verdict::worst(parts.iter().map(|part| part.report.verdict)),
         reason: match failed {
             Some(part) => format!("worker {}: {}", number(part), part.report.reason),
-            None => format!("figures of {} workers together: no gate was given.", parts.len()),
+            None => format!("combined figures of {} workers; no gates were given.", parts.len()),
         },
         warnings,
         summary: session.summary.clone(),
@@ -69,29 +69,30 @@ pub fn merge(parts: &[WorkerReport]) -> Result<Report, NoWhole> {
     })
 }
 
-/// By their numbers, and complete.
-fn in_order(parts: &[WorkerReport]) -> Result<Vec<&WorkerReport>, NoWhole> {
+/// Sorts the parts by worker number and checks that they are complete.
+fn in_order(parts: &[WorkerReport]) -> Result<Vec<&WorkerReport>, MergeError> {
     let mut by_number: BTreeMap<u32, &WorkerReport> = BTreeMap::new();
     for part in parts {
-        let worker = part.report.run.worker.ok_or_else(|| NoWhole::NoWorker(part.file.clone()))?;
+        let worker = part.report.run.worker.ok_or_else(|| MergeError::NoWorker(part.file.clone()))?;
         belongs(part, &parts[0])?;
         if let Some(other) = by_number.insert(worker.number, part) {
             let (file, other) = (part.file.clone(), other.file.clone());
-            return Err(NoWhole::Twice { file, other, number: worker.number });
+            return Err(MergeError::Twice { file, other, number: worker.number });
         }
     }
     let of = parts.first().and_then(|part| part.report.run.worker).map_or(1, |worker| worker.of);
     let missing: Vec<String> =
         (1..=of).filter(|number| !by_number.contains_key(number)).map(|number| number.to_string()).collect();
-    match missing.is_empty() {
-        true => Ok(by_number.into_values().collect()),
-        false => Err(NoWhole::Missing { of, missing: missing.join(", ") }),
+    if missing.is_empty() {
+        Ok(by_number.into_values().collect())
+    } else {
+        Err(MergeError::Missing { of, missing: missing.join(", ") })
     }
 }
 
-/// What the parts of a whole have in common.
-type Trait = (&'static str, fn(&Report) -> String);
-const TRAITS: [Trait; 7] = [
+/// What all parts must have in common.
+type CommonField = (&'static str, fn(&Report) -> String);
+const COMMON: [CommonField; 7] = [
     ("the run", |report| report.run.id.clone()),
     ("the number of workers", |report| report.run.worker.map_or(0, |worker| worker.of).to_string()),
     ("the scenario", |report| report.scenario.to_string()),
@@ -105,12 +106,12 @@ fn of_target(report: &Report, of: fn(&Environment) -> String) -> String {
     report.environment.as_ref().map(of).unwrap_or_default()
 }
 
-fn belongs(part: &WorkerReport, other: &WorkerReport) -> Result<(), NoWhole> {
-    for (what, of) in TRAITS {
+fn belongs(part: &WorkerReport, other: &WorkerReport) -> Result<(), MergeError> {
+    for (what, of) in COMMON {
         let (found, expected) = (of(&part.report), of(&other.report));
         if found != expected {
             let (file, other) = (part.file.clone(), other.file.clone());
-            return Err(NoWhole::Other { file, other, what, found, expected });
+            return Err(MergeError::Other { file, other, what, found, expected });
         }
     }
     Ok(())
@@ -120,9 +121,9 @@ fn number(part: &WorkerReport) -> u32 {
     part.report.run.worker.map_or(1, |worker| worker.number)
 }
 
-fn together(sessions: &[&Session], load: Option<&Load>) -> Session {
+fn merge_sessions(sessions: &[&Session], load: Option<&Load>) -> Session {
     let count = sessions.iter().map(|session| session.rounds.len()).max().unwrap_or(0);
-    let rounds: Vec<Round> = (0..count).map(|index| round::together(sessions, index, load)).collect();
+    let rounds: Vec<Round> = (0..count).map(|index| round::merge(sessions, index, load)).collect();
     let mut health = ClientHealth::default();
     sessions.iter().for_each(|session| health.merge(&session.health));
     let failures = sessions.iter().flat_map(|session| session.failures.clone()).take(MAX_FAILURES_KEPT);
@@ -133,7 +134,7 @@ fn together(sessions: &[&Session], load: Option<&Load>) -> Session {
         health,
         rounds,
         failures: failures.collect(),
-        // Every worker has seen what the engine counted for all of them.
+        // Each worker's figures from the engine already cover all workers.
         server: None,
         log: None,
         records: None,
@@ -154,16 +155,16 @@ fn warnings(parts: &[&WorkerReport]) -> Vec<String> {
     parts.iter().flat_map(of_part).collect()
 }
 
-/// The rates include times when less than the whole load was running.
-fn never_whole_warning(rounds: &[Round]) -> Option<String> {
+/// A warning if the rates come from a load that was never complete.
+fn never_complete_warning(rounds: &[Round]) -> Option<String> {
     let rounds = rounds_never_whole(rounds)?;
     Some(format!(
-        "in {rounds} there was no time in which every worker's load was whole, so nothing was cut from them"
+        "in {rounds}, the workers' loads were never complete at the same time, so nothing was cut from those rounds"
     ))
 }
 
-/// In words, where the window rests on more than one machine's wall clock.
-fn clocks_apart(sessions: &[&Session], whole: &Session) -> Option<String> {
+/// A warning if the window depends on the wall clocks of several machines.
+fn clock_warning(sessions: &[&Session], whole: &Session) -> Option<String> {
     let boots: Vec<&str> =
         sessions.iter().filter_map(|session| Some(session.clock.as_ref()?.boot.as_str())).collect();
     if boots.iter().all(|boot| *boot == boots[0]) {
@@ -171,8 +172,8 @@ fn clocks_apart(sessions: &[&Session], whole: &Session) -> Option<String> {
     }
     let share = EXAMPLE_OFFSET_S / whole.summary.window_s.max(EXAMPLE_OFFSET_S);
     Some(format!(
-        "the workers ran on more than one machine, and their wall clocks put the windows together: an offset of {} ms \
-         between them would be {:.3} % of the rates; latencies are each machine's own",
+        "the workers ran on more than one machine, so their windows are aligned by wall clock: an offset of {} ms between \
+         the clocks would change rates by {:.3} %; latencies are not affected",
         EXAMPLE_OFFSET_S * 1e3,
         share * 100.0
     ))
@@ -193,7 +194,7 @@ mod tests {
         Some(Clock { boot: boot.into(), zero_unix_ns })
     }
 
-    /// 100 requests by the clock, with a TTFT of so many milliseconds each.
+    /// 100 requests of an open load with this TTFT.
     fn part(number: u32, of: u32, begin_s: u64, end_s: u64, ttft_ms: f64) -> WorkerReport {
         let mut report = example::ok();
         report.run.worker = Some(Worker { number, of });
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_add_up_distributions_merge_and_the_window_is_the_union() {
+    fn counts_add_up_and_the_window_is_the_union() {
         let whole = merge(&[part(2, 2, 101, 112, 80.0), part(1, 2, 100, 110, 40.0)]).unwrap();
         assert_eq!((whole.summary.requests.sent, whole.summary.output_tokens), (200, 6000));
         assert_eq!(whole.summary.window_s, 12.0);
@@ -227,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_load_that_was_never_whole_is_reported_and_all_of_it_counts() {
+    fn a_load_that_was_never_complete_counts_with_a_warning() {
         let cut = |mut part: WorkerReport| {
             part.report.load = Some(Load::closed(4, StopCondition::Requests(200)));
             let round = &mut part.report.sessions[0].rounds[0];
@@ -239,11 +240,11 @@ mod tests {
         assert_eq!(whole.summary.window_s, 20.0);
         assert_eq!(whole.summary.value("output_tokens_per_s".parse().unwrap()), Some(300.0));
         let warning = whole.warnings.last().unwrap();
-        assert!(warning.starts_with("in 1 of 1 rounds there was no time in which every"), "{warning}");
+        assert!(warning.starts_with("in 1 of 1 rounds, the workers' loads were never complete"), "{warning}");
     }
 
     #[test]
-    fn machines_are_put_together_by_their_wall_clocks_and_that_is_said() {
+    fn machines_are_aligned_by_wall_clock_with_a_warning() {
         let mut there = part(2, 2, 501, 510, 80.0);
         there.report.sessions[0].clock = clock("there", 7 + 1000 * S);
         let mut here = part(1, 2, 1500, 1509, 40.0);
@@ -251,18 +252,21 @@ mod tests {
         let whole = merge(&[here, there]).unwrap();
         assert_eq!(whole.summary.window_s, 10.0);
         let warning = whole.warnings.last().unwrap();
-        assert!(warning.contains("an offset of 10 ms between them would be 0.100 %"), "{warning}");
+        assert!(
+            warning.contains("an offset of 10 ms between the clocks would change rates by 0.100 %"),
+            "{warning}"
+        );
     }
 
     #[test]
-    fn what_does_not_belong_together_is_refused_with_the_files_names() {
+    fn errors_for_reports_that_do_not_match_name_the_files() {
         let (one, two) = (part(1, 2, 0, 1, 1.0), part(2, 2, 0, 1, 1.0));
         assert_eq!(
             refusal(std::slice::from_ref(&one)),
-            "of 2 workers, there is no report of 2: give all of them"
+            "expected the reports of all 2 workers: worker 2 is missing"
         );
         let again = WorkerReport { file: "again.json".into(), ..one.clone() };
-        assert_eq!(refusal(&[one.clone(), again]), "again.json and 1.json: both are of worker 1");
+        assert_eq!(refusal(&[one.clone(), again]), "again.json and 1.json: both are from worker 1");
         let changed = |change: fn(&mut Report)| {
             let mut other = two.clone();
             change(&mut other.report);
@@ -270,13 +274,13 @@ mod tests {
         };
         let hash = changed(|report| report.scenario_hash = Some("sha256:00".into()));
         assert!(
-            hash.starts_with("2.json doesn't belong to 1.json: the scenario's hash is `sha256:00`"),
+            hash.starts_with("2.json doesn't belong with 1.json: the scenario's hash is `sha256:00`"),
             "{hash}"
         );
         let url = changed(|report| report.environment.as_mut().unwrap().url = Some("http://b".into()));
         assert!(url.contains("the target's URL is `http://b`"), "{url}");
         assert!(changed(|report| report.run.id = "x".into()).contains("the run is `x`"));
-        assert!(changed(|report| report.run.worker = None).starts_with("2.json: expected the report of"));
+        assert!(changed(|report| report.run.worker = None).starts_with("2.json: expected a worker's report"));
         assert!(
             changed(|report| report.run.worker.as_mut().unwrap().of = 3)
                 .contains("the number of workers is `3`")
@@ -284,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_in_trouble_makes_the_whole_one_in_trouble() {
+    fn a_worker_that_failed_fails_the_merged_report() {
         let mut two = part(2, 2, 0, 1, 1.0);
         (two.report.passed, two.report.verdict) = (false, Verdict::Invalid);
         two.report.reason = "the engine went away".into();

@@ -1,5 +1,5 @@
-//! Reports: everything that a run found out, versioned. Every other output is rendered from them. This one is of one
-//! scenario.
+//! Versioned reports of everything that a run found. All other outputs are rendered from them. This module has the
+//! report of a scenario.
 
 pub mod baseline;
 pub mod comparison;
@@ -29,18 +29,19 @@ use crate::target::Environment;
 use crate::units::Clock;
 use crate::verdict::{GateOutcome, Side, Verdict};
 
-/// Of all kinds of reports. Goes up whenever a reader of an older report would misread a newer one; older ones still
-/// load.
+/// The version of all report formats. It increases whenever an older reader would misread a newer report; older reports
+/// still load.
 ///
-/// 1 had no `kind`, since there were only scenarios' reports, and no `load`. 2 had `timer_lag_ms` in `health`, and one
-/// count, `not_sent`, of requests that the client was late with and of those that the engine left no room for.
+/// Version 1 had no `kind`, because there were only scenario reports, and no `load`. Version 2 had `timer_lag_ms` in
+/// `health`, and a single count, `not_sent`, for requests that the client was late to send and those that the engine
+/// left no room for.
 pub const VERSION: u32 = 3;
 
-/// Which of our reports a file holds.
+/// The kind of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// A gate's or a bench's.
+    /// From a gate or a bench.
     Scenario,
     Sweep,
     Comparison,
@@ -51,20 +52,20 @@ pub enum Kind {
 pub struct Report {
     #[serde(default = "kind_of_version_1")]
     pub kind: Kind,
-    /// Of this format.
+    /// The version of this format.
     pub version: u32,
     pub run: Run,
     pub scenario: ScenarioId,
     /// Absent in reports of version 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub load: Option<Load>,
-    /// A fingerprint of what was asked: workload, load, and how it was run.
+    /// A fingerprint of the workload, the load, and how it was run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scenario_hash: Option<String>,
-    /// Whether the test is green: it also depends on what the scenario wants to happen on a suspicion.
+    /// Whether the test is green; this also depends on how the scenario treats a suspicion.
     pub passed: bool,
     pub verdict: Verdict,
-    /// What a person needs to know first, in a sentence.
+    /// The most important point, in a sentence.
     pub reason: String,
     pub gates: Vec<GateOutcome>,
     pub warnings: Vec<String>,
@@ -74,12 +75,12 @@ pub struct Report {
     pub baseline: Option<BaselineUsed>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proof: Option<Proof>,
-    /// The baseline that waits for being accepted.
+    /// The baseline that waits to be accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending: Option<String>,
-    /// All sessions of the engine under test as one.
+    /// All sessions of the engine under test combined.
     pub summary: Summary,
-    /// Those of the screen, or for a baseline; a proof has its own.
+    /// The sessions of the screen or for a baseline; a proof has its own.
     pub sessions: Vec<Session>,
 }
 
@@ -95,10 +96,10 @@ pub struct Run {
     /// RFC 3339.
     pub started: String,
     pub tollgate: String,
-    /// The crate, as seen from where the run was started; absent where that is the crate itself.
+    /// The path to the crate from where the run was started; absent if that is the crate itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root: Option<String>,
-    /// Which one of several processes that asked the load together; absent for one that asked it alone.
+    /// Which of several processes that shared the load; absent for a single process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker: Option<Worker>,
 }
@@ -114,17 +115,17 @@ pub struct BaselineUsed {
     pub values: BTreeMap<Metric, Vec<f64>>,
 }
 
-/// Old and new in turn on this machine.
+/// A proof: old and new versions alternate on this machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Proof {
     pub old: Environment,
-    /// Of each side.
+    /// Starts of each side.
     pub starts: u32,
     pub minutes: f64,
     pub end: ProofEnd,
     pub side_by_side: bool,
-    /// Every round of the old engine with its partner of the new one, for every gated metric.
+    /// Every round of the old engine paired with one of the new engine, for every gated metric.
     pub pairs: BTreeMap<Metric, Vec<Pair>>,
     /// In the order in which they ran.
     pub sessions: Vec<ProofSession>,
@@ -136,10 +137,10 @@ pub enum ProofEnd {
     /// Every gate was decided.
     Decided,
     OutOfTime,
-    /// More starts were not allowed.
+    /// The maximum number of starts was reached.
     OutOfStarts,
     Interrupted,
-    /// The engine or the client broke down.
+    /// The engine or the client failed.
     Failed,
 }
 
@@ -167,23 +168,23 @@ pub struct Session {
     pub number: u32,
     /// RFC 3339.
     pub started: String,
-    /// Warm-up included, the engine's start not.
+    /// Including the warm-up, but not the engine's start.
     pub seconds: f64,
     pub summary: Summary,
     pub health: ClientHealth,
     pub rounds: Vec<Round>,
-    /// What the engine says of the rounds, where it says anything.
+    /// What the engine reports about the rounds, if anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerSide>,
     /// The first few failures, in words.
     pub failures: Vec<String>,
-    /// What the engine said, in this file beside the report.
+    /// The file with the engine's log, next to the report.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
-    /// What became of every request, in this file beside the report (`tollgate records`).
+    /// The file with a record per request, next to the report (`tollgate records`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub records: Option<String>,
-    /// What the rounds' windows count from.
+    /// The clock of the rounds' windows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<Clock>,
 }
@@ -193,13 +194,13 @@ pub struct Session {
 pub struct Round {
     pub summary: Summary,
     pub health: ClientHealth,
-    /// Absent where no request ended.
+    /// Absent if no request finished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
 }
 
 impl Round {
-    /// Whether its rates are those of a load that was not the one asked for.
+    /// Whether its load was never complete, so that its rates are not those of the requested load.
     fn was_never_whole(&self) -> bool {
         self.window.is_some_and(|window| window.edges == Edges::NeverWhole)
     }

@@ -1,4 +1,4 @@
-//! The report of a sweep: one load after another on one or several targets.
+//! The report of a sweep: one load after another on one or more targets.
 
 #[cfg(test)]
 pub mod example;
@@ -18,32 +18,32 @@ use crate::target::Environment;
 #[serde(deny_unknown_fields)]
 pub struct Sweep {
     pub kind: Kind,
-    /// Of this format.
+    /// The version of this format.
     pub version: u32,
     pub run: Run,
-    /// What was asked, in words: `128 input tokens, 128 output tokens, seed 1`.
+    /// The workload, in words: `128 input tokens, 128 output tokens, seed 1`.
     pub workload: String,
-    /// The workload's hash: sweeps of the same one asked the same.
+    /// Equal for sweeps of the same workload.
     pub workload_hash: String,
-    /// What [`Level::at`] counts.
+    /// The unit of [`Level::at`].
     pub axis: Axis,
-    /// What every level is held against; none if none were given.
+    /// The limits that every level is checked against; empty if none were given.
     pub limits: Limits,
-    /// Whether all targets ran at once and took turns level by level; else one after another.
+    /// Whether all targets ran at the same time and alternated level by level; otherwise they ran one after another.
     pub interleaved: bool,
-    /// Whether it was cut off by Ctrl-C.
+    /// Whether Ctrl-C cut it short.
     pub interrupted: bool,
     pub targets: Vec<SweptTarget>,
     pub warnings: Vec<String>,
 }
 
-/// What a sweep's levels differ in.
+/// The quantity that varies between a sweep's levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Axis {
     /// Users of a closed loop.
     Users,
-    /// Requests per second of an open one.
+    /// Requests per second of an open load.
     RequestsPerS,
 }
 
@@ -52,18 +52,19 @@ pub enum Axis {
 #[serde(deny_unknown_fields)]
 pub struct SweptTarget {
     pub name: String,
-    /// Absent where it could not be had.
+    /// Absent if the target was not available.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub environment: Option<Environment>,
-    /// In rising order.
+    /// In ascending order.
     pub levels: Vec<Level>,
     /// Where it starts to slow down, if it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub knee: Option<Knee>,
-    /// [`Level::at`] of the last level before the first that misses a limit; absent if the lowest does, or there are none.
+    /// [`Level::at`] of the last level before the first one that misses a limit; absent if the lowest level misses one,
+    /// or without limits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub meets_limits_up_to: Option<f64>,
-    /// Why there is not more of it.
+    /// Why there are no more levels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
     pub warnings: Vec<String>,
@@ -76,12 +77,12 @@ pub struct Level {
     /// Users, or requests per second: see [`Sweep::axis`].
     pub at: f64,
     pub load: Load,
-    /// All of its sessions as one.
+    /// All sessions combined.
     pub summary: Summary,
-    /// Where limits were given.
+    /// Present if limits were given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub goodput: Option<Goodput>,
-    /// Of the first session.
+    /// The first session's timeline.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeline: Option<Timeline>,
     pub sessions: Vec<Session>,
@@ -95,13 +96,13 @@ pub struct Knee {
     pub after: f64,
     /// The first level that doesn't.
     pub by: f64,
-    /// What one more user (or request per second) brought between them, relative to what each brought at the lowest
-    /// level.
+    /// How much each additional user (or request per second) adds between the two levels, relative to what each adds at
+    /// the lowest level.
     pub gain: f64,
 }
 
 impl Axis {
-    /// As a table's head or a chart's axis has it.
+    /// The unit, for table headings and axes.
     pub fn name(self) -> &'static str {
         match self {
             Axis::Users => "users",
@@ -109,7 +110,7 @@ impl Axis {
         }
     }
 
-    /// A level as people call it: `1 user`, `8 users`, `2.5 requests/s`.
+    /// A level with its unit: `1 user`, `8 users`, `2.5 requests/s`.
     pub fn level(self, at: f64) -> String {
         match self {
             Axis::Users if at == 1.0 => "1 user".into(),
@@ -119,7 +120,7 @@ impl Axis {
 }
 
 impl Level {
-    /// One value per session; where there is but one session, one per round.
+    /// One value per session, or per round if there is only one session.
     pub fn values(&self, metric: Metric) -> Vec<f64> {
         let summaries: Vec<&Summary> = match self.sessions.as_slice() {
             [session] => session.rounds.iter().map(|round| &round.summary).collect(),
@@ -128,14 +129,14 @@ impl Level {
         summaries.into_iter().filter_map(|summary| summary.value(metric)).collect()
     }
 
-    /// Whether [`Level::values`] are sessions, and so contain what restarts scatter.
+    /// Whether [`Level::values`] are per session, and so include the variation between restarts.
     pub fn has_sessions(&self) -> bool {
         self.sessions.len() > 1
     }
 }
 
 impl Sweep {
-    /// What its types can't tell: that levels rise, and that lists which belong together are of one length.
+    /// Checks what the types can't express: that levels increase, and that related lists have equal lengths.
     pub fn check(&self) -> Result<(), String> {
         for (number, target) in self.targets.iter().enumerate() {
             let at: Vec<f64> = target.levels.iter().map(|level| level.at).collect();
@@ -143,14 +144,14 @@ impl Sweep {
                 at.iter().all(|at| at.is_finite() && *at > 0.0) && at.windows(2).all(|two| two[0] < two[1]);
             if !rise {
                 return Err(format!(
-                    "expected targets[{number}].levels above 0 and in rising order, found {at:?}"
+                    "expected targets[{number}].levels above 0 and in ascending order, found {at:?}"
                 ));
             }
             for (of, level) in target.levels.iter().enumerate() {
-                if level.timeline.as_ref().is_some_and(|timeline| !timeline.is_even()) {
+                if level.timeline.as_ref().is_some_and(|timeline| !timeline.is_consistent()) {
                     return Err(format!(
-                        "expected the lists of targets[{number}].levels[{of}].timeline to be of one length, up to \
-                         {BUCKETS}, and its bucket_s above 0"
+                        "expected the lists in targets[{number}].levels[{of}].timeline to have the same length, at most \
+                         {BUCKETS}, and bucket_s to be above 0"
                     ));
                 }
             }

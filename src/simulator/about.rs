@@ -1,4 +1,4 @@
-//! What the simulated engine says of itself, in each engine's way.
+//! How the simulated engine identifies itself, in the way of each engine.
 
 use axum::extract::RawQuery;
 use axum::http::StatusCode;
@@ -74,22 +74,22 @@ pub async fn server_info(state: Shared) -> Response {
     json(json!({ "model_path": state.identity.model, "version": state.identity.version }).to_string())
 }
 
-/// SGLang's. There is no cache here that could be of use to anyone.
+/// SGLang's. There is no cache to flush.
 pub async fn flush_cache() -> &'static str {
     "Cache flushed.\n"
 }
 
 pub async fn metrics(state: Shared) -> Response {
-    let metrics = state.metrics.lock().expect("no holder of the metrics panics").clone();
+    let metrics = state.metrics.lock().expect("the metrics lock is not poisoned").clone();
     let content_type = [(CONTENT_TYPE, "text/plain; version=1.0.0; charset=utf-8")];
     (content_type, exposition::render(&metrics, &state.identity.model)).into_response()
 }
 
-/// `?clear=1` empties the log too. A long log is rendered beside the runtime, which has tokens to write on time.
+/// `?clear=1` also empties the log. A long log is rendered outside the runtime, which has to write tokens on time.
 pub async fn truth(state: Shared, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
     let clear = query.is_some_and(|query| query.split('&').any(|pair| pair == "clear=1"));
     let truth = {
-        let mut log = state.log.lock().expect("no holder of the log panics");
+        let mut log = state.log.lock().expect("the log lock is not poisoned");
         if clear { log.take() } else { log.truth().clone() }
     };
     let rendered = tokio::task::spawn_blocking(move || serde_json::to_string(&truth)).await;
@@ -101,7 +101,7 @@ pub async fn truth(state: Shared, RawQuery(query): RawQuery) -> Result<Response,
 }
 
 pub async fn forget_truth(state: Shared) -> StatusCode {
-    state.log.lock().expect("no holder of the log panics").take();
+    state.log.lock().expect("the log lock is not poisoned").take();
     StatusCode::NO_CONTENT
 }
 

@@ -1,4 +1,4 @@
-//! One answer on its way out.
+//! One response while it is written.
 
 use std::pin::Pin;
 use std::sync::mpsc::Sender;
@@ -19,8 +19,8 @@ use crate::simulator::truth::TruthLog;
 use crate::sys::clock;
 use crate::units::Nanos;
 
-/// Turns tokens into bytes the moment the connection asks for them, and stamps them then. Dropping it before its end,
-/// which is what becomes of it when the client goes away, frees the place in the batch.
+/// Turns tokens into bytes and timestamps them as soon as the connection asks for them. Dropping it before its end,
+/// which happens when the client disconnects, frees the slot in the batch.
 pub struct AnswerStream {
     pub id: SequenceId,
     pub fate: Fate,
@@ -29,28 +29,28 @@ pub struct AnswerStream {
     pub tokens: UnboundedReceiver<Token>,
     pub commands: Sender<PacerCommand>,
     pub log: Arc<Mutex<TruthLog>>,
-    /// Taken out when the answer ends.
+    /// Taken out when the response ends.
     pub truth: Option<RequestTruth>,
 }
 
-/// Why an answer has no end.
+/// Why a response has no end.
 #[derive(Debug, Error)]
 pub enum BrokenOff {
-    /// The pacer is gone.
-    #[error("the engine stopped before the answer's end")]
+    /// The pacer has stopped.
+    #[error("the engine stopped before the end of the response")]
     EngineStopped,
-    #[error("the engine broke the answer off, as its settings say (reset_rate)")]
+    #[error("the engine broke off the response as configured (reset_rate)")]
     Reset,
 }
 
-/// An answer in one piece.
+/// A response in one piece.
 pub struct Whole {
     pub headers: Vec<(&'static str, String)>,
     pub body: String,
 }
 
 impl AnswerStream {
-    /// An answer that is not streamed.
+    /// The response without streaming.
     pub async fn whole(mut self) -> Result<Whole, BrokenOff> {
         let mut due_ns = Vec::new();
         loop {
@@ -81,7 +81,7 @@ impl AnswerStream {
 
     fn end(&mut self, end_ns: Nanos) {
         if let Some(truth) = self.truth.take() {
-            self.log.lock().expect("no holder of the log panics").push(RequestTruth { end_ns, ..truth });
+            self.log.lock().expect("the log lock is not poisoned").push(RequestTruth { end_ns, ..truth });
         }
     }
 }
@@ -119,7 +119,7 @@ impl Stream for AnswerStream {
 impl Drop for AnswerStream {
     fn drop(&mut self) {
         if self.truth.is_some() {
-            // Without a pacer there is no place to free.
+            // Without a pacer, there is no slot to free.
             let _ = self.commands.send(PacerCommand::Cancel(self.id));
             self.end(clock::now());
         }

@@ -1,4 +1,4 @@
-//! What `/metrics` shows: the same counts under the names of every engine that has any.
+//! The output of `/metrics`: the same counters under every engine's names.
 
 use std::fmt::Write;
 
@@ -78,7 +78,7 @@ fn tgi(metrics: &Metrics, family: &mut ExpositionFamily) {
 /// One engine's names and labels.
 struct ExpositionFamily<'a> {
     prefix: &'static str,
-    /// Labels that come before a sample's own, and after them: Prometheus' clients sort them.
+    /// Labels before and after a sample's own; Prometheus clients sort them.
     first: &'static str,
     last: &'a str,
     out: &'a mut String,
@@ -127,7 +127,7 @@ mod tests {
     use crate::engine::EngineKind;
 
     #[test]
-    fn samples_have_the_shape_of_their_engines() {
+    fn samples_have_their_engines_format() {
         let text =
             render(&Metrics { prompt_tokens: 785, finished_by_length: 33, ..Metrics::new() }, "tiny-llama");
         for line in [

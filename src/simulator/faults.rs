@@ -1,20 +1,20 @@
-//! Which requests go wrong, and how; and which answers the model ends early.
+//! Decides which requests fail, and how, and which responses the model ends early.
 
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64;
 
 use crate::target::Faults;
 
-/// What becomes of one request.
+/// What happens to one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     Sound,
     Refused,
-    /// The connection breaks where this token of the answer should come.
+    /// The connection breaks at this token of the response.
     Reset(u32),
-    /// From this token on the answer is silent.
+    /// The response stalls from this token on.
     Stalled(u32),
-    /// This token's event is no JSON.
+    /// This token's event is not valid JSON.
     Malformed(u32),
 }
 
@@ -34,15 +34,15 @@ impl Lottery {
         Lottery { faults, eos_rate, fates, lengths }
     }
 
-    /// How many tokens an answer gets where the model ends it early; `None` is its whole length.
+    /// Length in tokens of a response that the model ends early; `None` means the full length.
     pub fn early_end(&mut self, max_tokens: u32, ignore_eos: bool) -> Option<u32> {
-        let struck = self.lengths.random::<f64>() < self.eos_rate;
-        (struck && !ignore_eos && max_tokens > 1).then(|| self.lengths.random_range(1..max_tokens))
+        let hit = self.lengths.random::<f64>() < self.eos_rate;
+        (hit && !ignore_eos && max_tokens > 1).then(|| self.lengths.random_range(1..max_tokens))
     }
 
     pub fn draw(&mut self, max_tokens: u32) -> Fate {
         let drawn: f64 = self.fates.random();
-        // Half way: after the first token, where there are several.
+        // Halfway: after the first token, if there are several.
         let token = match max_tokens {
             0 | 1 => 0,
             tokens => self.fates.random_range(1..tokens),
@@ -54,11 +54,11 @@ impl Lottery {
             (self.faults.stall_rate, Fate::Stalled(token)),
             (self.faults.malformed_rate, Fate::Malformed(token)),
         ];
-        let struck = fates.into_iter().find(|(rate, _)| {
+        let hit = fates.into_iter().find(|(rate, _)| {
             upper += rate;
             drawn < upper
         });
-        struck.map_or(Fate::Sound, |(_, fate)| fate)
+        hit.map_or(Fate::Sound, |(_, fate)| fate)
     }
 }
 
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_strikes_its_share_of_the_requests() {
+    fn every_fault_hits_its_share_of_requests() {
         let fates = drawn(
             Faults {
                 error_rate: 0.01,
@@ -97,27 +97,27 @@ mod tests {
     }
 
     #[test]
-    fn starts_differ_in_whom_a_fault_strikes_and_repeat_themselves() {
+    fn starts_differ_in_their_faults_but_are_reproducible() {
         let faults = || Faults { error_rate: 0.3, ..Faults::default() };
         assert_eq!(drawn(faults(), 1), drawn(faults(), 1));
         assert_ne!(drawn(faults(), 1), drawn(faults(), 2));
     }
 
     #[test]
-    fn a_sound_engine_spares_everyone_and_a_rotten_one_no_one() {
+    fn rates_of_0_and_1_hit_no_request_and_all() {
         assert!(drawn(Faults::default(), 0).iter().all(|fate| *fate == Fate::Sound));
-        let rotten = drawn(Faults { error_rate: 1.0, ..Faults::default() }, 0);
-        assert!(rotten.iter().all(|fate| *fate == Fate::Refused));
+        let faulty = drawn(Faults { error_rate: 1.0, ..Faults::default() }, 0);
+        assert!(faulty.iter().all(|fate| *fate == Fate::Refused));
     }
 
     #[test]
-    fn an_answer_of_one_token_goes_wrong_at_that_one() {
+    fn a_response_of_one_token_fails_at_that_token() {
         let mut lottery = Lottery::new(Faults { reset_rate: 1.0, ..Faults::default() }, 0.0, 1, 0);
         assert_eq!(lottery.draw(1), Fate::Reset(0));
     }
 
     #[test]
-    fn the_model_ends_its_share_of_the_answers_early_unless_it_may_not() {
+    fn eos_rate_ends_its_share_of_responses_early() {
         let mut lottery = Lottery::new(Faults::default(), 0.5, 1, 0);
         let ends: Vec<u32> = (0..1000).filter_map(|_| lottery.early_end(10, false)).collect();
         // Four standard deviations.

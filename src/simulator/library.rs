@@ -1,4 +1,4 @@
-//! The models that an Ollama server has, and how it gets more.
+//! The models of an Ollama server, and how it pulls more.
 
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -9,7 +9,7 @@ use crate::simulator::about;
 use crate::simulator::dialect::{ApiError, Voice};
 use crate::simulator::routes::{Frontend, MaybeBody, Shared};
 
-/// Names of models; all of them answer alike.
+/// Model names; all models respond alike.
 #[derive(Debug)]
 pub struct Library(Vec<String>);
 
@@ -38,7 +38,7 @@ impl Frontend {
 }
 
 pub async fn tags(state: Shared) -> Response {
-    let models = state.library.lock().expect("no reader of the library panics").models();
+    let models = state.library.lock().expect("the library lock is not poisoned").models();
     let models: Vec<Value> = models
         .iter()
         .map(|model| json!({ "name": model, "model": model, "size": MODEL_BYTES, "digest": digest(model) }))
@@ -46,12 +46,12 @@ pub async fn tags(state: Shared) -> Response {
     about::json(json!({ "models": models }).to_string())
 }
 
-/// Gets any model at once, and tells of its progress as if it took a while.
+/// Pulls any model at once, and reports progress as if it took a while.
 pub async fn pull(state: Shared, body: MaybeBody) -> Result<Response, ApiError> {
     let body: Value = body.ok().and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
     let model = body["model"].as_str().filter(|model| !model.is_empty());
     let model = model.ok_or_else(|| ApiError::missing("model").in_words_of(Voice::Ollama))?;
-    state.library.lock().expect("no reader of the library panics").add(model);
+    state.library.lock().expect("the library lock is not poisoned").add(model);
     let digest = format!("sha256:{}", digest(model));
     let part = |completed: u64| {
         let status = format!("pulling {}", &digest[7..19]);

@@ -1,4 +1,4 @@
-//! Takes connections in whose bytes are dated by the system.
+//! Accepts connections whose bytes the system timestamps.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use crate::sys::arrival::{Newest, Stream};
 
 pub struct Listener {
     pub tcp: TcpListener,
-    /// Whether a connection that is dropped is reset instead of closed.
+    /// Whether a dropped connection is reset instead of closed.
     pub resets: bool,
 }
 
@@ -21,7 +21,7 @@ impl axum::serve::Listener for Listener {
 
     async fn accept(&mut self) -> (Stream, SocketAddr) {
         let (tcp, from) = axum::serve::Listener::accept(&mut self.tcp).await;
-        // Without it a token could wait for the last one's acknowledgement; a dead connection fails soon enough.
+        // Without this, a token could wait for the last one's acknowledgment; a dead connection fails soon enough.
         let _ = tcp.set_nodelay(true);
         if self.resets {
             let _ = tcp.set_zero_linger();
@@ -34,7 +34,7 @@ impl axum::serve::Listener for Listener {
     }
 }
 
-/// So that a request finds out when it arrived: the server may be late to read it.
+/// Tells a request when it arrived: the server may read it late.
 impl Connected<IncomingStream<'_, Listener>> for Newest {
     fn connect_info(incoming: IncomingStream<'_, Listener>) -> Newest {
         incoming.io().newest().clone()

@@ -1,19 +1,19 @@
-//! What a simulated engine counts.
+//! Counters of a simulated engine.
 
 use crate::units::Nanos;
 
-/// Counted in model time: what an engine as modeled would have measured of itself.
+/// Counted in model time, as a real engine with this behavior would measure itself.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     pub running: usize,
     pub waiting: usize,
-    /// The share of the KV cache that is held.
+    /// Share of the KV cache in use.
     pub kv_cache_usage: f64,
     pub preemptions: u64,
     pub prompt_tokens: u64,
     pub generation_tokens: u64,
     pub finished_by_length: u64,
-    /// Ended by the model before their length.
+    /// Ended by the model before the requested length.
     pub stopped: u64,
     pub aborted: u64,
     pub prompt_lengths: Histogram,
@@ -28,11 +28,11 @@ pub struct Metrics {
     pub e2e_latency: Histogram,
 }
 
-/// A Prometheus histogram, of seconds or of tokens.
+/// A Prometheus histogram of seconds or tokens.
 #[derive(Clone, Debug)]
 pub struct Histogram {
     upper_bounds: &'static [f64],
-    /// One more than there are bounds: the last is beyond all of them.
+    /// One more than there are bounds: the last counts values beyond all of them.
     counts: Vec<u64>,
     pub sum: f64,
 }
@@ -44,7 +44,7 @@ const TIME_TO_FIRST_TOKEN_S: &[f64] = &[
 const INTER_TOKEN_LATENCY_S: &[f64] = &[
     0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0,
 ];
-/// Of whole requests, and of their phases.
+/// For whole requests and their phases.
 const REQUEST_S: &[f64] = &[
     0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0, 120.0, 240.0, 480.0,
     960.0, 1920.0, 7680.0,
@@ -90,7 +90,7 @@ impl Histogram {
         self.record(f64::from(tokens));
     }
 
-    /// Every bucket with its upper bound, as a label has it, and how much is in it and in those below.
+    /// Every bucket with its upper bound, as in the label, and its cumulative count.
     pub fn buckets(&self) -> impl Iterator<Item = (String, u64)> {
         let bounds = self.upper_bounds.iter().map(|bound| format!("{bound:?}")).chain(["+Inf".to_owned()]);
         bounds.zip(&self.counts).scan(0, |cumulated, (bound, count)| {
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buckets_cumulate_and_hold_their_upper_bound() {
+    fn buckets_are_cumulative_and_include_their_bound() {
         let mut histogram = Histogram::new(&[0.01, 0.025]);
         for elapsed_ms in [1, 10, 11, 26] {
             histogram.record_ns(elapsed_ms * 1_000_000);

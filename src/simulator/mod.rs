@@ -1,12 +1,12 @@
-//! A simulated engine: a real HTTP server whose tokens come when a model of continuous batching says so.
+//! A simulated engine: a real HTTP server that times its tokens by a model of continuous batching.
 //!
 //! # Layout
 //!
-//! `batch` is the model: it reads no clock. `pacer` drives it in real time on a thread of its own. `routes` take
-//! requests in, each becomes an `answer` that writes its reply token by token, in the `dialect` in which it was asked,
-//! and notes the times for `/truth`. `about` and `library` are what engines say of themselves, `exposition` what they
-//! count. `faults` decides at random what goes wrong: what slows or starves the engine is done by `batch`, what
-//! spoils an answer by `answer`, what turns a request away by `routes`.
+//! `batch` is the model and reads no clock. `pacer` drives it in real time on its own thread. `routes` accept requests;
+//! each becomes an `answer` that writes its response token by token, in the `dialect` of the request, and records the
+//! times for `/truth`. `about` and `library` hold what engines report about themselves, and `exposition` their
+//! counters. `faults` draws the requests that fail: `batch` slows or starves the engine, `answer` spoils a response,
+//! and `routes` reject a request.
 
 mod about;
 mod answer;
@@ -47,8 +47,8 @@ use crate::sys::clock;
 use crate::sys::open_files::raise_open_files;
 use crate::target::{InvalidSetting, SimulatorSettings};
 
-/// A running simulated engine. It lives on threads of its own, apart from any runtime of the caller, and stops when
-/// it is dropped: open connections are cut.
+/// A running simulated engine. It runs on its own threads, outside the caller's runtime, and stops when it is dropped;
+/// open connections are cut.
 #[derive(Debug)]
 pub struct Simulator {
     addr: SocketAddr,
@@ -56,29 +56,29 @@ pub struct Simulator {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// Why a simulated engine could not be started.
+/// Why a simulated engine could not start.
 #[derive(Debug, Error)]
 pub enum StartError {
     #[error(transparent)]
     Settings(#[from] InvalidSetting),
-    #[error("cannot listen on {addr}: {source}; choose another port, or 0 for any free one")]
+    #[error("can't listen on {addr}: {source}; choose another port, or 0 for any free one")]
     Listen { addr: SocketAddr, source: io::Error },
-    #[error("cannot start the simulator's threads: {0}")]
+    #[error("can't start the simulator's threads: {0}")]
     Threads(io::Error),
 }
 
-/// The model that a simulated engine serves unless it is given another name.
+/// The default model name.
 pub const DEFAULT_MODEL: &str = "simulated";
 
-/// Prompt and answer together, where the KV cache does not say less.
+/// Maximum tokens of prompt and response together, unless the KV cache is smaller.
 const MAX_MODEL_LEN: u32 = 131_072;
 
-/// Connections that wait to be accepted: a load opens all of its own at once.
+/// Connections that may wait to be accepted: a load opens all of its connections at once.
 const BACKLOG: u32 = 4096;
 
 impl Simulator {
-    /// Starts an engine that serves [`DEFAULT_MODEL`]; port 0 is any free one. `start_number` counts the starts of
-    /// one engine: two of them differ in their jitter.
+    /// Starts an engine that serves [`DEFAULT_MODEL`]; port 0 is any free one. `start_number` numbers the starts of one
+    /// engine: two starts differ in their jitter.
     pub fn start(
         settings: SimulatorSettings,
         start_number: u64,
@@ -87,7 +87,7 @@ impl Simulator {
         Simulator::start_serving(DEFAULT_MODEL, settings, start_number, addr)
     }
 
-    /// Like [`Simulator::start`], with the model under another name.
+    /// Like [`Simulator::start`], with another model name.
     pub fn start_serving(
         model: &str,
         settings: SimulatorSettings,
@@ -122,12 +122,12 @@ impl Simulator {
         Ok(simulator)
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// Whether it went down by itself, as `crash_after_requests` wants it.
+    /// Whether it crashed by itself, due to `crash_after_requests`.
     pub fn has_crashed(&self) -> bool {
         self.threads.iter().any(JoinHandle::is_finished)
     }
@@ -144,13 +144,13 @@ impl Drop for Simulator {
     fn drop(&mut self) {
         self.stop.take();
         for thread in self.threads.drain(..) {
-            // A thread that panicked has said so on stderr.
+            // A thread that panicked has already printed that to stderr.
             let _ = thread.join();
         }
     }
 }
 
-/// An engine's two halves: what requests meet, and what computes.
+/// An engine's two halves: the HTTP routes, and the part that computes.
 fn engine(
     model: &str,
     settings: SimulatorSettings,
@@ -186,8 +186,8 @@ fn listen(runtime: &Runtime, addr: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Until `end` resolves. Then the runtime goes, with all connections and with the routes' sender of commands, whose
-/// end is the pacer's.
+/// Serves until `end` resolves. Then the runtime stops, with all connections and with the routes' command sender, which
+/// also ends the pacer.
 fn serve(
     runtime: Runtime,
     listener: TcpListener,

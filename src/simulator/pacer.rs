@@ -1,4 +1,4 @@
-//! Drives the batch in real time, on a thread of its own.
+//! Drives the batch in real time, on its own thread.
 
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
@@ -12,14 +12,14 @@ use crate::simulator::metrics::Metrics;
 use crate::sys::clock;
 use crate::units::Nanos;
 
-/// What the routes tell the pacer.
+/// What the routes send to the pacer.
 #[derive(Debug)]
 pub enum PacerCommand {
     Arrive(Arrival, UnboundedSender<Token>),
     Cancel(SequenceId),
 }
 
-/// Hands every token to its request when it is due, until all senders of commands are gone.
+/// Delivers every token to its request when it is due, until all command senders are gone.
 pub struct Pacer {
     batch: Batch,
     commands: Receiver<PacerCommand>,
@@ -27,7 +27,7 @@ pub struct Pacer {
     live: HashMap<SequenceId, Live>,
 }
 
-/// A request that has not got its last token.
+/// A request that has not received its last token.
 struct Live {
     arrival: Arrival,
     first_token_ns: Nanos,
@@ -55,10 +55,10 @@ impl Live {
     }
 }
 
-/// The senders of commands are gone.
+/// The command senders are gone.
 struct PacerClosed;
 
-/// A wait on a channel ends this long before the deadline; the rest is waited out on the clock, which is exact.
+/// A wait on a channel ends this long before the deadline; a clock wait, which is exact, covers the rest.
 const CHANNEL_WAKE_UP_NS: Nanos = 1_000_000;
 
 impl Pacer {
@@ -66,7 +66,7 @@ impl Pacer {
         Pacer { batch, commands, metrics, live: HashMap::new() }
     }
 
-    /// Returns when all senders of commands are gone.
+    /// Returns once all command senders are gone.
     pub fn run(mut self) {
         while self.turn().is_ok() {}
     }
@@ -75,7 +75,7 @@ impl Pacer {
         self.wait()?;
         loop {
             match self.commands.try_recv() {
-                Ok(command) => self.obey(command),
+                Ok(command) => self.handle(command),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => return Err(PacerClosed),
             }
@@ -88,18 +88,18 @@ impl Pacer {
         Ok(())
     }
 
-    /// Until the next event is due, or a command comes.
+    /// Waits until the next event is due or a command arrives.
     fn wait(&mut self) -> Result<(), PacerClosed> {
         let Some(due_ns) = self.batch.next_event_ns() else {
             let command = self.commands.recv().map_err(|_| PacerClosed)?;
-            self.obey(command);
+            self.handle(command);
             return Ok(());
         };
         let patience_ns = due_ns.saturating_sub(CHANNEL_WAKE_UP_NS).saturating_sub(clock::now());
         if patience_ns > 0 {
             match self.commands.recv_timeout(Duration::from_nanos(patience_ns)) {
                 Ok(command) => {
-                    self.obey(command);
+                    self.handle(command);
                     return Ok(());
                 }
                 Err(RecvTimeoutError::Disconnected) => return Err(PacerClosed),
@@ -110,7 +110,7 @@ impl Pacer {
         Ok(())
     }
 
-    fn obey(&mut self, command: PacerCommand) {
+    fn handle(&mut self, command: PacerCommand) {
         match command {
             PacerCommand::Arrive(arrival, tokens) => {
                 self.batch.arrive(arrival);
@@ -121,15 +121,15 @@ impl Pacer {
             PacerCommand::Cancel(id) => {
                 self.batch.cancel(id, clock::now());
                 if self.live.remove(&id).is_some() {
-                    self.metrics.lock().expect("no holder of the metrics panics").aborted += 1;
+                    self.metrics.lock().expect("the metrics lock is not poisoned").aborted += 1;
                 }
             }
         }
     }
 
-    /// Counts before it delivers: a client that has its answer finds it counted.
+    /// Counts before delivering, so that a client that has its response finds it counted.
     fn count(&mut self, tokens: &[Token]) {
-        let mut metrics = self.metrics.lock().expect("no holder of the metrics panics");
+        let mut metrics = self.metrics.lock().expect("the metrics lock is not poisoned");
         metrics.running = self.batch.running();
         metrics.waiting = self.batch.waiting();
         metrics.preemptions = self.batch.preemptions();
@@ -156,7 +156,7 @@ impl Pacer {
 
     fn deliver(&mut self, token: Token) {
         if let Some(live) = self.live.get(&token.id) {
-            // A request whose client has just left is cancelled by a command that is on its way.
+            // If a client has just disconnected, a command that cancels its request is on its way.
             let _ = live.tokens.send(token);
         }
         if token.last {

@@ -1,4 +1,4 @@
-//! The HTTP routes of the simulated engine: those of every engine at once.
+//! The HTTP routes of the simulated engine: those of all engines at once.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
@@ -45,10 +45,10 @@ pub struct Frontend {
     pub metrics: Arc<Mutex<Metrics>>,
     pub log: Arc<Mutex<TruthLog>>,
     pub requests: AtomicU64,
-    /// Of prompt and answer together.
+    /// Prompt and response together.
     pub max_model_len: u32,
     pub lottery: Mutex<Lottery>,
-    /// The request with this number, and all later ones, find an engine that goes down.
+    /// This request and all later ones find the engine crashing.
     pub crash_at_request: Option<u64>,
     pub crash: Arc<Notify>,
 }
@@ -65,7 +65,7 @@ pub fn router(frontend: Frontend) -> Router {
         .route("/api/pull", post(library::pull))
         .route("/generate", post(tgi_generate))
         .route("/generate_stream", post(tgi_generate_stream));
-    let reporting = Router::new()
+    let info_routes = Router::new()
         .route("/health", get(about::health))
         .route("/v1/models", get(about::models))
         .route("/version", get(about::version))
@@ -80,13 +80,13 @@ pub fn router(frontend: Frontend) -> Router {
         .route("/metrics", get(about::metrics))
         .route("/truth", get(about::truth).delete(about::forget_truth));
     asked
-        .merge(reporting)
+        .merge(info_routes)
         .fallback(|| async { ApiError::new(StatusCode::NOT_FOUND, "Not Found") })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(Arc::new(frontend))
 }
 
-/// Seconds since 1970, for the `created` of answers.
+/// Seconds since 1970, for the `created` field of responses.
 pub fn unix_s() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
@@ -122,7 +122,7 @@ async fn tgi_generate_stream(state: Shared, received: MaybeReceived) -> Result<R
 
 type MaybeReceived = Result<Received, ApiError>;
 
-/// A request that has come in.
+/// A request that has arrived.
 struct Received {
     /// When its last byte arrived at this machine.
     arrived_ns: Nanos,
@@ -159,7 +159,7 @@ impl Frontend {
 
     async fn answer_ollama(&self, api: Api, received: MaybeReceived) -> Result<Response, ApiError> {
         let received = received?;
-        let models = self.library.lock().expect("no reader of the library panics").models();
+        let models = self.library.lock().expect("the library lock is not poisoned").models();
         match ollama::read(api, &received.body, &models, self.server())? {
             OllamaRequest::Generate(asked) => self.answer(asked, received).await,
             OllamaRequest::Load => {
@@ -184,9 +184,9 @@ impl Frontend {
             self.crash.notify_one();
             return std::future::pending().await;
         }
-        let fate = self.lottery.lock().expect("no thread panics while drawing").draw(asked.0.max_tokens);
+        let fate = self.lottery.lock().expect("the lottery lock is not poisoned").draw(asked.0.max_tokens);
         if fate == Fate::Refused {
-            let message = "the engine failed, as its settings say (error_rate)";
+            let message = "the engine failed as configured (error_rate)";
             return Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, message));
         }
         let streamed = asked.0.stream;
@@ -220,7 +220,7 @@ impl Frontend {
         fate: Fate,
         received: Received,
     ) -> Result<AnswerStream, ApiError> {
-        let mut lottery = self.lottery.lock().expect("no thread panics while drawing");
+        let mut lottery = self.lottery.lock().expect("the lottery lock is not poisoned");
         let early_end = lottery.early_end(request.max_tokens, request.ignore_eos);
         let (sender, tokens) = unbounded_channel();
         let arrival = Arrival {

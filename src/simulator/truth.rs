@@ -1,8 +1,8 @@
-//! The server's own time stamps, served at `/truth`, against which a client on the same machine measures its error.
+//! The server's own timestamps, served at `/truth`, for measuring the error of a client on the same machine.
 
 use crate::metrics::truth::{RequestTruth, Truth};
 
-/// Keeps the newest requests, within bounds.
+/// Keeps the newest requests, up to a limit.
 #[derive(Debug, Default)]
 pub struct TruthLog {
     truth: Truth,
@@ -10,7 +10,7 @@ pub struct TruthLog {
 }
 
 const MAX_REQUESTS: usize = 100_000;
-/// Together with their due times, 64 MB.
+/// 64 MB, together with their due times.
 const MAX_TOKENS: usize = 4_000_000;
 
 impl TruthLog {
@@ -41,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_request_gives_way_when_there_are_too_many() {
+    fn the_oldest_request_is_dropped_if_there_are_too_many() {
         let mut log = TruthLog::default();
         (0..=MAX_REQUESTS).for_each(|id| log.push(request(id, 1)));
         assert_eq!(log.truth().requests.len(), MAX_REQUESTS);
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_requests_give_way_when_there_are_too_many_tokens() {
+    fn the_oldest_requests_are_dropped_for_too_many_tokens() {
         let mut log = TruthLog::default();
         (0..5).for_each(|id| log.push(request(id, MAX_TOKENS / 4)));
         let kept: Vec<_> = log.truth().requests.iter().map(|request| request.id.as_str()).collect();

@@ -1,4 +1,4 @@
-//! Pending baselines of another machine, as they are downloaded from CI: a folder or a ZIP file.
+//! Pending baselines from another machine, as downloaded from CI: a folder or a ZIP file.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -10,10 +10,10 @@ use zip::result::ZipError;
 
 use crate::store::PendingBaseline;
 
-/// A folder that is laid out as a crate is.
+/// A folder with the layout of a crate.
 pub struct Artifact {
     path: PathBuf,
-    /// Where a ZIP file was unpacked; it goes with this value.
+    /// Where a ZIP file was unpacked; deleted when this value is dropped.
     unpacked: Option<TempDir>,
 }
 
@@ -21,39 +21,38 @@ pub struct Artifact {
 pub enum ArtifactError {
     #[error("can't read {}: {cause}", path.display())]
     Unreadable { path: PathBuf, cause: io::Error },
-    #[error("{} is neither a folder nor a ZIP file that can be read: {cause}", path.display())]
+    #[error("{} is neither a folder nor a readable ZIP file: {cause}", path.display())]
     Zip { path: PathBuf, cause: ZipError },
-    #[error("{}: its entry `{name}` leads out of where it is unpacked; nothing of it is accepted", path.display())]
+    #[error("{}: entry `{name}` points outside of the archive, so nothing in it is accepted", path.display())]
     LeadsOut { path: PathBuf, name: String },
-    #[error("{}: its entry `{name}` has more than {LARGEST} bytes, which no baseline has", path.display())]
+    #[error("{}: entry `{name}` is larger than {LARGEST} bytes, the most a baseline may have", path.display())]
     TooLarge { path: PathBuf, name: String },
 }
 
-/// In bytes. A baseline has a line per metric.
+/// In bytes; a baseline has only one line per metric.
 const LARGEST: u64 = 1 << 20;
 
 impl Artifact {
     pub fn open(path: &Path) -> Result<Artifact, ArtifactError> {
         let unreadable = |cause| ArtifactError::Unreadable { path: path.to_owned(), cause };
-        let unpacked = match fs::metadata(path).map_err(unreadable)?.is_dir() {
-            true => None,
-            false => {
-                let folder = TempDir::new().map_err(unreadable)?;
-                unpack(path, folder.path())?;
-                Some(folder)
-            }
+        let unpacked = if fs::metadata(path).map_err(unreadable)?.is_dir() {
+            None
+        } else {
+            let folder = TempDir::new().map_err(unreadable)?;
+            unpack(path, folder.path())?;
+            Some(folder)
         };
         Ok(Artifact { path: path.to_owned(), unpacked })
     }
 
-    /// What waits in it, to be accepted in a crate.
+    /// Its pending baselines, to be accepted in the crate at `root`.
     pub fn pending(&self, root: &Path) -> Vec<PendingBaseline> {
         let folder = self.unpacked.as_ref().map_or(self.path.as_path(), TempDir::path);
         PendingBaseline::below(folder, &format!("{}/", self.path.display()), root)
     }
 }
 
-/// Takes what looks like a pending baseline, and refuses the whole where any name means harm.
+/// Extracts the pending baselines, and rejects the whole archive if any name points outside.
 fn unpack(path: &Path, folder: &Path) -> Result<(), ArtifactError> {
     let unreadable = |cause| ArtifactError::Unreadable { path: path.to_owned(), cause };
     let zip = |cause| ArtifactError::Zip { path: path.to_owned(), cause };
@@ -97,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_may_not_lead_out() {
+    fn names_that_point_outside_are_detected() {
         for name in ["/etc/passwd", "../x", "baselines/../../x.snap.new", "baselines\\..\\x"] {
             assert!(leads_out(name), "{name}");
         }
@@ -106,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn only_pending_baselines_are_taken() {
+    fn only_pending_baselines_are_extracted() {
         assert!(is_pending("baselines/simulator/chat__users-4__sim.snap.new"));
         for name in ["baselines/simulator/chat.snap", "x/baselines/simulator/chat.snap.new", "chat.snap.new"]
         {

@@ -17,12 +17,12 @@ pub struct Baselines {
 }
 
 impl Baselines {
-    /// For a comparison that needs none.
+    /// For comparisons, which need no baselines.
     pub fn none() -> Baselines {
         Baselines { root: PathBuf::new(), accepted: BTreeMap::new() }
     }
 
-    /// Reads every baseline of the given scenarios, so that a damaged one is known before anything starts.
+    /// Reads every baseline of the given scenarios, so that damage is reported before anything starts.
     pub fn load(root: &Path, scenarios: &[&ScenarioId]) -> Result<Baselines, SuiteErrors> {
         let mut baselines = Baselines { root: root.to_owned(), accepted: BTreeMap::new() };
         let mut errors = Vec::new();
@@ -44,14 +44,14 @@ impl Baselines {
         self.accepted.get(&(environment.to_owned(), scenario.file_stem()))
     }
 
-    /// With the environments they were recorded in.
+    /// All baselines of a scenario, with the environments in which they were recorded.
     pub fn of_scenario(&self, scenario: &ScenarioId) -> impl Iterator<Item = (&str, &Baseline)> {
         let stem = scenario.file_stem();
-        let those = self.accepted.iter().filter(move |((_, of), _)| *of == stem);
-        those.map(|((environment, _), baseline)| (environment.as_str(), baseline))
+        let matching = self.accepted.iter().filter(move |((_, of), _)| *of == stem);
+        matching.map(|((environment, _), baseline)| (environment.as_str(), baseline))
     }
 
-    /// Relative to the crate, as people are shown it.
+    /// The path relative to the crate, as shown to users.
     pub fn file(environment: &str, scenario: &ScenarioId) -> String {
         format!("baselines/{environment}/{}.snap", scenario.file_stem())
     }
@@ -60,7 +60,7 @@ impl Baselines {
         self.root.join("baselines").join(environment)
     }
 
-    /// No folder of baselines is no error: that is how every suite starts.
+    /// A missing folder is not an error, because every suite starts without one.
     fn environments(&self) -> Vec<String> {
         let Ok(entries) = fs::read_dir(self.root.join("baselines")) else { return Vec::new() };
         let folders = entries.flatten().filter(|entry| entry.path().is_dir());
@@ -77,14 +77,13 @@ impl Baselines {
     }
 }
 
-/// A baseline that lies in another environment's folder was put there by hand.
+/// Rejects a baseline that was moved to another environment's folder by hand.
 pub(super) fn parse_in(environment: &str, file: &str, text: &str) -> Result<Baseline, ConfigError> {
     let baseline = Baseline::parse(file, text)?;
     let stated = &baseline.facts.environment;
     if stated == environment {
         return Ok(baseline);
     }
-    let message =
-        format!("the baseline was recorded in `{stated}` but lies in the folder of `{environment}`");
-    Err(ConfigError::about(file, message).help(format!("record one on `{environment}` itself")))
+    let message = format!("the baseline was recorded in `{stated}` but is in the folder for `{environment}`");
+    Err(ConfigError::about(file, message).help(format!("record a new one in `{environment}`")))
 }

@@ -1,4 +1,4 @@
-//! This machine's calibration, in the user's cache: it is of no crate.
+//! This machine's calibration. It is stored in the user's cache because it belongs to no crate.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
@@ -7,14 +7,13 @@ use crate::metrics::calibration::Calibration;
 use crate::store::{StoreError, write};
 use crate::sys::machine;
 
-/// `$XDG_CACHE_HOME/tollgate/calibration.json`, below `~/.cache` where that is not set.
+/// `$XDG_CACHE_HOME/tollgate/calibration.json`; without that variable, below `~/.cache`.
 fn path() -> Option<PathBuf> {
     let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let cache = cache.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache")))?;
     Some(cache.join("tollgate").join("calibration.json"))
 }
 
-/// Where it is kept.
 pub fn calibration_path() -> Result<PathBuf, StoreError> {
     path().ok_or_else(|| {
         let why = "neither XDG_CACHE_HOME nor HOME is set";
@@ -28,7 +27,7 @@ pub fn save_calibration(path: &Path, calibration: &Calibration) -> Result<(), St
     write(path, &json)
 }
 
-/// That of this machine, where there is one. One that can't be read, or is another machine's, says nothing about it.
+/// This machine's calibration, if there is one. A damaged one, or one from another machine, is ignored.
 pub fn calibration() -> Option<Calibration> {
     let text = fs::read_to_string(path()?).ok()?;
     let calibration: Calibration = serde_json::from_str(&text).ok()?;

@@ -1,4 +1,4 @@
-//! The records of several workers in one file.
+//! Merges the records of several workers into one file.
 
 use std::path::{Path, PathBuf};
 
@@ -6,17 +6,17 @@ use crate::metrics::record::RecordSink;
 use crate::results::record_file::{Header, Part};
 use crate::store::{RecordFile, RecordReader, StoreError};
 
-/// What came of it.
+/// The result of a merge.
 #[derive(Debug, Default)]
 pub struct MergedRecords {
-    /// Whether there is a file now.
+    /// Whether the file was written.
     pub are_kept: bool,
-    /// What is not in it, in words.
+    /// What is missing from it.
     pub warnings: Vec<String>,
 }
 
-/// Worker by worker, on the first one's clock; a record at a time, so that it takes no memory. Records that are not to
-/// be had are no reason to lose the others.
+/// Merges worker by worker, on the first worker's clock, holding only one record in memory. Missing or damaged records
+/// don't prevent the others from being merged.
 pub fn merge_records(from: &[PathBuf], to: &Path) -> MergedRecords {
     let mut merged = MergedRecords::default();
     let mut readers = Vec::new();
@@ -82,8 +82,8 @@ mod tests {
     use crate::load::worker::Worker;
     use crate::results::record_file::example;
 
-    /// With one record.
-    fn of_worker(number: u32, path: &Path) {
+    /// Writes a worker's records file with one record.
+    fn write_worker(number: u32, path: &Path) {
         let mut header = example::header();
         header.run.worker = Some(Worker { number, of: 2 });
         let mut log = RecordFile { path: path.to_owned(), header }.append().unwrap();
@@ -97,10 +97,10 @@ mod tests {
     }
 
     #[test]
-    fn records_that_are_missing_or_damaged_do_not_cost_those_of_others() {
+    fn missing_or_damaged_records_do_not_prevent_a_merge() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        of_worker(2, &at("2.records"));
+        write_worker(2, &at("2.records"));
         fs::write(at("3.records"), "no records").unwrap();
         let merged =
             merge_records(&[at("1.records"), at("2.records"), at("3.records")], &at("whole.records"));
@@ -108,17 +108,17 @@ mod tests {
         assert_eq!(sessions(&at("whole.records")), ["worker 2"]);
         let [missing, foreign] = &merged.warnings[..] else { panic!("{:?}", merged.warnings) };
         assert!(missing.contains("not merged: can't read") && missing.contains("1.records"), "{missing}");
-        assert!(foreign.contains("3.records: expected a file of records"), "{foreign}");
+        assert!(foreign.contains("3.records: expected a records file"), "{foreign}");
     }
 
     #[test]
-    fn where_nothing_can_be_kept_that_is_reported() {
+    fn a_merge_that_keeps_nothing_warns() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let merged = merge_records(&[at("1.records")], &at("whole.records"));
         assert_eq!((merged.are_kept, merged.warnings.len()), (false, 1));
         assert!(!at("whole.records").exists());
-        of_worker(1, &at("1.records"));
+        write_worker(1, &at("1.records"));
         let merged = merge_records(&[at("1.records")], &at("missing/whole.records"));
         assert!(!merged.are_kept);
         assert!(merged.warnings[0].starts_with("no records were kept: can't"), "{:?}", merged.warnings);

@@ -1,4 +1,4 @@
-//! The one place that reads and writes files of results: reports of runs, and baselines.
+//! Reads and writes all result files: reports, records, and baselines.
 
 mod artifact;
 mod baselines;
@@ -34,7 +34,7 @@ pub use run::{JUNIT, RECORDS, RunFolder, SUMMARY, forget_last_run};
 pub struct StoreError {
     action: &'static str,
     path: PathBuf,
-    /// Part of the message, and so not named `source`, which would be reported once more.
+    /// Not named `source`, because it is already part of the message.
     cause: io::Error,
 }
 
@@ -44,7 +44,7 @@ impl StoreError {
     }
 }
 
-/// Writes one report, of any kind, to a path of the user's choice.
+/// Writes a report of any kind.
 pub fn write_report(path: &Path, report: &impl Serialize) -> Result<(), StoreError> {
     let mut json = serde_json::to_string_pretty(report).expect("reports are plain data");
     json.push('\n');
@@ -73,7 +73,8 @@ pub fn read_report(path: &Path) -> Result<Report, ReadError> {
         .map_err(|kind| FileError::OtherKind { file: path.display().to_string(), found: kind })?)
 }
 
-/// Where the records of a report go: beside it. Only `.json` is left out, so that `run.1` and `run.2` have one each.
+/// The path of a report's records, next to it. Only the extension `.json` is replaced, so that `run.1` and `run.2` have
+/// separate records.
 pub fn records_beside(report: &Path) -> PathBuf {
     match report.extension() {
         Some(extension) if extension == "json" => report.with_extension(RECORDS),
@@ -85,7 +86,7 @@ pub fn records_beside(report: &Path) -> PathBuf {
     }
 }
 
-/// To be asked before hours are spent on what will be written there: makes its folder, and tries.
+/// Creates the folder and checks that a file can be written, before a run spends hours on it.
 pub fn check_writable(path: &Path) -> Result<(), StoreError> {
     let failed = |cause| StoreError::new("write", path, cause);
     if path.is_dir() {
@@ -100,7 +101,7 @@ fn write(path: &Path, text: &str) -> Result<(), StoreError> {
     write_bytes(path, text.as_bytes())
 }
 
-/// Whole or not at all, also when the process is killed half way. Its folder is made where it is missing.
+/// Writes atomically, even if the process is killed, and creates the folder if necessary.
 fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     make_folder_of(path)?;
     let part = part_of(path);
@@ -111,10 +112,10 @@ fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
 
 fn make_folder_of(path: &Path) -> Result<(), StoreError> {
     let Some(folder) = path.parent() else { return Ok(()) };
-    fs::create_dir_all(folder).map_err(|cause| StoreError::new("make folder", folder, cause))
+    fs::create_dir_all(folder).map_err(|cause| StoreError::new("create folder", folder, cause))
 }
 
-/// What is written until it is whole.
+/// The temporary file that is renamed once it is complete.
 fn part_of(path: &Path) -> PathBuf {
     let mut part = path.as_os_str().to_owned();
     part.push(format!(".part-{}", std::process::id()));
@@ -127,7 +128,7 @@ mod tests {
     use crate::results::sweep;
 
     #[test]
-    fn every_report_has_records_of_its_own() {
+    fn every_report_has_its_own_records() {
         let beside = |report: &str| records_beside(report.as_ref()).display().to_string();
         assert_eq!(beside("a/run.json"), "a/run.records");
         assert_eq!(beside("run.1"), "run.1.records");
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_that_can_not_be_taken_is_reported_with_its_file_its_place_and_what_was_expected() {
+    fn errors_for_reports_have_file_position_and_expectation() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("r.json");
         let error = |text: &str| {
@@ -144,10 +145,12 @@ mod tests {
             read_report(&path).unwrap_err().to_string()
         };
         let place = path.display();
-        assert!(error("{\"version\": 2,\n oops").starts_with(&format!("{place}:2:2: expected a report")));
+        assert!(
+            error("{\"version\": 2,\n oops").starts_with(&format!("{place}:2:2: expected a tollgate report"))
+        );
         let sweep = serde_json::to_string(&sweep::example::crossing()).unwrap();
         let found = error(&sweep);
-        assert!(found.starts_with(&format!("{place}: expected the report of a scenario")), "{found}");
-        assert!(found.ends_with("found that of a sweep"), "{found}");
+        assert!(found.starts_with(&format!("{place}: expected a scenario report")), "{found}");
+        assert!(found.ends_with("found a sweep report"), "{found}");
     }
 }

@@ -1,4 +1,4 @@
-//! Baselines that wait for being accepted, as insta's `.snap.new` files.
+//! Baselines that wait to be accepted, as insta's `.snap.new` files.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
@@ -10,22 +10,22 @@ use crate::config::ScenarioId;
 use crate::results::baseline::Baseline;
 use crate::store::{Baselines, StoreError, baselines};
 
-/// Expands insta's macro in the user's crate, so that insta finds that crate's workspace. Takes name and body.
+/// Expands insta's macro in the user's crate, so that insta finds that crate's workspace. Takes a name and a body.
 pub type AssertSnapshot = fn(&str, &str);
 
-/// Leaves and takes back pending baselines, through insta: whether it writes at all follows `INSTA_UPDATE` and `CI`.
+/// Writes and withdraws pending baselines through insta, which follows `INSTA_UPDATE` and `CI`.
 #[derive(Clone, Copy)]
 pub struct Pending {
     pub assert: AssertSnapshot,
 }
 
-/// The verdict is ours; insta takes it from here.
+/// Our verdict decides whether insta considers the snapshot a match.
 #[derive(Clone)]
-struct Decided {
+struct FixedResult {
     matches: bool,
 }
 
-impl Comparator for Decided {
+impl Comparator for FixedResult {
     fn matches(&self, _: &Snapshot, _: &Snapshot) -> bool {
         self.matches
     }
@@ -36,26 +36,26 @@ impl Comparator for Decided {
 }
 
 impl Pending {
-    /// Leaves a baseline to be accepted. Says the file's name if insta's settings let it be written.
+    /// Leaves a baseline to be accepted. Returns the file's name if insta's settings allow writing it.
     pub fn leave(&self, to: &Baselines, scenario: &ScenarioId, baseline: &Baseline) -> Option<String> {
-        self.tell(to, scenario, baseline, false);
+        self.assert_snapshot(to, scenario, baseline, false);
         let file = format!("{}.new", Baselines::file(&baseline.facts.environment, scenario));
         let folder = to.folder(&baseline.facts.environment);
         folder.join(format!("{}.snap.new", scenario.file_stem())).exists().then_some(file)
     }
 
-    /// A scenario that passed needs no new baseline: an earlier pending one goes.
+    /// Removes an earlier pending baseline of a scenario that passed.
     pub fn withdraw(&self, to: &Baselines, scenario: &ScenarioId, accepted: &Baseline) {
-        self.tell(to, scenario, accepted, true);
+        self.assert_snapshot(to, scenario, accepted, true);
     }
 
-    fn tell(&self, to: &Baselines, scenario: &ScenarioId, baseline: &Baseline, matches: bool) {
+    fn assert_snapshot(&self, to: &Baselines, scenario: &ScenarioId, baseline: &Baseline, matches: bool) {
         let mut settings = Settings::new();
         settings.set_snapshot_path(to.folder(&baseline.facts.environment));
         settings.set_prepend_module_to_snapshot(false);
         settings.set_omit_expression(true);
-        settings.set_comparator(Box::new(Decided { matches }));
-        // insta fails an assertion by a panic; here that is the expected answer and no news.
+        settings.set_comparator(Box::new(FixedResult { matches }));
+        // insta panics if an assertion fails; that is expected here and must stay silent.
         let hook = take_hook();
         set_hook(Box::new(|_| {}));
         let _ = catch_unwind(AssertUnwindSafe(|| {
@@ -70,11 +70,11 @@ impl Pending {
 pub struct PendingBaseline {
     /// `chat__users-32__vllm`.
     pub stem: String,
-    /// As people are shown it.
+    /// The name shown to users.
     file: String,
     environment: String,
     path: PathBuf,
-    /// The crate that it becomes a baseline of.
+    /// The crate whose baseline it becomes.
     root: PathBuf,
 }
 
@@ -84,7 +84,7 @@ pub enum Refusal {
     #[error("{0}")]
     Damaged(String),
     #[error(
-        "{file} holds {found} sessions, {needed} make a baseline whose scatter means something; accept it all the same with --force"
+        "{file} has {found} sessions; a baseline needs {needed} to show how much they vary. To accept it anyway, use --force"
     )]
     TooFewSessions { file: String, found: usize, needed: usize },
     #[error(transparent)]
@@ -92,16 +92,17 @@ pub enum Refusal {
 }
 
 const FOLDER: &str = "baselines";
-/// Fewer stored sessions than this have no scatter worth the name.
+/// Fewer stored sessions than this don't show how much sessions vary.
 const LEAST_SESSIONS: usize = 4;
 
 impl PendingBaseline {
-    /// Everything that waits in a crate.
+    /// All pending baselines of a crate.
     pub fn all(root: &Path) -> Vec<PendingBaseline> {
         PendingBaseline::below(root, "", root)
     }
 
-    /// What waits in the `baselines/` of any folder, whose name is `shown`, to be accepted in a crate.
+    /// The pending baselines in any folder's `baselines/`, to be accepted in the crate at `root`. `shown` prefixes
+    /// their names.
     pub(super) fn below(folder: &Path, shown: &str, root: &Path) -> Vec<PendingBaseline> {
         let mut all = Vec::new();
         let folders = fs::read_dir(folder.join(FOLDER)).into_iter().flatten().flatten();
@@ -123,7 +124,7 @@ impl PendingBaseline {
         all
     }
 
-    /// Makes it the baseline. Returns the accepted file's name. Where it waited in the crate, it waits no more.
+    /// Makes it the baseline and returns the accepted file's name. A pending file in the crate itself is removed.
     pub fn accept(&self, force: bool) -> Result<String, Refusal> {
         let io_error = |action, source| StoreError::new(action, &self.path, source);
         let text = fs::read_to_string(&self.path).map_err(|source| io_error("read", source))?;

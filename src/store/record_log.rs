@@ -1,4 +1,4 @@
-//! A file of records, written while they come.
+//! Writes a records file as records arrive.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -12,7 +12,7 @@ use crate::metrics::record::{RecordSink, RequestRecord};
 use crate::results::record_file::{Encoder, Header, MAGIC, Part, VERSION};
 use crate::store::StoreError;
 
-/// Where the records of a scenario go.
+/// The destination of a scenario's records.
 #[derive(Clone, Debug)]
 pub struct RecordFile {
     pub path: PathBuf,
@@ -20,7 +20,7 @@ pub struct RecordFile {
 }
 
 impl RecordFile {
-    /// At a path of the user's choice, where nothing of an earlier run may stay.
+    /// Replaces any records of an earlier run.
     pub fn replacing(path: PathBuf, header: Header) -> Result<RecordFile, StoreError> {
         match fs::remove_file(&path) {
             Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
@@ -30,46 +30,46 @@ impl RecordFile {
         }
     }
 
-    /// Its name, as the report gives it.
+    /// Its name, as referenced in the report.
     pub fn name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// Goes on behind what is there: every session adds its own.
+    /// Appends to the file: every session adds its records.
     pub fn append(&self) -> Result<RecordLog, StoreError> {
         RecordLog::append(&self.path, &self.header)
     }
 }
 
-/// Appends records to a file. A thread of its own does the writing: whoever hands a record over never waits for the
-/// disk, unless that falls behind by `UNWRITTEN_MAX_BYTES`.
+/// Appends records to a file. A separate thread writes, so the caller never waits for the disk unless it falls behind
+/// by `UNWRITTEN_MAX_BYTES`.
 pub struct RecordLog {
     encoder: Encoder,
     buffer: Arc<Buffer>,
     writer: Option<JoinHandle<Result<(), StoreError>>>,
 }
 
-/// Between who hands records over and who writes them.
+/// The buffer between the caller and the writer thread.
 struct Buffer {
     unwritten: Mutex<Unwritten>,
-    /// Notified when there is a block, or an end.
+    /// Notified when a block is full or the log ends.
     is_due: Condvar,
-    /// Notified when what was there has been taken.
+    /// Notified when the writer has taken the buffer.
     is_taken: Condvar,
 }
 
-/// Whole frames, so that a file never ends within one as long as the disk takes them.
+/// Holds only whole frames, so that the file never ends within one unless the disk fails.
 #[derive(Default)]
 struct Unwritten {
     bytes: Vec<u8>,
     records: u64,
-    /// Nothing more comes, or nothing more can be written.
+    /// No more records will come, or no more can be written.
     is_over: bool,
 }
 
 const BLOCK_BYTES: usize = 64 << 10;
 const UNWRITTEN_MAX_BYTES: usize = 16 << 20;
-/// What a crash may cost.
+/// The most that a crash may lose.
 const OLDEST_UNWRITTEN: Duration = Duration::from_secs(1);
 
 impl RecordLog {
@@ -96,12 +96,12 @@ impl RecordLog {
         Ok(RecordLog { encoder, buffer, writer: Some(thread) })
     }
 
-    /// The records that follow are of this part.
+    /// The following records belong to this part.
     pub fn begin_part(&mut self, part: &Part) {
         self.encoder.part(part, &mut self.buffer.unwritten().bytes);
     }
 
-    /// Waits until everything is written; an error says from where on that failed.
+    /// Waits until everything is written.
     pub fn finish(mut self) -> Result<(), StoreError> {
         self.close()
     }
@@ -120,7 +120,7 @@ impl RecordSink for RecordLog {
         while unwritten.bytes.len() >= UNWRITTEN_MAX_BYTES && !unwritten.is_over {
             unwritten = self.buffer.is_taken.wait(unwritten).unwrap_or_else(PoisonError::into_inner);
         }
-        // The writer has failed, and says why.
+        // The writer has failed; `finish` returns why.
         if unwritten.is_over {
             return;
         }
@@ -135,12 +135,12 @@ impl RecordSink for RecordLog {
 
 impl Drop for RecordLog {
     fn drop(&mut self) {
-        // Whoever wants to know of an error calls `finish`.
+        // Callers who need the error call `finish`.
         let _ = self.close();
     }
 }
 
-/// A file that can be cut off.
+/// A file that can be truncated.
 trait Disk: Write {
     fn cut(&mut self, length: u64) -> io::Result<()>;
 }
@@ -156,19 +156,19 @@ impl Buffer {
         self.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Behind the first `length` bytes. What could not be written whole is cut off again, so that what another session
-    /// adds can be read; in either case an end says how many records there are.
+    /// Writes after the first `length` bytes. A partial write is truncated, so that another session can append; in
+    /// either case, an end frame holds the number of records.
     fn write_all(&self, mut disk: impl Disk, mut length: u64) -> io::Result<()> {
         let mut records = 0;
         let outcome = loop {
-            let Unwritten { bytes, records: further, is_over } = self.next();
+            let Unwritten { bytes, records: more, is_over } = self.next();
             if let Err(cause) = disk.write_all(&bytes) {
                 self.unwritten().is_over = true;
                 self.is_taken.notify_one();
                 break disk.cut(length).and(Err(cause));
             }
             length += bytes.len() as u64;
-            records += further;
+            records += more;
             if is_over {
                 break Ok(());
             }
@@ -180,7 +180,7 @@ impl Buffer {
         outcome.and(disk.write_all(&end))
     }
 
-    /// Waits for a block, an end, or the time that unwritten records may be old, and takes what there is.
+    /// Waits for a full block, the end, or the maximum age of unwritten records, and takes the buffer.
     fn next(&self) -> Unwritten {
         let is_early = |unwritten: &mut Unwritten| unwritten.bytes.len() < BLOCK_BYTES && !unwritten.is_over;
         let waited = self.is_due.wait_timeout_while(self.unwritten(), OLDEST_UNWRITTEN, is_early);
@@ -198,7 +198,7 @@ mod tests {
     use crate::results::record_file::example::{header, part, record};
     use crate::store::RecordReader;
 
-    /// Takes so many bytes.
+    /// Has this much space.
     struct SmallDisk {
         written: Vec<u8>,
         room: usize,
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_full_disk_takes_is_whole_and_another_session_may_follow() {
+    fn a_full_disk_keeps_whole_records_and_allows_another_session() {
         let (mut first, mut second) = (Vec::from(MAGIC), Vec::new());
         let mut encoder = Encoder::default();
         first.push(VERSION);

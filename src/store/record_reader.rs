@@ -1,4 +1,4 @@
-//! A file of records, read to its end or to where it was cut off.
+//! Reads a records file, up to where it was truncated if it was.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -10,12 +10,12 @@ use crate::results::record_file::{
 };
 use crate::store::StoreError;
 
-/// Yields records one by one, so that a file may be larger than the memory. An error is the last that comes.
+/// Yields records one by one, so that a file may be larger than memory. An error is always the last item.
 pub struct RecordReader {
     pub header: Header,
     frames: Frames,
     part: Part,
-    /// Since the last end; `None` right behind one.
+    /// Records since the last end; `None` right after one.
     open_records: Option<u64>,
     is_over: bool,
 }
@@ -24,13 +24,13 @@ pub struct RecordReader {
 pub enum RecordFileError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("{}: expected a file of records, which begins with `tollgate-records`", path.display())]
+    #[error("{}: expected a records file, which starts with `tollgate-records`", path.display())]
     Other { path: PathBuf },
-    #[error("{}: expected version {OLDEST_VERSION} to {VERSION} of the format, found {found}: another tollgate wrote it", path.display())]
+    #[error("{}: expected format version {OLDEST_VERSION} to {VERSION}, found {found}: another version of tollgate wrote it", path.display())]
     Version { path: PathBuf, found: u8 },
-    #[error("{}: cut off after {bytes} bytes, since what wrote it was ended; what is before that is whole", path.display())]
+    #[error("{}: truncated after {bytes} bytes because its writer was killed; everything before that is intact", path.display())]
     Cut { path: PathBuf, bytes: u64 },
-    #[error("{}: damaged at byte {at}: {damage}; what is before that is whole", path.display())]
+    #[error("{}: damaged at byte {at}: {damage}; everything before that is intact", path.display())]
     Damaged { path: PathBuf, at: u64, damage: Damage },
 }
 
@@ -40,7 +40,7 @@ impl RecordReader {
         let mut frames = Frames::new(path.to_owned(), BufReader::new(file))?;
         let header = match frames.next()? {
             Some(Frame::Header(header)) => *header,
-            Some(_) => return Err(frames.damaged(Damage("the first frame is no header".into()))),
+            Some(_) => return Err(frames.damaged(Damage("the first frame is not a header".into()))),
             None => return Err(frames.cut()),
         };
         Ok(RecordReader { header, frames, part: Part::default(), open_records: Some(0), is_over: false })
@@ -60,11 +60,11 @@ impl RecordReader {
                 }
                 Some(Frame::End { records }) if records == open_records => self.open_records = None,
                 Some(Frame::End { records }) => {
-                    let damage = format!("{records} records were written, {open_records} are there");
+                    let damage = format!("expected {records} records, found {open_records}");
                     return Err(self.frames.damaged(Damage(damage)));
                 }
                 Some(Frame::Header(_)) => {
-                    return Err(self.frames.damaged(Damage("a second header".into())));
+                    return Err(self.frames.damaged(Damage("found a second header".into())));
                 }
                 None if self.open_records.is_some() => return Err(self.frames.cut()),
                 None => return Ok(None),
@@ -90,19 +90,19 @@ impl Iterator for RecordReader {
 struct Frames {
     path: PathBuf,
     file: BufReader<File>,
-    /// Bytes of whole frames.
+    /// The bytes of all frames read so far.
     read: u64,
     decoder: Decoder,
 }
 
 impl Frames {
     fn new(path: PathBuf, mut file: BufReader<File>) -> Result<Frames, RecordFileError> {
-        let mut begin = [0; MAGIC.len() + 1];
-        let is_ours = file.read_exact(&mut begin).is_ok() && begin.starts_with(MAGIC);
-        match begin[MAGIC.len()] {
-            _ if !is_ours => Err(RecordFileError::Other { path }),
+        let mut start = [0; MAGIC.len() + 1];
+        let is_records_file = file.read_exact(&mut start).is_ok() && start.starts_with(MAGIC);
+        match start[MAGIC.len()] {
+            _ if !is_records_file => Err(RecordFileError::Other { path }),
             version @ OLDEST_VERSION..=VERSION => {
-                Ok(Frames { path, file, read: begin.len() as u64, decoder: Decoder::new(version) })
+                Ok(Frames { path, file, read: start.len() as u64, decoder: Decoder::new(version) })
             }
             found => Err(RecordFileError::Version { path, found }),
         }
@@ -123,7 +123,7 @@ impl Frames {
         Ok(Some(frame))
     }
 
-    /// A frame's kind, its body, and how many bytes it takes with both.
+    /// A frame's kind, its body, and its total length in bytes.
     fn raw(&mut self) -> io::Result<(u8, Vec<u8>, u64)> {
         let mut byte = [0];
         self.file.read_exact(&mut byte)?;
@@ -138,16 +138,16 @@ impl Frames {
             }
         }
         if length > FRAME_MAX_BYTES {
-            let why = format!("a frame of {length} bytes");
+            let why = format!("a frame has {length} bytes, more than the allowed {FRAME_MAX_BYTES}");
             return Err(io::Error::new(io::ErrorKind::InvalidData, why));
         }
         let mut body = Vec::new();
-        // What is announced may not be there: memory is taken for what is.
+        // Damage may announce more bytes than there are, so memory is only allocated for bytes that exist.
         self.file.by_ref().take(length).read_to_end(&mut body)?;
-        match body.len() as u64 == length {
-            true => Ok((kind, body, head + length)),
-            false => Err(io::ErrorKind::UnexpectedEof.into()),
+        if body.len() as u64 != length {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        Ok((kind, body, head + length))
     }
 
     fn cut(&self) -> RecordFileError {
@@ -174,7 +174,7 @@ mod tests {
         RecordFile { path: path.to_owned(), header: header() }.append().unwrap()
     }
 
-    /// A session of its own, with these records.
+    /// Appends a session with these records.
     fn append(path: &Path, session: &str, numbers: std::ops::Range<u64>) {
         let mut log = open(path);
         log.begin_part(&part(session));
@@ -182,7 +182,7 @@ mod tests {
         log.finish().unwrap();
     }
 
-    /// What can be read, and what ended it.
+    /// All readable records, and the error that ended them, if any.
     fn read(path: &Path) -> (Vec<(String, RequestRecord)>, Option<RecordFileError>) {
         let (mut records, mut error) = (Vec::new(), None);
         match RecordReader::open(path) {
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_cut_off_anywhere_reads_up_to_its_last_whole_record_and_says_so() {
+    fn a_truncated_file_reads_up_to_its_last_whole_record() {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("a.records");
         append(&path, "session 1", 0..4);
@@ -233,13 +233,13 @@ mod tests {
     }
 
     #[test]
-    fn what_a_crash_left_is_there_although_nobody_finished_it() {
+    fn records_are_written_before_the_log_is_finished() {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("a.records");
         let mut log = open(&path);
         log.begin_part(&part("session 1"));
         (0..3).for_each(|number| log.take(&record(number)));
-        // The writer's thread goes on for itself; the log is never closed, and nothing more comes.
+        // The writer thread continues, but the log is never closed and gets no more records.
         std::mem::forget(log);
         let written = std::time::Instant::now();
         while read(&path).0.len() < 3 && written.elapsed().as_secs() < 60 {
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn other_files_other_versions_and_damage_are_distinguished() {
+    fn other_files_other_versions_and_damage_have_own_errors() {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("a.records");
         fs::write(&path, "{}").unwrap();

@@ -1,4 +1,4 @@
-//! The reports of one run, and what is rendered from them.
+//! Stores the reports of one run, and what is rendered from them.
 
 use std::fs;
 use std::io;
@@ -13,15 +13,15 @@ use crate::store::{ReadError, RecordFile, StoreError, read_report, write, write_
 pub const JUNIT: &str = "junit.xml";
 pub const SUMMARY: &str = "summary.md";
 
-/// Below a build's target folder.
+/// The folder within a build's target folder.
 const RESULTS: &str = "tollgate";
-/// The extension of files of records.
+/// The extension of records files.
 pub const RECORDS: &str = "records";
-/// Points to the folder of the newest run that has a report.
+/// A link to the folder of the latest run that has a report.
 const LATEST: &str = "latest";
 
-/// Before a run measures, and when it can't: what the last one left must not be taken for its result. The last one's
-/// own folder stays.
+/// Removes the last run's output before a run starts or when it can't, so that nobody takes it for the new result. The
+/// last run's folder stays.
 pub fn forget_last_run(target_dir: &Path) -> Result<(), StoreError> {
     for name in [JUNIT, SUMMARY, LATEST] {
         let path = target_dir.join(RESULTS).join(name);
@@ -35,7 +35,7 @@ pub fn forget_last_run(target_dir: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Where the reports of one run go: `target/tollgate/<run>/`.
+/// The folder with the reports of one run: `target/tollgate/<run>/`.
 #[derive(Clone, Debug)]
 pub struct RunFolder {
     root: PathBuf,
@@ -43,19 +43,19 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Of a suite's run: its first process makes the folder, and has the last run forgotten.
+    /// For a suite's run: its first process creates the folder and forgets the last run.
     pub fn of_suite(target_dir: &Path, run: &str) -> Result<RunFolder, StoreError> {
         let folder = RunFolder { root: target_dir.join(RESULTS), run: run.to_owned() };
-        if folder.make()? {
+        if folder.create()? {
             forget_last_run(target_dir)?;
         }
         Ok(folder)
     }
 
-    /// Of a comparison, which leaves a suite's results as they are.
+    /// For a comparison, which leaves a suite's results unchanged.
     pub fn of_comparison(target_dir: &Path, run: &str) -> Result<RunFolder, StoreError> {
         let folder = RunFolder { root: target_dir.join(RESULTS), run: run.to_owned() };
-        folder.make()?;
+        folder.create()?;
         Ok(folder)
     }
 
@@ -63,12 +63,12 @@ impl RunFolder {
         self.root.join(&self.run)
     }
 
-    /// The path of a scenario's report through `latest`, as a person is shown it.
+    /// The path of a scenario's report through `latest`, as shown to users.
     pub fn latest_report(&self, report: &Report) -> PathBuf {
         self.root.join(LATEST).join(file_name(report))
     }
 
-    /// From the first report on, `latest` points to this run.
+    /// Saves a report. After the first one, `latest` points to this run.
     pub fn save(&self, report: &Report) -> Result<PathBuf, StoreError> {
         let path = self.path().join(file_name(report));
         write_report(&path, report)?;
@@ -76,32 +76,32 @@ impl RunFolder {
         Ok(path)
     }
 
-    /// Where a scenario's records go, beside its report.
+    /// The records file of a scenario, next to its report.
     pub fn records(&self, header: Header) -> RecordFile {
         let name = format!("{}.{RECORDS}", header.scenario.file_stem());
         RecordFile { path: self.path().join(name), header }
     }
 
-    /// Writes a file that is rendered from all of the run's reports.
+    /// Writes a file rendered from all reports of the run.
     pub fn save_rendered(&self, name: &str, text: &str) -> Result<PathBuf, StoreError> {
         let path = self.root.join(name);
         write(&path, text)?;
         Ok(path)
     }
 
-    /// Every report of this run, also those of other processes of it, in the order of their names.
+    /// Every report of this run, including those of its other processes, in the order of their names.
     pub fn reports(&self) -> Result<Vec<Report>, ReadError> {
         reports_in(&self.path())?.iter().map(|path| read_report(path)).collect()
     }
 
-    /// Says whether it was not there yet: under nextest a run has many processes.
-    fn make(&self) -> Result<bool, StoreError> {
+    /// Returns whether it created the folder: under nextest, a run has many processes.
+    fn create(&self) -> Result<bool, StoreError> {
         let path = self.path();
-        let above = path.parent().unwrap_or(&self.root);
-        match fs::create_dir_all(above).and_then(|()| fs::create_dir(&path)) {
+        let parent = path.parent().unwrap_or(&self.root);
+        match fs::create_dir_all(parent).and_then(|()| fs::create_dir(&path)) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            Err(error) => Err(StoreError::new("make folder", &path, error)),
+            Err(error) => Err(StoreError::new("create folder", &path, error)),
         }
     }
 
@@ -110,14 +110,14 @@ impl RunFolder {
         if fs::read_link(&latest).is_ok_and(|target| target == Path::new(&self.run)) {
             return Ok(());
         }
-        let fresh = self.root.join(format!(".latest-{}", std::process::id()));
-        // Made aside and renamed, so that a reader always finds a whole one.
-        let point = || {
-            let _ = fs::remove_file(&fresh);
-            std::os::unix::fs::symlink(&self.run, &fresh)?;
-            fs::rename(&fresh, &latest)
+        let temporary = self.root.join(format!(".latest-{}", std::process::id()));
+        // Renaming replaces the link atomically.
+        let replace = || {
+            let _ = fs::remove_file(&temporary);
+            std::os::unix::fs::symlink(&self.run, &temporary)?;
+            fs::rename(&temporary, &latest)
         };
-        point().map_err(|source| StoreError::new("point", &latest, source))
+        replace().map_err(|source| StoreError::new("update", &latest, source))
     }
 }
 

@@ -6,16 +6,16 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::units::{Clock, Nanos};
 
-/// Now, on the clock that [`Nanos`] counts: the same in every process of this machine.
+/// The current time on the clock that [`Nanos`] counts; the same for all processes on this machine.
 pub fn now() -> Nanos {
     let now = clock_gettime(ClockId::Monotonic);
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
-/// What [`now`] counts from.
+/// The zero point of [`now`].
 pub fn origin() -> Clock {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
-    // Without one, every process has a clock of its own, and wall clocks put them together.
+    // Without a boot ID, each process has its own clock, and wall clocks align them.
     let boot = boot.unwrap_or_else(|_| format!("process {} at {}", std::process::id(), now()));
     Clock { boot: boot.trim().to_owned(), zero_unix_ns: wall_ahead_ns().max(0) as u64 }
 }
@@ -28,15 +28,15 @@ pub fn wall_ahead_ns() -> i64 {
         let wall_ns = wall.tv_sec * 1_000_000_000 + wall.tv_nsec;
         (after_ns - before_ns, wall_ns - (before_ns + (after_ns - before_ns) / 2) as i64)
     };
-    // The thread may be interrupted between two looks at a clock: the quickest was not.
+    // The thread may be interrupted between two clock reads; the quickest attempt was not.
     (0..ATTEMPTS).map(attempt).min().map_or(0, |(_, ahead_ns)| ahead_ns)
 }
 
-/// A sleeping thread is woken this much too late at worst when the machine is idle (Linux adds 50 µs of timer slack).
+/// Longest delay with which an idle machine wakes a sleeping thread (Linux adds 50 µs of timer slack).
 const WAKE_UP_NS: Nanos = 200_000;
 
-/// Waits until an absolute moment, so that lateness never adds up over repeated waits. Sleeps for most of the time,
-/// then spins, which is exact to microseconds while the machine is idle.
+/// Waits until an absolute time, so that delays never add up over repeated waits. Sleeps for most of the wait, then
+/// spins, which is accurate to microseconds on an idle machine.
 pub fn sleep_until(deadline: Nanos) {
     loop {
         let now = now();

@@ -1,4 +1,4 @@
-//! What this machine is and allows: its clock, packet stamps, file limit, processor.
+//! What this machine is and allows: clock, packet timestamps, open-file limit, processor.
 
 pub mod arrival;
 pub mod clock;

@@ -1,4 +1,4 @@
-//! An engine that is started from a container image.
+//! An engine that runs in a container.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,26 +15,26 @@ use crate::text::secret::Secret;
 /// How an engine's container is started.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ContainerSpec {
-    /// Which it is can't be found out before it is started.
+    /// `auto` doesn't work here: nothing can be asked before the container starts.
     #[serde(serialize_with = "by_name")]
     pub engine: EngineKind,
     pub image: ImageRef,
     pub pull: Pull,
-    /// What comes after the image's entry point.
+    /// Arguments after the image's entry point.
     pub args: Vec<String>,
     pub env: BTreeMap<String, Secret>,
     pub volumes: Vec<Volume>,
-    /// Where the engine listens inside the container.
+    /// Port that the engine listens on inside the container.
     pub port: u16,
-    /// Where it is reached on 127.0.0.1; any free port, if none is given.
+    /// Port on 127.0.0.1; any free one if not given.
     pub host_port: Option<u16>,
     pub shm_bytes: Option<u64>,
     pub gpus: Option<Gpus>,
-    /// As whom the engine runs; as the image says, if not given.
+    /// User that the engine runs as; the image's own if not given.
     pub user: Option<String>,
-    /// How long it may take from the start until it is well.
+    /// How long the engine may take from its start until it is healthy.
     pub start_timeout: Duration,
-    /// What it runs on, as a slug for its baselines' folder; found out, if not given.
+    /// Hardware name for the baselines' folder, as a slug; detected if not given.
     pub hardware: Option<String>,
 }
 
@@ -42,16 +42,16 @@ fn by_name<S: Serializer>(engine: &EngineKind, serializer: S) -> Result<S::Ok, S
     serializer.serialize_str(engine.name())
 }
 
-/// When an image is asked of its registry.
+/// When to pull an image from its registry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Pull {
-    /// Where it is not on this machine.
+    /// If it is not on this machine.
     #[default]
     Missing,
-    /// At every start of the suite: for a tag that moves, such as `latest`.
+    /// At every start of the suite, for a tag that moves, such as `latest`.
     Always,
-    /// It was made on this machine.
+    /// The image was built on this machine.
     Never,
 }
 
@@ -62,11 +62,11 @@ pub enum Gpus {
     Count(u32),
 }
 
-/// `HOST:CONTAINER` or `HOST:CONTAINER:ro`, as `docker run -v` has it.
+/// `HOST:CONTAINER` or `HOST:CONTAINER:ro`, as in `docker run -v`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Volume {
     pub source: VolumeSource,
-    /// Inside the container.
+    /// Path inside the container.
     pub path: String,
     pub read_only: bool,
 }
@@ -75,29 +75,29 @@ pub struct Volume {
 #[serde(rename_all = "lowercase")]
 pub enum VolumeSource {
     Folder(String),
-    /// A volume of Docker's own.
+    /// A named Docker volume.
     Named(String),
 }
 
-/// An image by name, with its tag, its digest, or both: `vllm/vllm-openai:v0.31.0@sha256:4f1c…`.
+/// An image reference with a tag, a digest, or both: `vllm/vllm-openai:v0.31.0@sha256:4f1c…`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String")]
 pub struct ImageRef {
-    /// With its registry, if it names one.
+    /// Includes the registry, if the reference names one.
     pub name: String,
     pub tag: Option<String>,
-    /// `sha256:` and 64 hexadecimal digits. Of an image that was made here it is the image's ID.
+    /// `sha256:` and 64 hexadecimal digits. For an image built here, the image's ID.
     pub digest: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum MalformedImage {
-    #[error("an image's name consists of lower-case letters, digits and . _ - / :, and `{0}` does not")]
+    #[error("invalid image name `{0}`: use lower-case letters, digits, and . _ - / :")]
     Name(String),
-    #[error("`{0}` is no image's tag: up to 128 letters, digits, `.`, `_` or `-`")]
+    #[error("invalid image tag `{0}`: use up to 128 letters, digits, `.`, `_`, or `-`")]
     Tag(String),
-    #[error("`{0}` is no digest: it is `sha256:` and 64 hexadecimal digits")]
+    #[error("invalid digest `{0}`: expected `sha256:` and 64 hexadecimal digits")]
     Digest(String),
 }
 
@@ -105,21 +105,21 @@ pub enum MalformedImage {
 pub enum MalformedVolume {
     #[error("expected HOST:CONTAINER or HOST:CONTAINER:ro, such as \"/data/models:/models:ro\"")]
     Parts,
-    #[error("`{0}` is neither an absolute path nor a volume's name")]
+    #[error("`{0}` is neither an absolute path nor a volume name")]
     Source(String),
-    #[error("`{0}` is the path inside the container and has to begin with `/`")]
+    #[error("`{0}` is the path inside the container and must start with `/`")]
     Path(String),
-    #[error("`{0}` after the second colon: expected `ro` or `rw`")]
+    #[error("found `{0}` after the second colon: expected `ro` or `rw`")]
     Mode(String),
 }
 
 impl ImageRef {
-    /// This image, and no other one that may bear its tag later.
+    /// This exact image, even if its tag later moves to another one.
     pub fn pinned(&self, digest: String) -> ImageRef {
         ImageRef { digest: Some(digest), ..self.clone() }
     }
 
-    /// Name and digest, or name and tag: what says most exactly which image is meant.
+    /// Name and digest, or name and tag if there is no digest.
     pub fn exact(&self) -> String {
         match (&self.digest, &self.tag) {
             (Some(digest), _) => format!("{}@{digest}", self.name),
@@ -127,7 +127,7 @@ impl ImageRef {
         }
     }
 
-    /// As people tell it from others: its tag, or the beginning of its digest.
+    /// Short version for people: the tag, or the start of the digest.
     pub fn version(&self) -> String {
         match (&self.tag, &self.digest) {
             (Some(tag), _) => tag.clone(),
@@ -136,7 +136,7 @@ impl ImageRef {
         }
     }
 
-    /// Whether both are one and the same image, whatever they are called.
+    /// Whether both are the same image, whatever their names.
     pub fn is_same(&self, other: &ImageRef) -> bool {
         self.digest.is_some() && self.digest == other.digest
     }
@@ -167,7 +167,7 @@ impl FromStr for ImageRef {
         };
         let of_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-/:".contains(c);
         let parts_are_there = name.split('/').all(|part| !part.is_empty());
-        // Only a registry's own name may hold a colon or capital letters.
+        // Only the registry's name may contain a colon or capital letters.
         let path = name.split_once('/').map_or(name, |(_, path)| path);
         if !parts_are_there
             || path.contains(':')
@@ -278,11 +278,11 @@ mod tests {
     fn two_tags_of_one_digest_are_one_image() {
         let [a, b] = ["a:1", "b:2"].map(|text| image(text).pinned(DIGEST.into()));
         assert!(a.is_same(&b));
-        assert!(!image("a:1").is_same(&image("a:1")), "a tag alone says nothing of what it stands for");
+        assert!(!image("a:1").is_same(&image("a:1")), "a tag alone does not identify an image");
     }
 
     #[test]
-    fn what_is_no_image_is_refused() {
+    fn invalid_image_references_are_rejected() {
         for text in ["", "A", "a b", "a:", "a:b c", "a@sha256:12", "a/", "a//b", "a:-1", "https://a/b"] {
             assert!(text.parse::<ImageRef>().is_err(), "{text}");
         }

@@ -1,36 +1,36 @@
-//! Performance regressions that reached users, as settings of the simulated engine.
+//! Known performance regressions that reached users, as settings of the simulated engine.
 
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 use toml::{Table, Value};
 
-/// One regression: an engine before it and one after it.
+/// A regression: the engine before it and the engine after it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Regression {
     /// Where it was reported, and what happened.
     story: String,
     healthy: Table,
-    /// Only what differs.
+    /// Only the settings that differ.
     sick: Table,
 }
 
-/// Settings of the simulated engine under a name, such as `vllm-4210-sick`.
+/// Named settings of the simulated engine, such as `vllm-4210-sick`.
 #[derive(Debug)]
 pub struct Profile {
     pub name: String,
     pub story: String,
     pub settings: Table,
-    /// The settings as text.
+    /// The settings as TOML.
     pub toml: String,
 }
 
-/// Two profiles for each regression, the healthy one first.
+/// Two profiles per regression, the healthy one first.
 pub fn profiles() -> &'static [Profile] {
     static PROFILES: LazyLock<Vec<Profile>> = LazyLock::new(|| {
         let regressions: Table =
-            include_str!("known_regressions.toml").parse().expect("known_regressions.toml is valid TOML");
+            include_str!("known_regressions.toml").parse().expect("known regressions are valid TOML");
         let regressions = regressions.into_iter().map(|(name, regression)| {
             let regression: Regression =
                 regression.try_into().unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -45,7 +45,7 @@ pub fn profile(name: &str) -> Option<&'static Profile> {
     profiles().iter().find(|profile| profile.name == name)
 }
 
-/// `over` where both say something, down to the last table.
+/// Overlays `over` on `base`, key by key, including nested tables.
 pub fn overlaid(mut base: Table, over: Table) -> Table {
     for (key, value) in over {
         let value = match (base.remove(&key), value) {
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sick_engine_is_another_version_of_the_healthy_one() {
+    fn the_sick_engine_differs_from_the_healthy_one() {
         for Profile { name, .. } in profiles() {
             let Some(regression) = name.strip_suffix("-healthy") else { continue };
             let (healthy, sick) = (settings(name), settings(&format!("{regression}-sick")));

@@ -1,4 +1,4 @@
-//! Where an engine is to be had.
+//! Where an engine runs and how to reach it.
 
 mod container;
 mod environment;
@@ -22,23 +22,23 @@ pub use environment::Environment;
 pub struct TargetSpec {
     pub name: String,
     pub engine: EngineChoice,
-    /// The model's name in requests; asked of the endpoint where it is not given.
+    /// Model name in requests; taken from the endpoint if not given.
     pub model: Option<String>,
     pub http_version: HttpVersion,
     pub place: Place,
     pub proof: ProofPlan,
-    /// Why it is not to be had here, if a variable it needs is not set; its tests are ignored then.
+    /// Why the target is unavailable, if a variable that it needs is not set; its tests are then ignored.
     pub unavailable: Option<String>,
 }
 
-/// How a suspicion about this target is proven: old and new in turn, on this machine.
+/// How to prove a suspicion about this target: old and new in alternation, on this machine.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ProofPlan {
-    /// Starts of each side before the first judgment; more follow while it is inconclusive.
+    /// Starts per side before the first verdict; more follow while it is inconclusive.
     pub starts: u32,
-    /// No session begins after this much time.
+    /// No session starts after this much time.
     pub budget: Duration,
-    /// Both engines run at once and take turns by rounds, where the machine can hold both.
+    /// Run both engines at once and alternate by rounds, if the machine can hold both.
     pub side_by_side: bool,
 }
 
@@ -54,7 +54,7 @@ pub enum Place {
     /// In this process.
     Simulator(SimulatorSettings),
     Endpoint(Endpoint),
-    /// On this machine, by Docker.
+    /// On this machine, in Docker.
     Container(ContainerSpec),
 }
 
@@ -62,20 +62,20 @@ pub enum Place {
 pub struct Endpoint {
     /// With or without a trailing `/v1`.
     pub url: String,
-    /// Where the old engine goes on running, for proofs.
+    /// URL where the old engine keeps running, for proofs.
     pub old_url: Option<String>,
-    /// The name of the environment variable that holds the bearer key.
+    /// Name of the environment variable that holds the bearer token.
     pub api_key_env: Option<String>,
     /// Sent with every request.
     pub headers: BTreeMap<String, Secret>,
-    /// The certificates, as PEM, of the authorities that may vouch for it, if not those that the system trusts.
+    /// PEM file of the certificate authorities to trust, instead of the system's.
     pub ca_file: Option<PathBuf>,
-    /// What the endpoint runs on, as a slug for its baselines' folder: `l40s`.
+    /// Hardware name for the baselines' folder, as a slug: `l40s`.
     pub hardware: Option<String>,
 }
 
 impl Endpoint {
-    /// Open to everybody, on whatever hardware.
+    /// An endpoint without authentication, on unspecified hardware.
     pub fn at(url: &str) -> Endpoint {
         Endpoint {
             url: url.to_owned(),
@@ -89,12 +89,12 @@ impl Endpoint {
 }
 
 impl TargetSpec {
-    /// Whether every session has an engine that was started for it.
+    /// Whether every session starts its own engine.
     pub fn restarts(&self) -> bool {
         !matches!(self.place, Place::Endpoint(_))
     }
 
-    /// Has relative paths count from this folder.
+    /// Resolves relative paths against this folder.
     pub fn paths_below(&mut self, folder: &Path) {
         if let Place::Endpoint(Endpoint { ca_file: Some(file), .. }) = &mut self.place {
             *file = folder.join(&file);
@@ -102,78 +102,81 @@ impl TargetSpec {
     }
 }
 
-/// What the simulated engine is like. The default is slow on purpose: a busy two-core laptop serves it truly.
+/// Settings of the simulated engine. The default is deliberately slow, so that even a busy two-core laptop keeps its
+/// timing accurate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SimulatorSettings {
-    /// Shown as the engine's version.
+    /// Reported as the engine's version.
     pub version: String,
-    /// Prefill time of a request apart from its tokens (tokenise, schedule, transfer), before it is ready for the
-    /// batch. It passes outside the batch and holds no other request up.
+    /// Fixed part of a request's prefill time (tokenize, schedule, transfer), before the request is ready for the
+    /// batch. It passes outside the batch and delays no other request.
     pub prefill_base_ms: f64,
-    /// Prompt tokens the batch takes in per second. They share the batch's steps with decoding.
+    /// Prompt tokens that the batch prefills per second. Prefill shares the batch's steps with decoding.
     pub prefill_tokens_per_s: f64,
-    /// The most prompt tokens in one step; a longer prompt is prefilled in chunks.
+    /// Maximum prompt tokens per step; longer prompts are prefilled in chunks.
     pub max_step_tokens: u32,
-    /// A decoding step's time for one sequence.
+    /// Time of a decoding step for one sequence.
     pub decode_step_ms: f64,
-    /// What every further sequence that decodes adds to the step.
+    /// Time that each additional decoding sequence adds to the step.
     pub decode_step_ms_per_seq: f64,
-    /// Sequences in the batch; further requests queue.
+    /// Maximum sequences in the batch; more requests queue.
     pub max_seqs: u32,
-    /// After a start, how long requests find no engine yet (503 from `/health`, and they queue).
+    /// How long after its start the engine is not ready (`/health` returns 503, and requests queue).
     pub cold_start_ms: f64,
-    /// Standard deviation of a step's time, relative to it. No step strays further than three of them.
+    /// Standard deviation of a step's time, relative to that time. No step deviates by more than three standard
+    /// deviations.
     pub jitter: f64,
-    /// Where the jitter is drawn from, together with the count of starts.
+    /// Seed of the jitter, together with the number of the start.
     pub seed: u64,
-    /// Multiplies every decoding step: 1.08 is an engine that decodes 8 % slower.
+    /// Multiplies every decoding step: 1.08 makes decoding 8 % slower.
     pub decode_scale: f64,
     /// Multiplies every prefill.
     pub prefill_scale: f64,
     /// Multiplies every duration: 0.1 is the same engine, ten times as fast.
     pub time_scale: f64,
-    /// Tokens of prompts and answers that fit into the KV cache; 0 is room for all. When it is full, the request that
-    /// came last gives its part back, queues again and has all of its tokens prefilled once more.
+    /// KV cache size in tokens of prompts and answers; 0 is unlimited. When the cache is full, the most recent request
+    /// is preempted: it frees its tokens, queues again, and has all of its tokens prefilled again.
     pub kv_cache_tokens: u32,
-    /// The share of answers that the model ends before their asked-for length. Requests that say `ignore_eos` are
-    /// spared; Ollama's and TGI's own wires have no word for it.
+    /// Share of answers that the model ends before the requested length. Requests with `ignore_eos` are exempt; the
+    /// native APIs of Ollama and TGI have no such option.
     pub eos_rate: f64,
-    /// What a request that finds the engine idle waits before its prefill, as when a model has to be woken up.
+    /// How long a request that finds the engine idle waits before its prefill, as if a model had to wake up.
     pub wake_ms: f64,
-    /// How long the engine has to have been idle for that; 0 is any pause.
+    /// Idle time after which a request has to wait for that; 0 is any pause.
     pub wake_after_ms: f64,
-    /// What is wrong with it.
+    /// Faults to inject.
     #[serde(skip_serializing_if = "Faults::are_none")]
     pub faults: Faults,
 }
 
-/// What can be wrong with a simulated engine: by default, nothing. Shares are of all requests, drawn from the seed.
+/// Faults of a simulated engine; none by default. Shares are of all requests, drawn from the seed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Faults {
-    /// The share of requests that are refused with HTTP 500.
+    /// Share of requests that are refused with HTTP 500.
     pub error_rate: f64,
-    /// The share of answers that break off, their connection reset, or in HTTP/2 their stream.
+    /// Share of answers that break off: the connection, or with HTTP/2 the stream, is reset.
     pub reset_rate: f64,
-    /// The share of answers that stop half way and never end, keeping their place in the batch. `/health` stays 200.
+    /// Share of answers that stop halfway and never end, keeping their slot in the batch. `/health` still returns 200.
     pub stall_rate: f64,
-    /// The share of answers with one event that is no JSON.
+    /// Share of answers with one event that is not valid JSON.
     pub malformed_rate: f64,
-    /// So many requests are taken; the next one ends the engine: all connections break, and no more are accepted. 0 is
-    /// never.
+    /// Number of requests that the engine takes; the next one crashes it: all connections break, and no more are
+    /// accepted. 0 is never.
     pub crash_after_requests: u32,
-    /// So many requests are taken; with the next one all answers stop for good, while `/health` stays 200. 0 is never.
+    /// Number of requests that the engine takes; the next one stops all answers for good, while `/health` still returns
+    /// 200. 0 is never.
     pub hang_after_requests: u32,
-    /// As many sequences decode together without harm; 0 is any number.
+    /// Number of sequences that decode together without slowdown; 0 is unlimited.
     pub crowd_seqs: u32,
-    /// What every sequence beyond `crowd_seqs` adds to a decoding step.
+    /// Time that each sequence beyond `crowd_seqs` adds to a decoding step.
     pub crowd_step_ms_per_seq: f64,
-    /// A longer prompt than this leaves the engine slower than it was; 0 is a prompt of any length does not.
+    /// A prompt longer than this leaves the engine slower from then on; 0 is never.
     pub long_prompt_tokens: u32,
-    /// By how much every decoding step after such a prompt is longer, relative to it: 1.0 is twice as long.
+    /// How much longer every decoding step is after such a prompt, as a fraction: 1.0 doubles it.
     pub long_prompt_slowdown: f64,
-    /// Whether every further long prompt adds as much again.
+    /// Whether every further long prompt adds the same slowdown again.
     pub long_prompt_slowdown_grows: bool,
 }
 
@@ -208,18 +211,18 @@ impl Default for SimulatorSettings {
     }
 }
 
-/// A setting that no engine could have.
+/// A setting that no engine can have.
 #[derive(Clone, Debug, PartialEq, Error)]
 #[error("simulator setting `{key}` is {found}: expected {expected}")]
 pub struct InvalidSetting {
-    /// With a dot where it is within a table: `faults.error_rate`.
+    /// Dotted if it is in a table: `faults.error_rate`.
     pub key: &'static str,
     pub found: String,
     pub expected: &'static str,
 }
 
 impl SimulatorSettings {
-    /// The settings in which this engine differs from another one.
+    /// The settings that differ from another engine's.
     pub fn apart_from(&self, other: &SimulatorSettings) -> String {
         let other = other.by_key();
         let differing = self.by_key().into_iter().filter(|(key, value)| other.get(key) != Some(value));
@@ -227,7 +230,7 @@ impl SimulatorSettings {
         named.join(" ")
     }
 
-    /// Every setting by its key, with a dot where it is within a table.
+    /// Every setting by its key, dotted if it is in a table.
     pub fn by_key(&self) -> BTreeMap<String, toml::Value> {
         let sound = SimulatorSettings { faults: Faults::default(), ..self.clone() };
         let settings = toml::Table::try_from(sound).expect("settings are plain values");
@@ -236,7 +239,7 @@ impl SimulatorSettings {
         settings.into_iter().chain(faults).collect()
     }
 
-    /// Whether an engine like this can be simulated.
+    /// Whether such an engine can be simulated.
     pub fn validate(&self) -> Result<(), InvalidSetting> {
         for (key, found) in [
             ("prefill_tokens_per_s", self.prefill_tokens_per_s),
@@ -262,7 +265,7 @@ impl SimulatorSettings {
             check(key, found, found >= 1, "at least 1")?;
         }
         check("eos_rate", self.eos_rate, (0.0..=1.0).contains(&self.eos_rate), "a share from 0 to 1")?;
-        let expected = "from 0 to 0.3: three standard deviations have to leave a step some time";
+        let expected = "from 0 to 0.3: three standard deviations must leave a step some time";
         check("jitter", self.jitter, (0.0..=0.3).contains(&self.jitter), expected)?;
         check("version", &self.version, !self.version.trim().is_empty(), "a word such as \"1.0.0\"")?;
         self.faults.validate_rates()
@@ -281,7 +284,7 @@ impl Faults {
             check(key, found, (0.0..=1.0).contains(&found), "a share from 0 to 1")?;
         }
         let together: f64 = rates.iter().map(|(_, rate)| rate).sum();
-        check("faults", together, together <= 1.0, "rates that are no more than 1 together")
+        check("faults", together, together <= 1.0, "rates that add up to at most 1")
     }
 }
 
@@ -299,7 +302,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_engines_are_distinguishable_by_what_differs() {
+    fn engines_are_described_by_what_differs() {
         let slow = SimulatorSettings { decode_scale: 1.08, ..SimulatorSettings::default() };
         assert_eq!(slow.apart_from(&SimulatorSettings::default()), "decode_scale=1.08");
         assert_eq!(slow.apart_from(&slow), "");
@@ -336,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sound_engine_does_not_speak_of_faults() {
+    fn an_engine_without_faults_omits_them() {
         let written = serde_json::to_value(SimulatorSettings::default()).unwrap();
         assert!(written.get("faults").is_none(), "{written}");
         assert_eq!(

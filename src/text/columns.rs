@@ -1,4 +1,4 @@
-//! Cells in aligned columns, as a terminal with a fixed pitch shows them.
+//! Aligns cells in columns for a terminal.
 
 use unicode_width::UnicodeWidthStr;
 
@@ -25,7 +25,7 @@ impl<const N: usize> Columns<N> {
         self.rows.push(cells);
     }
 
-    /// A line for the head and for each row. A column without any content is left out.
+    /// A line for the header and for each row, without columns that are empty in every row.
     pub fn lines(&self) -> Vec<String> {
         let used: Vec<usize> =
             (0..N).filter(|column| self.rows[1..].iter().any(|row| !row[*column].is_empty())).collect();
@@ -44,7 +44,7 @@ impl<const N: usize> Columns<N> {
     }
 }
 
-/// Rust's own padding counts characters; a terminal gives some of them two places and some none.
+/// Pads by terminal columns, because Rust's own padding counts characters, which may be zero or two columns wide.
 fn padded(cell: &str, width: usize, align: Align) -> String {
     let space = " ".repeat(width.saturating_sub(cell.width()));
     match align {
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_align_by_what_a_terminal_shows() {
+    fn columns_align_by_terminal_width() {
         let shown = lines(&[["東京", "a", "−7.3 %"], ["abc", "", "1"]]);
         assert_eq!(shown, ["name  note   value", "東京  a     −7.3 %", "abc              1"]);
     }

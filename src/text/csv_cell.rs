@@ -1,16 +1,17 @@
-//! Text as one cell of a CSV file.
+//! Escapes text for a cell of a CSV file.
 
 use crate::text::printable::printable;
 
-/// Quoted where it has to be. A spreadsheet takes what begins with `=`, `+`, `-` or `@` for a formula and runs it, so an
-/// apostrophe goes before text of foreign origin that does.
+/// Quotes text if necessary. Spreadsheets run text that starts with `=`, `+`, `-`, or `@` as a formula, so such text
+/// gets an apostrophe in front.
 pub fn csv_cell(text: &str) -> String {
     let text = printable(text);
     let is_formula = text.trim_start().starts_with(['=', '+', '-', '@']);
     let guard = if is_formula { "'" } else { "" };
-    match is_formula || text.contains([',', '"', '\n']) {
-        true => format!("\"{guard}{}\"", text.replace('"', "\"\"")),
-        false => text,
+    if is_formula || text.contains([',', '"', '\n']) {
+        format!("\"{guard}{}\"", text.replace('"', "\"\""))
+    } else {
+        text
     }
 }
 
@@ -19,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_that_a_spreadsheet_would_run_is_disarmed() {
+    fn formulas_are_disarmed() {
         assert_eq!(csv_cell("=HYPERLINK(\"http://x\")"), "\"'=HYPERLINK(\"\"http://x\"\")\"");
         for text in ["+1", "-1", "@x", " =1", "\t=1"] {
             assert!(csv_cell(text).starts_with("\"'"), "{text}");
@@ -28,7 +29,7 @@ mod tests {
     }
 
     #[test]
-    fn what_separates_cells_is_quoted_and_plain_text_stays() {
+    fn separators_are_quoted_and_plain_text_is_unchanged() {
         assert_eq!(csv_cell("a, \"b\"\nc"), "\"a, \"\"b\"\"\nc\"");
         assert_eq!(csv_cell("session 1"), "session 1");
     }

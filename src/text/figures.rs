@@ -1,4 +1,4 @@
-//! How figures are written for people: the same everywhere.
+//! Formats figures for people, the same everywhere.
 
 /// Three to four significant digits.
 pub fn number(value: f64) -> String {
@@ -13,7 +13,7 @@ pub fn number(value: f64) -> String {
 /// A share: `3 %`, `0.7 %`.
 pub fn percent(share: f64) -> String {
     let percent = share * 100.0;
-    // Not even by rounding may a loss read as none.
+    // Rounding must not hide a loss.
     let shown = if (99.9..100.0).contains(&percent) {
         format!("{:.2}", (percent * 100.0).floor() / 100.0)
     } else {
@@ -22,7 +22,7 @@ pub fn percent(share: f64) -> String {
     format!("{} %", shown.strip_suffix(".0").unwrap_or(&shown))
 }
 
-/// A chance that should be small: `0.02 %`, `less than 0.01 %`.
+/// A small probability: `0.02 %`, `less than 0.01 %`.
 pub fn small_percent(share: f64) -> String {
     if share < 1e-4 { "less than 0.01 %".into() } else { format!("{:.2} %", share * 100.0) }
 }
@@ -34,7 +34,7 @@ pub fn signed_percent(change: f64) -> String {
     format!("{sign}{:.1} %", tenths.abs() / 10.0)
 }
 
-/// The ends of an interval of changes, in per cent: `−8.1 … −6.5`.
+/// An interval of changes, in percent: `−8.1 … −6.5`.
 pub fn interval((low, high): (f64, f64)) -> String {
     let end = |change| signed_percent(change).replace(" %", "");
     format!("{} … {}", end(low), end(high))
@@ -45,7 +45,7 @@ pub fn counted(count: u64, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-/// A size on a disk: `9.8 GB`.
+/// A size on disk: `9.8 GB`.
 pub fn bytes(bytes: u64) -> String {
     format!("{} GB", number(bytes as f64 / 1e9))
 }
@@ -65,13 +65,13 @@ mod tests {
     }
 
     #[test]
-    fn changes_carry_their_sign() {
+    fn changes_have_a_sign() {
         assert_eq!(signed_percent(-0.073), "−7.3 %");
         assert_eq!(signed_percent(0.1), "+10.0 %");
         assert_eq!(signed_percent(-0.0004), "+0.0 %");
     }
     #[test]
-    fn an_interval_is_read_from_its_lower_end() {
+    fn an_interval_starts_with_its_lower_end() {
         assert_eq!(interval((-0.081, 0.016)), "−8.1 … +1.6");
     }
 }

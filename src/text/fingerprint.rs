@@ -1,16 +1,16 @@
-//! A fingerprint: two of them are alike when what they were taken of is.
+//! Fingerprints: equal inputs have equal ones.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-/// Of a text, in 16 hexadecimal digits.
+/// The fingerprint of a text, as 16 hexadecimal digits.
 pub fn fingerprint(text: &str) -> String {
     digits(Sha256::new_with_prefix(text))
 }
 
-/// Of one thing after another, none of which is held as text.
+/// The fingerprint of a sequence, without holding its text in memory.
 pub fn fingerprint_of_all<T: Serialize>(items: &[T]) -> String {
     let mut hash = Hash(Sha256::new());
     for item in items {
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn things_have_the_fingerprint_of_their_lines() {
+    fn a_sequence_has_the_fingerprint_of_its_json_lines() {
         assert_eq!(fingerprint_of_all(&[vec![1, 2], vec![]]), fingerprint("[1,2]\n[]\n"));
         assert_ne!(fingerprint_of_all(&[vec!["a"]]), fingerprint_of_all(&[vec!["a"], vec![]]));
     }

@@ -1,4 +1,4 @@
-//! How figures and foreign text are written for people.
+//! Formats figures and external text for people.
 
 pub mod columns;
 pub mod csv_cell;

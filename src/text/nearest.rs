@@ -1,6 +1,6 @@
-//! The valid word that a mistaken one was probably meant to be.
+//! Suggests the valid word that a misspelled one was probably meant to be.
 
-/// What to say beside an unknown word.
+/// A hint to append to the error about an unknown word.
 pub fn did_you_mean<'a>(word: &str, valid: impl IntoIterator<Item = &'a str>) -> String {
     let valid: Vec<&str> = valid.into_iter().collect();
     let nearest = nearest(word, &valid);
@@ -21,19 +21,19 @@ pub fn did_you_mean<'a>(word: &str, valid: impl IntoIterator<Item = &'a str>) ->
     }
 }
 
-/// Beyond this many valid words a list hides more than it tells.
+/// A longer list of valid words would not be helpful.
 const LIST_LIMIT: usize = 15;
 
-/// Below this likeness a proposal would be a guess.
-const LIKENESS: f64 = 0.7;
+/// Below this similarity, a suggestion would be a guess.
+const MIN_SIMILARITY: f64 = 0.7;
 
 fn nearest<'a>(word: &str, valid: &[&'a str]) -> Option<&'a str> {
-    let likeness = |candidate: &str| strsim::jaro_winkler(word, candidate);
+    let similarity = |candidate: &str| strsim::jaro_winkler(word, candidate);
     valid
         .iter()
         .copied()
-        .filter(|candidate| likeness(candidate) >= LIKENESS)
-        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
+        .filter(|candidate| similarity(candidate) >= MIN_SIMILARITY)
+        .max_by(|a, b| similarity(a).total_cmp(&similarity(b)))
 }
 
 #[cfg(test)]
@@ -41,13 +41,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_typing_slip_is_answered_with_the_word() {
+    fn a_typo_gets_a_suggestion() {
         let help = did_you_mean("concurency", ["requests", "concurrency"]);
         assert_eq!(help, "did you mean `concurrency`? Valid here: `requests`, `concurrency`");
     }
 
     #[test]
-    fn a_word_unlike_all_others_is_answered_with_the_list() {
+    fn a_word_unlike_all_others_gets_the_list() {
         assert_eq!(did_you_mean("zzz", ["requests", "duration"]), "Valid here: `requests`, `duration`");
     }
 }

@@ -1,12 +1,12 @@
-//! Text of foreign origin (an engine's version, a server's error message) made harmless for a terminal and for XML.
+//! Makes external text (an engine's version, a server's error message) harmless for terminals and XML.
 
-/// Keeps line breaks. Other control characters become their visible pictures (ESC is `␛`), so that what was sent can
-/// still be read; what can't be shown, isn't allowed in XML, or turns the direction of text becomes `�`.
+/// Keeps line breaks. Other control characters become their visible symbols (ESC is `␛`), so that the original remains
+/// readable. Characters that can't be shown, aren't allowed in XML, or change the text direction become `�`.
 pub fn printable(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-/// As [`printable`], in a single line.
+/// Like [`printable`], but on a single line.
 pub fn one_line(text: &str) -> String {
     let words: Vec<String> = text.split_whitespace().map(printable).collect();
     words.join(" ")
@@ -16,7 +16,7 @@ fn shown(c: char) -> char {
     match c {
         '\n' => c,
         '\t' => ' ',
-        '\0'..='\x1f' => char::from_u32(0x2400 + c as u32).expect("every C0 control has a picture"),
+        '\0'..='\x1f' => char::from_u32(0x2400 + c as u32).expect("every C0 control has a symbol"),
         '\x7f' => '␡',
         '\u{80}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}' => char::REPLACEMENT_CHARACTER,
         '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => char::REPLACEMENT_CHARACTER,
@@ -35,12 +35,12 @@ mod tests {
     }
 
     #[test]
-    fn ordinary_text_stays_as_it_is() {
+    fn ordinary_text_is_unchanged() {
         assert_eq!(printable("−7.3 %\n「東京」 🚀 <b>"), "−7.3 %\n「東京」 🚀 <b>");
     }
 
     #[test]
-    fn one_line_is_one_line() {
+    fn one_line_joins_lines() {
         assert_eq!(one_line(" a\r\n\tb\u{2028}c \x1b "), "a b c ␛");
     }
 }

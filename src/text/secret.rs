@@ -1,10 +1,10 @@
-//! Text that no output may show.
+//! Text that must never appear in any output.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// A key, or a header's value. Whoever sends it takes it out by [`Secret::reveal`]; whatever shows it shows `…`.
+/// A key or a header's value. Only [`Secret::reveal`] returns it; output shows `…`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 

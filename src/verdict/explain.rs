@@ -1,11 +1,11 @@
-//! The verdict in a sentence: what changed, by how much, against which version.
+//! Explains the verdict in a sentence: what changed, by how much, and against which version.
 
 use crate::metrics::summary::Summary;
 use crate::metrics::{Better, Family, Latency, Metric, Stat};
 use crate::text::figures;
 use crate::verdict::{GateOutcome, Verdict, stats};
 
-/// What old and new are called.
+/// How a sentence names the old and the new side.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sides {
     pub old: String,
@@ -13,20 +13,20 @@ pub struct Sides {
 }
 
 impl Sides {
-    /// Two engines that were run in turn; where they bear the same name, `apart` says what else sets them apart.
-    pub fn in_turn(old_engine: &str, new_engine: &str, apart: Option<(String, String)>) -> Sides {
-        match apart {
+    /// Two engines that alternated. If their names are equal, `difference` says what differs instead.
+    pub fn in_turn(old_engine: &str, new_engine: &str, difference: Option<(String, String)>) -> Sides {
+        match difference {
             Some((old, new)) if old_engine == new_engine => {
                 Sides { old: format!("{old_engine} with {old}"), new: format!("{new_engine} with {new}") }
             }
             _ if old_engine == new_engine => {
-                Sides { old: "the old engine".into(), new: "the new one".into() }
+                Sides { old: "the old engine".into(), new: "the new engine".into() }
             }
             _ => Sides { old: old_engine.into(), new: new_engine.into() },
         }
     }
 
-    /// By their versions where these differ, such as `vllm 0.31.0` and `vllm 0.32.0`.
+    /// By version if the versions differ, such as `vllm 0.31.0` and `vllm 0.32.0`.
     pub fn of(old_engine: &str, new_engine: &str, recorded: &str) -> Sides {
         if old_engine == new_engine {
             Sides { old: format!("the baseline of {recorded}"), new: "this run".into() }
@@ -36,48 +36,49 @@ impl Sides {
     }
 }
 
-/// The sentence for what the gates say, led by the worst of them.
+/// Explains the verdict in a sentence that starts with the worst gate.
 pub fn explain(verdict: Verdict, gates: &[GateOutcome], sides: &Sides) -> String {
-    let mut those: Vec<&GateOutcome> = gates.iter().filter(|gate| gate.verdict == verdict).collect();
-    // Where requests fail, that comes first: what their speed was matters less.
-    those.sort_by_key(|gate| gate.gate.metric.family() != Family::Success);
-    let Some((first, others)) = those.split_first() else { return "no gate has anything to say".into() };
-    let also = likewise(first, others, verdict);
+    let mut decisive: Vec<&GateOutcome> = gates.iter().filter(|gate| gate.verdict == verdict).collect();
+    // Failed requests come first: speed matters less.
+    decisive.sort_by_key(|gate| gate.gate.metric.family() != Family::Success);
+    let Some((first, others)) = decisive.split_first() else { return "no gate has a result".into() };
+    let also = describe_others(first, others, verdict);
     match verdict {
         Verdict::Ok => "within every tolerance and limit.".into(),
         Verdict::Inconclusive => {
-            format!("{}{also} That is not proven: {}.", changed(first, "seems", sides), first.reason)
+            format!("{}{also} This is not proven: {}.", changed(first, "seems", sides), first.reason)
         }
         Verdict::Regressed | Verdict::Improved => format!("{}{also}", changed(first, "is", sides)),
         Verdict::Suspected if !first.reason.is_empty() => {
-            format!("{}{also} That is no proof: {}.", changed(first, "seems", sides), first.reason)
+            format!("{}{also} This is not proof: {}.", changed(first, "seems", sides), first.reason)
         }
         Verdict::Suspected => format!(
-            "{}{also} Stored figures alone can't prove it: nothing old was run beside it.",
+            "{}{also} Stored figures alone can't prove it: the old version did not run alongside.",
             changed(first, "seems", sides)
         ),
         _ => format!("{}: {}.{also}", first.gate.metric, first.reason),
     }
 }
 
-/// Gates that are views of the first one's matter are reported as one with it.
-fn likewise(first: &GateOutcome, others: &[&GateOutcome], verdict: Verdict) -> String {
+/// Lists gates of the first one's family as the same finding, and the rest separately.
+fn describe_others(first: &GateOutcome, others: &[&GateOutcome], verdict: Verdict) -> String {
     let family = first.gate.metric.family();
-    let (same, apart): (Vec<_>, Vec<_>) = others.iter().partition(|gate| gate.gate.metric.family() == family);
+    let (same, separate): (Vec<_>, Vec<_>) =
+        others.iter().partition(|gate| gate.gate.metric.family() == family);
     let names = |gates: Vec<&&GateOutcome>| {
         gates.iter().map(|gate| gate.gate.metric.to_string()).collect::<Vec<_>>().join(", ")
     };
-    let mut text = String::new();
+    let mut sentences = String::new();
     if !same.is_empty() {
-        text.push_str(&format!(" That is one thing with {}.", names(same)));
+        sentences.push_str(&format!(" Same finding: {}.", names(same)));
     }
-    if !apart.is_empty() {
-        text.push_str(&format!(" Likewise {}: {}.", verdict.name(), names(apart)));
+    if !separate.is_empty() {
+        sentences.push_str(&format!(" Also {}: {}.", verdict.name(), names(separate)));
     }
-    text
+    sentences
 }
 
-/// Which part of the engine became slower, from what moved with it and what did not.
+/// Which part of the engine became slower, judged by which latencies moved.
 pub fn diagnosis(old: &Summary, new: &Summary) -> Option<String> {
     let slower = |metric: Metric| -> Option<f64> {
         let [old, new] = [old, new].map(|summary| stats::slowness(metric, summary.value(metric)?));
@@ -89,16 +90,16 @@ pub fn diagnosis(old: &Summary, new: &Summary) -> Option<String> {
     let moved = |d: f64| d > most / 3.0 && d > LEAST_THAT_MOVED;
     let part = match (moved(ttft), moved(tpot)) {
         (true, false) => "TTFT only: prefill or queueing",
-        (false, true) => "TPOT and not TTFT: decoding",
-        (true, true) => "TTFT and TPOT together: the engine as a whole",
+        (false, true) => "TPOT but not TTFT: decoding",
+        (true, true) => "both TTFT and TPOT: the engine as a whole",
         (false, false) => return None,
     };
     let shown = |d: f64| figures::signed_percent(d.exp_m1());
     Some(format!("{part} (median TTFT {}, mean TPOT {}).", shown(ttft), shown(tpot)))
 }
 
-/// From which number of users on it is slower, where fewer users see nothing of it. Takes every load of one scenario
-/// file on one target.
+/// The number of users at which the slowdown starts, if fewer users don't see it. Takes every load of one scenario file
+/// on one target.
 pub fn onset(loads: &[(u32, Verdict)]) -> Option<String> {
     let slow: Vec<u32> =
         loads.iter().filter(|(_, verdict)| *verdict == Verdict::Regressed).map(|(users, _)| *users).collect();
@@ -107,10 +108,10 @@ pub fn onset(loads: &[(u32, Verdict)]) -> Option<String> {
     let all_below_well = loads.iter().all(|(users, verdict)| *users >= least_slow || *verdict == Verdict::Ok);
     let all_above_slow = loads.iter().all(|(users, _)| *users < least_slow || slow.contains(users));
     (well_below > 0 && all_below_well && all_above_slow)
-        .then(|| format!("Only from {least_slow} users on, not with fewer: batching or queueing."))
+        .then(|| format!("Only with {least_slow} or more users: batching or queueing."))
 }
 
-/// Less than this is within what any two measurements differ by.
+/// Any two measurements may differ by this much.
 const LEAST_THAT_MOVED: f64 = 0.01;
 
 fn changed(outcome: &GateOutcome, verb: &str, sides: &Sides) -> String {
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_regression_names_the_metric_the_amount_and_both_versions() {
+    fn a_regression_names_metric_amount_and_both_versions() {
         let gates = [
             outcome("output_tokens_per_s", -0.073, Verdict::Regressed),
             outcome("ttft_ms_p95", 0.01, Verdict::Ok),
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_version_change_the_baseline_is_named_by_its_date() {
+    fn the_same_version_is_compared_by_the_baselines_date() {
         let gates = [outcome("ttft_ms_p95", 0.2, Verdict::Suspected)];
         let sides = Sides::of("vllm 0.32.0", "vllm 0.32.0", "2026-10-02");
         let sentence = explain(Verdict::Suspected, &gates, &sides);
@@ -172,14 +173,14 @@ mod tests {
     }
 
     #[test]
-    fn gates_that_are_one_thing_are_reported_as_one() {
+    fn gates_of_one_family_are_the_same_finding() {
         let gates = [
             outcome("output_tokens_per_s", -0.073, Verdict::Regressed),
             outcome("tpot_ms_mean", 0.08, Verdict::Regressed),
             outcome("ttft_ms_p95", 0.2, Verdict::Regressed),
         ];
         let sentence = explain(Verdict::Regressed, &gates, &Sides::of("a 1", "a 2", ""));
-        assert!(sentence.ends_with(" That is one thing with tpot_ms_mean. Likewise regressed: ttft_ms_p95."));
+        assert!(sentence.ends_with(" Same finding: tpot_ms_mean. Also regressed: ttft_ms_p95."));
     }
 
     #[test]
@@ -188,7 +189,7 @@ mod tests {
         (lossy.change, lossy.reason) = (None, "98 % is below 100 %".into());
         let gates = [outcome("output_tokens_per_s", -0.5, Verdict::Regressed), lossy];
         let sentence = explain(Verdict::Regressed, &gates, &Sides::of("a 1", "a 2", ""));
-        assert_eq!(sentence, "success rate: 98 % is below 100 %. Likewise regressed: output_tokens_per_s.");
+        assert_eq!(sentence, "success rate: 98 % is below 100 %. Also regressed: output_tokens_per_s.");
     }
 
     fn summary(ttft_ms: f64, tpot_ms: f64) -> Summary {
@@ -199,26 +200,26 @@ mod tests {
     }
 
     #[test]
-    fn the_slow_part_is_found_by_what_did_not_move() {
+    fn the_diagnosis_depends_on_which_latency_moved() {
         let old = summary(200.0, 20.0);
         let starts = |new: Summary, with: &str| diagnosis(&old, &new).unwrap().starts_with(with);
         assert!(starts(summary(260.0, 20.1), "TTFT only"));
-        assert!(starts(summary(201.0, 22.0), "TPOT and not TTFT"));
-        assert!(starts(summary(220.0, 22.0), "TTFT and TPOT together"));
+        assert!(starts(summary(201.0, 22.0), "TPOT but not TTFT"));
+        assert!(starts(summary(220.0, 22.0), "both TTFT and TPOT"));
         assert_eq!(diagnosis(&old, &summary(199.0, 20.0)), None);
     }
 
     #[test]
-    fn a_loss_under_load_only_is_reported_with_its_onset() {
+    fn a_loss_only_under_load_names_where_it_starts() {
         use Verdict::{Ok, Regressed};
-        let text = onset(&[(4, Ok), (16, Regressed), (32, Regressed)]).unwrap();
-        assert!(text.starts_with("Only from 16 users on"));
+        let sentence = onset(&[(4, Ok), (16, Regressed), (32, Regressed)]).unwrap();
+        assert!(sentence.starts_with("Only with 16 or more users"));
         assert_eq!(onset(&[(4, Regressed), (16, Regressed)]), None);
         assert_eq!(onset(&[(4, Ok), (16, Regressed), (32, Ok)]), None);
     }
 
     #[test]
-    fn a_broken_limit_is_reported_by_its_reason() {
+    fn a_broken_limit_is_explained_by_its_reason() {
         let mut gate = outcome("success_rate", 0.0, Verdict::Regressed);
         (gate.change, gate.reason) = (None, "98 % is below 100 %".into());
         let sides = Sides::of("a", "b", "");

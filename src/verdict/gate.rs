@@ -1,4 +1,4 @@
-//! One gate against the figures of today and of the baseline.
+//! Judges one gate: today's figures against the baseline's.
 
 use std::collections::BTreeMap;
 
@@ -16,13 +16,13 @@ use crate::verdict::{Evidence, Verdict, rule};
 /// The baseline's values, one per stored session.
 pub type OldValues = BTreeMap<Metric, Vec<f64>>;
 
-/// Below this share of answers with the asked-for length, throughput follows what the model chose to say.
+/// Below this share of answers with the requested length, throughput depends on how much the model chose to generate.
 pub const LEAST_SHARE_ENDED_BY_LENGTH: f64 = 0.99;
-/// A client whose thread computes more than this share of the time is the bottleneck itself.
+/// A client whose thread is busy for more than this share of the time is itself the bottleneck.
 const MOST_CLIENT_CPU_SHARE: f64 = 0.9;
-/// With a larger share of requests that were due and not sent, it was another load.
+/// If a larger share of due requests was never sent, the load was not the one requested.
 const MOST_NOT_SENT: f64 = 0.01;
-/// More than this is no advice.
+/// Asking for more than this many sessions is not useful advice.
 const MOST_SESSIONS_TO_ASK_FOR: u32 = 100;
 
 /// One row of the verdict table.
@@ -36,7 +36,7 @@ pub struct GateOutcome {
     pub new: Option<f64>,
     pub change: Option<Change>,
     pub verdict: Verdict,
-    /// Why, in words; empty where the figures say it all.
+    /// Why, in words; empty if the figures say it all.
     pub reason: String,
 }
 
@@ -45,23 +45,23 @@ pub struct GateOutcome {
 #[serde(deny_unknown_fields)]
 pub struct Change {
     pub relative: f64,
-    /// The 99.8 % interval; absent after a single session, which has none.
+    /// The 99.8 % interval; absent after a single session.
     pub interval: Option<(f64, f64)>,
 }
 
 /// What today's sessions of the new engine are compared with.
 #[derive(Clone, Copy, Debug)]
 pub enum Old<'a> {
-    /// Values of earlier days, one per session: one session of today screens, at least three convict.
+    /// Values from an earlier day, one per session. One session today can only raise suspicion; a regression takes at
+    /// least three.
     Stored(&'a [f64]),
-    /// Sessions of the old engine that alternated with those of the new one on this machine.
+    /// Sessions of the old engine, alternating with those of the new one on this machine.
     Alternating(&'a [Evidence<'a>]),
 }
 
-/// Judges one gate.
 pub fn judge(gate: &Gate, old: Old, new: &[Evidence]) -> GateOutcome {
     let outcome = judge_by_figures(gate, old, new);
-    match outcome.undone_by_want_of_room(old, new) {
+    match outcome.invalid_for_lack_of_room(old, new) {
         Some(reason) => outcome.concluded(Verdict::Invalid, reason),
         None => outcome,
     }
@@ -119,7 +119,7 @@ fn values(metric: Metric, sessions: &[Evidence]) -> Vec<f64> {
 }
 
 impl GateOutcome {
-    /// After some starts of each side: whether more of them would hardly change it.
+    /// After some starts of each side: whether more starts are unlikely to change the outcome.
     pub fn is_settled(&self) -> bool {
         let metric = self.gate.metric;
         let difference = self.change.and_then(|change| change.difference(metric));
@@ -129,13 +129,13 @@ impl GateOutcome {
         }
     }
 
-    /// Regressed by an absolute limit and not by comparison.
+    /// Whether it regressed because of an absolute limit rather than by comparison.
     pub fn breaks_limit(&self) -> bool {
         self.verdict == Verdict::Regressed && self.change.is_none()
     }
 
-    /// A suspicion that nothing can prove any more may pass. One of an engine that is slower than it looks may not: had
-    /// it looked well, it would not pass either.
+    /// A suspicion that can no longer be proven may pass, unless the engine is slower than it looks: such an engine
+    /// would not pass with good figures either.
     pub fn left_unproven(self, new: &[Evidence]) -> GateOutcome {
         match slower_than_it_looks("the engine", new) {
             Some(reason) if self.verdict == Verdict::Suspected => self.concluded(Verdict::Invalid, reason),
@@ -149,10 +149,10 @@ impl GateOutcome {
         self
     }
 
-    /// An engine that leaves no room for requests is slower than it looks, since those that would have waited longest
-    /// are missing from its figures. So they can't clear it, nor convict another one beside it. That requests fail is no
-    /// more than the truth, and a limit is broken whatever the old engine did.
-    fn undone_by_want_of_room(&self, old: Old, new: &[Evidence]) -> Option<String> {
+    /// An engine that leaves no room for requests is slower than it looks: its figures lack the requests that would
+    /// have waited longest. So its figures can neither clear it nor prove that another engine regressed against it.
+    /// Failed requests still count as failed, and a broken limit is broken whatever the old engine did.
+    fn invalid_for_lack_of_room(&self, old: Old, new: &[Evidence]) -> Option<String> {
         match (self.verdict, old) {
             (Verdict::Ok | Verdict::Improved | Verdict::NoBaseline, _)
                 if self.gate.metric.family() != Family::Success =>
@@ -168,7 +168,7 @@ impl GateOutcome {
         }
     }
 
-    /// A limit counts as broken if it still is with all that the client may have done taken off.
+    /// A limit counts as broken if it is still broken after subtracting the client's own error.
     fn limit_broken(&self, new: &[Evidence]) -> Option<(Verdict, String)> {
         let value = self.new?;
         let mut broken = self.beyond_limit(value)?;
@@ -183,8 +183,8 @@ impl GateOutcome {
         })
     }
 
-    /// What the client may have done, if that can account for a broken limit. Its lateness makes latencies longer and
-    /// rates lower; of the failures it can bring about those alone that are of requests unanswered for long.
+    /// Why the client may be to blame for a broken limit, if it may be. A late client makes latencies longer and rates
+    /// lower; the only failures it can cause are those of requests that stayed unanswered too long.
     fn client_to_blame(&self, value: f64, new: &[Evidence]) -> Option<String> {
         let metric = self.gate.metric;
         let unanswered = |summary: &Summary| {
@@ -205,7 +205,7 @@ impl GateOutcome {
         self.beyond_limit(at_best).is_none().then(|| {
             let error = figures::percent(error);
             format!(
-                "the load client's own timing error of {error} may account for that; something else may keep the \
+                "the load client's own timing error of {error} may explain that; another process may be keeping the \
                  machine busy"
             )
         })
@@ -221,7 +221,7 @@ impl GateOutcome {
     }
 
     fn compare_with_stored(&mut self, tau: f64, old: &[f64], new: &[f64]) {
-        if new.len() < rule::LEAST_SESSIONS_TO_CONVICT {
+        if new.len() < rule::MIN_SESSIONS_FOR_REGRESSION {
             let d = stats::mean(new) - stats::mean(old);
             let relative = stats::relative_change(self.gate.metric, d);
             self.change = Some(Change { relative, interval: None });
@@ -232,7 +232,7 @@ impl GateOutcome {
             Some(difference) => self.conclude(&difference, tau, Verdict::Suspected),
             None => {
                 self.verdict = Verdict::NotComparable;
-                self.reason = "a single stored session has no scatter to judge by".into();
+                self.reason = "a single stored session does not show how much sessions vary".into();
             }
         }
     }
@@ -240,14 +240,14 @@ impl GateOutcome {
     fn compare_alternating(&mut self, tau: f64, old: &[f64], new: &[f64]) {
         let Some(difference) = Difference::of_alternating(old, new) else {
             self.verdict = Verdict::Inconclusive;
-            self.reason = "the proof ended before each side had been started twice".into();
+            self.reason = "the proof ended before each side had started twice".into();
             return;
         };
         self.conclude(&difference, tau, Verdict::Inconclusive);
         if self.verdict == Verdict::Inconclusive {
             self.reason = match stats::sessions_to_decide(old, new, MOST_SESSIONS_TO_ASK_FOR) {
-                Some(starts) => format!("about {starts} starts of each would decide it"),
-                None => format!("even {MOST_SESSIONS_TO_ASK_FOR} starts of each would not decide it"),
+                Some(starts) => format!("about {starts} starts of each side would decide it"),
+                None => format!("even {MOST_SESSIONS_TO_ASK_FOR} starts of each side would not decide it"),
             };
         }
     }
@@ -298,32 +298,29 @@ fn output_length_not_fixed(metric: Metric, sessions: &[Evidence]) -> Option<Stri
         sessions.iter().filter_map(|session| session.summary.share_ended_by_length()).fold(1.0, f64::min);
     (metric.needs_fixed_output_length() && share < LEAST_SHARE_ENDED_BY_LENGTH).then(|| {
         format!(
-            "only {} of the answers had the asked-for length: gate TTFT and TPOT instead, or set ignore_eos where the engine knows it",
+            "only {} of the answers had the requested length: gate TTFT and TPOT instead, or set ignore_eos if the engine supports it",
             figures::percent(share)
         )
     })
 }
 
-/// What was asked is not the load that the scenario names, if the client was late with it.
+/// If the client was too late to send some requests, the engine did not get the scenario's load.
 pub fn client_late(summary: &Summary) -> Option<String> {
     let RequestCounts { sent, late, .. } = summary.requests;
     (summary.requests.share_late() > MOST_NOT_SENT).then(|| {
         format!(
-            "the load client came too late to send {late} of the {} requests that were due: give it a core of its own, \
-             or lower the rate",
+            "the load client was too late to send {late} of the {} requests that were due: give it its own core, or \
+             lower the rate",
             sent + late,
         )
     })
 }
 
-/// Nor if the engine had so many unanswered that no more were to be sent. That is its own doing.
+/// The same if so many requests were unanswered that no more could be sent; that is the engine's fault.
 pub fn no_room(summary: &Summary) -> Option<String> {
     let (without, all) = (summary.requests.without_room(), summary.requests.sent);
-    (without as f64 > MOST_NOT_SENT * all as f64).then(|| {
-        format!(
-            "left no room for {without} of {all} requests, with as many unanswered as `max_in_flight` allows"
-        )
-    })
+    (without as f64 > MOST_NOT_SENT * all as f64)
+        .then(|| format!("left no room for {without} of {all} requests (`max_in_flight` was reached)"))
 }
 
 fn slower_than_it_looks(engine: &str, sessions: &[Evidence]) -> Option<String> {
@@ -331,18 +328,18 @@ fn slower_than_it_looks(engine: &str, sessions: &[Evidence]) -> Option<String> {
     Some(format!("{engine} {what}, so it is slower than it looks: lower the rate, or raise `max_in_flight`"))
 }
 
-/// A third of the tolerance at stake is the most that the client's own error may be.
+/// The client's own error may be at most a third of the tolerance.
 fn client_sick(metric: Metric, tolerance: f64, sessions: &[Evidence]) -> Option<String> {
     sessions.iter().find_map(|session| {
         if let Some(reason) = bottleneck(session.health) {
             return Some(reason);
         }
         let error = session.timing_error(metric)?;
-        let lateness = || format!("; requests come to late by {}", session.summary.queue_lag_ms);
+        let lateness = || format!("; requests picked up late by {}", session.summary.queue_lag_ms);
         (error > tolerance / 3.0).then(|| {
             format!(
                 "the load client's own timing error of {} is more than a third of the tolerance of {} \
-                 (event loop late by {}{}); something else may keep the machine busy",
+                 (event loop late by {}{}); another process may be keeping the machine busy",
                 figures::percent(error),
                 figures::percent(tolerance),
                 session.health.loop_lag_ms,
@@ -356,7 +353,7 @@ fn bottleneck(health: &ClientHealth) -> Option<String> {
     let share = figures::percent(health.cpu_share);
     (health.cpu_share > MOST_CLIENT_CPU_SHARE).then(|| {
         format!(
-            "the load client computed {share} of the time and was the bottleneck itself; give it a core of its own"
+            "the load client was busy {share} of the time and was itself the bottleneck; give it its own core"
         )
     })
 }

@@ -1,4 +1,4 @@
-//! What a scenario's measurements say about its gates.
+//! Judges a scenario's gates by its measurements.
 
 pub mod bisection;
 pub mod explain;
@@ -23,18 +23,18 @@ pub use gate::{
 pub enum Verdict {
     Ok,
     Improved,
-    /// Probably slower, and not provable here.
+    /// Probably slower, but not provable here.
     Suspected,
-    /// The budget ended before the measurements could tell.
+    /// The budget ran out before the measurements could decide.
     Inconclusive,
     /// There is nothing to compare with.
     NoBaseline,
-    /// There is a baseline, but of something else.
+    /// There is a baseline, but for something else.
     NotComparable,
-    /// The client or the engine was sick: the figures say nothing.
+    /// The client or the engine had a problem, so the figures are meaningless.
     Invalid,
     Regressed,
-    /// The target is not to be had here.
+    /// The target is not available here.
     Ignored,
 }
 
@@ -53,20 +53,20 @@ impl Verdict {
         }
     }
 
-    /// The verdict of a scenario from those of its gates: the worst. A regression that was found by a sound gate is
-    /// not undone by another gate that can't tell.
+    /// A scenario's verdict is the worst of its gates' verdicts: a gate that can't decide does not undo a regression
+    /// that another gate found.
     pub fn worst(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
         verdicts.into_iter().max().unwrap_or(Verdict::Ok)
     }
 }
 
-/// After a screen: whether a gate says something that only old beside new can prove.
+/// After a screen: whether a gate shows something that only running old and new side by side can prove.
 pub fn wants_proof(gates: &[GateOutcome]) -> bool {
     gates.iter().any(|gate| matches!(gate.verdict, Verdict::Suspected | Verdict::Improved))
 }
 
-/// After some starts of each side: whether more of them could hardly change the scenario's verdict. A proven regression
-/// is not undone by what another gate would turn out to be.
+/// After some starts of each side: whether more starts are unlikely to change the scenario's verdict. Whatever the
+/// other gates turn out to be, a proven regression stays.
 pub fn is_decided(gates: &[GateOutcome]) -> bool {
     gates.iter().any(|gate| gate.verdict == Verdict::Regressed) || gates.iter().all(GateOutcome::is_settled)
 }
@@ -80,16 +80,16 @@ pub enum Side {
 }
 
 impl Side {
-    /// Old, new, new, old: in every such block a steady drift of the machine cancels.
+    /// Old, new, new, old: a steady drift of the machine cancels within each block.
     pub const BLOCK: [Side; 4] = [Side::Old, Side::New, Side::New, Side::Old];
 }
 
-/// One session of a scenario, as the verdict needs it.
+/// What the verdict needs of one session of a scenario.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
     pub summary: &'a Summary,
     pub health: &'a ClientHealth,
-    /// Whether latencies count from when a request was due.
+    /// Whether latencies count from the time a request was due.
     pub open: bool,
 }
 
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_goes_on_for_what_is_inconclusive_unless_it_is_red_already() {
+    fn a_proof_continues_until_all_is_settled_or_one_gate_is_red() {
         use Verdict::{Inconclusive, Ok, Regressed};
         assert!(is_decided(&[gate(Ok), gate(Ok)]));
         assert!(!is_decided(&[gate(Ok), gate(Inconclusive)]));

@@ -1,9 +1,9 @@
-//! What gates are able to see: the rule itself, rehearsed on figures that scatter as the stored sessions do.
+//! What gates can detect: simulates the decision rule on figures that vary as the stored sessions do.
 //!
-//! A rehearsed session's value is the sum of a day's share, the same for all sessions of that day, and a start's own.
-//! Both are normal; a start has the standard deviation s of the stored sessions, a day √[`DAY_VARIANCE`] times as much.
-//! That s is taken as known, although K sessions tell it only roughly: four of them to within a factor of 0.6 to 3.7
-//! (95 %).
+//! A simulated session's value is the sum of a day effect, the same for all sessions of that day, and its own start's
+//! effect. Both are normal; a start has the standard deviation s of the stored sessions, a day √[`DAY_VARIANCE`] times
+//! that. The simulation takes s as known, although K sessions estimate it only roughly: four sessions to within a
+//! factor of 0.6 to 3.7 (95 %).
 
 use rand::SeedableRng;
 use rand_distr::{Distribution as _, StandardNormal};
@@ -13,61 +13,61 @@ use crate::metrics::Metric;
 use crate::verdict::stats::{self, DAY_VARIANCE, Difference};
 use crate::verdict::{Side, Verdict, rule};
 
-/// What follows where a session is doubted.
+/// What happens after the screen doubts a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
-    /// Old and new in turn: `starts` of each side before the first judgment, `most` before the last.
+    /// Old and new alternate: `starts` of each side before the first decision, at most `most` before the last.
     Proof { starts: u32, most: u32 },
-    /// Nothing old can be run: so many sessions of today in all, against the stored ones.
+    /// The old version can't run: this many sessions of today in total, against the stored ones.
     Stored { sessions: u32 },
 }
 
-/// A gate as its stored sessions show it.
+/// A gate, as its stored sessions describe it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StoredGate {
     metric: Metric,
     tau: f64,
-    /// Between sessions, on the scale of slowness.
+    /// Between sessions, on the slowness scale.
     deviation: f64,
     sessions: u32,
 }
 
-/// A scenario's gates, and what follows where one of them is doubted.
+/// A scenario's gates, and what happens after the screen doubts one of them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredScenario {
     pub gates: Vec<StoredGate>,
     pub check: Check,
 }
 
-/// How rehearsed runs of a suite came out.
+/// The outcomes of simulated runs of a suite.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Forecast {
     pub runs: u64,
-    /// In which one session did not clear every scenario.
+    /// Runs in which one session did not clear every scenario.
     pub doubted: u64,
     pub red: u64,
-    /// Sessions that each scenario took on average, the first one and those of both sides included.
+    /// Sessions per scenario on average, including the first one and those of both sides.
     pub sessions: Vec<f64>,
 }
 
-/// What a gate should be able to see, as a multiple of its tolerance. A gate that can't is underpowered.
+/// The change that a gate should detect, as a multiple of its tolerance. If it can't, the gate is underpowered.
 pub const UNDERPOWERED_BEYOND: f64 = 2.0;
-/// With this chance.
+/// The probability with which it should detect it.
 pub const POWER: f64 = 0.9;
-/// Runs behind a figure of power: 90 % of them are known to within 3 %.
+/// Simulated runs per power estimate: enough to know 90 % to within 3 %.
 const RUNS: u64 = 400;
-/// Runs behind an forecast: a suite's false alarms are one in a thousand.
+/// Simulated runs per forecast: false alarms of a suite are about one in a thousand.
 const RUNS_OF_FORECAST: u64 = 4000;
 const STEPS_OF_SEARCH: u32 = 12;
-/// In slowness: 95 % of the throughput lost. What a gate can't see then, it never sees.
+/// In slowness: 95 % of the throughput lost. A gate that misses this misses everything.
 const LARGEST_CHANGE: f64 = 3.0;
 const LARGEST_TOLERANCE: f64 = 0.5;
 const MOST_TIMES_THE_REQUESTS: f64 = 100.0;
-/// Of each side, or of today.
+/// Sessions of each side, or of today.
 const SESSIONS_TO_TRY: [u32; 8] = [4, 6, 8, 12, 16, 24, 32, 48];
 
 impl StoredGate {
-    /// `None` of values that have no scatter: fewer than two, or without a logarithm.
+    /// `None` if the values show no variation: fewer than two, or without a logarithm.
     pub fn of(metric: Metric, tolerance: f64, values: &[f64]) -> Option<StoredGate> {
         let scaled: Option<Vec<f64>> = values.iter().map(|value| stats::slowness(metric, *value)).collect();
         let deviation = stats::deviation(&scaled?)?;
@@ -84,20 +84,18 @@ impl StoredGate {
         self.deviation
     }
 
-    /// The smallest change for the worse, relative to the metric, that is red with a chance of 90 %; `None` where
-    /// nothing is.
+    /// The smallest relative loss that turns red with a probability of 90 %; `None` if no loss does.
     pub fn detectable(&self, check: Check) -> Option<f64> {
         let change = least(0.0, LARGEST_CHANGE, |change| self.sees(change, check))?;
         Some(stats::relative_change(self.metric, change))
     }
 
-    /// Whether a loss of twice the tolerance would often go unseen.
+    /// Whether a loss of twice the tolerance would often go undetected.
     pub fn is_underpowered(&self, check: Check) -> bool {
         !self.sees(UNDERPOWERED_BEYOND * self.tau, check)
     }
 
-    /// The starts of each side, or the sessions of the baseline and of today, with which the gate is no longer
-    /// underpowered.
+    /// The starts of each side, or the sessions of the baseline and of today, with which the gate has enough power.
     pub fn sessions_needed(&self, check: Check) -> Option<u32> {
         let with = |sessions| match check {
             Check::Proof { .. } => (*self, Check::Proof { starts: sessions, most: sessions }),
@@ -109,14 +107,14 @@ impl StoredGate {
         })
     }
 
-    /// By how much the sessions' variance has to shrink for the gate not to be underpowered: so many times the requests
-    /// of a session, if requests are all that scatters. `None` beyond a hundred times.
+    /// The factor by which the sessions' variance must shrink for the gate to have enough power. That is the factor of
+    /// requests per session, if all of the variation comes from requests. `None` beyond a hundred.
     pub fn requests_needed(&self, check: Check) -> Option<f64> {
         let calmer = |requests: f64| StoredGate { deviation: self.deviation / requests.sqrt(), ..*self };
         least(1.0, MOST_TIMES_THE_REQUESTS, |requests| !calmer(requests).is_underpowered(check))
     }
 
-    /// The tolerance with which the gate would not be underpowered; `None` beyond 50 %.
+    /// The tolerance with which the gate would have enough power; `None` beyond 50 %.
     pub fn tolerance_needed(&self, check: Check) -> Option<f64> {
         least(0.0, LARGEST_TOLERANCE, |tolerance| {
             let gate = StoredGate { tau: stats::tau(self.metric, tolerance), ..*self };
@@ -125,12 +123,12 @@ impl StoredGate {
     }
 
     fn sees(&self, change: f64, check: Check) -> bool {
-        let runs = (0..RUNS).map(|seed| rehearse(&[*self], |_| change, check, seed));
+        let runs = (0..RUNS).map(|seed| simulate(&[*self], |_| change, check, seed));
         let red = runs.filter(|run| run.verdict == Verdict::Regressed).count();
         red as f64 >= POWER * RUNS as f64
     }
 
-    /// What today's sessions differ from the stored ones by, before any change: the day.
+    /// The shift that all sessions of one day share.
     fn day(&self, rng: &mut Pcg64) -> f64 {
         self.deviation * DAY_VARIANCE.sqrt() * normal(rng)
     }
@@ -141,16 +139,16 @@ impl StoredGate {
 }
 
 impl Forecast {
-    /// With every gate's values worse by so many of its tolerances; 0 is an engine that did not change.
+    /// With every gate's values worse by this many of its tolerances; 0 is an unchanged engine.
     ///
-    /// Every gate scatters by itself here. In truth those of a suite err together, and fewer runs are red.
+    /// Gates vary independently here. In reality the gates of a suite err together, so fewer runs are red.
     pub fn of(suite: &[StoredScenario], tolerances: f64) -> Forecast {
         let (mut doubted_runs, mut red_runs, mut sessions) = (0, 0, vec![0; suite.len()]);
         for number in 0..RUNS_OF_FORECAST {
             let (mut doubted, mut red) = (false, false);
             for (index, scenario) in suite.iter().enumerate() {
                 let seed = number + RUNS_OF_FORECAST * index as u64;
-                let run = rehearse(&scenario.gates, |gate| tolerances * gate.tau, scenario.check, seed);
+                let run = simulate(&scenario.gates, |gate| tolerances * gate.tau, scenario.check, seed);
                 doubted |= run.doubted;
                 red |= run.verdict == Verdict::Regressed;
                 sessions[index] += run.sessions;
@@ -168,24 +166,24 @@ impl Forecast {
     }
 }
 
-/// One run of a scenario.
+/// One simulated run of a scenario.
 struct SimulatedRun {
     doubted: bool,
     verdict: Verdict,
     sessions: u32,
 }
 
-/// A gate's sessions of one run.
+/// A gate's simulated sessions of one run.
 struct Simulated {
     stored_gate: StoredGate,
-    /// What the new engine is slower by.
+    /// How much slower the new engine is.
     change: f64,
     day: f64,
     stored: Vec<f64>,
     screen: Vec<f64>,
 }
 
-fn rehearse(
+fn simulate(
     gates: &[StoredGate],
     change: impl Fn(&StoredGate) -> f64,
     check: Check,
@@ -201,7 +199,7 @@ fn rehearse(
     }
     match check {
         Check::Proof { starts, most } => prove(&simulated, starts, most, &mut rng),
-        Check::Stored { sessions } => convict_by_stored(&simulated, sessions, &mut rng),
+        Check::Stored { sessions } => compare_with_stored(&simulated, sessions, &mut rng),
     }
 }
 
@@ -216,13 +214,13 @@ impl Simulated {
 
 fn prove(simulated: &[Simulated], starts: u32, most: u32, rng: &mut Pcg64) -> SimulatedRun {
     let mut sides = vec![(Vec::new(), Vec::new()); simulated.len()];
-    let (mut sessions_run, mut next) = (0, starts.min(most));
+    let (mut done, mut next) = (0, starts.min(most));
     loop {
         for (gate, (old, new)) in simulated.iter().zip(&mut sides) {
-            old.extend(gate.stored_gate.sessions(next - sessions_run, gate.day, rng));
-            new.extend(gate.stored_gate.sessions(next - sessions_run, gate.day + gate.change, rng));
+            old.extend(gate.stored_gate.sessions(next - done, gate.day, rng));
+            new.extend(gate.stored_gate.sessions(next - done, gate.day + gate.change, rng));
         }
-        sessions_run = next;
+        done = next;
         let found = simulated.iter().zip(&sides).map(|(gate, (old, new))| {
             let tau = gate.stored_gate.tau;
             Difference::of_alternating(old, new).map_or((Verdict::Inconclusive, false), |difference| {
@@ -232,20 +230,19 @@ fn prove(simulated: &[Simulated], starts: u32, most: u32, rng: &mut Pcg64) -> Si
         });
         let found: Vec<(Verdict, bool)> = found.collect();
         let verdict = Verdict::worst(found.iter().map(|(verdict, _)| *verdict));
-        if verdict == Verdict::Regressed || found.iter().all(|(_, settled)| *settled) || sessions_run >= most
-        {
-            return SimulatedRun { doubted: true, verdict, sessions: 1 + 2 * sessions_run };
+        if verdict == Verdict::Regressed || found.iter().all(|(_, settled)| *settled) || done >= most {
+            return SimulatedRun { doubted: true, verdict, sessions: 1 + 2 * done };
         }
-        next = most.min(sessions_run + Side::BLOCK.len() as u32 / 2);
+        next = most.min(done + Side::BLOCK.len() as u32 / 2);
     }
 }
 
-fn convict_by_stored(simulated: &[Simulated], sessions: u32, rng: &mut Pcg64) -> SimulatedRun {
+fn compare_with_stored(simulated: &[Simulated], sessions: u32, rng: &mut Pcg64) -> SimulatedRun {
     let verdicts = simulated.iter().map(|gate| {
         let typical = gate.day + gate.change;
         let more = gate.stored_gate.sessions(sessions.saturating_sub(1), typical, rng);
         let today = [&gate.screen[..], &more].concat();
-        if today.len() < rule::LEAST_SESSIONS_TO_CONVICT {
+        if today.len() < rule::MIN_SESSIONS_FOR_REGRESSION {
             return Verdict::Suspected;
         }
         let difference = Difference::to_stored(&gate.stored, &today);
@@ -256,7 +253,7 @@ fn convict_by_stored(simulated: &[Simulated], sessions: u32, rng: &mut Pcg64) ->
     SimulatedRun { doubted: true, verdict: Verdict::worst(verdicts), sessions: sessions.max(1) }
 }
 
-/// The least of the values for which it holds, if it holds for all that are larger.
+/// The smallest value for which `holds`, assuming it also holds for all larger values.
 fn least(low: f64, high: f64, holds: impl Fn(f64) -> bool) -> Option<f64> {
     if !holds(high) {
         return None;
@@ -289,8 +286,8 @@ mod tests {
         gate(&[1000.0, 1001.0, 999.0, 1000.0])
     }
 
-    /// By 2.1 %.
-    fn restless() -> StoredGate {
+    /// Varies by 2.1 %.
+    fn noisy() -> StoredGate {
         gate(&[1000.0, 1025.0, 975.0, 1010.0])
     }
 
@@ -299,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quiet_engine_shows_little_more_than_the_tolerance() {
+    fn a_quiet_engine_detects_little_more_than_the_tolerance() {
         for check in [PROOF, STORED] {
             let detectable = quiet().detectable(check).unwrap();
             assert!(-0.034 < detectable && detectable < -0.03, "{check:?}: {detectable}");
@@ -307,22 +304,22 @@ mod tests {
     }
 
     #[test]
-    fn a_restless_engine_shows_more_to_a_proof_than_to_stored_sessions() {
-        let [proof, stored] = [PROOF, STORED].map(|check| restless().detectable(check).unwrap());
+    fn on_a_noisy_engine_a_proof_detects_more_than_stored_sessions() {
+        let [proof, stored] = [PROOF, STORED].map(|check| noisy().detectable(check).unwrap());
         assert!(stored < 2.0 * proof && proof < -0.03, "{proof} {stored}");
     }
 
     #[test]
-    fn a_proof_of_few_starts_is_underpowered() {
+    fn more_starts_give_an_underpowered_proof_enough_power() {
         let few = Check::Proof { starts: 4, most: 4 };
-        assert!(restless().is_underpowered(few));
-        let needed = restless().sessions_needed(few).unwrap();
-        assert!(needed > 4 && !restless().is_underpowered(Check::Proof { starts: needed, most: needed }));
+        assert!(noisy().is_underpowered(few));
+        let needed = noisy().sessions_needed(few).unwrap();
+        assert!(needed > 4 && !noisy().is_underpowered(Check::Proof { starts: needed, most: needed }));
     }
 
     #[test]
-    fn the_needed_changes_give_enough_power() {
-        let gate = restless();
+    fn the_suggested_changes_give_a_gate_enough_power() {
+        let gate = noisy();
         assert!(gate.is_underpowered(STORED));
         let requests = gate.requests_needed(STORED).unwrap();
         let calmer = StoredGate { deviation: gate.deviation / requests.sqrt(), ..gate };
@@ -333,34 +330,34 @@ mod tests {
     }
 
     #[test]
-    fn two_sessions_of_today_see_nothing_whatever_happens() {
+    fn two_sessions_of_today_never_detect_anything() {
         assert_eq!(quiet().detectable(Check::Stored { sessions: 2 }), None);
     }
 
     #[test]
-    fn an_unchanged_quiet_engine_is_cleared_by_its_first_session() {
+    fn the_first_session_clears_an_unchanged_quiet_engine() {
         let forecast = Forecast::of(&suite(quiet(), PROOF), 0.0);
         assert_eq!((forecast.doubted, forecast.red, &forecast.sessions[..]), (0, 0, &[1.0][..]));
     }
 
     #[test]
-    fn an_unchanged_restless_engine_is_doubted_often_and_red_hardly_ever() {
+    fn an_unchanged_noisy_engine_is_often_doubted_but_rarely_red() {
         for check in [PROOF, STORED] {
-            let forecast = Forecast::of(&suite(restless(), check), 0.0);
+            let forecast = Forecast::of(&suite(noisy(), check), 0.0);
             assert!(forecast.doubted > forecast.runs / 4, "{forecast:?}");
             assert!(forecast.red < forecast.runs / 200, "{forecast:?}");
         }
     }
 
     #[test]
-    fn a_loss_costs_the_sessions_that_prove_it() {
+    fn a_loss_takes_as_many_sessions_as_its_proof() {
         let sessions = |check| Forecast::of(&suite(quiet(), check), UNDERPOWERED_BEYOND).sessions[0];
         assert_eq!(sessions(PROOF), 1.0 + 2.0 * 4.0);
         assert_eq!(sessions(STORED), 4.0);
     }
 
     #[test]
-    fn a_single_session_has_no_scatter() {
+    fn a_single_session_shows_no_variation() {
         assert_eq!(StoredGate::of("ttft_ms_p95".parse().unwrap(), 0.1, &[400.0]), None);
     }
 }

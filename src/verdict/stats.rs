@@ -1,8 +1,7 @@
 //! The statistics of the verdict.
 //!
-//! Everything is compared on a logarithmic scale on which larger is slower: `y = ln(latency)` or `y = −ln(throughput)`.
-//! There a change of 3 % is the same distance whatever the unit, and old against new is the negative of new against
-//! old.
+//! All comparisons use a logarithmic scale on which larger is slower: `y = ln(latency)` or `y = −ln(throughput)`. On
+//! it, a change of 3 % is the same distance in any unit, and old against new is the negative of new against old.
 
 use std::sync::LazyLock;
 
@@ -10,12 +9,12 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use crate::metrics::{Better, Metric};
 
-/// The chance, per gate and side, that an interval leaves the truth out.
+/// The probability, per gate and side, that an interval excludes the true value.
 pub const ALPHA: f64 = 0.001;
-/// The variance of what a day shifts, in multiples of the variance between restarts.
+/// The day-to-day variance, in multiples of the variance between restarts.
 pub const DAY_VARIANCE: f64 = 1.0;
 
-/// A metric's value on the scale where larger is slower; `None` for what has no logarithm.
+/// A metric's value on the scale where larger is slower; `None` if it has no logarithm.
 pub fn slowness(metric: Metric, value: f64) -> Option<f64> {
     let y = value.ln();
     y.is_finite().then_some(match metric.better() {
@@ -24,7 +23,7 @@ pub fn slowness(metric: Metric, value: f64) -> Option<f64> {
     })
 }
 
-/// The metric's relative change (−0.07 is 7 % less) that a difference in slowness stands for.
+/// Converts a difference in slowness to the metric's relative change (−0.07 is 7 % less).
 pub fn relative_change(metric: Metric, difference: f64) -> f64 {
     match metric.better() {
         Better::Lower => difference.exp_m1(),
@@ -32,8 +31,8 @@ pub fn relative_change(metric: Metric, difference: f64) -> f64 {
     }
 }
 
-/// A tolerance as a difference in slowness. It is met exactly: 3 % of throughput are lost at 97 % of it, and 3 % of
-/// latency are added at 103 %.
+/// A tolerance as a difference in slowness. The conversion is exact: losing 3 % of throughput means 97 % of it, and
+/// adding 3 % of latency means 103 %.
 pub fn tau(metric: Metric, tolerance: f64) -> f64 {
     match metric.better() {
         Better::Lower => tolerance.ln_1p(),
@@ -45,7 +44,7 @@ pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// A difference of two means, new − old, with the interval that leaves it out with a chance of [`ALPHA`] on each side.
+/// The difference of two means, new − old, with an interval that misses it with probability [`ALPHA`] on each side.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Difference {
     pub estimate: f64,
@@ -54,43 +53,43 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// Sessions of both sides that were run in turn on one machine: Student's two-sample interval with a pooled
-    /// variance, one value per session.
+    /// For sessions of both sides that alternated on one machine: Student's two-sample interval with a pooled variance,
+    /// one value per session.
     ///
-    /// The session is the replicate: what rounds within a session scatter is part of each session's value, and what
-    /// restarts scatter lies between the values. Sides that alternate (old, new, new, old) share the day, and a linear
-    /// drift cancels; it widens the interval and never shifts it.
+    /// The session is the replicate: the variation between rounds is part of each session's value, and the variation
+    /// between restarts lies between the values. Sides that alternate (old, new, new, old) share the day, and a linear
+    /// drift cancels: it widens the interval but never shifts it.
     ///
     /// `None` with fewer than two sessions on a side.
     pub fn of_alternating(old: &[f64], new: &[f64]) -> Option<Difference> {
         (old.len() >= 2 && new.len() >= 2).then(|| Difference::pooled(old, new, 0.0))
     }
 
-    /// Sessions of today against stored sessions of another day, one value per session.
+    /// For sessions of today against stored sessions of another day, one value per session.
     ///
-    /// What a day shifts is shared by all of its sessions: more of them don't average it out, and two days don't tell
-    /// how much days differ (Kalibera and Jones 2013, "Rigorous Benchmarking in Reasonable Time": the variance of the
-    /// highest level that varies bounds the precision). So days are taken to differ as much as restarts do
-    /// ([`DAY_VARIANCE`]): with the scatter s within both days, the variance is s²·(1/K + 1/n + 2·[`DAY_VARIANCE`]).
+    /// All sessions of a day share its shift: more sessions don't average it out, and two days don't show how much days
+    /// differ (Kalibera and Jones 2013, "Rigorous Benchmarking in Reasonable Time": the variance of the highest level
+    /// that varies bounds the precision). So days are assumed to differ as much as restarts do ([`DAY_VARIANCE`]): with
+    /// a standard deviation of s within both days, the variance is s²·(1/K + 1/n + 2·[`DAY_VARIANCE`]).
     ///
-    /// `None` with fewer than two stored sessions, or none of today.
+    /// `None` with fewer than two stored sessions, or none from today.
     pub fn to_stored(old: &[f64], new: &[f64]) -> Option<Difference> {
-        let apart = 2.0 * DAY_VARIANCE;
-        (old.len() >= 2 && !new.is_empty()).then(|| Difference::pooled(old, new, apart))
+        let between_days = 2.0 * DAY_VARIANCE;
+        (old.len() >= 2 && !new.is_empty()).then(|| Difference::pooled(old, new, between_days))
     }
 
-    /// `apart` is what the sides' means differ by beyond their sessions' scatter: a variance, in multiples of it.
-    fn pooled(old: &[f64], new: &[f64], apart: f64) -> Difference {
+    /// `extra_variance` is the variance between the sides beyond that of their sessions, in multiples of the latter.
+    fn pooled(old: &[f64], new: &[f64], extra_variance: f64) -> Difference {
         let (k, n) = (old.len() as f64, new.len() as f64);
         let estimate = mean(new) - mean(old);
-        let standard_error = (pooled_variance(old, new) * (1.0 / k + 1.0 / n + apart)).sqrt();
+        let standard_error = (pooled_variance(old, new) * (1.0 / k + 1.0 / n + extra_variance)).sqrt();
         let reach = t_beyond_alpha(old.len() + new.len() - 2) * standard_error;
         Difference { estimate, low: estimate - reach, high: estimate + reach }
     }
 }
 
-/// How many alternating sessions per side would put the interval beside zero, if scatter and difference stay as they
-/// were seen; `None` beyond `most`.
+/// How many alternating sessions per side would make the interval exclude zero, if variation and difference stay as
+/// observed; `None` beyond `most`.
 pub fn sessions_to_decide(old: &[f64], new: &[f64], most: u32) -> Option<u32> {
     let estimate = (mean(new) - mean(old)).abs();
     let deviation = pooled_variance(old, new).sqrt();
@@ -104,7 +103,7 @@ fn pooled_variance(old: &[f64], new: &[f64]) -> f64 {
     (squares(old) + squares(new)) / ((old.len() + new.len()) as f64 - 2.0)
 }
 
-/// The standard deviation within a group; `None` of fewer than two values.
+/// The standard deviation within a group; `None` for fewer than two values.
 pub fn deviation(values: &[f64]) -> Option<f64> {
     (values.len() >= 2).then(|| (squares(values) / (values.len() - 1) as f64).sqrt())
 }
@@ -115,9 +114,9 @@ fn squares(values: &[f64]) -> f64 {
     values.iter().map(|value| (value - mean).powi(2)).sum()
 }
 
-/// The quantile of Student's distribution that is exceeded with a chance of [`ALPHA`].
+/// The quantile of Student's distribution that is exceeded with probability [`ALPHA`].
 fn t_beyond_alpha(degrees_of_freedom: usize) -> f64 {
-    /// Found once for the usual ones: it takes long, and a rehearsal asks for millions.
+    /// Cached for common degrees of freedom: computing one is slow, and a simulation needs millions.
     static USUAL: LazyLock<Vec<f64>> = LazyLock::new(|| (1..=128).map(quantile).collect());
     fn quantile(degrees_of_freedom: usize) -> f64 {
         StudentsT::new(0.0, 1.0, degrees_of_freedom as f64)
@@ -141,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn less_throughput_and_more_latency_are_both_slower() {
+    fn lower_throughput_and_higher_latency_are_both_slower() {
         let ttft = "ttft_ms_p95".parse().unwrap();
         assert!(slowness(throughput(), 90.0) > slowness(throughput(), 100.0));
         assert!(slowness(ttft, 110.0) > slowness(ttft, 100.0));
@@ -149,13 +148,13 @@ mod tests {
     }
 
     #[test]
-    fn a_change_reads_back_from_the_scale() {
+    fn a_relative_change_survives_the_round_trip() {
         let d = slowness(throughput(), 93.0).unwrap() - slowness(throughput(), 100.0).unwrap();
         assert!((relative_change(throughput(), d) + 0.07).abs() < 1e-12);
     }
 
     #[test]
-    fn a_tolerance_is_met_exactly_in_both_directions() {
+    fn a_tolerance_is_exact_in_both_directions() {
         let (rate, latency) = (throughput(), "ttft_ms_p95".parse().unwrap());
         assert!((relative_change(rate, tau(rate, 0.1)) + 0.1).abs() < 1e-12);
         assert!((relative_change(latency, tau(latency, 0.1)) - 0.1).abs() < 1e-12);
@@ -174,8 +173,8 @@ mod tests {
         move || normal.sample(&mut rng)
     }
 
-    /// How often an interval leaves the truth out, beside how often it should: on either side with a chance of ALPHA.
-    fn assert_left_out_as_alpha_says(truth: f64, mut interval: impl FnMut() -> Difference) {
+    /// Checks that an interval misses the true value as often as it should: on either side with probability ALPHA.
+    fn assert_misses_as_often_as_alpha(truth: f64, mut interval: impl FnMut() -> Difference) {
         const SUITES: u32 = 40_000;
         let intervals: Vec<Difference> = (0..SUITES).map(|_| interval()).collect();
         let expected = f64::from(SUITES) * ALPHA;
@@ -191,10 +190,10 @@ mod tests {
     }
 
     #[test]
-    fn sides_in_turn_leave_the_truth_out_as_often_as_alpha_says() {
+    fn intervals_of_alternating_sides_miss_as_often_as_alpha() {
         for (k, n) in [(2, 2), (4, 4), (4, 12), (32, 32)] {
             let (truth, mut noise) = (0.05, normal(0.01));
-            assert_left_out_as_alpha_says(truth, || {
+            assert_misses_as_often_as_alpha(truth, || {
                 let old: Vec<f64> = (0..k).map(|_| noise()).collect();
                 let new: Vec<f64> = (0..n).map(|_| truth + noise()).collect();
                 Difference::of_alternating(&old, &new).unwrap()
@@ -203,10 +202,10 @@ mod tests {
     }
 
     #[test]
-    fn sides_of_two_days_leave_the_truth_out_as_often_as_alpha_says_where_days_differ_as_restarts_do() {
+    fn intervals_of_two_days_miss_as_often_as_alpha() {
         for (k, n) in [(4, 3), (4, 4), (8, 8)] {
             let (truth, mut noise, mut day) = (0.05, normal(0.01), normal(0.01 * DAY_VARIANCE.sqrt()));
-            assert_left_out_as_alpha_says(truth, || {
+            assert_misses_as_often_as_alpha(truth, || {
                 let (yesterday, today) = (day(), truth + day());
                 let old: Vec<f64> = (0..k).map(|_| yesterday + noise()).collect();
                 let new: Vec<f64> = (0..n).map(|_| today + noise()).collect();
@@ -216,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn more_sessions_of_one_day_do_not_tell_another_day_from_a_change() {
+    fn more_sessions_do_not_average_out_the_day() {
         let reach = |sessions: usize| {
             let scattered: Vec<f64> = (0..sessions).map(|n| if n % 2 == 0 { 0.01 } else { -0.01 }).collect();
             let found = Difference::to_stored(&scattered, &scattered).unwrap();
@@ -259,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn more_sessions_decide_what_few_could_not() {
+    fn more_sessions_decide_what_few_can_not() {
         let (old, new) = ([0.0, 0.02, -0.02, 0.0], [0.04, 0.06, 0.02, 0.04]);
         assert!(Difference::of_alternating(&old, &new).unwrap().low < 0.0);
         let needed = sessions_to_decide(&old, &new, 100).unwrap();

@@ -52,12 +52,12 @@ fn a_container_that_could_not_be_started_is_refused() {
     for (keys, expected) in [
         (
             "image = \"a b\"",
-            "3:9: not an image: an image's name consists of lower-case letters, digits and . _ - / :, and `a b` does \
-             not (for example \"vllm/vllm-openai:v0.31.0\", or \"NAME@sha256:…\")",
+            "3:9: not an image: invalid image name `a b`: use lower-case letters, digits, and . _ - / : \
+             (for example \"vllm/vllm-openai:v0.31.0\", or \"NAME@sha256:…\")",
         ),
         (
             "image = \"a@sha256:12\"",
-            "3:9: not an image: `sha256:12` is no digest: it is `sha256:` and 64 hexadecimal digits \
+            "3:9: not an image: invalid digest `sha256:12`: expected `sha256:` and 64 hexadecimal digits \
              (for example \"vllm/vllm-openai:v0.31.0\", or \"NAME@sha256:…\")",
         ),
         (
@@ -70,7 +70,7 @@ fn a_container_that_could_not_be_started_is_refused() {
         ),
         (
             "image = \"a:1\"\nvolumes = [\"/a:/b\", \"./c:/d\"]",
-            "4:21: not a volume: `./c` is neither an absolute path nor a volume's name",
+            "4:21: not a volume: `./c` is neither an absolute path nor a volume name",
         ),
         ("image = \"a:1\"\nshm = 16", "4:7: the number 16 has no unit (write \"16GiB\" or \"16MB\")"),
         ("image = \"a:1\"\ngpus = 0", "4:8: `gpus` has to be 1 or more, or \"all\" (leave it out for none)"),
@@ -105,7 +105,7 @@ fn simulator_settings_out_of_range_are_refused() {
         ("prefill_tokens_per_s = -1", "3:34: `prefill_tokens_per_s` has to be a number greater than 0"),
         (
             "jitter = 0.9",
-            "3:20: `jitter` has to be from 0 to 0.3: three standard deviations have to leave a step some time",
+            "3:20: `jitter` has to be from 0 to 0.3: three standard deviations must leave a step some time",
         ),
         ("profile = 3", "3:21: `profile`: expected a string (for example profile = \"vllm-4210-sick\")"),
         (
@@ -115,7 +115,7 @@ fn simulator_settings_out_of_range_are_refused() {
         ("faults.stall_rate = 2", "3:31: `faults.stall_rate` has to be a share from 0 to 1"),
         (
             "faults = { error_rate = 0.7, reset_rate = 0.7 }",
-            "3:20: `faults` has to be rates that are no more than 1 together",
+            "3:20: `faults` has to be rates that add up to at most 1",
         ),
         ("max_seqs = 0", "3:22: `max_seqs` has to be at least 1"),
         ("decode_step_ms = nan", "3:28: `decode_step_ms` has to be a number greater than 0"),

@@ -226,15 +226,15 @@ fn the_first_bad_of_eight_tags(images: &Images) {
     command.args(["bisect", "--target", "engine", "--tags", "tags.txt", "--good", "8.0", "--bad", "8.7"]);
     let outcome = Outcome::of(&mut command);
     tags.iter().for_each(|tag| drop(docker(&["rmi", &images.of(tag)])));
-    let found = format!("FIRST BAD: 8.{first_bad}. The one before it, 8.{}, is good.", first_bad - 1);
-    outcome.assert_exit(1).assert_says(&found).assert_says("that of the bad end included");
+    let found = format!("FIRST BAD: 8.{first_bad}. The version before it, 8.{}, is good.", first_bad - 1);
+    outcome.assert_exit(1).assert_says(&found).assert_says("including the bad end");
     let proofs = outcome.stdout.lines().filter(|line| line.contains(" starts, ") && line.starts_with("8."));
     assert!(proofs.count() <= 1 + 3, "{outcome}");
 }
 
 fn an_engine_that_dies(images: &Images) {
     let suite = suite_on(&images.of("dying"));
-    suite.run(&[]).assert_exit(101).assert_says("ended with code 2").assert_says("no_such_setting");
+    suite.run(&[]).assert_exit(101).assert_says("exited with code 2").assert_says("no_such_setting");
     assert!(suite.junit_text("error").unwrap().contains("no_such_setting"));
 }
 
@@ -242,7 +242,7 @@ fn an_engine_that_never_becomes_ready(images: &Images) {
     let suite = suite_with(&images.of("asleep"), "start_timeout = \"2s\"\n", CHAT);
     let run = suite.run(&[]);
     run.assert_exit(101)
-        .assert_says("took no requests within")
+        .assert_says("accepted no requests within")
         .assert_says("simulated engine asleep listens");
 }
 
@@ -261,7 +261,7 @@ fn an_image_that_is_nowhere(_: &Images) {
 
 fn an_image_that_may_not_be_pulled(images: &Images) {
     let suite = suite_on(&images.of("no-such-tag"));
-    suite.run(&[]).assert_exit(0).assert_says("is not on this machine, and `pull` is \"never\"");
+    suite.run(&[]).assert_exit(0).assert_says("is not on this machine and `pull` is \"never\"");
     suite
         .run_with(&[("TOLLGATE_REQUIRE", "engine")])
         .assert_exit(101)
@@ -271,7 +271,7 @@ fn an_image_that_may_not_be_pulled(images: &Images) {
 fn without_docker(images: &Images) {
     let suite = suite_on(&images.of("1.0"));
     let nowhere = ("DOCKER_HOST", "unix:///nowhere.sock");
-    suite.run_with(&[nowhere]).assert_exit(0).assert_says("Docker is not to be had here");
+    suite.run_with(&[nowhere]).assert_exit(0).assert_says("Docker is not available");
     suite.run_with(&[nowhere, ("TOLLGATE_REQUIRE", "docker")]).assert_exit(101).assert_says("names `docker`");
 }
 

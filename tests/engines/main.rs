@@ -116,9 +116,10 @@ fn what_an_engine_counts_is_what_its_answers_tell() {
         let counted = (counts.input_tokens, counts.output_tokens);
         let reported = (report.summary.input_tokens, report.summary.output_tokens);
         assert_eq!(counted, (Some(reported.0), Some(reported.1)), "{}", kind.name());
-        bench
-            .outcome
-            .assert_says(&format!("It counted {} input and {} output tokens.", reported.0, reported.1));
+        bench.outcome.assert_says(&format!(
+            "The engine counted {} input and {} output tokens.",
+            reported.0, reported.1
+        ));
     }
 }
 
@@ -192,7 +193,7 @@ fn an_engine_is_found_out_where_none_is_named() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
     // Nothing listens there, and no other test can get that port.
     let failed = Outcome::of(command.args(["bench", "--url", "http://127.0.0.1:1"]));
-    failed.assert_exit(4).assert_complains("no engine was detected at ").assert_complains("/v1/models: ");
+    failed.assert_exit(4).assert_complains("can't detect the engine at ").assert_complains("/v1/models: ");
 }
 
 #[test]
@@ -226,6 +227,6 @@ fn no_output_shows_a_headers_value() {
     bench.report();
     assert!(!bench.json.contains("s3cret") && !bench.outcome.to_string().contains("s3cret"));
     let refused = Bench::run(&engine, &["--header", "X Key: s3cret"]);
-    refused.outcome.assert_exit(4).assert_complains("`X Key` is not the name of an HTTP header");
+    refused.outcome.assert_exit(4).assert_complains("`X Key` is not a valid HTTP header name");
     assert!(!refused.outcome.to_string().contains("s3cret"), "{}", refused.outcome);
 }

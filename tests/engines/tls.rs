@@ -41,7 +41,7 @@ fn a_gateway_that_does_not_agree_to_http_2_is_reported_with_the_way_out() {
     for protocols in [&["http/1.1"][..], &[]] {
         let url = gateway::start(&engine, protocols);
         let outcome = bench(&url, Some("ca.pem"), &["--http-version", "2"]).outcome;
-        outcome.assert_exit(4).assert_complains("the server does not speak HTTP/2 there: ask with");
+        outcome.assert_exit(4).assert_complains("the server does not speak HTTP/2 there: set");
         outcome.assert_complains("`--http-version 1.1`");
     }
 }

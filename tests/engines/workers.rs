@@ -69,7 +69,7 @@ fn what_became_of_every_request_is_beside_the_report() {
     let whole = fs::read(&file).unwrap();
     fs::write(&file, &whole[..whole.len() - 40]).unwrap();
     let cut = Outcome::of(tollgate(&["records"]).arg(&file));
-    cut.assert_exit(1).assert_complains("cut off");
+    cut.assert_exit(1).assert_complains("truncated");
     assert_eq!(cut.stdout.lines().count(), 8);
 }
 
@@ -153,7 +153,7 @@ fn workers_together_measure_what_their_records_say() {
     let refused = Outcome::of(
         tollgate(&["merge"]).args([open_crew.json("1/2"), onto.clone()]).arg("--output").arg(onto),
     );
-    refused.assert_exit(2).assert_complains("would overwrite what a worker measured");
+    refused.assert_exit(2).assert_complains("would overwrite a worker's report or records");
 }
 
 #[test]
@@ -164,8 +164,8 @@ fn parts_that_do_not_belong_together_are_refused() {
     for child in children {
         Outcome::at_end_of(child).assert_exit(0);
     }
-    crew.merge(&["1/2"]).assert_exit(2).assert_complains("there is no report of 2");
-    crew.merge(&["1/2", "1/2"]).assert_exit(2).assert_complains("both are of worker 1");
+    crew.merge(&["1/2"]).assert_exit(2).assert_complains("worker 2 is missing");
+    crew.merge(&["1/2", "1/2"]).assert_exit(2).assert_complains("both are from worker 1");
     crew.merge(&["1/2", "2/2"]).assert_exit(2).assert_complains("the scenario's hash is");
 }
 

@@ -42,16 +42,15 @@ fn suite_with_pending(text: &str) -> Suite {
 
 #[test]
 fn without_anything_pending_it_says_when_there_would_be() {
-    Suite::new().accept(&[]).assert_exit(2).assert_complains("nothing is pending below");
+    Suite::new().accept(&[]).assert_exit(2).assert_complains("no pending baselines below");
 }
 
 #[test]
 fn an_unknown_scenario_is_answered_with_what_is_pending() {
     let suite = suite_with_pending(&snapshot(4));
-    suite
-        .accept(&["chat::users-5::sim"])
-        .assert_exit(2)
-        .assert_complains("`chat::users-5::sim` has no pending baseline; pending are: chat::users-4::sim");
+    suite.accept(&["chat::users-5::sim"]).assert_exit(2).assert_complains(
+        "`chat::users-5::sim` has no pending baseline; pending baselines: chat::users-4::sim",
+    );
     assert!(suite.exists(PENDING) && !suite.exists(ACCEPTED));
 }
 
@@ -87,7 +86,7 @@ fn one_refusal_does_not_hold_up_the_others() {
 #[test]
 fn too_few_sessions_need_force() {
     let suite = suite_with_pending(&snapshot(3));
-    suite.accept(&[]).assert_exit(1).assert_complains("holds 3 sessions").assert_complains("--force");
+    suite.accept(&[]).assert_exit(1).assert_complains("has 3 sessions").assert_complains("--force");
     assert!(suite.exists(PENDING) && !suite.exists(ACCEPTED));
     suite.accept(&["--force"]).assert_exit(0);
     assert!(!suite.exists(PENDING) && suite.exists(ACCEPTED));
@@ -97,7 +96,7 @@ fn too_few_sessions_need_force() {
 fn a_baseline_of_another_environment_is_neither_accepted_nor_used() {
     let suite = Suite::new();
     let elsewhere = "baselines/l40s-qwen3-8b/chat__users-4__sim.snap";
-    let complaint = ": the baseline was recorded in `simulator` but lies in";
+    let complaint = ": the baseline was recorded in `simulator` but is in";
     suite.write(&format!("{elsewhere}.new"), &snapshot(4));
     suite.accept(&[]).assert_exit(1).assert_complains(complaint);
     assert!(!suite.exists(elsewhere));
@@ -161,9 +160,9 @@ fn what_is_refused_here_is_refused_from_elsewhere() {
     let suite = Suite::new();
     let elsewhere = "baselines/l40s-qwen3-8b/chat__users-4__sim.snap.new";
     for (files, complaint) in [
-        ([(PENDING, snapshot(3))], "holds 3 sessions"),
+        ([(PENDING, snapshot(3))], "has 3 sessions"),
         ([(PENDING, snapshot(4).replace("[26.5", "[\"fast\""))], "expected one number per session"),
-        ([(elsewhere, snapshot(4))], "the baseline was recorded in `simulator` but lies in"),
+        ([(elsewhere, snapshot(4))], "the baseline was recorded in `simulator` but is in"),
     ] {
         let files = files.each_ref().map(|(path, text)| (*path, text.as_str()));
         let folder = artifact(&files);
@@ -188,7 +187,7 @@ fn a_zip_file_that_leads_out_is_refused_as_a_whole() {
     {
         let zip = zipped(&folder, &[(PENDING, &snapshot(4)), (name, "")]);
         let refused = suite.accept(&["--from", zip.to_str().unwrap()]);
-        refused.assert_exit(2).assert_complains(&format!("`{name}` leads out of where it is unpacked"));
+        refused.assert_exit(2).assert_complains(&format!("entry `{name}` points outside of the archive"));
         assert_eq!(suite.baselines(), [""; 0]);
     }
 }
@@ -198,11 +197,11 @@ fn an_artifact_that_is_none_says_what_was_expected() {
     let suite = Suite::new();
     let folder = artifact(&[("chat__users-4__sim.snap.new", &snapshot(4)), ("text.zip", "not a ZIP file")]);
     let from = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let expected = "expected baselines/<environment>/<scenario>.snap.new within";
+    let expected = "expected files such as baselines/<environment>/<scenario>.snap.new";
     suite.accept(&["--from", &from("")]).assert_exit(2).assert_complains(expected);
     suite
         .accept(&["--from", &from("text.zip")])
         .assert_exit(2)
-        .assert_complains("neither a folder nor a ZIP file");
+        .assert_complains("neither a folder nor a readable ZIP file");
     suite.accept(&["--from", &from("gone")]).assert_exit(2).assert_complains("No such file or directory");
 }

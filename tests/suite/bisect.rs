@@ -11,7 +11,7 @@ use crate::common::{CHAT, Outcome, Suite, await_some};
 const VERSIONS: &str = "simulator.decode_scale=1\nsimulator.decode_scale=1.01\nsimulator.decode_scale=1.02
 simulator.decode_scale=3\nsimulator.decode_scale=3.01\n";
 const FIRST_BAD: &str =
-    "FIRST BAD: simulator.decode_scale=3. The one before it, simulator.decode_scale=1.02, is good.";
+    "FIRST BAD: simulator.decode_scale=3. The version before it, simulator.decode_scale=1.02, is good.";
 
 fn bisect(suite: &Suite, versions: &str) -> Command {
     suite.write("versions.txt", versions);
@@ -38,19 +38,19 @@ fn an_interrupted_search_goes_on_where_it_was_and_another_question_begins_anew()
     let suite = Suite::new();
     let child = bisect(&suite, VERSIONS).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     await_some("the second proof", || (proofs(&suite) == 2).then_some(()));
-    interrupt(child).assert_exit(4).assert_says("goes on from here");
+    interrupt(child).assert_exit(4).assert_says("To resume, run the same command again");
 
     let found = Outcome::of(&mut bisect(&suite, VERSIONS));
-    found.assert_exit(1).assert_says(FIRST_BAD).assert_says("It took 3 proofs");
-    found.assert_says("24 starts").assert_says("; 1 of them by an earlier run");
+    found.assert_exit(1).assert_says(FIRST_BAD).assert_says("The search took 3 proofs");
+    found.assert_says("24 starts").assert_says("; 1 of the proofs from an earlier run");
 
     let again = Outcome::of(&mut bisect(&suite, VERSIONS));
-    again.assert_exit(1).assert_says(FIRST_BAD).assert_says("; 3 of them by an earlier run");
+    again.assert_exit(1).assert_says(FIRST_BAD).assert_says("; 3 of the proofs from an earlier run");
 
     suite.write("perf-tests/scenarios/chat.toml", &CHAT.replace("60%", "61%"));
     let ends = VERSIONS.lines().filter(|line| line.ends_with("=1") || line.ends_with("3.01"));
     let another = Outcome::of(&mut bisect(&suite, &ends.collect::<Vec<_>>().join("\n")));
-    another.assert_exit(1).assert_says("It took 1 proof").assert_says_not("earlier run");
+    another.assert_exit(1).assert_says("The search took 1 proof").assert_says_not("earlier run");
 }
 
 #[test]
@@ -80,6 +80,6 @@ fn a_list_that_cant_be_searched_is_refused_before_anything_starts() {
     };
     refused("v1\nv2", "target `sim` has no image");
     refused("simulator.decode_scale=1\nsimulator.decode_scael=2\nsimulator.decode_scale=3", "decode_scale");
-    refused("simulator.decode_scale=1\nsimulator.decode_scale=1", "is there twice");
+    refused("simulator.decode_scale=1\nsimulator.decode_scale=1", "is listed twice");
     assert_eq!(proofs(&suite), 0);
 }

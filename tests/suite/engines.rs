@@ -16,7 +16,7 @@ fn where_answers_end_early_throughput_is_not_comparable_and_ttft_is() {
     suite
         .run(&[])
         .assert_exit(101)
-        .assert_says("of the answers had the asked-for length: gate TTFT and TPOT instead");
+        .assert_says("of the answers had the requested length: gate TTFT and TPOT instead");
     let report = suite.report("chat::users-4::local");
     let verdicts: Vec<(String, Verdict)> =
         report.gates.iter().map(|outcome| (outcome.gate.metric.to_string(), outcome.verdict)).collect();

@@ -75,6 +75,6 @@ fn whoever_stands_outside_of_the_crate_can_use_every_command_as_printed() {
     shown
         .assert_exit(101)
         .assert_says(&format!("tollgate accept chat::users-4::sim --root {name} "))
-        .assert_says(&format!("it waits in {name}/baselines/{PENDING}"))
+        .assert_says(&format!("pending in {name}/baselines/{PENDING}"))
         .assert_says(&format!("JUnit: {name}/target/tollgate/junit.xml"));
 }

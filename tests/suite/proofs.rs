@@ -83,7 +83,7 @@ fn a_proof_whose_time_is_up_says_so_in_the_report_and_in_the_failure() {
     let proof = report.proof.as_ref().unwrap();
     assert_eq!((report.verdict, proof.end), (Verdict::Inconclusive, ProofEnd::OutOfTime));
     assert!(proof.starts < 4 && !proof.sessions.is_empty(), "{} of each", proof.starts);
-    let text = "Its time was up before every gate was decided: raise proof.minutes";
+    let text = "It ran out of time before every gate was decided: raise the target's proof.minutes";
     cut.assert_exit(101).assert_says("INCONCLUSIVE: ").assert_says(text);
     assert!(suite.junit_text("error").unwrap().contains(text));
 }

@@ -75,7 +75,7 @@ fn curves_that_cross_are_found_and_decide_who_is_recommended_for_how_many_users(
     let at = crossing["at"].as_f64().unwrap();
     assert!((6.0..11.0).contains(&at), "{crossing}");
     assert_eq!(advice(&comparison), [json!({"take": "quick"}), json!({"take": "wide"})]);
-    assert!(printed.contains("For low traffic (1–5 users): take quick"), "{printed}");
+    assert!(printed.contains("For low traffic (1–5 users): use quick"), "{printed}");
     for _ in 0..2 {
         sweep(&suite, "quick,wide", "2,16", &["--interleaved"]);
         assert_eq!(advice(&compare(&suite).0), [json!({"take": "quick"}), json!({"take": "wide"})]);

@@ -103,7 +103,7 @@ fn an_endpoint_where_nothing_listens_is_invalid_in_words() {
     suite
         .run(&[])
         .assert_exit(101)
-        .assert_says(&format!("INVALID: http://{address} took no requests within "))
+        .assert_says(&format!("INVALID: http://{address} accepted no requests within "))
         .assert_says("Connection refused");
     assert!(suite.junit().contains("<error type=\"invalid\""));
     assert_eq!(suite.baselines(), [""; 0]);

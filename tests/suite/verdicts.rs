@@ -27,7 +27,7 @@ fn a_slower_decode_fails_the_throughput_gate_until_it_is_accepted() {
     let red = suite.run_with(&[SLOW_DECODE]);
     red.assert_exit(101)
         .assert_says("REGRESSED: output throughput is ")
-        .assert_says("To accept what was measured as the baseline: tollgate accept chat::users-4::sim");
+        .assert_says("To accept this run as the baseline: tollgate accept chat::users-4::sim");
     let report = suite.report(SCENARIO);
     assert_eq!((report.verdict, report.passed), (Verdict::Regressed, false));
     assert_eq!(gates(&report), expected(Verdict::Regressed, Verdict::Ok));
@@ -55,7 +55,7 @@ fn an_improvement_passes_and_leaves_a_baseline_that_would_catch_the_next_loss() 
     suite.accept(&[]).assert_exit(0);
     let green = suite.run(&[]);
     green.assert_exit(0).assert_says("IMPROVED chat::users-4::sim: output throughput is ");
-    green.assert_says("Pending: 1 new baseline, to be accepted by tollgate accept");
+    green.assert_says("Pending: 1 new baseline; accept with tollgate accept");
     assert_eq!(suite.baselines(), [ACCEPTED, PENDING]);
     let text = suite.junit_text("system-out").unwrap();
     assert!(text.contains("IMPROVED") && text.contains(PENDING), "{text}");

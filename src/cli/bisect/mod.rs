@@ -1,4 +1,4 @@
-//! `tollgate bisect`: the first bad version between a good and a bad one, by proofs.
+//! `tollgate bisect`: finds the first bad version between a good and a bad one, by proofs.
 
 mod steps;
 mod text;
@@ -19,20 +19,20 @@ use crate::verdict::bisection::{self, Bisection, Finding};
 
 use steps::{Step, Steps};
 
-/// Find the first bad version between a good and a bad one, by proofs against the good one. Run again after an
-/// interruption, it goes on from there.
+/// Find the first bad version between a good and a bad one by running proofs against the good one. To resume after an
+/// interruption, run the same command again.
 #[derive(Debug, clap::Args)]
 pub struct BisectArgs {
     #[command(flatten)]
     subject: Subject,
-    /// A version that is good, as the list has it.
+    /// A good version, as listed in the --tags file.
     #[arg(long, value_name = "VERSION")]
     good: String,
-    /// A later one that is bad.
+    /// A later version that is bad.
     #[arg(long, value_name = "VERSION")]
     bad: String,
-    /// A file with all versions, oldest first, one a line: tags of the target's image, whole images, or what else `ab`
-    /// takes. `#` begins a comment.
+    /// File that lists all versions, oldest first, one per line: tags of the target's image, full image names, or
+    /// anything else that `ab` accepts. `#` starts a comment.
     #[arg(long, value_name = "FILE")]
     tags: PathBuf,
 }
@@ -40,8 +40,8 @@ pub struct BisectArgs {
 pub fn run(BisectArgs { subject, good, bad, tags }: BisectArgs) -> anyhow::Result<ExitCode> {
     let list = fs::read_to_string(&tags).with_context(|| format!("can't read {}", tags.display()))?;
     let versions = bisection::between(&list, &good, &bad)
-        .with_context(|| format!("{} is no list to search", tags.display()))?;
-    // A mistake in any of them is reported before hours are spent on the others.
+        .with_context(|| format!("can't search the versions in {}", tags.display()))?;
+    // Report a mistake in any version before spending hours on the others.
     let variants: Vec<Variant> = versions
         .iter()
         .map(|version| subject.variant(&tags.display().to_string(), std::slice::from_ref(version)))
@@ -55,14 +55,14 @@ pub fn run(BisectArgs { subject, good, bad, tags }: BisectArgs) -> anyhow::Resul
     let old = variants[0].target.clone();
     let steps = Steps { comparison: &comparison, target_dir: subject.root.join("target"), old: &old };
     let Some(verdict) = search(&versions, variants, &steps)? else {
-        println!("Interrupted: the same command goes on from here.");
+        println!("Interrupted. To resume, run the same command again.");
         return Ok(ExitCode::from(exit_code(Verdict::Invalid)));
     };
     Ok(ExitCode::from(exit_code(verdict)))
 }
 
-/// Regressed, where the first bad version was found; inconclusive, where it was narrowed down only; else the verdict on
-/// the bad end. `None` if it was interrupted.
+/// Returns `Regressed` if the first bad version was found, `Inconclusive` if it was only narrowed down, and otherwise
+/// the verdict on the bad end. `None` if interrupted.
 fn search(versions: &[String], mut variants: Vec<Variant>, steps: &Steps) -> anyhow::Result<Option<Verdict>> {
     let last = versions.len() - 1;
     let mut bisection = Bisection::up_to(last);
@@ -73,27 +73,27 @@ fn search(versions: &[String], mut variants: Vec<Variant>, steps: &Steps) -> any
         println!("{}\nReports: {}", text::no_bad_end(versions, &end), end.folder.display());
         return Ok(Some(end.verdict));
     }
-    variants.iter_mut().for_each(|variant| variant.scenarios = looked_for(&variant.scenarios, &end));
-    let mut proven = vec![(last, end)];
+    variants.iter_mut().for_each(|variant| variant.scenarios = only_regressed(&variant.scenarios, &end));
+    let mut proofs = vec![(last, end)];
     while let Some(version) = bisection.next() {
         let Some(step) = steps.prove(&versions[version], &variants[version])? else {
             println!("{}", text::border(versions, &bisection.border()));
             return Ok(None);
         };
         println!("{}", text::step(&step));
-        bisection.tell(version, step.verdict.into());
-        proven.push((version, step));
+        bisection.record(version, step.verdict.into());
+        proofs.push((version, step));
     }
     let border = bisection.border();
-    println!("\n{}\n{}", text::border(versions, &border), text::cost(proven.iter().map(|(_, step)| step)));
-    for (_, step) in proven.iter().filter(|(version, _)| *version == border.bad) {
+    println!("\n{}\n{}", text::border(versions, &border), text::cost(proofs.iter().map(|(_, step)| step)));
+    for (_, step) in proofs.iter().filter(|(version, _)| *version == border.bad) {
         print!("{}", text::proof(step));
     }
     Ok(Some(if border.is_found() { Verdict::Regressed } else { Verdict::Inconclusive }))
 }
 
-/// What is wrong with the bad end is what is looked for: neither another scenario nor another gate.
-fn looked_for(scenarios: &[Scenario], end: &Step) -> Vec<Scenario> {
+/// Narrows the search to the scenarios and gates that regressed at the bad end.
+fn only_regressed(scenarios: &[Scenario], end: &Step) -> Vec<Scenario> {
     let regressed = |scenario: &Scenario| {
         let report = end.reports.iter().find(|report| report.scenario == scenario.id)?;
         let gates = report.gates.iter().filter(|gate| gate.verdict == Verdict::Regressed);

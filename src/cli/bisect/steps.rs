@@ -1,4 +1,4 @@
-//! The proofs of a search. Those that an earlier run has finished are not run again.
+//! The proofs of a search. Proofs that an earlier run finished are reused.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::target::TargetSpec;
 use crate::text::fingerprint::fingerprint;
 use crate::verdict::Verdict;
 
-/// Below the results, where every proof has a folder of its own.
+/// Folder below the results that holds one folder per proof.
 const FOLDER: &str = "bisect";
 
 pub struct Steps<'a> {
@@ -26,29 +26,29 @@ pub struct Steps<'a> {
 pub struct Step {
     pub version: String,
     pub verdict: Verdict,
-    /// Of both sides.
+    /// Of both sides together.
     pub starts: usize,
     pub minutes: f64,
-    /// When an earlier run measured it.
-    pub measured: Option<String>,
+    /// When an earlier run started this proof.
+    pub earlier_run: Option<String>,
     pub reports: Vec<Report>,
     pub folder: PathBuf,
 }
 
 impl Steps<'_> {
-    /// `None` if it was interrupted.
+    /// `None` if interrupted.
     pub fn prove(&self, version: &str, new: &Variant) -> Result<Option<Step>, ReadError> {
         let folder = RunFolder::of_comparison(&self.target_dir, &self.name(version, new))?;
         if let Some(reports) = self.finished(folder.reports()?, new, &folder) {
-            let measured = reports.first().map(|report| report.run.started.clone());
-            return Ok(Some(Step { measured, ..Step::of(version, reports, folder.path()) }));
+            let earlier_run = reports.first().map(|report| report.run.started.clone());
+            return Ok(Some(Step { earlier_run, ..Step::of(version, reports, folder.path()) }));
         }
         let reports = self.comparison.prove(self.old, new, &folder)?;
         let is_whole = !self.comparison.cancel.is_cancelled();
         Ok(is_whole.then(|| Step::of(version, reports, folder.path())))
     }
 
-    /// By everything that could make another answer: another question has another folder.
+    /// Covers everything that could change the result, so that a different question gets a different folder.
     fn name(&self, version: &str, new: &Variant) -> String {
         let asked =
             new.scenarios.iter().map(|scenario| json!([scenario.id, scenario.hash(), scenario.gates]));
@@ -64,8 +64,7 @@ impl Steps<'_> {
         format!("{FOLDER}/{readable}-{}", fingerprint(&question.to_string()))
     }
 
-    /// What an earlier run has found out, if it came to an end and both engines are what they were. What broke down is
-    /// tried again.
+    /// Returns an earlier run's reports if it finished and both engines are unchanged. Failed proofs are retried.
     fn finished(&self, reports: Vec<Report>, new: &Variant, folder: &RunFolder) -> Option<Vec<Report>> {
         let launcher = self.comparison.launcher(folder);
         let is_whole = |report: &Report| {
@@ -91,7 +90,7 @@ impl Step {
             // The scenarios share the starts.
             starts: proofs().map(|proof| proof.sessions.len()).max().unwrap_or(0),
             minutes: proofs().map(|proof| proof.minutes).fold(0.0, f64::max),
-            measured: None,
+            earlier_run: None,
             reports,
             folder,
         }

@@ -1,4 +1,4 @@
-//! A search in words.
+//! Describes a search in words.
 
 use crate::cli::bisect::steps::Step;
 use crate::report::table;
@@ -17,12 +17,12 @@ pub fn plan(versions: &[String], bisection: &Bisection) -> String {
     )
 }
 
-/// `v0.32.0: regressed (8 starts, 3.8 min)`, and why, where that is not plain.
+/// `v0.32.0: regressed (8 starts, 3.8 min)`, and the reason unless it is obvious.
 pub fn step(step: &Step) -> String {
-    let measured = step.measured.as_ref().map(|when| format!(", measured {when}")).unwrap_or_default();
+    let earlier = step.earlier_run.as_ref().map(|when| format!(", from a run at {when}")).unwrap_or_default();
     let starts = counted(step.starts as u64, "start");
     let head =
-        format!("{}: {} ({starts}, {:.1} min{measured})", step.version, step.verdict.name(), step.minutes);
+        format!("{}: {} ({starts}, {:.1} min{earlier})", step.version, step.verdict.name(), step.minutes);
     let decisive = step.reports.iter().filter(|report| report.verdict == step.verdict);
     let reasons = decisive.filter(|_| step.verdict != Verdict::Ok).map(|report| {
         let reason = report.reason.replace('\n', "\n  ");
@@ -31,46 +31,47 @@ pub fn step(step: &Step) -> String {
     std::iter::once(head).chain(reasons).collect::<Vec<_>>().join("\n")
 }
 
-/// There is nothing to look for.
+/// There is nothing to search for.
 pub fn no_bad_end(versions: &[String], end: &Step) -> String {
     let (good, bad) = (&versions[0], &end.version);
     match end.verdict {
         Verdict::Ok | Verdict::Improved => format!("NOT BAD: {bad} is not slower than {good}."),
-        _ => format!("NOT STARTED: whether {bad} is slower than {good} could not be determined."),
+        _ => format!("NOT STARTED: can't tell whether {bad} is slower than {good}."),
     }
 }
 
 pub fn border(versions: &[String], border: &Border) -> String {
-    let Border { good, bad, unknown } = border;
+    let Border { good, bad, unjudged } = border;
     let (last_good, first_bad) = (&versions[*good], &versions[*bad]);
     if border.is_found() {
-        return format!("FIRST BAD: {first_bad}. The one before it, {last_good}, is good.");
+        return format!("FIRST BAD: {first_bad}. The version before it, {last_good}, is good.");
     }
     let suspects: Vec<&str> = versions[good + 1..=*bad].iter().map(String::as_str).collect();
-    let unknown: Vec<&str> = unknown.iter().map(|version| versions[*version].as_str()).collect();
-    let why = match unknown.len() + 1 == suspects.len() {
-        true => format!(" {} could not be judged.", unknown.join(", ")),
-        false => String::new(),
+    let unjudged: Vec<&str> = unjudged.iter().map(|version| versions[*version].as_str()).collect();
+    let why = if unjudged.len() + 1 == suspects.len() {
+        format!(" {} could not be judged.", unjudged.join(", "))
+    } else {
+        String::new()
     };
     format!("FIRST BAD: one of {}. {last_good} is good.{why}", suspects.join(", "))
 }
 
-/// What it took, earlier runs included.
+/// The cost of the search, including earlier runs.
 pub fn cost<'s>(steps: impl Iterator<Item = &'s Step>) -> String {
     let steps: Vec<&Step> = steps.collect();
-    let earlier = match steps.iter().filter(|step| step.measured.is_some()).count() {
+    let earlier = match steps.iter().filter(|step| step.earlier_run.is_some()).count() {
         0 => String::new(),
-        earlier => format!("; {earlier} of them by an earlier run"),
+        earlier => format!("; {earlier} of the proofs from an earlier run"),
     };
     format!(
-        "It took {}, that of the bad end included: {}, {:.1} min{earlier}.",
+        "The search took {}, including the bad end: {}, {:.1} min{earlier}.",
         counted(steps.len() as u64, "proof"),
         counted(steps.iter().map(|step| step.starts as u64).sum(), "start"),
         steps.iter().map(|step| step.minutes).sum::<f64>(),
     )
 }
 
-/// In full, as `ab` has it.
+/// The full reports, as `ab` prints them.
 pub fn proof(step: &Step) -> String {
     let tables =
         step.reports.iter().map(|report| format!("\n{}\n{}\n", report.scenario, table::table(report)));

@@ -1,4 +1,4 @@
-//! The simulated engine in a process of its own, on a processor of its own where there is one.
+//! The simulated engine in its own process, on its own processor where the machine has more than one.
 
 use std::env;
 use std::io::{BufRead, BufReader};
@@ -7,14 +7,14 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, ensure};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// Ends with this value, and with this process, whichever way that ends.
+/// Stops when this value is dropped or this process ends, however it ends.
 pub struct CalibrationEngine {
     process: Child,
     pub url: String,
 }
 
 impl CalibrationEngine {
-    /// With a token every `step_ms` whatever the load is, and the first one after 50 ms.
+    /// Writes a token every `step_ms` regardless of the load, and the first one after 50 ms.
     pub fn start(step_ms: f64, streams: u32, apart: bool) -> anyhow::Result<CalibrationEngine> {
         let settings = [
             format!("decode_step_ms={step_ms:?}"),
@@ -26,18 +26,18 @@ impl CalibrationEngine {
             "cold_start_ms=0.0".into(),
             "jitter=0.0".into(),
         ];
-        let mut command = Command::new(env::current_exe().context("finding this program")?);
+        let mut command = Command::new(env::current_exe().context("can't find this program's executable")?);
         command.args(["simulate", "--with-parent", "--port", "0"]).stdout(Stdio::piped());
         for setting in &settings {
             command.args(["--set", setting]);
         }
-        let mut process = started_on(command, apart).context("starting the simulated engine")?;
+        let mut process = started_on(command, apart).context("can't start the simulated engine")?;
         let mut line = String::new();
         let said = process.stdout.take().map(BufReader::new).map(|mut out| out.read_line(&mut line));
         let mut engine = CalibrationEngine { process, url: String::new() };
-        said.transpose().context("reading where the simulated engine listens")?;
+        said.transpose().context("can't read the simulated engine's address")?;
         engine.url = line.split_whitespace().last().unwrap_or_default().to_owned();
-        ensure!(engine.url.starts_with("http://"), "the simulated engine ended before it listened");
+        ensure!(engine.url.starts_with("http://"), "the simulated engine exited before it started listening");
         Ok(engine)
     }
 }
@@ -49,8 +49,8 @@ impl Drop for CalibrationEngine {
     }
 }
 
-/// Keeps this process on its first processor; says whether there is another one for the engine.
-pub fn stay_apart() -> bool {
+/// Pins this process to its first processor; returns whether another one is left for the engine.
+pub fn pin_to_first_processor() -> bool {
     let Ok(mine) = sched_getaffinity(None) else { return false };
     match cpus(&mine).as_slice() {
         [first, _, ..] => sched_setaffinity(None, &only(&[*first])).is_ok(),
@@ -58,7 +58,7 @@ pub fn stay_apart() -> bool {
     }
 }
 
-/// A process begins on the processors of the thread that starts it: this one moves aside for that moment.
+/// A child process inherits the processors of the thread that starts it, so this thread moves aside for that moment.
 fn started_on(mut command: Command, apart: bool) -> std::io::Result<Child> {
     if !apart {
         return command.spawn();

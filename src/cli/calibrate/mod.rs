@@ -1,4 +1,4 @@
-//! `tollgate calibrate`: how exactly this machine's client measures.
+//! `tollgate calibrate`: measures how accurate this machine's client is.
 
 mod engine;
 
@@ -24,7 +24,7 @@ use crate::sys::open_files::open_files;
 
 use engine::CalibrationEngine;
 
-/// Measure the load client's own error on this machine, against the simulated engine's own time stamps.
+/// Measure the load client's timing error on this machine against the simulated engine's timestamps.
 #[derive(Debug, clap::Args)]
 pub struct CalibrateArgs {
     /// Print the calibration as JSON.
@@ -32,23 +32,24 @@ pub struct CalibrateArgs {
     json: bool,
 }
 
-/// A load to be tried.
+/// A load to try.
 struct Trial {
     streams: u32,
     step_ms: f64,
     output_tokens: u32,
-    /// How often every stream asks.
+    /// Requests that each stream sends.
     waves: u32,
 }
 
-/// What came of a load, and the client that drove it.
+/// What a load yielded, and the client that ran it.
 struct TriedLoad {
     client: Client,
     round: Round,
     records: Vec<RequestRecord>,
 }
 
-/// TTFT 50 ms, ITL 10 ms, as the accuracy is stated for; then faster tokens, and short answers for the request rate.
+/// TTFT 50 ms and ITL 10 ms, for which the accuracy is stated; then faster tokens, and short answers for the request
+/// rate.
 const TRIALS: [Trial; 7] = [
     Trial { streams: 1, step_ms: 10.0, output_tokens: 64, waves: 8 },
     Trial { streams: 32, step_ms: 10.0, output_tokens: 64, waves: 6 },
@@ -59,7 +60,7 @@ const TRIALS: [Trial; 7] = [
     Trial { streams: 256, step_ms: 10.0, output_tokens: 2, waves: 50 },
 ];
 
-/// Open loads: requests of a few tokens, at random moments.
+/// Open loads: requests of a few tokens at random times.
 const RATES_PER_S: [f64; 3] = [100.0, 500.0, 1000.0];
 const PACE_S: f64 = 5.0;
 const PACED: Trial = Trial { streams: 256, step_ms: 5.0, output_tokens: 4, waves: 0 };
@@ -69,19 +70,27 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 pub fn run(args: &CalibrateArgs) -> anyhow::Result<ExitCode> {
     let path = store::calibration_path()?;
     store::check_writable(&path)?;
-    // Before this process keeps to one processor.
+    // Before this process pins itself to one processor.
     let machine = machine::describe();
-    let apart = engine::stay_apart();
+    let apart = engine::pin_to_first_processor();
     let mut not_tried = Vec::new();
     let mut levels = Vec::new();
     for trial in &TRIALS {
         eprintln!("{} streams, a token every {} ms …", trial.streams, trial.step_ms);
-        levels.extend(tried(trial.run(apart), format!("{} streams", trial.streams), &mut not_tried)?);
+        levels.extend(skip_if_too_large(
+            trial.run(apart),
+            format!("{} streams", trial.streams),
+            &mut not_tried,
+        )?);
     }
     let mut paces = Vec::new();
     for rate_per_s in RATES_PER_S {
         eprintln!("{rate_per_s} requests/s …");
-        paces.extend(tried(pace(rate_per_s, apart), format!("{rate_per_s} requests/s"), &mut not_tried)?);
+        paces.extend(skip_if_too_large(
+            pace(rate_per_s, apart),
+            format!("{rate_per_s} requests/s"),
+            &mut not_tried,
+        )?);
     }
     let calibration = Calibration {
         tollgate: env!("CARGO_PKG_VERSION").into(),
@@ -102,8 +111,8 @@ pub fn run(args: &CalibrateArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What this machine has no room for is noted: the rest is worth something without it.
-fn tried<T>(
+/// Records a load that this machine has no room for; the other loads are still worth measuring.
+fn skip_if_too_large<T>(
     result: anyhow::Result<T>,
     load: String,
     not_tried: &mut Vec<NotTried>,
@@ -115,7 +124,7 @@ fn tried<T>(
                 not_tried.push(NotTried { load, why: why.to_string() });
                 Ok(None)
             }
-            _ => Err(error.context(format!("at {load}"))),
+            _ => Err(error.context(format!("can't measure {load}"))),
         },
     }
 }
@@ -125,7 +134,8 @@ impl Trial {
         let engine = CalibrationEngine::start(self.step_ms, self.streams, apart)?;
         let load = Load::closed(self.streams, StopCondition::Requests(self.streams * self.waves));
         let TriedLoad { client, round, records } = self.ask(&engine, &load)?;
-        let truth = client.truth().map_err(|why| anyhow!("/truth of the simulated engine: {why}"))?;
+        let truth =
+            client.truth().map_err(|why| anyhow!("can't read /truth of the simulated engine: {why}"))?;
         let seconds = (round.ended_ns - round.started_ns) as f64 / 1e9;
         let tokens: u64 = records.iter().map(|record| u64::from(record.output_tokens)).sum();
         let mut level = Level::new(self.streams, self.step_ms);

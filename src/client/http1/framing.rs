@@ -1,4 +1,4 @@
-//! Where an answer's body ends, and what of the bytes is its content (RFC 9112, 6 and 7).
+//! Where a response's body ends, and which of its bytes are content (RFC 9112, 6 and 7).
 
 use memchr::memchr;
 
@@ -7,20 +7,20 @@ use crate::client::inbox::Inbox;
 /// How far a body has been read.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Framing {
-    /// So many bytes are still to come.
+    /// This many bytes are still to come.
     Length(u64),
     Chunked(Chunked),
-    /// It ends when the connection does.
+    /// It ends with the connection.
     UntilClose,
     Over,
 }
 
-/// What is next in a chunked body.
+/// What comes next in a chunked body.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Chunked {
-    /// The line that tells the next chunk's size.
+    /// The line with the next chunk's size.
     Size,
-    /// So many bytes of a chunk are still to come.
+    /// This many bytes of a chunk are still to come.
     Data(u64),
     /// The line break after a chunk.
     DataEnd,
@@ -30,7 +30,7 @@ pub enum Chunked {
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadFraming {
-    #[error("expected a chunk's size, found `{0}`")]
+    #[error("expected a chunk size, found `{0}`")]
     Size(String),
     #[error("expected a line break after a chunk, found `{0}`")]
     DataEnd(String),
@@ -38,7 +38,7 @@ pub enum BadFraming {
     Line(usize),
 }
 
-/// No chunk's size and no trailer takes as much.
+/// More than any chunk size or trailer takes.
 const MAX_LINE_BYTES: usize = 8 << 10;
 
 impl Framing {
@@ -48,7 +48,7 @@ impl Framing {
         matches!(self, Framing::Over | Framing::Length(0))
     }
 
-    /// The next part of the content that has arrived; `None` if more has to arrive first, or if the body is over.
+    /// The next part of the content that has arrived; `None` if more has to arrive first or the body is over.
     pub fn next<'a>(&mut self, inbox: &'a mut Inbox) -> Result<Option<&'a [u8]>, BadFraming> {
         let mut endless = u64::MAX;
         let left = match self {
@@ -65,7 +65,7 @@ impl Framing {
         Ok((length > 0).then(|| inbox.take(length)))
     }
 
-    /// What is left of the current chunk, once it has begun.
+    /// The rest of the current chunk, once it has begun.
     fn chunk(&mut self, inbox: &mut Inbox) -> Result<Option<&mut u64>, BadFraming> {
         loop {
             let Framing::Chunked(state) = self else { return Ok(None) };
@@ -98,7 +98,7 @@ impl Framing {
     }
 }
 
-/// The next line, without its line break, once it is there. Some servers end lines with a mere line feed.
+/// The next line without its line break, once it is complete. Some servers end lines with a bare line feed.
 fn line(inbox: &mut Inbox) -> Result<Option<&[u8]>, BadFraming> {
     let unread = inbox.unread();
     let Some(end) = memchr(b'\n', &unread[..unread.len().min(MAX_LINE_BYTES)]) else {
@@ -111,7 +111,7 @@ fn line(inbox: &mut Inbox) -> Result<Option<&[u8]>, BadFraming> {
     Ok(Some(line.strip_suffix(b"\r").unwrap_or(line)))
 }
 
-/// Extensions after a semicolon say nothing that is of use here.
+/// Extensions after a semicolon are irrelevant here.
 fn size(line: &[u8]) -> Option<u64> {
     let digits = line.split(|&byte| byte == b';').next()?.trim_ascii();
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_hexdigit) {
@@ -129,7 +129,7 @@ fn shown(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    /// Content and what is left of the framing, from bytes that arrive in such pieces.
+    /// Content and remaining framing, for bytes that arrive in these pieces.
     fn read(mut framing: Framing, pieces: &[&[u8]]) -> Result<(String, Framing), BadFraming> {
         let mut inbox = Inbox::new();
         let mut content = Vec::new();
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_size_is_shown() {
+    fn an_invalid_chunk_size_is_shown() {
         for line in ["", "x", "-1", "+1", "0x10", "1 2", "10000000000000000", ";a"] {
             let failed = read(Framing::CHUNKED, &[format!("{line}\r\n").as_bytes()]);
             assert_eq!(failed, Err(BadFraming::Size(line.into())), "{line}");

@@ -1,27 +1,26 @@
-//! The head of an answer: its status line and its headers.
+//! The head of a response: its status line and headers.
 
 use httparse::{EMPTY_HEADER, Response, Status};
 
 use crate::client::head::{Head, Headers};
 use crate::client::http1::framing::Framing;
 
-/// A head, and what it says about how the answer and the connection go on.
+/// A head, and what it says about the rest of the response and the connection.
 #[derive(Debug, PartialEq)]
 pub struct Heading {
     pub head: Head,
     pub framing: Framing,
-    /// Whether the connection may carry another request after this answer.
+    /// Whether the connection may carry another request after this response.
     pub keeps_alive: bool,
 }
 
-/// In words.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadHead {
-    #[error("expected an HTTP/1.1 answer: {0}")]
+    #[error("expected an HTTP/1.1 response: {0}")]
     Syntax(#[from] httparse::Error),
     #[error("expected one content-length, found `{0}`")]
     Length(String),
-    #[error("expected an HTTP/1.1 answer, found headers of more than {} KiB", MAX_BYTES >> 10)]
+    #[error("expected an HTTP/1.1 response, found headers of more than {} KiB", MAX_BYTES >> 10)]
     TooLong,
 }
 
@@ -29,7 +28,7 @@ const MAX_HEADERS: usize = 128;
 pub const MAX_BYTES: usize = 32 << 10;
 
 impl Heading {
-    /// Reads the head at the beginning of these bytes, once it is there in full, and tells its length.
+    /// Reads the head at the start of these bytes, once it is complete, and returns its length.
     pub fn read(bytes: &[u8]) -> Result<Option<(Heading, usize)>, BadHead> {
         let mut headers = [EMPTY_HEADER; MAX_HEADERS];
         let mut response = Response::new(&mut headers);
@@ -41,7 +40,7 @@ impl Heading {
         Ok(Some((Heading::of(&response)?, length)))
     }
 
-    /// Whether it only announces the answer's real head.
+    /// Whether it only announces the actual head of the response.
     pub fn is_interim(&self) -> bool {
         matches!(self.head.status, 100 | 102..=199)
     }
@@ -100,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_is_read_once_it_is_whole() {
+    fn a_head_is_read_once_it_is_complete() {
         let text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-Total-Time: 12.5\r\n\r\n";
         for end in 0..text.len() {
             assert_eq!(Heading::read(&text.as_bytes()[..end]), Ok(None), "{end}");
@@ -121,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_is_kept_where_both_sides_can_tell_the_answers_end() {
+    fn a_connection_is_kept_if_the_responses_end_is_known() {
         assert!(with("Content-Length: 7").keeps_alive);
         assert!(!with("Server: x").keeps_alive);
         assert!(!with("Content-Length: 7\r\nConnection: Close").keeps_alive);
@@ -130,27 +129,27 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_encoded_is_known_by_its_head() {
+    fn an_encoded_body_is_known_by_its_head() {
         assert_eq!(with("Content-Encoding: identity, gzip").head.coding.as_deref(), Some("gzip"));
         assert_eq!(with("Content-Encoding: identity").head.coding, None);
     }
 
     #[test]
-    fn mere_line_feeds_and_a_missing_reason_are_fine() {
+    fn bare_line_feeds_and_a_missing_reason_are_valid() {
         assert_eq!(head("HTTP/1.1 200\nContent-Length: 7\n\n").framing, Framing::Length(7));
     }
 
     #[test]
-    fn what_is_no_head_of_an_answer_is_refused_in_words() {
-        assert_eq!(refused("220 smtp ready\r\n\r\n"), "expected an HTTP/1.1 answer: invalid HTTP version");
-        assert!(refused("HTTP/2 200\r\n\r\n").starts_with("expected an HTTP/1.1 answer"));
+    fn an_invalid_head_is_rejected_with_a_reason() {
+        assert_eq!(refused("220 smtp ready\r\n\r\n"), "expected an HTTP/1.1 response: invalid HTTP version");
+        assert!(refused("HTTP/2 200\r\n\r\n").starts_with("expected an HTTP/1.1 response"));
         let two = "HTTP/1.1 200 OK\r\nContent-Length: 7, 8\r\n\r\n";
         assert_eq!(refused(two), "expected one content-length, found `7, 8`");
         let negative = "HTTP/1.1 200 OK\r\nContent-Length: +7\r\n\r\n";
         assert_eq!(refused(negative), "expected one content-length, found `+7`");
         let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(MAX_HEADERS + 1));
-        assert_eq!(refused(&many), "expected an HTTP/1.1 answer: too many headers");
+        assert_eq!(refused(&many), "expected an HTTP/1.1 response: too many headers");
         let long = format!("HTTP/1.1 200 OK\r\na: {}", "b".repeat(MAX_BYTES));
-        assert_eq!(refused(&long), "expected an HTTP/1.1 answer, found headers of more than 32 KiB");
+        assert_eq!(refused(&long), "expected an HTTP/1.1 response, found headers of more than 32 KiB");
     }
 }

@@ -1,9 +1,9 @@
-//! A request as HTTP/1.1 writes it.
+//! An HTTP/1.1 request.
 
 use crate::client::message::{REQUEST_ID, RequestHead};
 
 pub struct Http1Request {
-    /// Up to where the id goes.
+    /// Up to the request ID.
     head: Vec<u8>,
     takes_id: bool,
     body: Vec<u8>,

@@ -1,4 +1,4 @@
-//! A connection that speaks HTTP/1.1.
+//! An HTTP/1.1 connection.
 
 mod framing;
 mod head;
@@ -25,9 +25,9 @@ pub use message::Http1Request;
 pub struct Http1Connection {
     socket: Socket,
     inbox: Inbox,
-    /// Kept from request to request.
+    /// Reused from request to request.
     outbox: Vec<u8>,
-    /// How far the answer's body has been read.
+    /// How far the response's body has been read.
     framing: Framing,
     keeps_alive: bool,
     heard: bool,
@@ -67,7 +67,7 @@ impl Http1Connection {
             }
             match (self.fill().await, &sending) {
                 (Ok(1..), _) => {}
-                // What ended the sending says more than that nothing came back.
+                // The error that ended the sending says more than the missing response.
                 (_, Err(_)) => return Err(sending.unwrap_err().into()),
                 (Ok(0), _) => return Err(Broken::Closed),
                 (Err(error), _) => return Err(error.into()),
@@ -75,11 +75,11 @@ impl Http1Connection {
         }
     }
 
-    pub fn has_heard(&self) -> bool {
+    pub fn has_received(&self) -> bool {
         self.heard
     }
 
-    pub fn heard_ns(&self) -> Nanos {
+    pub fn received_ns(&self) -> Nanos {
         self.inbox.filled_ns()
     }
 
@@ -105,7 +105,7 @@ impl Http1Connection {
         Poll::Ready(Ok(()))
     }
 
-    /// How many bytes have arrived, none at the connection's end.
+    /// How many bytes have arrived; 0 means the end of the connection.
     async fn fill(&mut self) -> io::Result<usize> {
         poll_fn(|cx| self.poll_fill(cx)).await
     }
@@ -117,7 +117,8 @@ impl Http1Connection {
         Poll::Ready(Ok(length))
     }
 
-    /// Until everything is sent, or an answer has begun: an engine may refuse a request before it has read all of it.
+    /// Sends until everything is sent or a response has begun: an engine may refuse a request before it has read all of
+    /// it.
     fn poll_send(&mut self, cx: &mut Context<'_>, sent: &mut usize) -> Poll<io::Result<()>> {
         while *sent < self.outbox.len() {
             match self.socket.poll_write(cx, &self.outbox[*sent..])? {

@@ -1,4 +1,4 @@
-//! A request as HTTP/2 has it.
+//! An HTTP/2 request.
 
 use bytes::Bytes;
 use http::header::{HOST, HeaderMap, HeaderValue};
@@ -15,7 +15,7 @@ pub struct Http2Request {
 impl Http2Request {
     pub fn new(request_head: RequestHead, route: &str, body: Vec<u8>) -> Http2Request {
         let mut headers = HeaderMap::new();
-        // A pseudo-header takes the place of `Host` (RFC 9113, 8.3.1).
+        // A pseudo-header replaces `Host` (RFC 9113, 8.3.1).
         let mut authority = request_head.address.host_value();
         request_head.headers(body.len(), |name, value| match *name == HOST {
             true => authority = value.clone(),
@@ -26,7 +26,7 @@ impl Http2Request {
             .authority(authority.as_bytes())
             .path_and_query(request_head.address.target(route))
             .build()
-            .expect("URL and headers were checked when they were read");
+            .expect("URL and headers were validated when they were read");
         let mut head = Request::new(());
         (*head.method_mut(), *head.uri_mut(), *head.headers_mut()) = (Method::POST, uri, headers);
         Http2Request { head, takes_id: request_head.takes_id(), body: body.into() }

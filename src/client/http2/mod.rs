@@ -1,7 +1,7 @@
-//! A connection that speaks HTTP/2 (RFC 9113), with one stream on it at a time.
+//! An HTTP/2 connection (RFC 9113) with one stream at a time.
 //!
-//! `h2` knows the protocol. It is driven step by step by whoever waits for an answer, with no task of its own in
-//! between: a step is one read of the system, after which everything that it brought is looked at.
+//! `h2` implements the protocol. Whoever waits for a response drives it step by step, with no task in between: a step
+//! is one read from the system, after which the connection handles everything that the read returned.
 
 mod message;
 mod shared_socket;
@@ -32,14 +32,14 @@ pub struct Http2Connection {
     /// Whether there is something to be sent.
     sends: bool,
     asked: Option<Result<ResponseFuture, Error>>,
-    /// Of an answer that was not read to its end.
+    /// Of a response that was not read to its end.
     body: Option<RecvStream>,
-    /// What was looked at and not handed out yet.
+    /// Read but not yet handed out.
     next: Option<Bytes>,
     part: Bytes,
 }
 
-/// So wide that no answer waits for the client's leave to go on.
+/// Large enough that no response has to wait for a window update.
 const WINDOW_BYTES: u32 = 16 << 20;
 /// As much as with HTTP/1.1.
 const MAX_HEAD_BYTES: u32 = 32 << 10;
@@ -63,7 +63,7 @@ impl Http2Connection {
         Ok(connection)
     }
 
-    /// Takes in what the server has said meanwhile, that it goes away perhaps.
+    /// Reads what the server has sent in the meantime, possibly that it goes away.
     pub fn is_usable(&mut self) -> bool {
         let cx = &mut Context::from_waker(Waker::noop());
         while !self.socket.is_closed() {
@@ -89,7 +89,7 @@ impl Http2Connection {
     }
 
     pub async fn ask(&mut self) -> Result<Head, Broken> {
-        let asked = self.asked.take().expect("a request was taken up");
+        let asked = self.asked.take().expect("a request was prepared");
         let mut response = asked.map_err(|error| broken(error, &self.socket))?;
         let response = poll_fn(|cx| {
             loop {
@@ -105,12 +105,12 @@ impl Http2Connection {
         Ok(read_head(&head))
     }
 
-    pub fn has_heard(&self) -> bool {
-        self.socket.has_heard()
+    pub fn has_received(&self) -> bool {
+        self.socket.has_received()
     }
 
-    pub fn heard_ns(&self) -> Nanos {
-        self.socket.heard_ns()
+    pub fn received_ns(&self) -> Nanos {
+        self.socket.received_ns()
     }
 
     pub fn part(&mut self) -> Result<Option<(&[u8], Nanos)>, Broken> {
@@ -118,7 +118,7 @@ impl Http2Connection {
             return Ok(None);
         }
         self.part = self.next.take().unwrap_or_default();
-        Ok(Some((&self.part, self.socket.heard_ns())))
+        Ok(Some((&self.part, self.socket.received_ns())))
     }
 
     pub fn is_over(&self) -> bool {
@@ -135,9 +135,8 @@ impl Http2Connection {
         }
     }
 
-    /// Reads once, and sends what there is to be sent. What came is there to be looked at then, and all of it arrived
-    /// at the same moment. A wider window is announced when the next bytes come: by far not all of it is used up
-    /// before.
+    /// Reads once and sends what has to be sent. What arrived is then available, and all of it arrived at the same
+    /// time. Window updates go out when the next bytes arrive, long before the window is used up.
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         let filled = self.socket.poll_fill(cx)?;
         if filled.is_pending() && !self.sends {
@@ -149,7 +148,7 @@ impl Http2Connection {
         match driven {
             Poll::Ready(Ok(())) => Poll::Ready(Err(Broken::Closed)),
             Poll::Ready(Err(error)) => Poll::Ready(Err(broken(error, &self.socket))),
-            // It takes nothing in before it could send what it has to.
+            // It reads nothing before it could send what it has to.
             Poll::Pending if has_news && !self.socket.has_unread() => Poll::Ready(Ok(())),
             Poll::Pending => Poll::Pending,
         }
@@ -175,7 +174,7 @@ impl Http2Connection {
     }
 }
 
-/// Nobody has to be woken: whoever awaits an answer drives its connection, and looks after every step.
+/// Nothing has to be woken: whoever awaits a response drives its connection and checks after every step.
 fn quietly() -> Context<'static> {
     Context::from_waker(Waker::noop())
 }
@@ -185,7 +184,7 @@ fn read_head(head: &Parts) -> Head {
     Head::of(head.status.as_u16(), &Headers::of(headers))
 }
 
-/// In the words of HTTP/1.1, where it is no matter of HTTP/2.
+/// Uses HTTP/1.1's wording, unless the error is specific to HTTP/2.
 fn broken(error: Error, socket: &SharedSocket) -> Broken {
     match error.is_io() {
         true if socket.has_ended() => Broken::Closed,

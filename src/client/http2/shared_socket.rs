@@ -1,4 +1,4 @@
-//! A socket that `h2` reads and writes, and that the connection around it looks at.
+//! A socket that `h2` reads and writes, and that its connection can inspect.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -11,8 +11,8 @@ use crate::client::inbox::Inbox;
 use crate::client::socket::Socket;
 use crate::units::Nanos;
 
-/// `h2` reads for as long as something comes, and tells of all of it at once. Here it gets what one read of the system
-/// brought, and nothing more before the next one, so that it is known when what it tells of arrived.
+/// `h2` reads for as long as data arrives, and reports all of it at once. This socket gives it only the data of one
+/// read from the system, and nothing more before the next one, so that the arrival time of what it reports is known.
 #[derive(Clone)]
 pub struct SharedSocket(Arc<Mutex<State>>);
 
@@ -31,7 +31,7 @@ impl SharedSocket {
         SharedSocket(Arc::new(Mutex::new(state)))
     }
 
-    /// Reads once from the system, where everything of the last read was taken.
+    /// Reads once from the system, if everything from the last read was taken.
     pub fn poll_fill(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.state().poll_fill(cx)
     }
@@ -40,40 +40,40 @@ impl SharedSocket {
         !self.state().inbox.is_empty()
     }
 
-    /// Whether the last write has to wait until the system takes more.
+    /// Whether the last write has to wait until the system accepts more.
     pub fn is_blocked(&self) -> bool {
         self.state().blocked
     }
 
-    /// Takes note that an answer can't come earlier than now.
+    /// Notes that a response can't arrive earlier than now.
     pub fn await_from(&self, now_ns: Nanos) {
         let mut state = self.state();
         state.heard = false;
         state.socket.await_from(now_ns);
     }
 
-    /// Whether a byte has come since then.
-    pub fn has_heard(&self) -> bool {
+    /// Whether a byte has arrived since then.
+    pub fn has_received(&self) -> bool {
         self.state().heard
     }
 
     /// When the newest bytes arrived.
-    pub fn heard_ns(&self) -> Nanos {
+    pub fn received_ns(&self) -> Nanos {
         self.state().inbox.filled_ns()
     }
 
-    /// Whether the server has closed the connection, and everything before that was read.
+    /// Whether the server has closed the connection and everything before that was read.
     pub fn has_ended(&self) -> bool {
         self.state().ended
     }
 
-    /// Whether the server has closed the connection, as far as can be known without reading.
+    /// Whether the server has closed the connection, as far as the client can tell without reading.
     pub fn is_closed(&self) -> bool {
         self.state().socket.is_closed()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().expect("no holder of the socket panics")
+        self.0.lock().expect("the socket lock is not poisoned")
     }
 }
 
@@ -99,7 +99,7 @@ impl AsyncRead for SharedSocket {
     fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, space: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let mut state = self.state();
         if state.inbox.is_empty() && !state.ended {
-            // Nobody is woken: whoever has filled it comes back.
+            // No waker is needed: whoever filled the socket comes back.
             return Poll::Pending;
         }
         let length = space.remaining().min(state.inbox.unread().len());
@@ -125,7 +125,7 @@ impl AsyncWrite for SharedSocket {
         state.note(written)
     }
 
-    /// So that a request's head and its body are one write.
+    /// So that a request's head and body are one write.
     fn is_write_vectored(&self) -> bool {
         true
     }
@@ -136,7 +136,7 @@ impl AsyncWrite for SharedSocket {
         state.note(flushed)
     }
 
-    /// Whoever drops the socket closes it.
+    /// Dropping the socket closes it.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_flush(cx)
     }

@@ -1,13 +1,13 @@
-//! What is asked beside the load.
+//! Requests outside the load.
 
 use std::io::Write;
 
-use super::server::{Server, answer_json, answer_well};
+use super::server::{Server, answer_json, answer_successfully};
 use super::*;
 use crate::text::secret::Secret;
 
 #[test]
-fn an_engine_says_who_it_is_and_the_model_is_taken_from_it() {
+fn the_engine_reports_its_identity_and_model() {
     let server = Server::start(|_, stream| answer_json(stream, 200, r#"{"data":[{"id":"tiny"}]}"#));
     let settings = ClientSettings {
         access: Access { api_key: Some(Secret::new("secret")), ..Access::to(&server.url) },
@@ -25,7 +25,7 @@ fn an_engine_says_who_it_is_and_the_model_is_taken_from_it() {
 }
 
 #[test]
-fn a_redirect_is_not_followed_since_the_load_would_not() {
+fn redirects_are_not_followed() {
     let elsewhere = Server::start(|_, stream| answer_json(stream, 200, "{}"));
     let location = elsewhere.url.clone();
     let server = Server::start(move |_, stream| {
@@ -36,7 +36,7 @@ fn a_redirect_is_not_followed_since_the_load_would_not() {
     assert!(elsewhere.seen.lock().unwrap().is_empty());
 }
 
-/// A server that answers these paths, and nothing else.
+/// A server that answers these paths and nothing else.
 fn server_with(routes: &'static [(&'static str, &'static str)]) -> Server {
     Server::start(move |seen, stream| {
         let known = routes.iter().find(|(asked, _)| *asked == seen.asked);
@@ -48,7 +48,7 @@ fn server_with(routes: &'static [(&'static str, &'static str)]) -> Server {
 }
 
 #[test]
-fn an_engine_is_detected_by_its_probe() {
+fn an_engine_is_recognized_by_its_sign() {
     for (name, routes) in [
         ("vllm", &[("GET /v1/models", r#"{"data":[{"id":"m","owned_by":"vllm"}]}"#)]),
         ("llamacpp", &[("GET /v1/models", r#"{"data":[{"id":"m","owned_by":"llamacpp"}]}"#)]),
@@ -62,17 +62,17 @@ fn an_engine_is_detected_by_its_probe() {
 }
 
 #[test]
-fn an_undetected_engine_is_reported_with_all_that_was_tried() {
+fn an_unknown_engine_error_lists_all_requests() {
     let server = server_with(&[("GET /v1/models", r#"{"models":[]}"#)]);
     let error = detect(&Access::to(&server.url)).unwrap_err().to_string();
-    assert!(error.contains("/v1/models answered nothing that is known"), "{error}");
-    assert!(error.ends_with("say which one it is by `engine`"), "{error}");
+    assert!(error.contains("/v1/models returned nothing that identifies an engine"), "{error}");
+    assert!(error.ends_with("set `engine`"), "{error}");
 }
 
 #[test]
-fn key_and_headers_go_with_every_request() {
+fn every_request_has_key_and_headers() {
     let server = Server::start(|seen, stream| match seen.asked.as_str() {
-        "POST /v1/chat/completions" => answer_well(stream),
+        "POST /v1/chat/completions" => answer_successfully(stream),
         _ => answer_json(stream, 200, r#"{"data":[]}"#),
     });
     let access = Access {
@@ -121,7 +121,7 @@ fn a_setup_call_is_followed_to_its_end() {
 }
 
 #[test]
-fn a_setup_call_ends_when_cancelled() {
+fn a_setup_call_can_be_canceled() {
     let server = Server::start(|_, _| {
         std::thread::sleep(PATIENCE);
         false

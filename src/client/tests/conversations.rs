@@ -1,8 +1,8 @@
-//! Users whose next request holds what was said before.
+//! Users whose next request contains the earlier turns.
 
 use serde_json::Value;
 
-use super::server::{Server, answer_json, answer_well};
+use super::server::{Server, answer_json, answer_successfully};
 use super::{PATIENCE, client, workload};
 use crate::client::{Cancel, Progress, Watch};
 use crate::load::prompts::PromptSampler;
@@ -29,7 +29,7 @@ fn run_conversations(
     records
 }
 
-/// What was said in each request, in the order in which they came.
+/// The messages of each request, in order of arrival.
 fn said(server: &Server) -> Vec<Vec<String>> {
     let messages = |body: &String| {
         let body: Value = serde_json::from_str(body).unwrap();
@@ -40,14 +40,14 @@ fn said(server: &Server) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn a_user_goes_on_with_its_conversation_and_then_begins_another() {
+fn a_user_continues_its_conversation_then_starts_another() {
     for think_ms in [None, Some(5.0)] {
-        let server = Server::start(|_, stream| answer_well(stream));
+        let server = Server::start(|_, stream| answer_successfully(stream));
         let records = run_conversations(&server, 3, 4, 24, think_ms);
         assert_eq!(records.len(), 24);
         let said = said(&server);
         let of_turn = |messages: usize| said.iter().filter(move |said| said.len() == messages);
-        // When requests run out, each of the users may be at another turn.
+        // When requests run out, each user may be at a different turn.
         let turns = [1, 3, 5].map(|messages| of_turn(messages).count());
         assert_eq!(turns.iter().sum::<usize>(), 24);
         assert!(turns.is_sorted_by(|one, next| one >= next) && turns[0] - turns[2] <= 4, "{turns:?}");
@@ -59,7 +59,7 @@ fn a_user_goes_on_with_its_conversation_and_then_begins_another() {
 }
 
 #[test]
-fn a_conversation_without_an_answer_is_over() {
+fn a_conversation_ends_without_a_response() {
     let server = Server::start(|_, stream| answer_json(stream, 500, "{}"));
     let records = run_conversations(&server, 3, 1, 3, None);
     assert_eq!(records.len(), 3);

@@ -4,15 +4,15 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
-/// A request that a server has seen to its end.
+/// A request that a server has read to its end.
 #[derive(Clone, Debug)]
 pub struct ReceivedFrame {
-    /// Connections are counted from 0 in the order in which they are accepted.
+    /// Connections are numbered from 0 in the order in which they are accepted.
     pub connection: u32,
     /// Requests on this connection before this one.
     pub before: u32,
     pub stream: u32,
-    /// As a question for health or models has none.
+    /// False for health and model requests.
     pub has_body: bool,
 }
 
@@ -22,7 +22,7 @@ pub struct FrameServer {
 }
 
 impl FrameServer {
-    /// A thread per connection, which ends when `answer` returns false.
+    /// One thread per connection, which ends when `answer` returns false.
     pub fn start(
         answer: impl Fn(&ReceivedFrame, &mut dyn Write) -> bool + Send + Sync + 'static,
     ) -> FrameServer {
@@ -57,7 +57,7 @@ pub const END_STREAM: u8 = 1;
 pub const END_HEADERS: u8 = 4;
 const ACK: u8 = 1;
 
-/// Until the client hangs up, or an answer is the last one. Nothing of it fails: clients hang up in some tests.
+/// Runs until the client disconnects or a response is the last one. Errors are ignored, because some tests disconnect.
 pub fn converse(
     stream: &mut (impl Read + Write),
     connection: u32,
@@ -99,7 +99,7 @@ pub fn frame(kind: u8, flags: u8, on: u32, payload: &[u8]) -> Vec<u8> {
     [&length[..], &[kind, flags], &on.to_be_bytes(), payload].concat()
 }
 
-/// The headers of an answer: its status, as a literal (RFC 7541, 6.2.2).
+/// The headers of a response: its status, as a literal (RFC 7541, 6.2.2).
 pub fn status(on: u32, status: u16) -> Vec<u8> {
     let block = [&[0x08, 3][..], status.to_string().as_bytes()].concat();
     frame(HEADERS, END_HEADERS, on, &block)
@@ -117,7 +117,7 @@ pub fn reset(on: u32, reason: h2::Reason) -> Vec<u8> {
     frame(RST_STREAM, 0, on, &u32::from(reason).to_be_bytes())
 }
 
-/// Streams beyond the last one were not looked at.
+/// Streams beyond the last one were not processed.
 pub fn go_away(last: u32) -> Vec<u8> {
     frame(GOAWAY, 0, 0, &[last.to_be_bytes(), [0; 4]].concat())
 }

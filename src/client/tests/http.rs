@@ -1,19 +1,19 @@
-//! What HTTP/1.1 allows a server to do, and what it does not.
+//! What HTTP/1.1 allows a server to do, and what it doesn't.
 
 use super::*;
 
-/// What of a record has to be the same, however the answer arrived.
+/// The parts of a record that must be the same however the response arrived.
 pub fn gist(record: &RequestRecord) -> (usize, u32, Option<u32>, Option<Finish>, &Result<(), Failure>) {
     (record.content_ns.len(), record.output_tokens, record.input_tokens, record.finish, &record.outcome)
 }
 
-pub fn assert_well(records: &[RequestRecord]) {
+pub fn assert_all_succeeded(records: &[RequestRecord]) {
     for record in records {
         assert_eq!(gist(record), (2, 3, Some(4), Some(Finish::Length), &Ok(())));
     }
 }
 
-/// An answer with all that may come beside the content.
+/// A response with everything that may come besides the content.
 fn elaborate() -> String {
     let chunk = |text: &str| format!("{:X};a=b\r\n{text}\r\n", text.len());
     let head = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n";
@@ -23,34 +23,34 @@ fn elaborate() -> String {
 }
 
 #[test]
-fn every_cut_of_an_answer_gives_the_same_record() {
+fn every_way_to_cut_a_response_gives_the_same_record() {
     let answer = elaborate();
     let cuts = answer.len() as u32;
     let server = Server::start(move |seen, stream| {
         let (head, tail) = answer.split_at(seen.before as usize);
         let written = write(stream, head);
-        // The client is to read in between; where it doesn't get to, nothing is lost.
+        // Lets the client read in between; if it doesn't get to, nothing is lost.
         std::thread::sleep(Duration::from_micros(200));
         written && write(stream, tail)
     });
     let (_, records) = round(&mut client(&server.url, PATIENCE), 1, StopCondition::Requests(cuts));
-    assert_well(&records);
+    assert_all_succeeded(&records);
     assert!(server.seen.lock().unwrap().iter().all(|seen| seen.connection == 0));
 }
 
 #[test]
-fn an_answer_that_comes_byte_by_byte_is_the_same() {
+fn a_response_may_arrive_byte_by_byte() {
     let answer = elaborate();
     let server = Server::start(move |_, stream| {
         answer.as_bytes().chunks(1).all(|byte| write(stream, std::str::from_utf8(byte).unwrap()))
     });
-    assert_well(&round(&mut client(&server.url, PATIENCE), 2, StopCondition::Requests(4)).1);
+    assert_all_succeeded(&round(&mut client(&server.url, PATIENCE), 2, StopCondition::Requests(4)).1);
 }
 
 #[test]
-fn a_connection_that_is_announced_to_close_is_not_used_again() {
+fn a_connection_announced_to_close_is_not_reused() {
     let server = Server::start(|_, stream| {
-        // It stays open: what counts is what was announced.
+        // It stays open: only the announcement counts.
         write(stream, &HEAD.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"))
             && chunk(stream, TOKEN)
             && chunk(stream, TOKEN)
@@ -58,14 +58,14 @@ fn a_connection_that_is_announced_to_close_is_not_used_again() {
             && write(stream, "0\r\n\r\n")
     });
     let (_, records) = round(&mut client(&server.url, PATIENCE), 1, StopCondition::Requests(4));
-    assert_well(&records);
+    assert_all_succeeded(&records);
     let connections: Vec<u32> = server.seen.lock().unwrap().iter().map(|seen| seen.connection).collect();
     assert_eq!(connections, [0, 1, 2, 3]);
     assert!(records.iter().all(|record| record.reconnects == 0));
 }
 
 #[test]
-fn a_server_of_http_1_0_ends_its_answer_by_closing() {
+fn an_http_1_0_server_ends_its_response_by_closing() {
     let server = Server::start(|_, stream| {
         write(
             stream,
@@ -74,18 +74,18 @@ fn a_server_of_http_1_0_ends_its_answer_by_closing() {
         false
     });
     let (_, records) = round(&mut client(&server.url, PATIENCE), 2, StopCondition::Requests(6));
-    assert_well(&records);
+    assert_all_succeeded(&records);
     assert!(records.iter().all(|record| record.reconnects == 0));
 }
 
 #[test]
-fn mere_line_feeds_are_line_breaks_too() {
+fn bare_line_feeds_are_line_breaks_too() {
     let server = Server::start(|_, stream| write(stream, &elaborate().replace("\r\n", "\n")));
-    assert_well(&round(&mut client(&server.url, PATIENCE), 1, StopCondition::Requests(3)).1);
+    assert_all_succeeded(&round(&mut client(&server.url, PATIENCE), 1, StopCondition::Requests(3)).1);
 }
 
 #[test]
-fn bytes_after_an_answer_cost_the_connection_and_not_the_next_answer() {
+fn bytes_after_a_response_only_cost_the_connection() {
     let server = Server::start(|seen, stream| match seen.connection {
         0 => {
             write(stream, HEAD)
@@ -94,10 +94,10 @@ fn bytes_after_an_answer_cost_the_connection_and_not_the_next_answer() {
                 && chunk(stream, END)
                 && write(stream, "0\r\n\r\nHTTP/1.1 408 Request Timeout\r\n\r\n")
         }
-        _ => answer_well(stream),
+        _ => answer_successfully(stream),
     });
     let (_, records) = round(&mut client(&server.url, PATIENCE), 1, StopCondition::Requests(2));
-    assert_well(&records);
+    assert_all_succeeded(&records);
     let connections: Vec<u32> = server.seen.lock().unwrap().iter().map(|seen| seen.connection).collect();
     assert_eq!(connections, [0, 1]);
 }
@@ -107,18 +107,18 @@ fn a_chunk_without_a_size_is_bad_payload() {
     let failure =
         failure(PATIENCE, |stream| write(stream, HEAD) && chunk(stream, TOKEN) && write(stream, "zz\r\n"));
     assert_eq!(failure.class, FailureClass::BadPayload);
-    assert_eq!(failure.detail, "expected a chunk's size, found `zz`, after 1 content chunks");
+    assert_eq!(failure.detail, "expected a chunk size, found `zz`, after 1 content chunks");
 }
 
 #[test]
-fn a_chunk_that_is_longer_than_it_says_is_bad_payload() {
+fn a_chunk_longer_than_its_size_is_bad_payload() {
     let failure = failure(PATIENCE, |stream| write(stream, HEAD) && write(stream, "2\r\n: ping\r\n"));
     assert_eq!(failure.class, FailureClass::BadPayload);
     assert_eq!(failure.detail, "expected a line break after a chunk, found `ping`, after 0 content chunks");
 }
 
 #[test]
-fn a_connection_that_ends_amid_a_chunk_is_a_broken_stream() {
+fn a_connection_closed_within_a_chunk_is_a_broken_stream() {
     let failure = failure(PATIENCE, |stream| {
         write(stream, HEAD);
         chunk(stream, TOKEN);
@@ -126,41 +126,41 @@ fn a_connection_that_ends_amid_a_chunk_is_a_broken_stream() {
         false
     });
     assert_eq!(failure.class, FailureClass::BrokenStream);
-    assert_eq!(failure.detail, "the answer broke off after 1 content chunks: the connection was closed");
+    assert_eq!(failure.detail, "the response broke off after 1 content chunks: the connection was closed");
 }
 
 #[test]
-fn a_connection_that_ends_amid_the_headers_is_a_broken_stream() {
+fn a_connection_closed_within_headers_is_a_broken_stream() {
     let failure = failure(PATIENCE, |stream| {
         write(stream, "HTTP/1.1 200 OK\r\nContent-Ty");
         false
     });
     assert_eq!(failure.class, FailureClass::BrokenStream);
-    assert!(failure.detail.starts_with("the answer broke off in the middle of its headers"), "{failure}");
+    assert!(failure.detail.starts_with("the response broke off in the middle of its headers"), "{failure}");
 }
 
 #[test]
-fn headers_without_end_are_bad_payload() {
+fn endless_headers_are_bad_payload() {
     let failure = failure(PATIENCE, |stream| {
         write(stream, "HTTP/1.1 200 OK\r\n");
         while write(stream, "X-More: of the same\r\n") {}
         false
     });
     assert_eq!(failure.class, FailureClass::BadPayload);
-    assert!(failure.detail.starts_with("expected an HTTP/1.1 answer"), "{failure}");
+    assert!(failure.detail.starts_with("expected an HTTP/1.1 response"), "{failure}");
 }
 
 #[test]
-fn an_answer_that_is_compressed_is_bad_payload() {
+fn a_compressed_response_is_bad_payload() {
     let failure = failure(PATIENCE, |stream| {
         write(stream, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nxx")
     });
     assert_eq!(failure.class, FailureClass::BadPayload);
-    assert_eq!(failure.detail, "expected an answer as it is, found one that is encoded: gzip");
+    assert_eq!(failure.detail, "expected a response without content encoding, found gzip");
 }
 
 #[test]
-fn a_refusal_that_is_compressed_is_a_refusal() {
+fn a_compressed_refusal_is_a_refusal() {
     let failure = failure(PATIENCE, |stream| {
         write(stream, "HTTP/1.1 429 Slow Down\r\nContent-Encoding: br\r\nContent-Length: 2\r\n\r\nxx")
     });
@@ -169,7 +169,7 @@ fn a_refusal_that_is_compressed_is_a_refusal() {
 }
 
 #[test]
-fn a_refusals_body_that_breaks_off_is_reported_as_far_as_it_came() {
+fn a_refusals_incomplete_body_is_reported() {
     let failure = failure(PATIENCE, |stream| {
         write(stream, "HTTP/1.1 503 Busy\r\nContent-Length: 100\r\n\r\nqueue is full");
         false

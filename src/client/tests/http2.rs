@@ -1,4 +1,4 @@
-//! What HTTP/2 allows a server to do, and what it does not.
+//! What HTTP/2 allows a server to do, and what it doesn't.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use super::frames::{
     END_HEADERS, END_STREAM, FrameServer, HEADERS, PING, ReceivedFrame, data, frame, go_away, last_data,
     reset, send, status,
 };
-use super::http::{assert_well, gist};
+use super::http::{assert_all_succeeded, gist};
 use super::server::answer_json;
 use super::*;
 use crate::engine::HttpVersion;
@@ -26,7 +26,7 @@ fn answer(asked: &ReceivedFrame) -> Vec<Vec<u8>> {
     vec![status(on, 200), data(on, TOKEN), data(on, TOKEN), last_data(on, END)]
 }
 
-pub fn answer_well(asked: &ReceivedFrame, stream: &mut dyn Write) -> bool {
+pub fn answer_successfully(asked: &ReceivedFrame, stream: &mut dyn Write) -> bool {
     send(stream, &answer(asked))
 }
 
@@ -53,10 +53,10 @@ fn connections(server: &FrameServer) -> Vec<u32> {
 }
 
 #[test]
-fn every_user_keeps_one_connection_with_one_stream_after_the_other() {
-    let server = FrameServer::start(answer_well);
+fn every_user_keeps_one_connection_with_one_stream_at_a_time() {
+    let server = FrameServer::start(answer_successfully);
     let records = round_with(&server, 3, 30);
-    assert_well(&records);
+    assert_all_succeeded(&records);
     assert!(records.iter().all(|record| record.sent_ns < record.content_ns[0]));
     assert_eq!(connections(&server).into_iter().collect::<HashSet<_>>(), [0, 1, 2].into());
     let asked = server.asked.lock().unwrap();
@@ -64,7 +64,7 @@ fn every_user_keeps_one_connection_with_one_stream_after_the_other() {
 }
 
 #[test]
-fn every_cut_of_an_answer_gives_the_record_of_http_1_1() {
+fn every_way_to_cut_a_response_gives_the_http_1_1_record() {
     let elaborate = |asked: &ReceivedFrame| {
         let (on, (first, second)) = (asked.stream, TOKEN.split_at(20));
         let trailer = frame(HEADERS, END_HEADERS | END_STREAM, on, b"\x00\x01x\x011");
@@ -76,14 +76,14 @@ fn every_cut_of_an_answer_gives_the_record_of_http_1_1() {
         let answer = elaborate(asked);
         let (head, tail) = answer.split_at(asked.before as usize);
         let written = stream.write_all(head).is_ok();
-        // The client is to read in between; where it doesn't get to, nothing is lost.
+        // Lets the client read in between; if it doesn't get to, nothing is lost.
         std::thread::sleep(Duration::from_micros(200));
         written && stream.write_all(tail).is_ok()
     });
     let records = round_with(&server, 1, cuts);
-    assert_well(&records);
+    assert_all_succeeded(&records);
     assert_eq!(reconnects(&records), vec![0; cuts as usize]);
-    let plain = Server::start(|_, stream| super::answer_well(stream));
+    let plain = Server::start(|_, stream| super::answer_successfully(stream));
     let (_, of_http_1_1) = round(&mut super::client(&plain.url, PATIENCE), 1, StopCondition::Requests(1));
     assert_eq!(gist(&records[0]), gist(&of_http_1_1[0]));
 }
@@ -104,8 +104,8 @@ fn tokens_are_dated_when_they_arrive() {
 }
 
 #[test]
-fn a_prompt_may_be_larger_than_the_servers_window() {
-    let server = FrameServer::start(answer_well);
+fn a_prompt_may_exceed_the_servers_window() {
+    let server = FrameServer::start(answer_successfully);
     let mut workload = workload(true);
     workload.prompts = Prompts::Synthetic(Synthetic::of(50_000));
     let mut sampler = PromptSampler::measured(&workload, "", 0);
@@ -113,10 +113,10 @@ fn a_prompt_may_be_larger_than_the_servers_window() {
     let load = Load::closed(1, StopCondition::Requests(3));
     let mut records = Vec::new();
     client(&server.url, PATIENCE).run_round(&workload, &load, &mut sampler, watch, &mut records).unwrap();
-    assert_well(&records);
+    assert_all_succeeded(&records);
 }
 
-/// What a library's server has seen of a request: its authority and its headers.
+/// What a server built with a library has seen of a request: its authority and headers.
 type SeenRequests = Arc<Mutex<Vec<(String, HeaderMap)>>>;
 
 fn start_library_server() -> (String, SeenRequests) {
@@ -140,7 +140,7 @@ fn start_library_server() -> (String, SeenRequests) {
 }
 
 #[test]
-fn key_headers_and_host_go_with_every_request() {
+fn every_request_has_key_headers_and_host() {
     let (url, seen) = start_library_server();
     let access = Access {
         api_key: Some(Secret::new("k")),
@@ -153,7 +153,7 @@ fn key_headers_and_host_go_with_every_request() {
     let mut client =
         Client::new(ClientSettings { access, engine, model, request_timeout: PATIENCE }).unwrap();
     let (_, records) = round(&mut client, 1, StopCondition::Requests(2));
-    assert_well(&records);
+    assert_all_succeeded(&records);
     let seen = seen.lock().unwrap();
     for ((authority, headers), record) in seen.iter().zip(&records) {
         assert_eq!(authority, "llm.local");
@@ -166,26 +166,26 @@ fn key_headers_and_host_go_with_every_request() {
 }
 
 #[test]
-fn headers_that_http_2_has_no_place_for_are_refused() {
+fn headers_invalid_in_http_2_are_rejected() {
     let refused = |name: &str, value: &str| {
         let headers = [(name.to_owned(), Secret::new(value))].into();
         let access = Access { headers, http_version: HttpVersion::Http2, ..Access::to("http://127.0.0.1:1") };
         detect(&access).unwrap_err().to_string()
     };
     assert!(
-        refused("Connection", "close").starts_with("header `connection` is about a connection of HTTP/1.1")
+        refused("Connection", "close").starts_with("header `connection` controls an HTTP/1.1 connection")
     );
-    assert_eq!(refused("Host", "a b"), "the value of header `host` names no host");
+    assert_eq!(refused("Host", "a b"), "the value of header `host` is not a host");
 }
 
 #[test]
-fn an_answer_as_a_whole_may_be_larger_than_the_window() {
+fn a_whole_response_may_exceed_the_window() {
     const PART: usize = 16 << 10;
     let filler = format!("{{\"choices\":[{{\"message\":{{\"content\":\"{}", "a".repeat(PART));
     let server = FrameServer::start(move |asked, stream| {
         let on = asked.stream;
         let mut sent = send(stream, &[status(on, 200), data(on, &filler[..PART]), data(on, &filler[PART..])]);
-        // A server has to wait for leave beyond 16 MiB; this one knows that it comes in time.
+        // A server needs a window update beyond 16 MiB; this one knows that it comes in time.
         for _ in 0..1100 {
             sent &= send(stream, &[data(on, &filler[filler.len() - PART..])]);
         }
@@ -203,30 +203,30 @@ fn an_answer_as_a_whole_may_be_larger_than_the_window() {
 }
 
 #[test]
-fn a_stream_that_is_reset_amid_an_answer_is_broken() {
+fn a_stream_reset_within_a_response_is_broken() {
     let failure = failure(PATIENCE, |asked, stream| {
         let on = asked.stream;
         send(stream, &[status(on, 200), data(on, TOKEN), reset(on, h2::Reason::INTERNAL_ERROR)])
     });
     assert_eq!(failure.class, FailureClass::BrokenStream);
     assert!(
-        failure.detail.starts_with("the answer broke off after 1 content chunks: stream error"),
+        failure.detail.starts_with("the response broke off after 1 content chunks: stream error"),
         "{failure}"
     );
 }
 
 #[test]
-fn a_connection_that_ends_amid_an_answer_is_a_broken_stream() {
+fn a_connection_closed_within_a_response_is_broken() {
     let failure = failure(PATIENCE, |asked, stream| {
         send(stream, &[status(asked.stream, 200), data(asked.stream, TOKEN)]);
         false
     });
     assert_eq!(failure.class, FailureClass::BrokenStream);
-    assert_eq!(failure.detail, "the answer broke off after 1 content chunks: the connection was closed");
+    assert_eq!(failure.detail, "the response broke off after 1 content chunks: the connection was closed");
 }
 
 #[test]
-fn frames_that_make_no_sense_are_bad_payload() {
+fn invalid_frames_are_bad_payload() {
     let failure = failure(PATIENCE, |asked, stream| {
         send(stream, &[status(asked.stream, 200), data(asked.stream, TOKEN), data(0, TOKEN)])
     });
@@ -235,7 +235,7 @@ fn frames_that_make_no_sense_are_bad_payload() {
 }
 
 #[test]
-fn another_status_fails_with_the_engines_words() {
+fn another_status_fails_with_the_engines_message() {
     let failure = failure(PATIENCE, |asked, stream| {
         let body = r#"{"error":{"message":"slow down"}}"#;
         send(stream, &[status(asked.stream, 429), last_data(asked.stream, body)])
@@ -244,18 +244,18 @@ fn another_status_fails_with_the_engines_words() {
 }
 
 #[test]
-fn a_stall_is_a_timeout_that_tells_how_far_it_got() {
+fn a_stall_is_a_timeout_that_reports_its_progress() {
     let failure = failure(Duration::from_millis(300), |asked, stream| {
         send(stream, &[status(asked.stream, 200), data(asked.stream, TOKEN)]);
         std::thread::sleep(PATIENCE);
         false
     });
     assert_eq!(failure.class, FailureClass::Timeout);
-    assert_eq!(failure.detail, "unfinished after 300ms, with 1 content chunks");
+    assert_eq!(failure.detail, "incomplete after 300ms, with 1 content chunks");
 }
 
 #[test]
-fn a_request_that_the_server_has_not_taken_is_sent_once_more() {
+fn a_request_the_server_did_not_take_is_resent() {
     type Refuse = fn(&ReceivedFrame, &mut dyn Write) -> bool;
     let ways: [Refuse; 3] = [
         |asked, stream| send(stream, &[reset(asked.stream, h2::Reason::REFUSED_STREAM)]),
@@ -264,18 +264,18 @@ fn a_request_that_the_server_has_not_taken_is_sent_once_more() {
     ];
     for refuse in ways {
         let server = FrameServer::start(move |asked, stream| match asked.before {
-            0 => answer_well(asked, stream),
+            0 => answer_successfully(asked, stream),
             _ => refuse(asked, stream),
         });
         let records = round_with(&server, 1, 3);
-        assert_well(&records);
+        assert_all_succeeded(&records);
         assert_eq!(reconnects(&records), [0, 1, 1]);
         assert_eq!(connections(&server), [0, 0, 1, 1, 2]);
     }
 }
 
 #[test]
-fn a_request_that_the_server_may_have_taken_is_not_sent_again() {
+fn a_request_the_server_may_have_taken_is_not_resent() {
     type Break = fn(&ReceivedFrame, &mut dyn Write) -> bool;
     let ways: [Break; 3] = [
         |asked, stream| {
@@ -290,40 +290,40 @@ fn a_request_that_the_server_may_have_taken_is_not_sent_again() {
     ];
     for break_off in ways {
         let server = FrameServer::start(move |asked, stream| match asked.before {
-            0 => answer_well(asked, stream),
+            0 => answer_successfully(asked, stream),
             _ => break_off(asked, stream),
         });
         let records = round_with(&server, 1, 2);
         let failure = records[1].outcome.as_ref().unwrap_err();
         assert_eq!(failure.class, FailureClass::BrokenStream);
-        assert!(failure.detail.starts_with("the answer broke off before it began"), "{failure}");
+        assert!(failure.detail.starts_with("the response broke off before it began"), "{failure}");
         assert_eq!((reconnects(&records), connections(&server)), (vec![0, 0], vec![0, 0]));
     }
 }
 
 #[test]
-fn a_fresh_connection_that_refuses_is_the_engines_failure() {
+fn a_refusal_on_a_new_connection_is_an_engine_failure() {
     let failure =
         failure(PATIENCE, |asked, stream| send(stream, &[reset(asked.stream, h2::Reason::REFUSED_STREAM)]));
     assert_eq!(failure.class, FailureClass::BrokenStream);
-    assert!(failure.detail.starts_with("the answer broke off before it began"), "{failure}");
+    assert!(failure.detail.starts_with("the response broke off before it began"), "{failure}");
 }
 
 #[test]
-fn a_server_that_goes_away_after_an_answer_gets_the_next_request_on_a_new_connection() {
+fn after_a_go_away_the_next_request_uses_a_new_connection() {
     let server = FrameServer::start(|asked, stream| {
         let mut frames = answer(asked);
-        // It came before the answer's end, so the client knows.
+        // It arrived before the end of the response, so the client knows.
         frames.insert(2, go_away(asked.stream));
         send(stream, &frames)
     });
     let records = round_with(&server, 1, 3);
-    assert_well(&records);
+    assert_all_succeeded(&records);
     assert_eq!((reconnects(&records), connections(&server)), (vec![0; 3], vec![0, 1, 2]));
 }
 
 #[test]
-fn a_server_that_speaks_another_version_is_reported_in_words() {
+fn an_error_names_another_http_version() {
     let speaks_http_1_1 = Server::start(|_, stream| {
         answer_json(stream, 400, "what?");
         false
@@ -334,12 +334,9 @@ fn a_server_that_speaks_another_version_is_reported_in_words() {
         let (_, records) = round(&mut client, 1, StopCondition::Requests(1));
         let failure = records[0].outcome.as_ref().unwrap_err();
         assert_eq!(failure.class, FailureClass::Connect);
-        for text in [&failure.detail, &client.identity().unwrap_err().to_string()] {
-            assert!(text.contains("no HTTP/2 connection to 127.0.0.1"), "{text}");
-            assert!(
-                text.contains("does not speak HTTP/2 there: ask with `http_version = \"1.1\"`"),
-                "{text}"
-            );
+        for error in [&failure.detail, &client.identity().unwrap_err().to_string()] {
+            assert!(error.contains("no HTTP/2 connection to 127.0.0.1"), "{error}");
+            assert!(error.contains("does not speak HTTP/2 there: set `http_version = \"1.1\"`"), "{error}");
         }
     }
 }

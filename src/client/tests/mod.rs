@@ -14,7 +14,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use server::{END, HEAD, Server, TOKEN, answer_well, chunk, reset, write};
+use server::{END, HEAD, Server, TOKEN, answer_successfully, chunk, reset, write};
 
 use super::*;
 use crate::load::workload::{Api, Prompts, Sampling, Synthetic};
@@ -38,7 +38,7 @@ fn workload(stream: bool) -> Workload {
     }
 }
 
-/// A round and what became of its requests.
+/// Runs a round and returns it with the records of its requests.
 fn round(client: &mut Client, users: u32, stop: StopCondition) -> (Round, Vec<RequestRecord>) {
     let workload = workload(true);
     let mut sampler = PromptSampler::measured(&workload, "", 0);
@@ -51,7 +51,7 @@ fn round(client: &mut Client, users: u32, stop: StopCondition) -> (Round, Vec<Re
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The failure of a single request against a server.
+/// The failure of a single request to a server.
 fn failure(
     request_timeout: Duration,
     answer: impl Fn(&mut TcpStream) -> bool + Send + Sync + 'static,
@@ -63,8 +63,8 @@ fn failure(
 }
 
 #[test]
-fn a_closed_load_sends_exactly_as_many_requests_as_asked_for() {
-    let server = Server::start(|_, stream| answer_well(stream));
+fn a_closed_load_sends_exactly_the_requested_number() {
+    let server = Server::start(|_, stream| answer_successfully(stream));
     let (round, records) = round(&mut client(&server.url, PATIENCE), 7, StopCondition::Requests(100));
     assert_eq!(records.len(), 100);
     assert_eq!(server.bodies().len(), 100);
@@ -79,8 +79,8 @@ fn a_closed_load_sends_exactly_as_many_requests_as_asked_for() {
 }
 
 #[test]
-fn every_user_keeps_one_connection_and_every_request_has_its_id() {
-    let server = Server::start(|_, stream| answer_well(stream));
+fn every_user_keeps_one_connection_and_sends_request_ids() {
+    let server = Server::start(|_, stream| answer_successfully(stream));
     let (_, records) = round(&mut client(&server.url, PATIENCE), 3, StopCondition::Requests(60));
     let seen = server.seen.lock().unwrap();
     assert_eq!(seen.iter().map(|seen| seen.connection).collect::<HashSet<_>>().len(), 3);
@@ -91,7 +91,7 @@ fn every_user_keeps_one_connection_and_every_request_has_its_id() {
 
 #[test]
 fn a_request_is_due_when_the_users_last_one_ended() {
-    let server = Server::start(|_, stream| answer_well(stream));
+    let server = Server::start(|_, stream| answer_successfully(stream));
     let (round, records) = round(&mut client(&server.url, PATIENCE), 1, StopCondition::Requests(5));
     assert_eq!(records[0].due_ns, round.started_ns);
     for pair in records.windows(2) {
@@ -100,10 +100,10 @@ fn a_request_is_due_when_the_users_last_one_ended() {
 }
 
 #[test]
-fn a_duration_starts_nothing_late_and_awaits_what_is_in_flight() {
+fn after_its_duration_a_round_awaits_requests_in_flight() {
     let server = Server::start(|_, stream| {
         std::thread::sleep(Duration::from_millis(70));
-        answer_well(stream)
+        answer_successfully(stream)
     });
     let (round, records) = round(&mut client(&server.url, PATIENCE), 4, StopCondition::DurationMs(300));
     assert!(records.len() >= 4 && records.len() <= 20, "{}", records.len());
@@ -114,7 +114,7 @@ fn a_duration_starts_nothing_late_and_awaits_what_is_in_flight() {
 
 #[test]
 fn no_prompt_is_ever_sent_twice_in_a_session() {
-    let server = Server::start(|_, stream| answer_well(stream));
+    let server = Server::start(|_, stream| answer_successfully(stream));
     let mut client = client(&server.url, PATIENCE);
     let workload = workload(true);
     let (mut warm, mut measured) =
@@ -131,8 +131,8 @@ fn no_prompt_is_ever_sent_twice_in_a_session() {
 }
 
 #[test]
-fn a_round_uses_only_the_samplers_next_prompts() {
-    let server = Server::start(|_, stream| answer_well(stream));
+fn a_round_uses_only_the_next_prompts() {
+    let server = Server::start(|_, stream| answer_successfully(stream));
     let workload = workload(true);
     let mut sampler = PromptSampler::measured(&workload, "", 0);
     let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
@@ -144,7 +144,7 @@ fn a_round_uses_only_the_samplers_next_prompts() {
 }
 
 #[test]
-fn a_warm_up_without_time_still_reaches_every_user_and_tells_of_failures() {
+fn a_warm_up_of_0_s_reaches_every_user_and_counts_failures() {
     let server = Server::start(|_, stream| write(stream, "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"));
     let workload = workload(true);
     let watch = Watch { progress: &Progress::default(), cancel: &Cancel::new() };
@@ -156,12 +156,12 @@ fn a_warm_up_without_time_still_reaches_every_user_and_tells_of_failures() {
 }
 
 #[test]
-fn cancelling_keeps_what_has_ended() {
+fn canceling_keeps_finished_requests() {
     let server = Server::start(|seen, stream| {
         if seen.before > 0 {
             std::thread::sleep(PATIENCE);
         }
-        answer_well(stream)
+        answer_successfully(stream)
     });
     let mut client = client(&server.url, PATIENCE);
     let (progress, cancel) = (Progress::default(), Cancel::new());
@@ -187,8 +187,8 @@ fn cancelling_keeps_what_has_ended() {
 
 #[test]
 fn a_connection_closed_after_every_second_answer_loses_no_request() {
-    // What llama.cpp does: no `Connection: close`, and the closing races with the user's next request.
-    let server = Server::start(|seen, stream| answer_well(stream) && seen.before < 1);
+    // Like llama.cpp: no `Connection: close`, and the closing races with the user's next request.
+    let server = Server::start(|seen, stream| answer_successfully(stream) && seen.before < 1);
     let (_, records) = round(&mut client(&server.url, PATIENCE), 8, StopCondition::Requests(400));
     assert_eq!(records.iter().filter(|record| record.outcome.is_err()).count(), 0);
     assert_eq!(server.bodies().len(), 400);
@@ -196,9 +196,9 @@ fn a_connection_closed_after_every_second_answer_loses_no_request() {
 }
 
 #[test]
-fn a_reused_connection_that_swallows_the_request_is_replaced_once() {
+fn a_reused_connection_that_drops_a_request_is_replaced_once() {
     let server = Server::start(|seen, stream| match (seen.connection, seen.before) {
-        (_, 0) => answer_well(stream),
+        (_, 0) => answer_successfully(stream),
         _ => reset(stream),
     });
     let (_, records) = round(&mut client(&server.url, PATIENCE), 1, StopCondition::Requests(3));
@@ -209,10 +209,10 @@ fn a_reused_connection_that_swallows_the_request_is_replaced_once() {
 }
 
 #[test]
-fn a_fresh_connection_that_closes_unanswered_is_the_engines_failure() {
+fn a_new_connection_closed_unanswered_is_an_engine_failure() {
     let failure = failure(PATIENCE, |_| false);
     assert_eq!(failure.class, FailureClass::BrokenStream);
-    assert!(failure.detail.starts_with("the answer broke off before it began"), "{failure}");
+    assert!(failure.detail.starts_with("the response broke off before it began"), "{failure}");
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn nobody_listening_is_a_connection_failure() {
 }
 
 #[test]
-fn a_server_that_is_slow_to_connect_makes_no_client_late() {
+fn a_slow_connect_does_not_count_as_client_lateness() {
     // With HTTP/2, a connection is open once the server says so; this one never does.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
@@ -240,8 +240,8 @@ fn a_server_that_is_slow_to_connect_makes_no_client_late() {
 }
 
 #[test]
-fn requests_that_were_not_written_by_the_moment_agreed_upon_are_reported() {
-    let server = Server::start(|_, stream| answer_well(stream));
+fn requests_not_ready_by_start_at_are_an_error() {
+    let server = Server::start(|_, stream| answer_successfully(stream));
     let mut client = client(&server.url, PATIENCE);
     client.begin_next_round_at(clock::now());
     let workload = workload(true);
@@ -254,16 +254,16 @@ fn requests_that_were_not_written_by_the_moment_agreed_upon_are_reported() {
 }
 
 #[test]
-fn a_round_ends_when_nobody_has_listened_for_a_while() {
+fn a_round_ends_early_if_nobody_is_listening() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (_, records) =
         round(&mut client(&format!("http://{free}"), PATIENCE), 2, StopCondition::Requests(1000));
-    // Three attempts of each user, and perhaps one that was on its way when the last of them failed.
+    // Three attempts per user, and perhaps one that was on its way when the last of them failed.
     assert!((6..=7).contains(&records.len()), "{}", records.len());
 }
 
 #[test]
-fn a_reset_in_the_middle_of_a_stream_tells_how_far_it_got() {
+fn a_reset_within_a_stream_reports_its_progress() {
     let failure = failure(PATIENCE, |stream| {
         write(stream, HEAD);
         chunk(stream, TOKEN);
@@ -271,19 +271,19 @@ fn a_reset_in_the_middle_of_a_stream_tells_how_far_it_got() {
         reset(stream)
     });
     assert_eq!(failure.class, FailureClass::BrokenStream);
-    assert!(failure.detail.starts_with("the answer broke off after 1 content chunks"), "{failure}");
+    assert!(failure.detail.starts_with("the response broke off after 1 content chunks"), "{failure}");
 }
 
 #[test]
-fn a_stream_that_stops_before_its_end_is_broken_even_if_closed_properly() {
+fn an_incomplete_stream_is_broken_even_if_closed_properly() {
     let failure =
         failure(PATIENCE, |stream| write(stream, HEAD) && chunk(stream, TOKEN) && write(stream, "0\r\n\r\n"));
     assert_eq!(failure.class, FailureClass::BrokenStream);
-    assert_eq!(failure.detail, "the answer ended after 1 content chunks, unfinished");
+    assert_eq!(failure.detail, "the response ended early, after 1 content chunks");
 }
 
 #[test]
-fn a_stall_is_a_timeout_that_tells_how_far_it_got() {
+fn a_stall_is_a_timeout_that_reports_its_progress() {
     let failure = failure(Duration::from_millis(300), |stream| {
         write(stream, HEAD);
         chunk(stream, TOKEN);
@@ -291,11 +291,11 @@ fn a_stall_is_a_timeout_that_tells_how_far_it_got() {
         false
     });
     assert_eq!(failure.class, FailureClass::Timeout);
-    assert_eq!(failure.detail, "unfinished after 300ms, with 1 content chunks");
+    assert_eq!(failure.detail, "incomplete after 300ms, with 1 content chunks");
 }
 
 #[test]
-fn another_status_fails_with_the_engines_words() {
+fn another_status_fails_with_the_engines_message() {
     for (status, reason) in [(500, "out of memory"), (429, "slow down")] {
         let failure = failure(PATIENCE, move |stream| {
             let body = format!("{{\"error\":{{\"message\":\"{reason}\"}}}}");
@@ -308,10 +308,10 @@ fn another_status_fails_with_the_engines_words() {
 }
 
 #[test]
-fn an_error_inside_a_stream_is_a_failure_and_the_next_request_goes_on() {
+fn the_round_continues_after_an_error_in_a_stream() {
     let server = Server::start(|seen, stream| match seen.connection {
         0 => write(stream, HEAD) && chunk(stream, "data: {\"error\":{\"message\":\"gone\"}}\n\n"),
-        _ => answer_well(stream),
+        _ => answer_successfully(stream),
     });
     let (_, records) = round(&mut client(&server.url, PATIENCE), 1, StopCondition::Requests(2));
     let failure = records[0].outcome.as_ref().unwrap_err();
@@ -320,7 +320,7 @@ fn an_error_inside_a_stream_is_a_failure_and_the_next_request_goes_on() {
 }
 
 #[test]
-fn malformed_events_and_answers_that_are_no_http_are_bad_payload() {
+fn malformed_events_and_invalid_http_are_bad_payload() {
     let event = failure(PATIENCE, |stream| write(stream, HEAD) && chunk(stream, "data: {\"choices\": [\n\n"));
     assert_eq!(event.class, FailureClass::BadPayload);
     let http = failure(PATIENCE, |stream| write(stream, "220 smtp ready\r\n\r\n"));
@@ -328,7 +328,7 @@ fn malformed_events_and_answers_that_are_no_http_are_bad_payload() {
 }
 
 #[test]
-fn an_answer_that_is_done_counts_although_its_connection_breaks() {
+fn a_complete_response_counts_even_if_its_connection_breaks() {
     // Closed without the last chunk, which would end the HTTP body.
     let server = Server::start(|_, stream| {
         let written = write(stream, HEAD) && chunk(stream, TOKEN) && chunk(stream, END);
@@ -340,7 +340,7 @@ fn an_answer_that_is_done_counts_although_its_connection_breaks() {
 }
 
 #[test]
-fn an_answer_as_a_whole_is_one_chunk_at_its_end() {
+fn a_whole_response_is_one_chunk_at_its_end() {
     let server = Server::start(|_, stream| {
         let body = "{\"choices\":[{\"message\":{\"content\":\"a b\"},\"finish_reason\":\"length\"}]}";
         write(stream, &format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
@@ -356,7 +356,7 @@ fn an_answer_as_a_whole_is_one_chunk_at_its_end() {
 }
 
 #[test]
-fn tokens_are_dated_when_they_arrive() {
+fn tokens_are_timestamped_when_they_arrive() {
     let server = Server::start(|_, stream| {
         write(stream, HEAD);
         for _ in 0..3 {
@@ -387,7 +387,7 @@ fn a_stall_of_a_second_at_50_per_s_shows_in_about_50_requests() {
     let server = Server::start(move |_, stream| {
         let until = *begun.get_or_init(Instant::now) + Duration::from_secs(1);
         std::thread::sleep(until.saturating_duration_since(Instant::now()));
-        answer_well(stream)
+        answer_successfully(stream)
     });
     let load = Load::open(50.0, ArrivalProcess::Constant, StopCondition::DurationMs(1500));
     let (_, records) = round_of(&mut client(&server.url, PATIENCE), &load);
@@ -402,7 +402,7 @@ fn a_stall_of_a_second_at_50_per_s_shows_in_about_50_requests() {
 
 #[test]
 fn an_open_load_sends_by_the_clock_and_never_early() {
-    let server = Server::start(|_, stream| answer_well(stream));
+    let server = Server::start(|_, stream| answer_successfully(stream));
     let load = Load::open(200.0, ArrivalProcess::Poisson, StopCondition::Requests(60));
     let (round, mut records) = round_of(&mut client(&server.url, PATIENCE), &load);
     let due: Vec<Nanos> =
@@ -414,10 +414,10 @@ fn an_open_load_sends_by_the_clock_and_never_early() {
 }
 
 #[test]
-fn an_open_loads_connections_are_open_before_their_requests_are_due() {
+fn open_load_connections_are_open_before_requests_are_due() {
     // Every connection carries one request.
     let server = Server::start(|_, stream| {
-        answer_well(stream);
+        answer_successfully(stream);
         false
     });
     let load = Load::open(20.0, ArrivalProcess::Constant, StopCondition::Requests(12));
@@ -428,15 +428,15 @@ fn an_open_loads_connections_are_open_before_their_requests_are_due() {
         let seen = seen.iter().find(|seen| seen.headers["x-request-id"] == record.id).unwrap();
         accepted_ns[seen.connection as usize] < record.due_ns
     });
-    // On a busy machine the server itself may come to it late.
+    // On a busy machine, the server itself may get to it late.
     assert!(ahead.count() > 6, "{records:?}");
 }
 
 #[test]
-fn what_is_due_while_too_many_are_unanswered_is_not_sent() {
+fn requests_beyond_max_in_flight_are_not_sent() {
     let server = Server::start(|_, stream| {
         std::thread::sleep(Duration::from_millis(300));
-        answer_well(stream)
+        answer_successfully(stream)
     });
     let mut load = Load::open(100.0, ArrivalProcess::Constant, StopCondition::Requests(20));
     let Arrival::Open(open) = &mut load.arrival else { unreachable!() };
@@ -450,14 +450,14 @@ fn what_is_due_while_too_many_are_unanswered_is_not_sent() {
 }
 
 #[test]
-fn requests_go_out_between_moments_however_close_these_are() {
-    let server = Server::start(|_, stream| answer_well(stream));
+fn requests_go_out_however_close_their_times_are() {
+    let server = Server::start(|_, stream| answer_successfully(stream));
     let mut load = Load::open(100_000.0, ArrivalProcess::Constant, StopCondition::DurationMs(300));
     let Arrival::Open(open) = &mut load.arrival else { unreachable!() };
     open.max_in_flight = 4;
     let (_, records) = round_of(&mut client(&server.url, PATIENCE), &load);
     let sent = records.iter().filter(|record| record.is_sent()).count();
-    assert!(sent > 4, "as many as there are connections, and then none");
+    assert!(sent > 4, "as many requests as connections, and then none");
 }
 
 #[test]

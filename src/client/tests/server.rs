@@ -14,18 +14,18 @@ use crate::units::Nanos;
 /// What a server has seen of a request.
 #[derive(Clone)]
 pub struct Seen {
-    /// Connections are counted from 0 in the order in which they are accepted.
+    /// Connections are numbered from 0 in the order in which they are accepted.
     pub connection: u32,
     /// Requests on this connection before this one.
     pub before: u32,
     /// Method and path.
     pub asked: String,
-    /// By their names in lower case.
+    /// By lower-case name.
     pub headers: BTreeMap<String, String>,
     pub body: String,
 }
 
-/// A server of raw bytes: a thread per connection, which ends when `answer` returns false.
+/// A server of raw bytes: one thread per connection, which ends when `answer` returns false.
 pub struct Server {
     pub url: String,
     pub seen: Arc<Mutex<Vec<Seen>>>,
@@ -92,7 +92,7 @@ pub const END: &str = concat!(
     "data: [DONE]\n\n",
 );
 
-/// Clients hang up in some tests, so that a write may fail.
+/// Some tests disconnect, so a write may fail.
 pub fn write(stream: &mut impl Write, text: &str) -> bool {
     stream.write_all(text.as_bytes()).is_ok()
 }
@@ -101,7 +101,7 @@ pub fn chunk(stream: &mut impl Write, text: &str) -> bool {
     write(stream, &format!("{:x}\r\n{text}\r\n", text.len()))
 }
 
-pub fn answer_well(stream: &mut impl Write) -> bool {
+pub fn answer_successfully(stream: &mut impl Write) -> bool {
     write(stream, HEAD)
         && chunk(stream, TOKEN)
         && chunk(stream, TOKEN)
@@ -109,7 +109,7 @@ pub fn answer_well(stream: &mut impl Write) -> bool {
         && write(stream, "0\r\n\r\n")
 }
 
-/// Closes with a reset in place of a proper end.
+/// Closes with a reset instead of a proper end.
 pub fn reset(stream: &TcpStream) -> bool {
     set_socket_linger(stream, Some(Duration::ZERO)).unwrap();
     false

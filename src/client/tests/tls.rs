@@ -1,4 +1,4 @@
-//! The client and TLS, against a server whose authority no system knows.
+//! The client with TLS, against a server whose authority no system knows.
 
 use std::io::{BufReader, Write};
 use std::path::PathBuf;
@@ -17,13 +17,13 @@ fn file(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/client/tests/tls")).join(name)
 }
 
-/// A server of HTTP/1.1 that knows nothing of ALPN.
+/// An HTTP/1.1 server without ALPN support.
 fn start(per_connection: u32) -> String {
     start_offering(&[], per_connection)
 }
 
-/// A thread per connection, which speaks the version that was agreed upon and answers as many requests as
-/// `per_connection` says; the server's URL.
+/// Starts one thread per connection, which speaks the negotiated version and answers `per_connection` requests. Returns
+/// the server's URL.
 fn start_offering(protocols: &[&str], per_connection: u32) -> String {
     let provider = rustls::crypto::ring::default_provider();
     let chain = CertificateDer::pem_file_iter(file("server.pem")).unwrap().collect::<Result<_, _>>().unwrap();
@@ -39,7 +39,7 @@ fn start_offering(protocols: &[&str], per_connection: u32) -> String {
         for (connection, stream) in listener.incoming().enumerate() {
             let mut tls = StreamOwned::new(ServerConnection::new(config.clone()).unwrap(), stream.unwrap());
             std::thread::spawn(move || {
-                // Where it fails, the client has been told why.
+                // If it fails, the client got the reason.
                 let is_well = tls.conn.complete_io(&mut tls.sock).is_ok();
                 if is_well && tls.conn.alpn_protocol() == Some(b"h2") {
                     return converse(&mut tls, connection as u32, answer_in_http2).unwrap_or_default();
@@ -49,13 +49,13 @@ fn start_offering(protocols: &[&str], per_connection: u32) -> String {
                     let Some(seen) = read_request(&mut reader, connection as u32, before) else { return };
                     let answered = match seen.asked.as_str() {
                         "GET /v1/models" => answer_json(reader.get_mut(), 200, r#"{"data":[{"id":"tiny"}]}"#),
-                        _ => answer_well(reader.get_mut()),
+                        _ => answer_successfully(reader.get_mut()),
                     };
                     if !answered {
                         return;
                     }
                 }
-                // An orderly end, so that what is said is not lost with the connection.
+                // Close properly, so that the response is not lost with the connection.
                 reader.get_mut().conn.send_close_notify();
                 let _ = reader.get_mut().flush();
             });
@@ -66,7 +66,7 @@ fn start_offering(protocols: &[&str], per_connection: u32) -> String {
 
 fn answer_in_http2(asked: &ReceivedFrame, stream: &mut dyn Write) -> bool {
     match asked.has_body {
-        true => http2::answer_well(asked, stream),
+        true => http2::answer_successfully(asked, stream),
         false => {
             let models = [status(asked.stream, 200), last_data(asked.stream, r#"{"data":[{"id":"tiny"}]}"#)];
             send(stream, &models)
@@ -85,7 +85,7 @@ fn speaking(http_version: HttpVersion, url: &str, ca_file: Option<PathBuf>) -> C
 }
 
 #[test]
-fn a_server_of_a_named_authority_is_asked_for_its_models_and_for_answers() {
+fn a_server_with_a_trusted_authority_serves_requests() {
     let mut client = trusting(&start(u32::MAX), Some(file("ca.pem")));
     client.identity().unwrap();
     let (_, records) = round(&mut client, 2, StopCondition::Requests(20));
@@ -97,13 +97,13 @@ fn a_server_of_a_named_authority_is_asked_for_its_models_and_for_answers() {
 }
 
 #[test]
-fn a_tls_connection_that_the_server_has_ended_is_opened_anew() {
+fn a_tls_connection_closed_by_the_server_is_reopened() {
     let (_, records) = round(&mut trusting(&start(3), Some(file("ca.pem"))), 1, StopCondition::Requests(10));
     assert!(records.iter().all(|record| record.outcome == Ok(())), "{records:?}");
 }
 
 #[test]
-fn a_server_of_an_unknown_authority_is_not_sent_anything_and_the_way_out_is_reported() {
+fn an_untrusted_server_gets_nothing_and_the_error_helps() {
     let mut client = trusting(&start(u32::MAX), None);
     let (_, records) = round(&mut client, 1, StopCondition::Requests(1));
     let failure = records[0].outcome.as_ref().unwrap_err();
@@ -114,27 +114,27 @@ fn a_server_of_an_unknown_authority_is_not_sent_anything_and_the_way_out_is_repo
 }
 
 #[test]
-fn an_authority_for_a_server_without_tls_is_refused() {
+fn a_ca_file_without_tls_is_rejected() {
     let access = Access { ca_file: Some(file("ca.pem")), ..Access::to("http://127.0.0.1:1") };
     let refused = detect(&access).unwrap_err().to_string();
-    assert!(refused.contains("https:// only"), "{refused}");
+    assert!(refused.contains("needs https://"), "{refused}");
 }
 
 #[test]
-fn the_version_that_was_asked_for_is_the_one_that_is_spoken() {
+fn the_requested_http_version_is_spoken() {
     let url = start_offering(&["h2", "http/1.1"], u32::MAX);
     for http_version in [HttpVersion::Http1, HttpVersion::Http2] {
         let mut client = speaking(http_version, &url, Some(file("ca.pem")));
         client.identity().unwrap();
         let (_, records) = round(&mut client, 2, StopCondition::Requests(20));
-        http::assert_well(&records);
+        http::assert_all_succeeded(&records);
         assert!(records.iter().all(|record| record.reconnects == 0), "{http_version}");
     }
 }
 
 #[test]
-fn a_server_that_does_not_agree_to_the_version_is_reported_with_the_way_out() {
-    let text = |http_version, protocols: &[&str]| {
+fn an_http_version_mismatch_error_says_what_to_set() {
+    let error = |http_version, protocols: &[&str]| {
         let url = start_offering(protocols, u32::MAX);
         let mut client = speaking(http_version, &url, Some(file("ca.pem")));
         let (_, records) = round(&mut client, 1, StopCondition::Requests(1));
@@ -145,15 +145,15 @@ fn a_server_that_does_not_agree_to_the_version_is_reported_with_the_way_out() {
         failure.detail
     };
     for protocols in [&["http/1.1"][..], &[]] {
-        let text = text(HttpVersion::Http2, protocols);
+        let error = error(HttpVersion::Http2, protocols);
         assert!(
-            text.contains("does not speak HTTP/2 there") && text.ends_with("(`--http-version 1.1`)"),
-            "{text}"
+            error.contains("does not speak HTTP/2 there") && error.ends_with("(`--http-version 1.1`)"),
+            "{error}"
         );
     }
-    let text = text(HttpVersion::Http1, &["h2"]);
+    let error = error(HttpVersion::Http1, &["h2"]);
     assert!(
-        text.contains("does not speak HTTP/1.1 there") && text.ends_with("(`--http-version 2`)"),
-        "{text}"
+        error.contains("does not speak HTTP/1.1 there") && error.ends_with("(`--http-version 2`)"),
+        "{error}"
     );
 }

@@ -1,9 +1,9 @@
-//! Users that think, and users that come one after the other.
+//! Users that think, and users that start one after the other.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::server::{Server, answer_well, write};
+use super::server::{Server, answer_successfully, write};
 use super::{PATIENCE, client, round_of, workload};
 use crate::client::{Cancel, Progress, Round, WarmUp, Watch};
 use crate::load::prompts::PromptSampler;
@@ -17,7 +17,7 @@ fn users(concurrency: u32, think_ms: Option<f64>, ramp: Option<Ramp>, stop: Stop
 }
 
 fn run_load(load: &Load) -> (Round, Vec<RequestRecord>) {
-    let server = Server::start(|_, stream| answer_well(stream));
+    let server = Server::start(|_, stream| answer_successfully(stream));
     round_of(&mut client(&server.url, PATIENCE), load)
 }
 
@@ -31,7 +31,7 @@ fn a_user_thinks_between_an_answer_and_its_next_request() {
 }
 
 #[test]
-fn users_of_a_ramp_come_one_after_the_other() {
+fn users_of_a_ramp_start_one_after_the_other() {
     let ramp = Some(Ramp { from: 1.0, over_ms: 60, steps: None });
     let (round, records) = run_load(&users(3, Some(200.0), ramp, StopCondition::DurationMs(100)));
     let mut due_ms: Vec<u64> =
@@ -48,7 +48,7 @@ fn lasted(round: &Round) -> Duration {
 }
 
 #[test]
-fn a_round_waits_for_nobody_who_would_ask_after_its_time() {
+fn a_round_does_not_wait_for_users_due_after_its_end() {
     let (round, records) = run_load(&users(3, Some(LONG_MS as f64), None, StopCondition::DurationMs(50)));
     assert_eq!(records.len(), 3);
     assert!(lasted(&round) < PATIENCE, "{round:?}");
@@ -59,7 +59,7 @@ fn a_round_waits_for_nobody_who_would_ask_after_its_time() {
 }
 
 #[test]
-fn a_round_waits_for_nobody_once_its_requests_are_used_up() {
+fn a_round_does_not_wait_once_its_requests_are_used_up() {
     let late = Some(Ramp { from: 1.0, over_ms: LONG_MS, steps: None });
     let (round, records) = run_load(&users(2, None, late, StopCondition::Requests(5)));
     assert_eq!(records.len(), 5);
@@ -75,10 +75,10 @@ fn warm_up(server: &Server, load: &Load) -> WarmUp {
 }
 
 #[test]
-fn a_warm_up_waits_for_no_thinking_user_whose_request_was_answered_or_failed() {
+fn a_warm_up_does_not_wait_for_thinking_users() {
     let load = users(4, Some(LONG_MS as f64), None, StopCondition::Requests(500));
     let begun = std::time::Instant::now();
-    let well = warm_up(&Server::start(|_, stream| answer_well(stream)), &load);
+    let well = warm_up(&Server::start(|_, stream| answer_successfully(stream)), &load);
     assert_eq!((well.requests, well.failed), (4, 0));
     let busy = Server::start(|_, stream| write(stream, "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"));
     let refused = warm_up(&busy, &load);

@@ -2,7 +2,7 @@ use super::*;
 use crate::load::workload::{ChatMessage, Prompt};
 use crate::metrics::record::{FailureClass, Finish};
 
-/// Written after a real answer.
+/// Modeled on a real response.
 const CHAT_STREAM: &str = concat!(
     "{\"model\":\"m\",\"created_at\":\"2026-01-01T00:00:00Z\",\"message\":{\"role\":\"assistant\",\"content\":\"\",\"thinking\":\"hm\"},\"done\":false}\n",
     "{\"model\": \"m\", \"message\": {\"role\": \"assistant\", \"content\": \" gr\u{fc}\u{df} \\\"dich\\\"\"}, \"done\": false}\n",
@@ -37,7 +37,7 @@ fn asked(api: Api, prompt: &Prompt) -> (&'static str, Value) {
 fn the_last_record_holds_counts_and_times() {
     let (reply, outcome) = read(&[CHAT_STREAM.as_bytes()]);
     assert_eq!(outcome, Ok(()));
-    assert_eq!(reply.content_ns.len(), 2, "thinking is output too, and an empty record is none");
+    assert_eq!(reply.content_ns.len(), 2, "thinking counts as output, an empty record does not");
     assert_eq!(
         (reply.input_tokens, reply.output_tokens, reply.finish),
         (Some(7), Some(3), Some(Finish::Length))
@@ -63,7 +63,7 @@ fn every_way_to_cut_the_stream_gives_the_same_reply() {
 }
 
 #[test]
-fn generate_has_its_text_in_response_and_leaves_zeros_out() {
+fn generate_has_a_response_field_and_omits_zeros() {
     let stream =
         "{\"response\":\"a\",\"done\":false}\n{\"response\":\"\",\"done\":true,\"done_reason\":\"stop\"}\n";
     let (reply, outcome) = read(&[stream.as_bytes()]);
@@ -74,7 +74,7 @@ fn generate_has_its_text_in_response_and_leaves_zeros_out() {
 }
 
 #[test]
-fn an_answer_that_is_not_streamed_is_one_record() {
+fn a_response_without_streaming_is_one_record() {
     let body = br#"{"message":{"role":"assistant","content":"a b"},"done":true,"done_reason":"stop","eval_count":2}"#;
     let mut reply = Reply::default();
     assert_eq!(OllamaWire.read_whole(body, 9, &mut reply), Ok(()));
@@ -82,7 +82,7 @@ fn an_answer_that_is_not_streamed_is_one_record() {
 }
 
 #[test]
-fn an_error_in_the_middle_of_a_stream_fails_with_ollamas_words() {
+fn a_mid_stream_error_fails_with_ollamas_message() {
     let failure = failure("{\"response\":\"a\",\"done\":false}\n{\"error\":\"an error was encountered\"}\n");
     assert_eq!(
         (failure.class, failure.detail.as_str()),
@@ -98,7 +98,7 @@ fn a_stream_that_ends_before_its_last_record_is_broken() {
 }
 
 #[test]
-fn a_chat_asks_for_a_capped_length() {
+fn a_chat_requests_a_capped_length() {
     let (path, body) = asked(Api::Chat, &Prompt::Text("hi".into()));
     let expected = json!({
         "model": "m", "messages": [{"role": "user", "content": "hi"}], "stream": true, "keep_alive": "10m",
@@ -123,14 +123,14 @@ fn identity(model: Option<&str>, tags: &Value) -> Identity {
 }
 
 #[test]
-fn the_digest_is_that_of_the_model_which_is_asked_for() {
+fn the_digest_belongs_to_the_requested_model() {
     let tags = json!({"models": [{"name": "a:latest", "digest": "d1"}, {"name": "b:1b", "digest": "d2"}]});
     let asked = |model| identity(Some(model), &tags).model_digest;
     assert_eq!(
         [asked("a"), asked("a:latest"), asked("b:1b"), asked("b")],
         [Some("d1".into()), Some("d1".into()), Some("d2".into()), None]
     );
-    assert_eq!(identity(None, &tags).model, None, "none of several can be meant");
+    assert_eq!(identity(None, &tags).model, None, "ambiguous if there are several");
     let one = json!({"models": [{"name": "a:latest", "digest": "d1"}]});
     let found = identity(None, &one);
     assert_eq!((found.model.as_deref(), found.model_digest.as_deref()), (Some("a:latest"), Some("d1")));
@@ -138,7 +138,7 @@ fn the_digest_is_that_of_the_model_which_is_asked_for() {
 }
 
 #[test]
-fn only_a_model_that_is_not_there_is_pulled() {
+fn only_a_missing_model_is_pulled() {
     let setup_calls = |digest: Option<&str>| -> Vec<String> {
         let model_digest = digest.map(str::to_owned);
         let identity = Identity { model: Some("m".into()), model_digest, ..Identity::default() };

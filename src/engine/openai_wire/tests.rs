@@ -80,7 +80,7 @@ fn an_event_is_dated_by_the_piece_that_completes_it() {
 }
 
 #[test]
-fn carriage_returns_comments_and_a_missing_space_are_fine() {
+fn carriage_returns_comments_and_no_space_are_valid() {
     let stream =
         CHAT.replace("data: ", "data:").replace('\n', "\r\n").replace("data:[DONE]", ": ping\r\ndata:[DONE]");
     let (reply, outcome) = read_str(&stream);
@@ -103,7 +103,7 @@ fn reasoning_and_tool_calls_are_output_too() {
 }
 
 #[test]
-fn completions_carry_text_and_the_last_usage_that_counts_wins() {
+fn completions_use_text_and_the_last_nonzero_usage() {
     let stream = concat!(
         "data: {\"choices\":[{\"text\":\"a\",\"finish_reason\":null}],\"usage\":{\"prompt_tokens\":4,\"completion_tokens\":1}}\n\n",
         "data: {\"choices\":[{\"text\":\"\",\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":4,\"completion_tokens\":2}}\n\n",
@@ -130,23 +130,23 @@ fn an_engines_own_timings_are_kept() {
 }
 
 #[test]
-fn an_error_inside_the_stream_fails_with_the_engines_words() {
+fn an_error_in_the_stream_fails_with_its_message() {
     let failure = failure("data: {\"error\":{\"message\":\"KV cache is full\",\"code\":500}}\n\n");
     assert_eq!(failure.class, FailureClass::InStreamError);
     assert_eq!(failure.detail, "KV cache is full");
 }
 
 #[test]
-fn an_error_object_in_place_of_a_stream_is_recognized() {
+fn an_error_object_instead_of_a_stream_is_recognized() {
     let failure = failure("{\"error\":\"model is loading\"}");
     assert_eq!((failure.class, failure.detail.as_str()), (FailureClass::InStreamError, "model is loading"));
 }
 
 #[test]
-fn a_stream_without_its_end_is_broken() {
+fn a_stream_without_an_end_is_broken() {
     let failure = failure("data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n");
     assert_eq!(failure.class, FailureClass::BrokenStream);
-    assert_eq!(failure.detail, "the answer ended after 1 content chunks, unfinished");
+    assert_eq!(failure.detail, "the response ended early, after 1 content chunks");
 }
 
 #[test]
@@ -157,21 +157,21 @@ fn a_finish_reason_ends_a_stream_as_well_as_done() {
 }
 
 #[test]
-fn an_answer_without_content_is_no_success() {
+fn a_response_without_content_fails() {
     let failure =
         failure("data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n");
     assert_eq!(failure.class, FailureClass::BadPayload);
 }
 
 #[test]
-fn malformed_json_is_named_and_shown() {
+fn malformed_json_is_reported_and_shown() {
     let failure = failure("data: {\"choices\":[{\"delta\":\n\n");
     assert_eq!(failure.class, FailureClass::BadPayload);
     assert!(failure.detail.contains("found `{\"choices\":[{\"delta\":`"), "{}", failure.detail);
 }
 
 #[test]
-fn an_answer_that_is_not_streamed_is_one_chunk() {
+fn a_response_without_streaming_is_one_chunk() {
     let body = br#"{"choices":[{"message":{"role":"assistant","content":"a b"},"finish_reason":"length"}],
         "usage":{"prompt_tokens":2,"completion_tokens":12}}"#;
     let mut reply = Reply::default();
@@ -198,7 +198,7 @@ fn completions_take_messages_as_one_text() {
 }
 
 #[test]
-fn an_engine_that_does_not_know_it_is_not_asked_to_ignore_eos() {
+fn ignore_eos_is_sent_only_to_engines_that_support_it() {
     let prompt = Prompt::Text("hi".into());
     let wire = OpenaiWire { knows_ignore_eos: false };
     let body: Value = serde_json::from_slice(&wire.request(&asked(Api::Chat, &prompt)).body).unwrap();

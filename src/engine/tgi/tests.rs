@@ -4,7 +4,7 @@ use super::*;
 use crate::load::workload::{Prompt, Sampling};
 use crate::metrics::record::{FailureClass, Finish};
 
-/// Written after TGI's documentation of its wire.
+/// Modeled on TGI's API documentation.
 const STREAM: &str = concat!(
     "data:{\"index\":1,\"token\":{\"id\":5,\"text\":\" gr\u{fc}n\",\"logprob\":-0.1,\"special\":false},\"generated_text\":null,\"details\":null}\n\n",
     ":\n\n",
@@ -43,7 +43,7 @@ fn asked(stream: bool, sampling: Sampling) -> (&'static str, Value) {
 }
 
 #[test]
-fn special_tokens_are_no_content_and_the_last_event_has_the_counts() {
+fn special_tokens_do_not_count_as_content() {
     let (reply, outcome) = read(&[STREAM.as_bytes()]);
     assert_eq!(outcome, Ok(()));
     assert_eq!((reply.content_ns.len(), reply.input_tokens, reply.output_tokens), (2, Some(4), Some(3)));
@@ -61,7 +61,7 @@ fn every_way_to_cut_the_stream_gives_the_same_reply() {
 }
 
 #[test]
-fn an_error_event_fails_with_tgis_words() {
+fn an_error_event_fails_with_tgis_message() {
     let failure =
         failure("data:{\"error\":\"Request failed during generation\",\"error_type\":\"generation\"}\n\n");
     assert_eq!(failure.class, FailureClass::InStreamError);
@@ -76,7 +76,7 @@ fn a_stream_without_its_last_event_is_broken() {
 }
 
 #[test]
-fn an_answer_in_one_piece_has_its_times_in_the_headers() {
+fn a_whole_response_has_its_times_in_headers() {
     let headers = |name: &str| match name {
         "x-total-time" => Some(120.0),
         "x-queue-time" => Some(7.0),
@@ -98,7 +98,7 @@ fn an_answer_in_one_piece_has_its_times_in_the_headers() {
 }
 
 #[test]
-fn greedy_is_the_absence_of_a_temperature() {
+fn greedy_decoding_sends_no_temperature() {
     let with = |temperature| Sampling { temperature: Some(temperature), ..Sampling::default() };
     let (path, body) = asked(true, with(0.0));
     let expected =
@@ -128,7 +128,7 @@ fn a_chat_goes_to_openais_route_without_ignore_eos() {
 }
 
 #[test]
-fn it_says_who_it_is() {
+fn the_identity_is_read_from_info() {
     let mut identity = Identity::default();
     let info =
         json!({"model_id": "org/m", "model_sha": "e9cf", "version": "3.3.5", "max_total_tokens": 4096});

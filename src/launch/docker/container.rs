@@ -1,4 +1,4 @@
-//! An engine's container, from its start to its removal.
+//! An engine's container, from start to removal.
 
 use std::collections::HashMap;
 use std::fs;
@@ -17,7 +17,7 @@ use testcontainers::{ContainerRequest, GenericImage, ImageExt};
 use crate::launch::docker::{Docker, DockerError, Image, OWNER, Owner, RECIPE, RUN, TARGET, label, refused};
 use crate::target::{ContainerSpec, Gpus, Volume, VolumeSource};
 
-/// A container of this run. One that is not shared ends with this value.
+/// A container of this run. Unless it is shared, it is removed when this value is dropped.
 pub struct Container {
     docker: Arc<Docker>,
     id: String,
@@ -26,27 +26,27 @@ pub struct Container {
     is_shared: bool,
 }
 
-/// What became of a container that runs no more.
+/// How a container ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Died {
     pub exit_code: Option<i64>,
     pub out_of_memory: bool,
 }
 
-/// For Docker itself; how long the engine takes is another matter.
+/// Timeout for Docker itself; the engine has its own start timeout.
 const CREATE_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Whose a container is to be.
+/// Who owns a container.
 pub struct Belonging<'a> {
     pub owner: &'a Owner,
     pub run: &'a str,
     pub target: &'a str,
-    /// What it is started from; `None` where nobody else shall go on with it.
+    /// The recipe that it was started from; `None` if no other test may reuse it.
     pub shared_as: Option<&'a str>,
 }
 
 impl Docker {
-    /// Starts the engine. It need not be well yet.
+    /// Starts the engine, without waiting until it is healthy.
     pub fn start(
         self: &Arc<Docker>,
         spec: &ContainerSpec,
@@ -58,13 +58,13 @@ impl Docker {
         let container = match started {
             Ok(container) => container,
             Err(error) => {
-                // Docker keeps what it could make of it.
+                // Docker keeps whatever it could create.
                 self.remove_labeled(&labels)?;
                 return Err(refused(format!("can't start {}", image.pinned), error));
             }
         };
         let id = container.id().to_owned();
-        // Its own destructor would remove what is shared, and says nothing of what went wrong.
+        // The container's own destructor would remove a shared container, and it hides errors.
         std::mem::forget(container);
         Container::found(self.clone(), id, spec.port, of.shared_as.is_some())
     }
@@ -83,12 +83,12 @@ impl Docker {
         Ok(None)
     }
 
-    /// Whether this run has started something for this target that is still there.
+    /// Whether this run has started something for this target that still exists.
     pub fn is_in_use(&self, of: &Belonging) -> Result<bool, DockerError> {
         Ok(!self.labeled(as_filters(&of.labels()))?.is_empty())
     }
 
-    /// Makes room: what was shared so far has no further use.
+    /// Removes shared containers that are no longer needed, to make room.
     pub fn end_shared(&self, of: &Belonging) -> Result<(), DockerError> {
         let of_all = Belonging { shared_as: None, ..*of }.labels();
         for (id, _) in self.labeled(as_filters(&of_all).chain([RECIPE.to_owned()]))? {
@@ -107,7 +107,7 @@ impl Docker {
     }
 
     fn died(&self, id: &str) -> Result<Option<Died>, DockerError> {
-        let found = self.ask("can't look at a container", self.client.inspect_container(id, None))?;
+        let found = self.ask("can't inspect a container", self.client.inspect_container(id, None))?;
         let state = found.state.unwrap_or_default();
         Ok((state.running != Some(true))
             .then_some(Died { exit_code: state.exit_code, out_of_memory: state.oom_killed == Some(true) }))
@@ -132,17 +132,17 @@ impl Container {
         Ok(container)
     }
 
-    /// The beginning of its ID, as `docker ps` shows it.
+    /// The start of its ID, as in `docker ps`.
     pub fn short_id(&self) -> &str {
         &self.id[..self.id.len().min(12)]
     }
 
-    /// How it ended, if it did.
+    /// How it ended, if it has.
     pub fn died(&self) -> Result<Option<Died>, DockerError> {
         self.docker.died(&self.id)
     }
 
-    /// Everything the engine has said so far.
+    /// Everything that the engine has logged so far.
     pub fn log(&self) -> Result<Vec<u8>, DockerError> {
         let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail("all").build();
         let mut lines = self.docker.client.logs(&self.id, Some(options));
@@ -155,11 +155,11 @@ impl Container {
         })
     }
 
-    /// A container that has ended at once has no port any more; its end is found out by whoever waits for it.
+    /// A container that exits at once has lost its port; whoever waits for it will notice that it exited.
     fn host_port(&self, port: u16) -> Result<u16, DockerError> {
         let docker = &self.docker;
         let found =
-            docker.ask("can't look at a container", docker.client.inspect_container(&self.id, None))?;
+            docker.ask("can't inspect a container", docker.client.inspect_container(&self.id, None))?;
         let ports = found.network_settings.and_then(|network| network.ports).unwrap_or_default();
         let bindings = ports.get(&format!("{port}/tcp")).cloned().flatten().unwrap_or_default();
         let host_port = bindings.first().and_then(|binding| binding.host_port.as_ref()?.parse().ok());
@@ -182,7 +182,7 @@ fn request(
     image: &Image,
     labels: &HashMap<&'static str, String>,
 ) -> Result<ContainerRequest<GenericImage>, DockerError> {
-    // Docker takes `sha256:…` for the image of this ID.
+    // Docker takes `sha256:…` for the image with this ID.
     let (algorithm, hash) = image.id.split_once(':').unwrap_or(("sha256", &image.id));
     let labels = labels.iter().map(|(key, value)| (*key, value.clone()));
     let mut request = GenericImage::new(algorithm, hash)
@@ -210,7 +210,7 @@ fn request(
     })
 }
 
-/// On 127.0.0.1 only: what is measured is nobody else's to reach.
+/// On 127.0.0.1 only, so that nobody else can reach the engine.
 fn port_bindings(spec: &ContainerSpec) -> impl Fn(&mut HostConfig) + Send + Sync + 'static {
     let port = format!("{}/tcp", spec.port);
     let binding = PortBinding {
@@ -223,17 +223,18 @@ fn port_bindings(spec: &ContainerSpec) -> impl Fn(&mut HostConfig) + Send + Sync
     }
 }
 
-/// A folder that is missing is made here, as this user's: Docker would make it root's.
+/// Creates a missing folder as this user; Docker would create it as root.
 fn mount(volume: &Volume) -> Result<Mount, DockerError> {
     let mount = match &volume.source {
         VolumeSource::Named(name) => Mount::volume_mount(name, &volume.path),
         VolumeSource::Folder(folder) if volume.read_only && !Path::new(folder).exists() => {
-            let missing = std::io::Error::other("there is no such folder on this machine");
+            let missing = std::io::Error::other("no such folder on this machine");
             return Err(refused(format!("can't mount {folder} as {}", volume.path), missing));
         }
         VolumeSource::Folder(folder) => {
             if !Path::new(folder).exists() {
-                fs::create_dir_all(folder).map_err(|error| refused(format!("can't make {folder}"), error))?;
+                fs::create_dir_all(folder)
+                    .map_err(|error| refused(format!("can't create {folder}"), error))?;
             }
             Mount::bind_mount(folder, &volume.path)
         }

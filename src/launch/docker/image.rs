@@ -1,4 +1,4 @@
-//! Images: which one a name stands for, and getting it.
+//! Images: finding the one that a name stands for, and pulling it.
 
 use std::collections::HashMap;
 
@@ -13,21 +13,21 @@ use crate::client::{Cancel, Share};
 use crate::launch::docker::{Docker, DockerError, refused};
 use crate::target::ImageRef;
 
-/// An image that is on this machine.
+/// An image on this machine.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Image {
-    /// `sha256:…`, by which Docker means this image and no other.
+    /// `sha256:…`, which Docker takes for exactly this image.
     pub id: String,
-    /// What it was asked for as, with its digest: the registry's, or of an image that was made here its ID.
+    /// The requested reference with its digest: the registry's digest, or for an image built here its ID.
     pub pinned: ImageRef,
-    /// What its maker says of its version.
+    /// The version in the image's labels.
     pub version: Option<String>,
 }
 
 impl Docker {
     /// The image, if it is on this machine.
     pub fn image(&self, image: &ImageRef) -> Result<Option<Image>, DockerError> {
-        // An image that was made here is known to no registry: its digest is its ID.
+        // No registry knows an image that was built here: its digest is its ID.
         let names = [Some(image.exact()), image.digest.clone()];
         for name in names.into_iter().flatten() {
             if let Some(found) = self.inspect(&name)? {
@@ -37,7 +37,7 @@ impl Docker {
         Ok(None)
     }
 
-    /// Of the layers that are known so far, `share` reports how much is here.
+    /// Reports through `share` how much of the layers known so far is here.
     pub fn pull(&self, image: &ImageRef, share: &Share, cancel: &Cancel) -> Result<(), DockerError> {
         let name = image.exact();
         let options = CreateImageOptionsBuilder::new().from_image(&name).build();
@@ -65,7 +65,7 @@ impl Docker {
         })
     }
 
-    /// How large the largest image of the same name is that is here already: what another one of it will take, about.
+    /// Size of the largest local image of the same name, as an estimate for another one.
     pub fn size_of_relatives(&self, image: &ImageRef) -> Result<Option<u64>, DockerError> {
         let filters = HashMap::from([("reference", vec![image.name.clone()])]);
         let options = ListImagesOptionsBuilder::new().filters(&filters).build();
@@ -77,7 +77,7 @@ impl Docker {
         match self.runtime.block_on(self.client.inspect_image(name)) {
             Ok(found) => Ok(Some(Inspected(found))),
             Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
-            Err(error) => Err(refused(format!("can't look at image {name}"), error)),
+            Err(error) => Err(refused(format!("can't inspect image {name}"), error)),
         }
     }
 }
@@ -100,7 +100,7 @@ impl Inspected {
     }
 }
 
-/// As `docker login` left them.
+/// The credentials that `docker login` stored.
 fn credentials(image: &ImageRef) -> Option<DockerCredentials> {
     let registry = match image.name.split_once('/') {
         Some((host, _)) if host.contains(['.', ':']) || host == "localhost" => host,

@@ -1,5 +1,5 @@
-//! Docker: images and engines in containers. Whatever is started here carries labels that say whose it is, so that
-//! nothing is left behind whichever way a run ends.
+//! Docker: images and engines in containers. Everything started here carries labels that name its owner, so that
+//! nothing is left behind, however a run ends.
 
 mod container;
 mod image;
@@ -21,18 +21,18 @@ pub use container::{Belonging, Container, Died};
 pub use image::Image;
 pub use owner::{Owner, reap_if_asked};
 
-/// A Docker that answers.
+/// A connection to a Docker daemon that responds.
 pub struct Docker {
     client: bollard::Docker,
     runtime: Runtime,
-    /// Where it keeps its images, if that is a folder of this machine.
+    /// Where Docker stores its images, if that is a folder on this machine.
     root: Option<PathBuf>,
     has_gpu_runtime: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum DockerError {
-    #[error("Docker is not to be had here: {0}")]
+    #[error("Docker is not available: {0}")]
     Absent(String),
     #[error("Docker {doing}: {}", innermost(.source.as_ref()))]
     Refused { doing: String, source: Box<dyn std::error::Error + Send + Sync> },
@@ -40,15 +40,15 @@ pub enum DockerError {
     Interrupted,
 }
 
-/// By which Docker gives GPUs away where no runtime is registered for that.
+/// The hook through which Docker passes GPUs if no runtime is registered for that.
 const GPU_HOOK: &str = "/usr/bin/nvidia-container-runtime-hook";
 
-/// Which run a container belongs to, and which target of it.
+/// The run that a container belongs to, and its target.
 const RUN: &str = "dev.tollgate.run";
 const TARGET: &str = "dev.tollgate.target";
-/// What it was started from: another test of the same run may go on with it if it needs the very same.
+/// What it was started from: another test of the same run may reuse it if it needs exactly the same.
 const RECIPE: &str = "dev.tollgate.recipe";
-/// Whose death it does not survive.
+/// The process whose end it does not outlive.
 const OWNER: &str = "dev.tollgate.owner";
 
 impl Docker {
@@ -70,17 +70,17 @@ impl Docker {
         }))
     }
 
-    /// Whether containers can be given GPUs.
+    /// Whether containers can use GPUs.
     pub fn has_gpu_runtime(&self) -> bool {
         self.has_gpu_runtime
     }
 
-    /// The folder that images take their room from, where it can be looked at.
+    /// The folder where images take up space, if it can be inspected.
     pub fn root(&self) -> Option<&Path> {
         self.root.as_deref()
     }
 
-    /// Removes what runs that have ended left behind, however they ended. What belongs to a living one stays.
+    /// Removes what finished runs have left behind, however they ended. Containers of a live run stay.
     pub fn sweep(&self) -> Result<(), DockerError> {
         for (id, owner) in self.labeled([])? {
             if owner.as_deref().and_then(Owner::parse).is_some_and(|owner| owner.is_gone()) {
@@ -90,7 +90,7 @@ impl Docker {
         Ok(())
     }
 
-    /// Removes everything of one owner.
+    /// Removes everything that one owner owns.
     fn remove_all_of(&self, owner: &Owner) -> Result<(), DockerError> {
         for (id, _) in self.labeled([label(OWNER, &owner.to_string())])? {
             self.remove(&id)?;
@@ -98,7 +98,7 @@ impl Docker {
         Ok(())
     }
 
-    /// The containers of tollgate's, running or not, that have these labels besides; with their owners.
+    /// tollgate's containers, running or not, that also have these labels, with their owners.
     fn labeled(
         &self,
         labels: impl IntoIterator<Item = String>,
@@ -114,7 +114,7 @@ impl Docker {
         Ok(owned.collect())
     }
 
-    /// With its anonymous volumes. That it is gone already is as good.
+    /// Removes a container with its anonymous volumes. It is fine if it is already gone.
     fn remove(&self, id: &str) -> Result<(), DockerError> {
         let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
         let removed = self.runtime.block_on(self.client.remove_container(id, Some(options)));
@@ -133,7 +133,7 @@ impl Docker {
     }
 }
 
-/// As Docker's filters have it.
+/// In the form of Docker's filters.
 fn label(key: &str, value: &str) -> String {
     format!("{key}={value}")
 }
@@ -142,14 +142,14 @@ fn refused(doing: impl Into<String>, source: impl std::error::Error + Send + Syn
     DockerError::Refused { doing: doing.into(), source: Box::new(source) }
 }
 
-/// Outer errors here say only who passed the inner one on.
+/// The outer errors only say who passed the inner one on.
 fn innermost(error: &dyn std::error::Error) -> String {
     let mut error = error;
     while let Some(source) = error.source() {
         error = source;
     }
     match error.to_string() {
-        // The words of Docker itself, behind the client's.
+        // Docker's own message, after the client's.
         text if text.starts_with("Docker responded with status code") => {
             text.split_once(": ").map(|(_, words)| words.to_owned()).unwrap_or(text)
         }

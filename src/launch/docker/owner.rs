@@ -1,4 +1,4 @@
-//! Whose containers they are: they don't outlive that process.
+//! Who owns containers: they don't outlive that process.
 
 use std::env;
 use std::fmt;
@@ -9,20 +9,20 @@ use std::time::Duration;
 
 use crate::launch::docker::Docker;
 
-/// A process: this one, or the test runner that has one process per test.
+/// A process: this one, or the test runner if it uses one process per test.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Owner {
     host: String,
     pid: u32,
-    /// In the kernel's ticks, since a number is given out again. Unknown off Linux.
+    /// In kernel ticks, because process IDs are reused. Unknown except on Linux.
     started: String,
     is_runner: bool,
 }
 
-/// Set for a process that does nothing but wait for its owner's end.
+/// Set for a process that only waits for its owner to end.
 const REAPER: &str = "TOLLGATE_REAPER";
 const POLL: Duration = Duration::from_millis(100);
-/// Docker goes on making a container after the one who asked for it has died.
+/// Docker keeps creating a container after the process that asked for it has died.
 const LATE: Duration = Duration::from_secs(2);
 
 impl Owner {
@@ -37,16 +37,16 @@ impl Owner {
         self.is_runner
     }
 
-    /// Another machine's processes can't be seen from here, so they are never gone.
+    /// Processes of another machine can't be seen from here, so they never count as gone.
     pub fn is_gone(&self) -> bool {
         self.host == host() && started(self.pid).as_ref() != Some(&self.started)
     }
 
-    /// Has a process of its own remove the containers when this owner is gone, also if it is killed.
+    /// Starts a process that removes the containers once this owner is gone, even if it is killed.
     pub fn leave_to_reaper(&self) -> std::io::Result<()> {
         let mut reaper = Command::new(env::current_exe()?);
         reaper.env(REAPER, self.to_string()).current_dir("/");
-        // No pipe of the test runner's may stay open in it.
+        // It must not keep any pipe of the test runner open.
         reaper.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         reaper.spawn().map(drop)
     }
@@ -64,17 +64,17 @@ impl fmt::Display for Owner {
     }
 }
 
-/// To be asked first by every program that starts containers: it may have been started to remove them.
+/// Every program that starts containers must call this first: it may have been started to remove them.
 pub fn reap_if_asked() -> Option<ExitCode> {
     let owner = Owner::parse(&env::var(REAPER).ok()?)?;
-    // What ends the owner's terminal or its process group is not meant for this one.
+    // Signals that end the owner's terminal or process group must not reach this process.
     let _ = rustix::process::setsid();
     while !owner.is_gone() {
         thread::sleep(POLL);
     }
     for pause in [Duration::ZERO, LATE] {
         thread::sleep(pause);
-        // Nobody listens any more; the next run sweeps what could not be removed.
+        // Nobody is listening anymore; the next run removes what is left.
         let _ = Docker::connect().and_then(|docker| docker.remove_all_of(&owner));
     }
     Some(ExitCode::SUCCESS)
@@ -84,10 +84,10 @@ fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// When a living process began. One that has ended and was not yet waited for is not living.
+/// When a live process started. One that has exited but was not yet waited for is not live.
 fn started(pid: u32) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The second field is the program's name in brackets, which may hold anything.
+    // The second field is the program's name in parentheses, which may contain anything.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let (state, started) = (fields.first()?, fields.get(19)?);
     (*state != "Z" && *state != "X").then(|| (*started).to_owned())
@@ -103,12 +103,12 @@ mod tests {
     }
 
     #[test]
-    fn a_living_process_is_not_gone() {
+    fn a_live_process_is_not_gone() {
         assert!(!this_process().is_gone());
     }
 
     #[test]
-    fn a_process_that_has_ended_is_gone_before_anyone_waits_for_it() {
+    fn an_exited_process_is_gone_before_anyone_waits_for_it() {
         let mut child = Command::new("true").spawn().unwrap();
         let pid = child.id();
         let owner = Owner { pid, started: started(pid).unwrap_or_default(), ..this_process() };
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn another_process_of_the_same_number_is_not_the_owner() {
+    fn another_process_with_the_same_id_is_not_the_owner() {
         assert!(Owner { started: "1".into(), ..this_process() }.is_gone());
     }
 

@@ -1,4 +1,4 @@
-//! A summary as it is written.
+//! Serialized form of a summary.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,14 +9,14 @@ use crate::metrics::record::TokenCount;
 use crate::metrics::summary::{RequestCounts, Summary};
 use crate::metrics::window::Cut;
 
-/// How a summary is written: totals, then every metric by its name. Rates follow from the totals and are not read back.
+/// Serialized form of a summary: totals, then every metric by name. Rates follow from the totals and are not read back.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Summary")]
 pub struct SummaryForm {
-    /// Of the windows that rates are taken over, added up over rounds.
+    /// Total length of the windows for rates, summed over rounds.
     window_s: f64,
-    /// What lies outside of them: ramp-up and tail. The counts have it, and the rates don't.
+    /// What lies outside of the windows: ramp-up and tail. Counts include it; rates don't.
     #[serde(default)]
     cut: Cut,
     requests: RequestCounts,
@@ -34,15 +34,15 @@ pub struct MetricsForm {
     total_tokens_per_s: Option<f64>,
     requests_per_s: Option<f64>,
     success_rate: Option<f64>,
-    /// Time to first token: from sending (in an open load: from when it was due) to the first content.
+    /// Time to first token: from sending (in an open load: from when the request was due) to the first content.
     ttft_ms: Distribution,
     /// Time per output token after the first, one value per request.
     tpot_ms: Distribution,
     /// Gaps between chunks with content, one value per gap.
     itl_ms: Distribution,
-    /// From the same moment to the last content.
+    /// From the same start to the last content.
     e2e_ms: Distribution,
-    /// From when a request was due to its sending.
+    /// From when a request was due until it was sent.
     queue_lag_ms: Distribution,
 }
 
@@ -135,6 +135,6 @@ pub enum BadSummary {
     Contradiction { sent: u64, succeeded: u64, failed: u64, ended_by_length: u64 },
     #[error("expected window_s to be 0 or more, found {0}")]
     Window(f64),
-    #[error("expected 0 to {of} {what} to be cut from the windows, found {cut}")]
+    #[error("expected 0 to {of} {what} outside of the windows, found {cut}")]
     Cut { what: &'static str, cut: f64, of: u64 },
 }

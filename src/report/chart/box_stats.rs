@@ -2,8 +2,8 @@
 
 use crate::metrics::distribution::Distribution;
 
-/// In milliseconds. The whiskers end at percentiles, not at the extremes: one slow request in ten thousand would
-/// stretch them over everything else.
+/// In milliseconds. The whiskers end at percentiles rather than at the extremes, which a single slow request in ten
+/// thousand would stretch far beyond the rest.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BoxStats {
     pub p5: f64,
@@ -14,7 +14,7 @@ pub struct BoxStats {
 }
 
 impl BoxStats {
-    /// `None` where nothing was recorded.
+    /// `None` if nothing was recorded.
     pub fn of(times: &Distribution) -> Option<BoxStats> {
         (!times.is_empty()).then(|| BoxStats {
             p5: times.quantile_ms(0.05),
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_box_spans_the_middle_half_and_its_whiskers_nine_tenths() {
+    fn a_box_spans_half_and_its_whiskers_nine_tenths() {
         let mut times = Distribution::new();
         (1..=100).for_each(|ms| times.record_ms(f64::from(ms)));
         let found = BoxStats::of(&times).unwrap();

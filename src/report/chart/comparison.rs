@@ -1,4 +1,4 @@
-//! The charts of a comparison: where curves cross, and what the recommendation weighed.
+//! The charts of a comparison: where curves cross, and the scores behind the recommendation.
 
 use crate::report::chart::palette::SeriesColor;
 use crate::report::chart::sweep::levels_axis;
@@ -8,13 +8,13 @@ use crate::report::chart::{
 };
 use crate::results::comparison::{ClassAdvice, Comparison, Criterion, Traffic};
 
-/// Those that have something to show. `color` is a target's, by its name.
+/// All charts that are not empty. `color` maps a target's name to its color.
 pub fn charts(comparison: &Comparison, color: &dyn Fn(&str) -> SeriesColor) -> Vec<Chart> {
     let mut charts = crossings(comparison, color);
     let classes = comparison.recommendation.classes.iter().filter(|class| !class.totals.is_empty());
     charts.extend(match weighed(comparison).len() {
         0 => Vec::new(),
-        // A radar of two spokes is a line.
+        // A radar with two spokes would be a line.
         1 | 2 => vec![bars(comparison, classes.collect(), color)],
         _ => classes.map(|class| radar(comparison, class, color)).collect(),
     });
@@ -22,7 +22,7 @@ pub fn charts(comparison: &Comparison, color: &dyn Fn(&str) -> SeriesColor) -> V
     charts
 }
 
-/// A chart for every metric in which curves cross.
+/// A chart for each metric in which curves cross.
 fn crossings(comparison: &Comparison, color: &dyn Fn(&str) -> SeriesColor) -> Vec<Chart> {
     let mut metrics: Vec<_> = comparison.crossings.iter().map(|crossing| crossing.metric).collect();
     metrics.dedup();
@@ -53,26 +53,26 @@ fn crossings(comparison: &Comparison, color: &dyn Fn(&str) -> SeriesColor) -> Ve
         let panel = Panel {
             title: String::new(),
             x: levels_axis(comparison.axis, &levels),
-            // Curves meet where their ratio is 1: on this axis that is where they are seen to.
+            // Curves cross where their ratio is 1, which is where they meet on a logarithmic axis.
             y: chart::Axis::new(metric.to_string(), Scale::Log { marks: log_marks(low, high) }),
             series,
             guides: guides.collect(),
         };
-        let caption = "Both axes are logarithmic: equal steps are equal factors. The curves cross on straight lines between the levels that \
-                       both have measured.";
-        Chart::of_panel(&format!("crossing-{metric}"), &format!("Who leads in {metric}"), caption, panel)
+        let caption = "Both axes are logarithmic: equal distances are equal factors. Crossings are interpolated on \
+                       straight lines between the levels measured on both targets.";
+        Chart::of_panel(&format!("crossing-{metric}"), &format!("Lead changes in {metric}"), caption, panel)
     });
     charts.collect()
 }
 
-/// Which criteria have data, the same in every class.
+/// The criteria that have data, the same for every class.
 fn weighed(comparison: &Comparison) -> Vec<Criterion> {
     let classes = &comparison.recommendation.classes;
     let has_data = |criterion: &Criterion| classes.iter().any(|class| class.scores.contains_key(criterion));
     Criterion::ALL.into_iter().filter(has_data).collect()
 }
 
-/// A panel per class of traffic.
+/// A panel per traffic class.
 fn bars(comparison: &Comparison, classes: Vec<&ClassAdvice>, color: &dyn Fn(&str) -> SeriesColor) -> Chart {
     let weighed = weighed(comparison);
     let panels = classes.into_iter().map(|class| {
@@ -87,15 +87,15 @@ fn bars(comparison: &Comparison, classes: Vec<&ClassAdvice>, color: &dyn Fn(&str
         Panel {
             title: class.traffic.to_string(),
             x: chart::Axis::new("", Scale::Categories(names.collect())),
-            y: chart::Axis::new("points of 100", Scale::Linear),
+            y: chart::Axis::new("points out of 100", Scale::Linear),
             series: series.collect(),
             guides: Vec::new(),
         }
     });
     Chart {
         name: "criteria".into(),
-        title: "What was weighed".into(),
-        caption: "More is better. A criterion without data is left out.".into(),
+        title: "Scores by criterion".into(),
+        caption: "Higher is better. Criteria without data are left out.".into(),
         figure: Figure::Panels(panels.collect()),
     }
 }
@@ -110,8 +110,8 @@ fn radar(comparison: &Comparison, class: &ClassAdvice, color: &dyn Fn(&str) -> S
     });
     Chart {
         name: format!("criteria-{}", short(class.traffic)),
-        title: format!("What was weighed for {}", class.traffic),
-        caption: "Further out is better. A criterion without data is left out.".into(),
+        title: format!("Scores by criterion for {}", class.traffic),
+        caption: "Farther out is better. Criteria without data are left out.".into(),
         figure: Figure::Radar(Radar {
             spokes: weighed.iter().map(|criterion| criterion.name().to_owned()).collect(),
             shapes: shapes.collect(),
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn two_criteria_are_bars_with_a_panel_per_class_that_was_measured() {
+    fn two_criteria_are_bars_with_a_panel_per_measured_class() {
         let charts = drawn(&Preferences::default());
         assert_eq!(names(&charts), ["crossing-output_tokens_per_s", "crossing-ttft_ms_p95", "criteria"]);
         let Figure::Panels(panels) = &charts[2].figure else { panic!("not panels") };

@@ -1,14 +1,14 @@
-//! A distribution as a curve: which share of the times is not above a value.
+//! Draws a distribution as a curve: the share of times up to each value.
 
 use crate::metrics::distribution::Distribution;
 use crate::report::chart::palette::SeriesColor;
 use crate::report::chart::{Axis, DataPoint, Marks, Panel, Scale, Series, Stroke, log_marks};
 
-/// Shares in hundredths, then the far end, where it matters most.
+/// Shares in steps of a hundredth, then the tail, which matters most.
 const STEPS: u32 = 100;
-const FAR_END: [f64; 2] = [0.995, 0.999];
+const TAIL: [f64; 2] = [0.995, 0.999];
 
-/// Several distributions over one axis of time, which `label` names with its unit.
+/// Several distributions over one time axis; `label` includes the unit.
 pub fn panel(label: &str, distributions: &[(String, SeriesColor, &Distribution)]) -> Panel {
     let series: Vec<Series> = distributions
         .iter()
@@ -18,14 +18,14 @@ pub fn panel(label: &str, distributions: &[(String, SeriesColor, &Distribution)]
             marks: Marks::Line { stroke: Stroke::Solid, points: points(times) },
         })
         .collect();
-    let reached = distributions.iter().filter(|(_, _, times)| !times.is_empty());
-    let (low, high) = reached.fold((f64::INFINITY, 0.0_f64), |(low, high), (_, _, times)| {
+    let nonempty = distributions.iter().filter(|(_, _, times)| !times.is_empty());
+    let (low, high) = nonempty.fold((f64::INFINITY, 0.0_f64), |(low, high), (_, _, times)| {
         (low.min(times.quantile_ms(0.0)), high.max(times.quantile_ms(0.999)))
     });
     Panel {
         title: String::new(),
         x: Axis::new(label, Scale::Log { marks: log_marks(low, high) }),
-        y: Axis::new("share of all, not above", Scale::Share),
+        y: Axis::new("cumulative share", Scale::Share),
         series,
         guides: Vec::new(),
     }
@@ -35,7 +35,7 @@ fn points(times: &Distribution) -> Vec<DataPoint> {
     if times.is_empty() {
         return Vec::new();
     }
-    let shares = (0..STEPS).map(|step| f64::from(step) / f64::from(STEPS)).chain(FAR_END);
+    let shares = (0..STEPS).map(|step| f64::from(step) / f64::from(STEPS)).chain(TAIL);
     let points = shares.map(|share| DataPoint::new(times.quantile_ms(share), share));
     // A logarithmic axis has no zero.
     points.filter(|point| point.x > 0.0).collect()
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cumulative_curve_never_goes_back() {
+    fn a_cumulative_curve_never_decreases() {
         let mut times = Distribution::new();
         (1..=500).for_each(|ms| times.record_ms(f64::from(ms * ms % 499)));
         let panel = panel("TTFT (ms)", &[("vllm".into(), SeriesColor::Target(0), &times)]);

@@ -1,4 +1,4 @@
-//! Charts of every kind, for the renderers' tests.
+//! Charts of every kind, for tests of the renderers.
 
 use crate::report::chart::palette::SeriesColor;
 use crate::report::chart::{
@@ -39,7 +39,7 @@ pub fn curves() -> Chart {
             Guide { across: Across::AtY(1200.0), label: "at least 1200".into(), color: SeriesColor::Limit },
         ],
     };
-    Chart::of_panel("throughput", "Output throughput", "More is better.", panel)
+    Chart::of_panel("throughput", "Output throughput", "Higher is better.", panel)
 }
 
 pub fn boxes() -> Chart {
@@ -63,7 +63,7 @@ pub fn boxes() -> Chart {
             color: SeriesColor::Limit,
         }],
     };
-    Chart::of_panel("ttft-boxes", "Time to first token", "Boxes hold the middle half.", panel)
+    Chart::of_panel("ttft-boxes", "Time to first token", "Boxes cover the middle half.", panel)
 }
 
 pub fn bars() -> Chart {
@@ -75,14 +75,14 @@ pub fn bars() -> Chart {
     let panel = |title: &str| Panel {
         title: title.into(),
         x: Axis::new("", Scale::Categories(["performance", "reliability"].map(str::to_owned).into())),
-        y: Axis::new("points of 100", Scale::Linear),
+        y: Axis::new("points out of 100", Scale::Linear),
         series: vec![series("vllm", 0, [100.0, 90.0]), series("ollama", 1, [40.0, 100.0])],
         guides: Vec::new(),
     };
     Chart {
         name: "criteria".into(),
-        title: "What was weighed".into(),
-        caption: "More is better.".into(),
+        title: "Scores by criterion".into(),
+        caption: "Higher is better.".into(),
         figure: Figure::Panels(vec![panel("low traffic (1–5 users)"), panel("medium traffic (10–20 users)")]),
     }
 }
@@ -106,7 +106,7 @@ pub fn panels() -> Chart {
     };
     Chart {
         name: "load".into(),
-        title: "What happened when".into(),
+        title: "Load over time".into(),
         caption: "One load over time.".into(),
         figure: Figure::Panels(vec![
             panel("Throughput", "output tokens/s", 900.0),
@@ -132,7 +132,7 @@ pub fn pairs() -> Chart {
         series: vec![dots("v0.31.0", SeriesColor::Old, 95.0), dots("v0.32.0", SeriesColor::Target(0), 88.0)],
         guides: Vec::new(),
     };
-    Chart::of_panel("pairs", "The proof's pairs", "Each round of the old beside its partner.", panel)
+    Chart::of_panel("pairs", "Proof pairs", "Each round of the old version with its paired round.", panel)
 }
 
 pub fn radar() -> Chart {
@@ -145,7 +145,7 @@ pub fn radar() -> Chart {
     Chart {
         name: "criteria".into(),
         title: "Criteria".into(),
-        caption: "Further out is better.".into(),
+        caption: "Farther out is better.".into(),
         figure: Figure::Radar(Radar {
             spokes: spokes.into(),
             shapes: vec![
@@ -156,14 +156,14 @@ pub fn radar() -> Chart {
     }
 }
 
-/// Everything of foreign origin is hostile.
+/// Every external text is hostile.
 pub fn nasty() -> Chart {
     let text =
         "</script><script>alert('1')</script> \"=HYPERLINK(1) ]]> \x1b[31m <img src=x onerror=alert(1)>";
     let mut chart = boxes();
     chart.title = text.into();
     chart.caption = text.into();
-    let Figure::Panels(panels) = &mut chart.figure else { unreachable!("boxes stand in a panel") };
+    let Figure::Panels(panels) = &mut chart.figure else { unreachable!("boxes are drawn in a panel") };
     panels[0].series[0].name = text.into();
     panels[0].guides[0].label = text.into();
     panels[0].x.scale = Scale::Categories(vec![text.into(), "4".into(), "16".into(), "64".into()]);

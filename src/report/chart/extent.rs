@@ -1,15 +1,15 @@
-//! From where to where a panel reaches, and what stands at its axes.
+//! The range of a panel, and the ticks of its axes.
 
 use crate::report::chart::{Across, Axis, Panel, Scale, Series};
 use crate::text::figures;
 
-/// A limit that is further away than this many times the largest value would press the rest flat.
+/// A limit farther away than this multiple of the largest value would flatten the curves.
 const FAR: f64 = 3.0;
-/// Room between the outermost points and the edge on a logarithmic axis, as a factor.
+/// Margin between the outermost points and the edge on a logarithmic axis, as a factor.
 const LOG_MARGIN: f64 = 1.12;
-/// Up to this ratio of its ends, a logarithmic axis looks much like a linear one.
+/// Below this ratio of its ends, a logarithmic axis looks much like a linear one.
 const NARROW: f64 = 10.0;
-/// About how many marks a linear axis has.
+/// The approximate number of ticks on a linear axis.
 const MARKS: f64 = 5.0;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,7 +60,7 @@ impl Series {
 }
 
 impl Axis {
-    /// What stands at the axis between the ends of the extent.
+    /// The ticks within the extent.
     pub fn marks(&self, extent: Extent) -> Vec<Mark> {
         let mark = |at: f64, label: String| Mark { at, label };
         match &self.scale {
@@ -84,12 +84,12 @@ impl Axis {
         self.scale == Scale::Share
     }
 
-    /// Whether its positions are names, which say themselves what they are.
+    /// Whether its positions are names, which need no label.
     pub fn is_named(&self) -> bool {
         matches!(self.scale, Scale::Categories(_))
     }
 
-    /// A value as it is shown to whoever points at it.
+    /// A value as its tooltip shows it.
     pub fn spoken(&self, value: f64) -> String {
         match &self.scale {
             Scale::Share => figures::percent(value),
@@ -106,7 +106,7 @@ impl Scale {
         let (low, high) =
             values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
         match self {
-            // A line at 100 % is not cut in half by the edge.
+            // Keeps the edge from cutting a line at 100 % in half.
             Scale::Share => Extent { low: 0.0, high: 1.02 },
             Scale::Categories(names) => Extent { low: -0.5, high: names.len() as f64 - 0.5 },
             _ if low > high => Extent { low: 0.0, high: 1.0 },
@@ -123,7 +123,7 @@ impl Scale {
         }
     }
 
-    /// Where a value lies between the ends: 0 at the lower one, 1 at the upper.
+    /// The position of a value between the ends: 0 at the lower end, 1 at the upper.
     pub fn place(&self, extent: Extent, value: f64) -> f64 {
         match self {
             Scale::Log { .. } => (value / extent.low).ln() / (extent.high / extent.low).ln(),
@@ -132,8 +132,8 @@ impl Scale {
     }
 }
 
-/// 1, 2 and 5 times the powers of ten from `low` to `high`; every power alone where that would be too many, and equal
-/// steps where it would be too few.
+/// 1, 2, and 5 times the powers of ten from `low` to `high`; only the powers if that would be too many, and equal steps
+/// if it would be too few.
 pub fn log_marks(low: f64, high: f64) -> Vec<f64> {
     if !(low > 0.0 && high > low && high.is_finite()) {
         return Vec::new();
@@ -161,7 +161,7 @@ fn multiples(extent: Extent, step: f64) -> Vec<f64> {
     (first..=last).map(|multiple| multiple as f64 * step).collect()
 }
 
-/// As many decimals as the step has.
+/// With as many decimals as the step.
 fn stepped(value: f64, step: f64) -> String {
     let decimals = (-step.log10().floor()).max(0.0) as usize;
     let shown = format!("{value:.decimals$}");
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn marks_are_round_numbers_with_no_more_decimals_than_they_need() {
+    fn ticks_are_round_numbers_with_minimal_decimals() {
         assert_eq!(labels(Scale::Linear, 0.0, 1060.0), ["0", "500", "1000"]);
         assert_eq!(labels(Scale::Linear, 0.0, 0.9), ["0.0", "0.2", "0.4", "0.6", "0.8"]);
         assert_eq!(labels(Scale::Linear, -12.0, 5.0), ["−10", "−5", "0", "5"]);
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_logarithmic_axis_is_marked_at_the_levels_it_is_given() {
+    fn a_logarithmic_axis_has_ticks_at_the_given_levels() {
         let marks = vec![1.0, 2.5, 32.0];
         assert_eq!(labels(Scale::Log { marks }, 0.9, 35.0), ["1", "2.5", "32"]);
         assert_eq!(log_marks(15.0, 210.0), [20.0, 50.0, 100.0, 200.0]);
@@ -200,14 +200,14 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_far_away_does_not_press_the_curves_flat() {
+    fn a_distant_limit_does_not_flatten_the_curves() {
         let reach = |guide| Scale::Linear.extent(vec![40.0, 100.0], vec![guide]).high;
         assert!(reach(200.0) > 200.0);
         assert!(reach(2000.0) < 120.0);
     }
 
     #[test]
-    fn an_axis_without_values_has_an_extent_all_the_same() {
+    fn an_axis_without_values_still_has_an_extent() {
         for scale in [Scale::Linear, Scale::Log { marks: Vec::new() }, Scale::Share] {
             let extent = scale.extent(vec![f64::NAN], Vec::new());
             assert!(extent.high > extent.low, "{extent:?}");
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn doublings_are_equally_far_apart_on_a_logarithmic_axis() {
+    fn doublings_are_equally_spaced_on_a_logarithmic_axis() {
         let (scale, extent) = (Scale::Log { marks: Vec::new() }, Extent { low: 1.0, high: 16.0 });
         assert_eq!([1.0, 4.0, 16.0].map(|value| scale.place(extent, value)), [0.0, 0.5, 1.0]);
     }

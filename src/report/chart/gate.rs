@@ -1,4 +1,4 @@
-//! The charts of a scenario's report: how its figures changed, old against new, the proof's pairs.
+//! The charts of a scenario's report: how its figures changed, the proof's pairs, and latency distributions.
 
 use crate::metrics::distribution::Distribution;
 use crate::metrics::summary::Summary;
@@ -16,7 +16,7 @@ const LATENCIES: [(Latency, &str, &str); 3] = [
     (Latency::E2e, "e2e", "End-to-end latency"),
 ];
 
-/// Those that have something to show. `color` is the target's.
+/// All charts that are not empty. `color` is the target's color.
 pub fn charts(report: &Report, color: SeriesColor) -> Vec<Chart> {
     let mut charts = vec![changes(report, color)];
     charts.extend(match &report.proof {
@@ -28,7 +28,7 @@ pub fn charts(report: &Report, color: SeriesColor) -> Vec<Chart> {
     charts
 }
 
-/// Every gate's change with its interval, beside what is allowed.
+/// Every gate's change with its interval and the allowed change.
 fn changes(report: &Report, color: SeriesColor) -> Chart {
     let changed: Vec<&GateOutcome> = report.gates.iter().filter(|gate| gate.change.is_some()).collect();
     let changes = changed.iter().zip(0..).filter_map(|(outcome, at)| {
@@ -55,30 +55,30 @@ fn changes(report: &Report, color: SeriesColor) -> Chart {
         ],
         guides: vec![no_change()],
     };
-    let caption = "How each gated metric changed from the old to the new version, with its 99.8 % interval where there \
-                   is one, and how far it may.";
+    let caption = "How much each gated metric changed from the old to the new version, with the 99.8 % interval if there \
+                   is one, and how much it may change.";
     Chart::of_panel("changes", "What changed", caption, panel)
 }
 
-/// Round by round: one of the old engine and its partner of the new one.
+/// Each round of the old engine paired with one of the new engine.
 fn pairs(report: &Report, proof: &Proof, color: SeriesColor) -> Chart {
     let panels = proof.pairs.iter().map(|(metric, pairs)| {
         let points = pairs.iter().zip(1..).filter(|(pair, _)| pair.old != 0.0);
         let points = points
             .map(|(pair, number)| DataPoint::new(f64::from(number), (pair.new / pair.old - 1.0) * 100.0));
-        let series = Series { name: "new against old".into(), color, marks: Marks::Dots(points.collect()) };
+        let series = Series { name: "new vs. old".into(), color, marks: Marks::Dots(points.collect()) };
         changes_of(report, *metric, "pair", vec![series])
     });
     Chart {
         name: "pairs".into(),
-        title: "The proof's pairs".into(),
-        caption: "How much the new version's round differs from the old one's that it was paired with."
+        title: "Proof pairs".into(),
+        caption: "How much each round of the new version differs from its paired round of the old version."
             .into(),
         figure: Figure::Panels(panels.collect()),
     }
 }
 
-/// Session by session, relative to the baseline's mean.
+/// Each session relative to the baseline's mean.
 fn sessions(report: &Report, color: SeriesColor) -> Option<Chart> {
     let baseline = report.baseline.as_ref()?;
     let panels = report.gates.iter().filter_map(|outcome| {
@@ -101,7 +101,7 @@ fn sessions(report: &Report, color: SeriesColor) -> Option<Chart> {
     });
     Some(Chart {
         name: "sessions".into(),
-        title: "Sessions beside the baseline's".into(),
+        title: "Sessions vs. baseline".into(),
         caption: "One value per session, relative to the baseline's mean.".into(),
         figure: Figure::Panels(panels.collect()),
     })
@@ -127,7 +127,7 @@ fn no_change() -> Guide {
     Guide { across: Across::AtY(0.0), label: String::new(), color: SeriesColor::Remark }
 }
 
-/// In per cent, in the direction in which the metric gets worse.
+/// In percent, in the direction in which the metric gets worse.
 fn tolerated(gate: &Gate) -> Option<f64> {
     let sign = match gate.metric.better() {
         Better::Higher => -1.0,
@@ -138,8 +138,8 @@ fn tolerated(gate: &Gate) -> Option<f64> {
 
 fn distributions(report: &Report, color: SeriesColor) -> Vec<Chart> {
     let side = |proof: &Proof, side: Side| {
-        let sample = proof.sessions.iter().filter(|sample| sample.side == side);
-        Summary::merge(sample.map(|sample| &sample.session.summary))
+        let sessions = proof.sessions.iter().filter(|session| session.side == side);
+        Summary::merge(sessions.map(|session| &session.session.summary))
     };
     let (old, new) = match &report.proof {
         Some(proof) => (Some(side(proof, Side::Old)), side(proof, Side::New)),
@@ -151,7 +151,7 @@ fn distributions(report: &Report, color: SeriesColor) -> Vec<Chart> {
         sides.extend(old.as_ref().map(|old| ("old".to_owned(), SeriesColor::Old, old.distribution(latency))));
         let now = if old.is_some() { "new" } else { "now" };
         sides.push((now.to_owned(), color, new.distribution(latency)));
-        let caption = "Which share of the requests took at most that long: further left is faster, steeper is steadier.";
+        let caption = "The share of requests that took at most this long. Farther left is faster; steeper is more consistent.";
         Chart::of_panel(&format!("{name}-distribution"), title, caption, cumulative::panel(&label, &sides))
     });
     charts.collect()
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_shows_its_pairs_and_both_sides_distributions() {
+    fn a_proof_shows_its_pairs_and_the_distributions() {
         let report = example::proven();
         assert_eq!(names(&report), ["changes", "pairs", "ttft-distribution"]);
         let charts = charts(&report, SeriesColor::Target(0));
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_allowed_lies_on_the_worse_side() {
+    fn the_allowed_change_is_on_the_worse_side() {
         let gate = |metric: &str| Gate {
             metric: metric.parse().unwrap(),
             tolerance: Some(0.1),

@@ -1,4 +1,4 @@
-//! Charts as data: what is drawn, in which unit, and whose it is. How it looks is up to a renderer.
+//! Charts as data: what to draw, in which unit, and for which target. Renderers decide how it looks.
 
 mod box_stats;
 pub mod comparison;
@@ -17,7 +17,7 @@ pub use extent::{Extent, Mark, log_marks};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chart {
-    /// Names its file, and its place in a page: `ttft`.
+    /// The name of its file and of its anchor in a page: `ttft`.
     pub name: String,
     pub title: String,
     /// How to read it, in a sentence.
@@ -27,15 +27,15 @@ pub struct Chart {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Figure {
-    /// One, or several that belong side by side.
+    /// One, or several side by side.
     Panels(Vec<Panel>),
     Radar(Radar),
 }
 
-/// One pair of axes, and what is drawn between them.
+/// One pair of axes and what is drawn between them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Panel {
-    /// Empty where the chart's own title says it all.
+    /// Empty if the chart's title says it all.
     pub title: String,
     pub x: Axis,
     pub y: Axis,
@@ -52,17 +52,17 @@ pub struct Axis {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scale {
-    /// From zero, unless something is below it.
+    /// From zero, unless there are negative values.
     Linear,
-    /// Shares from 0 to 1, written in per cent.
+    /// Shares from 0 to 1, shown in percent.
     Share,
-    /// With its marks at these values, of which the load levels of a sweep are an example.
+    /// With ticks at these values, such as the load levels of a sweep.
     Log { marks: Vec<f64> },
     /// Positions are indices into the names.
     Categories(Vec<String>),
 }
 
-/// What belongs to one target (or to one side of a comparison), under one entry of the legend.
+/// The marks of one target (or one side of a comparison), with one legend entry.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
     pub name: String,
@@ -77,7 +77,7 @@ pub enum Marks {
         points: Vec<DataPoint>,
     },
     Dots(Vec<DataPoint>),
-    /// Short level lines: values that others are held against.
+    /// Short horizontal lines at values that others are compared with.
     Limits(Vec<DataPoint>),
     /// Each at a position along the x axis.
     Boxes(Vec<(f64, BoxStats)>),
@@ -96,7 +96,7 @@ pub enum Stroke {
 pub struct DataPoint {
     pub x: f64,
     pub y: f64,
-    /// Of `y`, from its lower end.
+    /// The lower and upper end for `y`.
     pub interval: Option<(f64, f64)>,
 }
 
@@ -110,9 +110,9 @@ pub struct Guide {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Across {
-    /// A level line at this value of y.
+    /// A horizontal line at this y.
     AtY(f64),
-    /// An upright line at this value of x.
+    /// A vertical line at this x.
     AtX(f64),
 }
 
@@ -127,7 +127,7 @@ pub struct Radar {
 pub struct Shape {
     pub name: String,
     pub color: SeriesColor,
-    /// One per spoke; `None` where there is nothing to go by.
+    /// One per spoke; `None` without data.
     pub scores: Vec<Option<f64>>,
 }
 
@@ -141,7 +141,7 @@ impl Chart {
         }
     }
 
-    /// Whether there is anything to see. An empty chart is left out rather than drawn.
+    /// Whether there is nothing to see. Empty charts are left out.
     pub fn is_empty(&self) -> bool {
         match &self.figure {
             Figure::Panels(panels) => panels.iter().all(|panel| panel.series.iter().all(Series::is_empty)),
@@ -163,7 +163,7 @@ impl Series {
 }
 
 impl Marks {
-    /// None of boxes.
+    /// Empty for boxes.
     pub fn points(&self) -> &[DataPoint] {
         match self {
             Marks::Line { points, .. }

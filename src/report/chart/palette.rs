@@ -1,23 +1,23 @@
-//! Whose color is what: one per target, the same in every chart of a report.
+//! Colors: one per target, the same in every chart of a report.
 
-/// What something is drawn in. Its color is the theme's.
+/// A color by its meaning; the theme maps it to an actual color.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SeriesColor {
-    /// The target of this number in the report.
+    /// The target with this number in the report.
     Target(usize),
     /// The old side of a comparison.
     Old,
-    /// What others are held against: limits, tolerances.
+    /// Limits and tolerances.
     Limit,
-    /// Remarks that belong to no target.
+    /// Remarks that don't belong to a target.
     Remark,
 }
 
 /// The colors of a theme, as `#rrggbb`.
 ///
-/// The six of the targets were searched for: at least 3:1 against the paper (WCAG 2.2, 1.4.11), and as far from each
-/// other as possible in OKLab, as seen with normal sight, protanopia and deuteranopia (matrices of Machado, Oliveira
-/// and Fernandes 2009, "A physiologically-based model for simulation of color vision deficiency").
+/// The six target colors come from a search: a contrast of at least 3:1 against the paper (WCAG 2.2, 1.4.11), and as
+/// far from each other as possible in OKLab, as seen with normal vision, protanopia, and deuteranopia (matrices of
+/// Machado, Oliveira, and Fernandes 2009, "A physiologically-based model for simulation of color vision deficiency").
 #[derive(Debug, PartialEq, Eq)]
 pub struct Palette {
     pub paper: &'static str,
@@ -49,7 +49,7 @@ pub const DARK: Palette = Palette {
     targets: ["#5ea3fd", "#9c5906", "#53cdab", "#bc668f", "#9ba003", "#754ec7"],
 };
 
-/// What tells targets apart where colors don't: on paper, and beyond the sixth.
+/// Distinguishes targets when colors don't: on paper, and beyond the sixth target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Symbol {
     Circle,
@@ -71,7 +71,7 @@ impl Palette {
 }
 
 impl SeriesColor {
-    /// Five of them and six colors: thirty targets look different.
+    /// Five symbols and six colors distinguish thirty targets.
     pub fn symbol(self) -> Symbol {
         use Symbol::{Circle, Diamond, Square, Triangle, Wedge};
         match self {
@@ -87,7 +87,7 @@ mod tests {
 
     type Vector = [f64; 3];
 
-    /// Normal sight, protanopia, deuteranopia, on linear RGB.
+    /// Normal vision, protanopia, and deuteranopia, on linear RGB.
     const SIGHTS: [[Vector; 3]; 3] = [
         [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
         [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn targets_are_distinguishable_without_red_or_green() {
+    fn target_colors_differ_even_without_red_or_green_vision() {
         for palette in [LIGHT, DARK] {
             for (sight, matrix) in SIGHTS.iter().enumerate() {
                 let seen = palette.targets.map(|color| oklab(times(matrix, linear(color))));

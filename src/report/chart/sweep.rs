@@ -1,4 +1,4 @@
-//! The charts of a sweep: curves over its levels, boxes, distributions, and each target's load over time.
+//! The charts of a sweep: curves over its levels, box plots, distributions, and each target's load over time.
 
 use std::collections::BTreeSet;
 
@@ -16,11 +16,11 @@ const LATENCIES: [(Latency, &str, &str); 3] = [
     (Latency::Tpot, "tpot", "Time per output token"),
     (Latency::E2e, "e2e", "End-to-end latency"),
 ];
-/// Of a latency's curves, with their strokes.
+/// A latency's curves and their strokes.
 const STATS: [(Stat, Stroke); 3] =
     [(Stat::P50, Stroke::Solid), (Stat::P95, Stroke::Dashed), (Stat::P99, Stroke::Dotted)];
 
-/// Those that have something to show. `color` is a target's, by its name.
+/// All charts that are not empty. `color` maps a target's name to its color.
 pub fn charts(sweep: &Sweep, color: &dyn Fn(&str) -> SeriesColor) -> Vec<Chart> {
     let drawn = Drawn { sweep, color };
     let mut charts = vec![drawn.throughput()];
@@ -33,11 +33,11 @@ pub fn charts(sweep: &Sweep, color: &dyn Fn(&str) -> SeriesColor) -> Vec<Chart> 
     charts
 }
 
-/// Where a sweep's levels stand on a chart's axis.
+/// The axis that shows a sweep's levels.
 pub fn levels_axis(axis: LevelAxis, levels: &[f64]) -> chart::Axis {
     let label = match axis {
         LevelAxis::Users => "concurrent users",
-        LevelAxis::RequestsPerS => "requests/s asked for",
+        LevelAxis::RequestsPerS => "requests/s offered",
     };
     chart::Axis::new(label, Scale::Log { marks: levels.to_vec() })
 }
@@ -52,8 +52,8 @@ impl Drawn<'_> {
         let metric = Metric::Rate(Rate::OutputTokensPerS);
         let series = self.sweep.targets.iter().map(|target| self.curve(target, metric, Stroke::Solid, ""));
         let panel = self.panel("output tokens/s", Scale::Linear, series.collect(), self.knees());
-        let caption = "More is better. Whiskers reach from the lowest to the highest session, or round where there is \
-                       one session. A knee is where another user begins to bring much less than the first ones did.";
+        let caption = "Higher is better. Whiskers span the lowest to the highest session, or round if there is only one \
+                       session. The knee is where each additional user starts to add much less than the first ones did.";
         Chart::of_panel("throughput", "Output throughput", caption, panel)
     }
 
@@ -64,8 +64,8 @@ impl Drawn<'_> {
         });
         let label = format!("{} (ms)", name.to_uppercase());
         let panel = self.panel(&label, Scale::Linear, series.collect(), self.limits(latency));
-        let caption = "Less is better: half of the requests are below the solid line, 95 % below the dashed one, 99 % \
-                       below the dotted one.";
+        let caption = "Lower is better. Half of the requests are below the solid line, 95 % below the dashed line, and \
+                       99 % below the dotted line.";
         Chart::of_panel(name, title, caption, panel)
     }
 
@@ -79,9 +79,8 @@ impl Drawn<'_> {
         });
         let panel =
             self.panel("share of requests", Scale::Share, curves.chain(goodput).collect(), Vec::new());
-        let caption =
-            "Requests that were answered; dashed, where limits were given, those that met every one of them.";
-        Chart::of_panel("success", "Success", caption, panel)
+        let caption = "The share of requests that succeeded. Dashed, if limits were given: the share that met all of them.";
+        Chart::of_panel("success", "Success rate", caption, panel)
     }
 
     fn boxes(&self) -> Chart {
@@ -105,20 +104,20 @@ impl Drawn<'_> {
             series: series.collect(),
             guides: self.limits(Latency::Ttft),
         };
-        let caption = "The box holds the middle half of the requests, the bar in it is the median, and the whiskers \
-                       reach from the 5th to the 95th percentile.";
-        Chart::of_panel("ttft-boxes", "Time to first token, level by level", caption, panel)
+        let caption = "Each box covers the middle half of the requests, its bar is the median, and the whiskers span the \
+                       5th to the 95th percentile.";
+        Chart::of_panel("ttft-boxes", "Time to first token by level", caption, panel)
     }
 
-    /// Of the highest level: there one sees what limits the target.
+    /// Shows the highest level, where the target's bottleneck is visible.
     fn load(&self, target: &SweptTarget) -> Option<Chart> {
         let level = target.levels.iter().rev().find(|level| level.timeline.is_some())?;
         let timeline = level.timeline.as_ref().filter(|timeline| !timeline.is_empty())?;
         Some(Chart {
             name: format!("load-{}", target.name),
-            title: format!("{} under its highest load, {}", target.name, self.sweep.axis.level(level.at)),
+            title: format!("{} at its highest load, {}", target.name, self.sweep.axis.level(level.at)),
             caption:
-                "The first session from its first request to its last, without the pauses between rounds."
+                "The first session, from its first request to its last, without the pauses between rounds."
                     .into(),
             figure: Figure::Panels(self.load_panels(target, timeline)),
         })
@@ -147,9 +146,9 @@ impl Drawn<'_> {
         }
         vec![
             panel("Throughput", "output tokens/s", vec![("", Stroke::Solid, tokens)]),
-            panel("Requests ended", "requests/s", ended),
+            panel("Finished requests", "requests/s", ended),
             panel("In flight", "requests", vec![("", Stroke::Solid, in_flight)]),
-            panel("TTFT", "ms, mean of the piece", vec![("", Stroke::Solid, timeline.ttft_ms.clone())]),
+            panel("TTFT", "ms, mean per interval", vec![("", Stroke::Solid, timeline.ttft_ms.clone())]),
         ]
     }
 
@@ -163,8 +162,8 @@ impl Drawn<'_> {
             }));
         }
         let label = format!("{} (ms)", name.to_uppercase());
-        let caption = "At each target's highest level: which share of the requests took at most that long. Further left \
-                       is faster, steeper is steadier.";
+        let caption = "The share of requests that took at most this long, at each target's highest level. Farther left is \
+                       faster; steeper is more consistent.";
         let title = format!("{title}: distribution");
         Chart::of_panel(&format!("{name}-distribution"), &title, caption, cumulative::panel(&label, &named))
     }
@@ -184,7 +183,7 @@ impl Drawn<'_> {
             Some(DataPoint {
                 x: level.at,
                 y: level.summary.value(metric)?,
-                interval: scatter(level, metric, stroke),
+                interval: range(level, metric, stroke),
             })
         });
         self.line(target, what, stroke, points.collect())
@@ -224,8 +223,8 @@ impl Drawn<'_> {
     }
 }
 
-/// From the lowest to the highest value, of the solid lines only: whiskers on every line would hide them all.
-fn scatter(level: &Level, metric: Metric, stroke: Stroke) -> Option<(f64, f64)> {
+/// The lowest and the highest value, for solid lines only: whiskers on every line would hide the lines.
+fn range(level: &Level, metric: Metric, stroke: Stroke) -> Option<(f64, f64)> {
     let values = level.values(metric);
     if values.len() < 2 || stroke != Stroke::Solid {
         return None;
@@ -233,18 +232,18 @@ fn scatter(level: &Level, metric: Metric, stroke: Stroke) -> Option<(f64, f64)> 
     Some(values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(*v), high.max(*v))))
 }
 
-/// In rising order, those of all targets.
+/// The levels of all targets, in ascending order.
 fn levels_of(sweep: &Sweep) -> Vec<f64> {
-    // Positive numbers are in the order of their bits.
+    // Positive floats sort by their bits.
     let all = sweep.targets.iter().flat_map(|target| &target.levels).map(|level| level.at.to_bits());
     all.collect::<BTreeSet<u64>>().into_iter().map(f64::from_bits).collect()
 }
 
-/// Each value in the middle of its piece; a piece without one is passed over.
+/// Each value in the middle of its bucket; empty buckets are skipped.
 fn over_time(bucket_s: f64, values: &[Option<f64>]) -> Vec<DataPoint> {
-    let pieces = values.iter().enumerate();
-    pieces
-        .filter_map(|(piece, value)| Some(DataPoint::new((piece as f64 + 0.5) * bucket_s, (*value)?)))
+    let buckets = values.iter().enumerate();
+    buckets
+        .filter_map(|(bucket, value)| Some(DataPoint::new((bucket as f64 + 0.5) * bucket_s, (*value)?)))
         .collect()
 }
 
@@ -266,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn every_chart_of_the_catalog_is_there() {
+    fn a_sweep_has_every_chart() {
         let names: Vec<String> = drawn().into_iter().map(|chart| chart.name).collect();
         let expected = [
             "throughput",
@@ -285,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn the_knee_is_marked_between_its_levels_in_the_target_s_color() {
+    fn the_knee_is_marked_in_the_targets_color() {
         let charts = drawn();
         let guide = &panels(&charts, "throughput")[0].guides[0];
         let Across::AtX(at) = guide.across else { panic!("not upright") };
@@ -294,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_stands_in_the_charts_of_its_latency_only() {
+    fn a_limit_appears_only_in_the_charts_of_its_latency() {
         let charts = drawn();
         assert_eq!(panels(&charts, "ttft")[0].guides[0].label, "ttft_ms_p95 ≤ 400");
         assert_eq!(panels(&charts, "ttft-boxes")[0].guides.len(), 1);

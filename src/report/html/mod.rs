@@ -1,7 +1,7 @@
-//! A page of reports as one HTML file: no network, no font, no other file.
+//! Renders a report page as one self-contained HTML file that loads nothing.
 //!
-//! Charts are the SVG of [`svg`](crate::report::svg), each laid out twice, for a desktop and for a phone; the style
-//! sheet shows one of them. Their colors are the style sheet's variables, so dark mode and print need no script.
+//! Charts are inline SVG from [`svg`](crate::report::svg). Each is laid out twice, for desktops and for phones, and the
+//! style sheet shows one of them. Their colors are CSS variables, so dark mode and printing need no script.
 
 use std::fmt::Write;
 
@@ -14,7 +14,7 @@ use crate::report::svg::{element, escaped};
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// The colors by the names that the style sheet gives them.
+/// The colors as CSS variables.
 const NAMED: Palette = Palette {
     paper: "var(--paper)",
     ink: "var(--ink)",
@@ -32,7 +32,7 @@ const NAMED: Palette = Palette {
     ],
 };
 
-/// Whatever a name may hold, the page can neither load nor send anything.
+/// Whatever a name contains, the page can neither load nor send anything.
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
 
@@ -52,7 +52,7 @@ pub fn html(page: &Page) -> String {
     )
 }
 
-/// Light, unless the reader's system or the page's button says dark; on paper always light.
+/// Light, unless the reader's system or the page's button selects dark; always light in print.
 fn variables() -> String {
     let (light, dark) = (values(&LIGHT), values(&DARK));
     format!(
@@ -73,7 +73,7 @@ fn values(palette: &Palette) -> String {
     values
 }
 
-/// What the boxes of [`controls`] switch.
+/// The rules that the checkboxes of [`controls`] toggle.
 fn hiding(targets: usize) -> String {
     (0..targets)
         .map(|number| format!(".hide-target-{number} .target-{number} {{ display: none; }}\n"))
@@ -89,7 +89,7 @@ fn controls(targets: &[String]) -> String {
             escaped(name),
         )
     });
-    // One target needs no filter.
+    // A single target needs no filter.
     let boxes: String = if targets.len() > 1 { boxes.collect() } else { String::new() };
     format!("<nav>\n{boxes}<button type=\"button\" id=\"theme\">Light / dark</button>\n</nav>\n")
 }
@@ -153,7 +153,7 @@ fn table(grid: &Grid) -> String {
     )
 }
 
-/// What is hidden together with a target has its class.
+/// Elements that are hidden together with a target have its class.
 fn class(own: &str, target: Option<usize>) -> String {
     let target = target.map(|number| format!("target-{number}")).unwrap_or_default();
     match [own, &target].join(" ").trim() {
@@ -162,7 +162,7 @@ fn class(own: &str, target: Option<usize>) -> String {
     }
 }
 
-/// A long name such as `output_tokens_per_s` or `Qwen/Qwen3-8B` may be broken where its parts end.
+/// Allows line breaks between the parts of long names such as `output_tokens_per_s` or `Qwen/Qwen3-8B`.
 fn breakable(text: &str) -> String {
     ["_", "/", "=", ":", ")", "&gt;"]
         .into_iter()
@@ -194,12 +194,12 @@ mod tests {
         }));
         assert_eq!(text.matches("<script").count(), 1, "only the page's own");
         assert!(text.contains("&lt;script&gt;alert(&#39;1&#39;)"));
-        assert!(text.contains("take</th>") && text.contains("]]&gt;") && !text.contains("]]>"));
+        assert!(text.contains("use</th>") && text.contains("]]&gt;") && !text.contains("]]>"));
         assert!(text.chars().all(|c| c == '\n' || !c.is_control()));
     }
 
     #[test]
-    fn the_page_has_no_address_to_load_anything_from() {
+    fn the_page_loads_nothing() {
         let text = html(&of_scenarios(vec![example::proven(), example::ok()]));
         assert!(!text.contains("src=") && !text.contains("@import") && !text.contains("url("), "{text}");
         let addresses: Vec<&str> = text.match_indices("http").map(|(at, _)| &text[at..at + 30]).collect();
@@ -225,11 +225,11 @@ mod tests {
     }
 
     #[test]
-    fn every_color_of_a_chart_is_a_variable_of_the_style_sheet() {
+    fn every_color_of_a_chart_is_a_css_variable() {
         let text = html(&of_scenarios(vec![example::proven()]));
         for (at, _) in text.match_indices("var(--") {
             let name = text[at + 4..].split(')').next().unwrap();
-            assert!(text.contains(&format!("{name}: #")), "{name} is not given a color");
+            assert!(text.contains(&format!("{name}: #")), "{name} has no color");
         }
     }
 }

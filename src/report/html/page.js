@@ -1,13 +1,13 @@
 "use strict";
 
-// Which targets are shown.
+// Shows and hides targets.
 for (const box of document.querySelectorAll("input[data-target]")) {
   box.addEventListener("change", () => {
     document.body.classList.toggle("hide-" + box.dataset.target, !box.checked);
   });
 }
 
-// Light or dark, until the page is left; at first as the reader's system has it.
+// Switches between light and dark; starts with the system's setting.
 document.getElementById("theme").addEventListener("click", () => {
   const root = document.documentElement;
   const dark = root.dataset.theme
@@ -16,7 +16,7 @@ document.getElementById("theme").addEventListener("click", () => {
   root.dataset.theme = dark ? "light" : "dark";
 });
 
-// What a mark stands for, as soon as it is pointed at or touched.
+// Shows a mark's tooltip on hover or touch.
 const note = document.getElementById("note");
 for (const title of document.querySelectorAll("svg title")) {
   title.parentElement.dataset.note = title.textContent;

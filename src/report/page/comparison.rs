@@ -1,4 +1,4 @@
-//! A comparison: what is recommended for whom and why, charts, then level by level who leads.
+//! The section of a comparison: recommendations with reasons, charts, then the ranking at each level.
 
 use crate::report::chart;
 use crate::report::chart::palette::SeriesColor;
@@ -10,7 +10,7 @@ use crate::results::comparison::{
 use crate::text::figures;
 use crate::text::printable::one_line;
 
-/// `number` tells a target by its name.
+/// `number` maps a target's name to its number.
 pub fn section(comparison: &Comparison, number: &dyn Fn(&str) -> usize) -> Section {
     let mut blocks = vec![Block::Grid(advice(comparison, number))];
     blocks.extend(comparison.recommendation.classes.iter().map(|class| Block::Remarks(reasons(class))));
@@ -30,12 +30,12 @@ pub fn section(comparison: &Comparison, number: &dyn Fn(&str) -> usize) -> Secti
     }
 }
 
-const HOW_TO_READ: &str = "In brackets: how many times worse than the best, and the 99.8 % interval of that.";
+const HOW_TO_READ: &str = "In parentheses: how many times worse than the best, and its 99.8 % interval.";
 
 fn crossings(comparison: &Comparison) -> impl Iterator<Item = String> {
     comparison.crossings.iter().map(|crossing| {
         one_line(&format!(
-            "{}: {} is better up to {} {axis}, {} from {} on.",
+            "{}: {} is better up to {} {axis}, {} from {}.",
             crossing.metric,
             crossing.before,
             crossing.up_to,
@@ -48,10 +48,10 @@ fn crossings(comparison: &Comparison) -> impl Iterator<Item = String> {
 
 fn left_out(comparison: &Comparison) -> impl Iterator<Item = String> {
     let left_out = comparison.recommendation.left_out.iter();
-    left_out.map(|(criterion, why)| format!("Without {}: {}.", criterion.name(), one_line(why)))
+    left_out.map(|(criterion, why)| format!("Left out {}: {}.", criterion.name(), one_line(why)))
 }
 
-/// With each target's points, of 100.
+/// The recommendation per traffic class, with each target's score.
 fn advice(comparison: &Comparison, number: &dyn Fn(&str) -> usize) -> Grid {
     let rows = comparison.recommendation.classes.iter().map(|class| {
         let points = comparison.targets.iter().map(|target| {
@@ -60,12 +60,12 @@ fn advice(comparison: &Comparison, number: &dyn Fn(&str) -> usize) -> Grid {
         Row::new([class.traffic.to_string(), advised(class)].into_iter().chain(points).collect::<Vec<_>>())
     });
     let named = comparison.targets.iter().map(|target| {
-        Column::right(format!("{}, of 100 points", one_line(&target.name))).of(number(&target.name))
+        Column::right(format!("{} (out of 100)", one_line(&target.name))).of(number(&target.name))
     });
     Grid {
         title: String::new(),
         target: None,
-        columns: [Column::left("for"), Column::left("take")].into_iter().chain(named).collect(),
+        columns: [Column::left("traffic"), Column::left("use")].into_iter().chain(named).collect(),
         rows: rows.collect(),
     }
 }
@@ -81,7 +81,7 @@ fn advised(class: &ClassAdvice) -> String {
 fn reasons(class: &ClassAdvice) -> Remarks {
     Remarks {
         title: match &class.advice {
-            Advice::Take(target) => format!("For {}: take {}", class.traffic, one_line(target)),
+            Advice::Take(target) => format!("For {}: use {}", class.traffic, one_line(target)),
             _ => format!("For {}: {}", class.traffic, advised(class)),
         },
         lines: class.reasons.iter().map(|reason| one_line(reason)).collect(),
@@ -96,15 +96,15 @@ fn standings(comparison: &Comparison, level: &ComparedLevel, number: &dyn Fn(&st
         let cells = names.iter().map(|name| placed(compared, name));
         Row::new([compared.metric.to_string()].into_iter().chain(cells).chain([best]).collect::<Vec<_>>())
     });
-    let counted = |name: &str, shown: &dyn Fn(&TargetAtLevel) -> String| {
+    let counted = |name: &str, describe: &dyn Fn(&TargetAtLevel) -> String| {
         let cells = names.iter().map(|name| {
-            level.targets.iter().find(|target| target.target == *name).map(shown).unwrap_or_default()
+            level.targets.iter().find(|target| target.target == *name).map(describe).unwrap_or_default()
         });
         Row::new([name.to_owned()].into_iter().chain(cells).chain([String::new()]).collect::<Vec<_>>())
     };
     let share = |share: Option<f64>| share.map(figures::percent).unwrap_or_default();
     let counted = [
-        counted("of ideal scaling", &|target| share(target.share_of_ideal)),
+        counted("share of ideal", &|target| share(target.share_of_ideal)),
         counted("within limits", &|target| share(target.goodput.map(|goodput| goodput.share))),
         counted("answered", &answered),
     ];
@@ -117,17 +117,19 @@ fn standings(comparison: &Comparison, level: &ComparedLevel, number: &dyn Fn(&st
     }
 }
 
-/// `612 (1.44, 1.31 … 1.58)`; the figure alone of the best.
+/// `612 (1.44, 1.31 … 1.58)`; only the value for the best.
 fn placed(compared: &ComparedMetric, name: &str) -> String {
     let Some(standing) = compared.standings.iter().find(|standing| standing.target == name) else {
         return String::new();
     };
     let value = compared.metric.format(standing.value);
     let interval = standing.interval.map(|(low, high)| format!(", {low:.2} … {high:.2}")).unwrap_or_default();
-    match standing.tied_with_best {
-        _ if standing.times_worse == 1.0 => value,
-        true => format!("{value} (tie)"),
-        false => format!("{value} ({:.2}{interval})", standing.times_worse),
+    if standing.times_worse == 1.0 {
+        value
+    } else if standing.tied_with_best {
+        format!("{value} (tie)")
+    } else {
+        format!("{value} ({:.2}{interval})", standing.times_worse)
     }
 }
 

@@ -1,4 +1,4 @@
-//! A run of the perf suite: a section per scenario.
+//! The sections of a suite's run, one per scenario.
 
 use crate::report::chart;
 use crate::report::chart::palette::SeriesColor;
@@ -8,7 +8,7 @@ use crate::report::table::{gate_cells, gate_head, remarks, sentence};
 use crate::results::Report;
 use crate::text::printable::one_line;
 
-/// What needs a person comes first. `number` tells a target by its name.
+/// Scenarios that need attention come first. `number` maps a target's name to its number.
 pub fn sections(reports: &[Report], number: &dyn Fn(&str) -> usize) -> Vec<Section> {
     let ordered = by_verdict(reports).into_iter().flat_map(|(_, reports)| reports);
     ordered.map(|report| section(report, number(&report.scenario.target))).collect()

@@ -2,10 +2,10 @@
 
 pub use crate::text::columns::Align;
 
-/// Whole, a column and a row may each be about a target, for a reader who wants to see some of them only.
+/// The table, a column, or a row may belong to a target, so that readers can hide it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grid {
-    /// Empty where the section's heading says it all.
+    /// Empty if the section's heading says it all.
     pub title: String,
     pub target: Option<usize>,
     pub columns: Vec<Column>,
@@ -49,14 +49,14 @@ impl Row {
         Row { target: Some(target), ..self }
     }
 
-    /// Whether it has nothing but its first cell, its name.
+    /// Whether it has nothing besides its first cell, the name.
     pub fn is_empty(&self) -> bool {
         self.cells.iter().skip(1).all(String::is_empty)
     }
 }
 
 impl Grid {
-    /// A column in which no row says anything is no column.
+    /// Removes columns without any content.
     pub fn without_empty_columns(mut self) -> Grid {
         for number in (0..self.columns.len()).rev() {
             if self.rows.iter().all(|row| row.cells[number].is_empty()) {

@@ -1,4 +1,4 @@
-//! A page's words and tables as Markdown.
+//! Renders a page's text and tables as Markdown.
 
 use crate::report::markdown::escaped;
 use crate::report::page::{Align, Block, Grid, Page, Remarks, Section};
@@ -22,7 +22,7 @@ fn block(block: &Block) -> Option<String> {
     match block {
         Block::Grid(grid) => Some(grid_table(grid)),
         Block::Remarks(remarks) => Some(list(remarks)),
-        // Charts are files of their own.
+        // Charts are separate files.
         Block::Chart(_) => None,
     }
 }
@@ -57,7 +57,7 @@ mod tests {
     use crate::results::sweep;
 
     #[test]
-    fn hostile_names_stay_within_their_cells_and_mean_nothing() {
+    fn hostile_names_stay_within_their_cells_as_text() {
         let text = markdown(&Page::of(&Gathered {
             sweeps: vec![sweep::example::nasty()],
             comparisons: vec![compare::example::nasty()],

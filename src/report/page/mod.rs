@@ -1,4 +1,4 @@
-//! What a page of reports says, in words, tables and charts. How it is marked up is up to a renderer.
+//! The content of a report page: text, tables, and charts. Renderers decide on the markup.
 
 mod comparison;
 mod gate;
@@ -18,21 +18,21 @@ pub use markdown::markdown;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page {
     pub title: String,
-    /// By their numbers in [`SeriesColor::Target`](crate::report::chart::palette::SeriesColor).
+    /// In the order of their numbers in [`SeriesColor::Target`](crate::report::chart::palette::SeriesColor).
     pub targets: Vec<String>,
     pub sections: Vec<Section>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Section {
-    /// Names its charts' files and its place in a page. No two sections of a page share one.
+    /// The unique name of its anchor in the page and of its charts' files.
     pub name: String,
     pub heading: String,
-    /// The target that all of it is about.
+    /// The target that the whole section is about.
     pub target: Option<usize>,
-    /// The most important thing first; a renderer may set it off.
+    /// The most important point; renderers may highlight it.
     pub lead: String,
-    /// In the order in which they are to be read.
+    /// In reading order.
     pub blocks: Vec<Block>,
 }
 
@@ -67,7 +67,7 @@ impl Section {
 }
 
 impl Page {
-    /// What says nothing is left out. Sections of one name, such as two runs of a scenario, are told apart by a number.
+    /// Leaves out empty blocks and numbers sections with equal names, such as two runs of a scenario.
     fn new(title: String, targets: Vec<String>, mut sections: Vec<Section>) -> Page {
         for section in &mut sections {
             section.blocks.retain(|block| match block {
@@ -87,7 +87,7 @@ impl Page {
         Page { title, targets, sections }
     }
 
-    /// Comparisons first, since they answer what the others are asked for.
+    /// Comparisons come first because they answer the question behind the others.
     pub fn of(gathered: &Gathered) -> Page {
         let targets = gathered.targets();
         let number = |name: &str| targets.iter().position(|target| target == name).unwrap_or_default();
@@ -99,13 +99,14 @@ impl Page {
         Page::new(title(gathered, &targets), targets, sections)
     }
 
-    /// Every chart under the name of its file; that of its section goes in front where there are several.
+    /// Every chart with its file name, prefixed by its section's name if several sections have charts.
     pub fn charts(&self) -> impl Iterator<Item = (String, &Chart)> {
         let several = self.sections.iter().filter(|section| section.charts().next().is_some()).count() > 1;
         self.sections.iter().flat_map(move |section| {
-            section.charts().map(move |chart| match several {
-                true => (format!("{}__{}", section.name, chart.name), chart),
-                false => (chart.name.clone(), chart),
+            section.charts().map(move |chart| {
+                let name =
+                    if several { format!("{}__{}", section.name, chart.name) } else { chart.name.clone() };
+                (name, chart)
             })
         })
     }
@@ -134,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_needs_a_person_comes_first() {
+    fn what_needs_attention_comes_first() {
         let page = of_scenarios(example::all());
         assert_eq!(page.sections[0].heading, "chat::users-32::vllm");
         assert_eq!(
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn charts_of_several_scenarios_have_names_of_their_own() {
+    fn charts_of_several_scenarios_have_unique_names() {
         let names = |page: &Page| -> Vec<String> { page.charts().map(|(name, _)| name).collect() };
         assert_eq!(names(&of_scenarios(vec![example::proven()])), ["changes", "pairs", "ttft-distribution"]);
         let twice = names(&of_scenarios(vec![example::proven(), example::proven()]));
@@ -165,28 +166,28 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_without_answers_is_not_said_to_keep_up() {
+    fn an_engine_without_answers_has_an_empty_slowdown_cell() {
         let mut sweep = sweep::example::crossing();
         sweep.targets[0].knee = None;
         sweep.targets[0].levels.iter_mut().for_each(|level| level.summary.output_tokens = 0);
         let page = Page::of(&Gathered { sweeps: vec![sweep], ..Gathered::default() });
-        let text: Vec<&str> = grids(&page)[0].rows.iter().map(|row| row.cells[2].as_str()).collect();
-        assert_eq!(text, ["", "not within these levels"]);
+        let cells: Vec<&str> = grids(&page)[0].rows.iter().map(|row| row.cells[2].as_str()).collect();
+        assert_eq!(cells, ["", "not within these levels"]);
     }
 
     #[test]
-    fn limits_that_the_lowest_level_misses_are_not_said_to_be_missed_at_every_level() {
+    fn the_page_says_if_the_lowest_level_misses_a_limit() {
         let mut sweep = sweep::example::crossing();
         sweep.targets[0].meets_limits_up_to = None;
         let gone = sweep::SweptTarget { levels: Vec::new(), ..sweep.targets[0].clone() };
         sweep.targets.push(gone);
         let page = Page::of(&Gathered { sweeps: vec![sweep], ..Gathered::default() });
-        let text: Vec<&str> = grids(&page)[0].rows.iter().map(|row| row.cells[3].as_str()).collect();
-        assert_eq!(text, ["not at the lowest level", "up to 16 users", ""]);
+        let cells: Vec<&str> = grids(&page)[0].rows.iter().map(|row| row.cells[3].as_str()).collect();
+        assert_eq!(cells, ["not at the lowest level", "up to 16 users", ""]);
     }
 
     #[test]
-    fn a_comparison_tells_first_what_to_take_and_last_who_leads_where() {
+    fn a_comparison_starts_with_the_recommendation() {
         let page =
             Page::of(&Gathered { comparisons: vec![compare::example::crossing()], ..Gathered::default() });
         let section = &page.sections[0];

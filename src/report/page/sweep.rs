@@ -1,4 +1,4 @@
-//! A sweep: its targets, charts, then each target level by level.
+//! The section of a sweep: its targets, charts, then a table of levels per target.
 
 use crate::metrics::{Latency, Metric, Rate, Stat};
 use crate::report::chart;
@@ -9,7 +9,7 @@ use crate::results::sweep::{Level, Sweep, SweptTarget};
 use crate::text::figures;
 use crate::text::printable::one_line;
 
-/// What is reported of a level, as a table has room for it. CSV has every metric.
+/// The metrics that fit in a table. CSV has every metric.
 const SHOWN: [Metric; 8] = [
     Metric::Rate(Rate::OutputTokensPerS),
     Metric::Rate(Rate::RequestsPerS),
@@ -21,7 +21,7 @@ const SHOWN: [Metric; 8] = [
     Metric::Latency(Latency::E2e, Stat::P95),
 ];
 
-/// `number` tells a target by its name.
+/// `number` maps a target's name to its number.
 pub fn section(sweep: &Sweep, number: &dyn Fn(&str) -> usize) -> Section {
     let warnings = sweep.targets.iter().flat_map(|target| {
         target
@@ -46,15 +46,12 @@ pub fn section(sweep: &Sweep, number: &dyn Fn(&str) -> usize) -> Section {
 }
 
 fn lead(sweep: &Sweep) -> String {
-    let limits = match sweep.limits.is_empty() {
-        true => String::new(),
-        false => format!(" Wanted: {}.", sweep.limits),
-    };
-    let cut = if sweep.interrupted { " It was interrupted." } else { "" };
-    format!("{}.{limits}{cut}", one_line(&sweep.workload))
+    let limits = if sweep.limits.is_empty() { String::new() } else { format!(" Limits: {}.", sweep.limits) };
+    let interrupted = if sweep.interrupted { " The sweep was interrupted." } else { "" };
+    format!("{}.{limits}{interrupted}", one_line(&sweep.workload))
 }
 
-/// Where each target slows down, and up to where it is good enough.
+/// Where each target slows down, and up to which level it meets the limits.
 fn targets(sweep: &Sweep, number: &dyn Fn(&str) -> usize) -> Grid {
     let rows = sweep.targets.iter().map(|target| {
         let cells = [one_line(&target.name), engine(target), knee(target), limits_met(sweep, target)];
@@ -89,10 +86,10 @@ fn limits_met(sweep: &Sweep, target: &SweptTarget) -> String {
     }
 }
 
-/// A row per metric, a column per level: metrics are many and have long names.
+/// A row per metric and a column per level, because metrics are many and have long names.
 fn levels(sweep: &Sweep, target: &SweptTarget, number: usize) -> Grid {
-    let row = |name: String, shown: &dyn Fn(&Level) -> Option<String>| {
-        let cells = target.levels.iter().map(|level| shown(level).unwrap_or_default());
+    let row = |name: String, value: &dyn Fn(&Level) -> Option<String>| {
+        let cells = target.levels.iter().map(|level| value(level).unwrap_or_default());
         Row::new(std::iter::once(name).chain(cells).collect::<Vec<_>>())
     };
     let metrics = SHOWN

@@ -1,4 +1,4 @@
-//! Title, legend, figure, caption, from top to bottom.
+//! Lays out title, legend, figure, and caption from top to bottom.
 
 use crate::report::chart::{Chart, Figure};
 use crate::report::picture::letters::{BOLD, wrapped};
@@ -6,19 +6,19 @@ use crate::report::picture::shape::{Color, Picture, Rect, Text};
 use crate::report::picture::{legend, panel, radar};
 use crate::text::printable::one_line;
 
-/// For a screen and for paper.
+/// For desktops and for paper.
 pub const WIDE: f64 = 960.0;
-/// For a phone.
+/// For phones.
 pub const NARROW: f64 = 360.0;
 
 pub const TEXT_SIZE: f64 = 13.0;
 const TITLE_SIZE: f64 = 18.0;
 const GAP: f64 = 28.0;
-/// Of one panel alone, and of one among several.
+/// The height of a single panel, and of one of several.
 const HEIGHT_ALONE: f64 = 380.0;
 const HEIGHT_AMONG: f64 = 250.0;
 
-/// In this width, with what height that takes.
+/// Lays out a chart in this width, with the height it needs.
 pub fn picture(chart: &Chart, width: f64) -> Picture {
     let title = one_line(&chart.title);
     let margin = if width < WIDE { 8.0 } else { 24.0 };
@@ -53,7 +53,7 @@ pub fn picture(chart: &Chart, width: f64) -> Picture {
     picture
 }
 
-/// One panel fills the width; several stand two in a row, where there is room.
+/// One panel fills the width; several are arranged two per row if there is room.
 fn places(count: usize, within: Rect) -> Vec<Rect> {
     let in_a_row = if within.width < WIDE / 2.0 { 1 } else { count.clamp(1, 2) };
     let height = if count > 1 || in_a_row < count { HEIGHT_AMONG } else { HEIGHT_ALONE };

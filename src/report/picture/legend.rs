@@ -1,4 +1,4 @@
-//! Which color, symbol and stroke is whose.
+//! The legend: the color, symbol, and stroke of each series.
 
 use crate::report::chart::palette::SeriesColor;
 use crate::report::chart::{Chart, Figure, Marks, Stroke};
@@ -25,7 +25,7 @@ enum Look {
     Area,
 }
 
-/// Returns where it ends.
+/// Returns the y at which the legend ends.
 pub fn draw(picture: &mut Picture, chart: &Chart, place: Rect) -> f64 {
     let entries = entries(chart);
     let (mut x, mut y) = (place.x, place.y + TEXT_SIZE);
@@ -42,7 +42,7 @@ pub fn draw(picture: &mut Picture, chart: &Chart, place: Rect) -> f64 {
     if entries.is_empty() { place.y } else { y + 10.0 }
 }
 
-/// Every series once, though each panel has its own.
+/// Every series once, although each panel has its own.
 fn entries(chart: &Chart) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
     let mut add = |name: &str, color: SeriesColor, look: Look| {

@@ -1,9 +1,9 @@
-//! How wide text is. Pictures are laid out without a font at hand, by the widths of the one that they are shown in.
+//! The width of text. Layout needs no font: it uses the letter widths of the font in which pictures are shown.
 
 use unicode_width::UnicodeWidthChar;
 
-/// Of DejaVu Sans 2.37, from the space to the tilde, in thousandths of its size. Verdana's letters are as wide, Arial's are
-/// narrower.
+/// The letter widths of DejaVu Sans 2.37, from the space to the tilde, in thousandths of the font size. Verdana's
+/// letters are equally wide, Arial's are narrower.
 pub const ADVANCES: [u16; 95] = [
     318, 401, 460, 838, 636, 950, 780, 275, 390, 390, 500, 838, 318, 361, 318, 337, 636, 636, 636, 636, 636,
     636, 636, 636, 636, 636, 337, 337, 838, 838, 838, 531, 1000, 684, 686, 698, 770, 632, 575, 775, 752, 295,
@@ -11,9 +11,9 @@ pub const ADVANCES: [u16; 95] = [
     500, 500, 613, 635, 550, 635, 615, 352, 635, 634, 278, 278, 579, 278, 974, 634, 612, 635, 635, 411, 521,
     392, 634, 592, 818, 592, 592, 525, 636, 337, 636, 838,
 ];
-/// Of any other letter, per column that a terminal gives it: few are wider.
+/// The width of any other letter, per terminal column; few are wider.
 const OTHER: f64 = 0.84;
-/// Of a bold text to a plain one, for the letters of which it makes most.
+/// The width of bold text relative to regular text, for the letters that grow the most.
 pub const BOLD: f64 = 1.2;
 const CUT: char = '…';
 
@@ -21,7 +21,7 @@ pub fn width(text: &str, size: f64) -> f64 {
     text.chars().map(|letter| advance(letter) * size).sum()
 }
 
-/// Cut where it would be wider.
+/// Truncates text to the width `most`.
 pub fn fitting(text: &str, size: f64, most: f64) -> String {
     if width(text, size) <= most {
         return text.to_owned();
@@ -34,7 +34,7 @@ pub fn fitting(text: &str, size: f64, most: f64) -> String {
     text.chars().take_while(fits).chain([CUT]).collect()
 }
 
-/// In lines of at most this width; a word that is wider alone is cut.
+/// Wraps text into lines of at most this width; wider words are truncated.
 pub fn wrapped(text: &str, size: f64, most: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
@@ -49,7 +49,7 @@ pub fn wrapped(text: &str, size: f64, most: f64) -> Vec<String> {
     lines
 }
 
-/// In units of the size.
+/// In units of the font size.
 fn advance(letter: char) -> f64 {
     let known = (letter as usize).checked_sub(' ' as usize).and_then(|at| ADVANCES.get(at));
     match known {
@@ -64,14 +64,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_name_is_cut_to_its_room() {
+    fn a_long_name_is_truncated() {
         assert_eq!(fitting("vllm", 10.0, 60.0), "vllm");
         assert_eq!(fitting("a very long name", 10.0, 42.0), "a very…");
         assert_eq!(fitting("東京東京東京", 10.0, 62.0), "東京東…");
     }
 
     #[test]
-    fn what_was_cut_is_no_wider_than_its_room() {
+    fn truncated_text_is_never_wider_than_its_space() {
         for most in 12..200 {
             let most = f64::from(most);
             assert!(width(&fitting("WWW iii =HYPERLINK(東京) _mean", 11.5, most), 11.5) <= most, "{most}");

@@ -1,4 +1,4 @@
-//! A chart laid out: shapes at their places, for whoever writes them down or paints them.
+//! Lays out a chart: shapes with their positions, for a renderer to write or paint.
 
 mod layout;
 mod legend;

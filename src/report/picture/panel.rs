@@ -1,4 +1,4 @@
-//! A pair of axes, and what is drawn between them.
+//! Draws a pair of axes and what is between them.
 
 use crate::report::chart::palette::SeriesColor;
 use crate::report::chart::{Across, Axis, BoxStats, DataPoint, Extent, Guide, Marks, Panel, Series, Stroke};
@@ -7,19 +7,19 @@ use crate::report::picture::letters::{BOLD, fitting, width};
 use crate::report::picture::shape::{Anchor, Color, Picture, Rect, Shape, Text};
 use crate::text::printable::one_line;
 
-/// For the marks of the y axis.
+/// Space for the tick labels of the y axis.
 const LEFT: f64 = 52.0;
 const TOP: f64 = 26.0;
 const TOP_WITH_TITLE: f64 = 46.0;
 const BOTTOM: f64 = 44.0;
 const SMALL: f64 = 11.5;
-/// Half the width of the ends of an interval.
+/// Half the width of an interval's ends.
 const WHISKER: f64 = 4.0;
-/// A shorter interval disappears behind its symbol.
+/// A shorter interval would disappear behind its symbol.
 const WHISKER_LEAST: f64 = 1.0;
-/// Of the room of a category, for all of its boxes.
+/// The share of a category's width that its boxes fill.
 const FILLED: f64 = 0.72;
-/// More symbols than this make a line of beads.
+/// With more points than this, a line has no symbols.
 const MOST_SYMBOLS: usize = 40;
 
 pub fn draw(picture: &mut Picture, panel: &Panel, place: Rect) {
@@ -53,7 +53,7 @@ struct PlotFrame<'p> {
     y: Extent,
 }
 
-/// Which of the boxes or bars that share a category.
+/// The position of a box or bar among those that share a category.
 #[derive(Clone, Copy)]
 struct Slot {
     number: usize,
@@ -71,7 +71,7 @@ impl PlotFrame<'_> {
         self.inner.x + self.panel.x.scale.place(self.x, value) * self.inner.width
     }
 
-    /// What lies beyond the axis is drawn at its end.
+    /// Values beyond the axis are drawn at its end.
     fn y(&self, value: f64) -> f64 {
         let place = self.panel.y.scale.place(self.y, value);
         self.inner.bottom() - place.clamp(0.0, 1.0) * self.inner.height
@@ -81,12 +81,12 @@ impl PlotFrame<'_> {
         (self.x(point.x), self.y(point.y))
     }
 
-    /// The room of one step along an axis of categories.
+    /// The width of one category.
     fn step(&self) -> f64 {
         self.inner.width / (self.x.high - self.x.low)
     }
 
-    /// Where a slot at a category has its middle, and how wide it is.
+    /// The middle and the width of a slot in a category.
     fn slot(&self, category: f64, slot: Slot) -> (f64, f64) {
         let wide = self.step() * FILLED / slot.of.max(1) as f64;
         let left = self.x(category) - self.step() * FILLED / 2.0 + slot.number as f64 * wide;
@@ -116,7 +116,7 @@ fn x_axis(picture: &mut Picture, frame: &PlotFrame, place: Rect) {
         picture.add(Shape::line(&[(x, inner.bottom()), (x, inner.bottom() + 4.0)], Color::Faint, 1.0));
         let label = fitting(&one_line(&mark.label), SMALL, room);
         let half = width(&label, SMALL) / 2.0;
-        // Levels that lie close together on a logarithmic axis would write over each other.
+        // The labels of levels close together on a logarithmic axis would overlap.
         if x - half < free_from {
             continue;
         }
@@ -138,8 +138,8 @@ fn draw_series(picture: &mut Picture, frame: &PlotFrame, series: &Series, slot: 
     let color = Color::Of(series.color);
     match &series.marks {
         Marks::Line { stroke, points } => {
-            let way = points.iter().map(|point| frame.at(point)).collect();
-            picture.of(series.color).add(Shape::Path { points: way, color, width: 2.0, stroke: *stroke });
+            let path = points.iter().map(|point| frame.at(point)).collect();
+            picture.of(series.color).add(Shape::Path { points: path, color, width: 2.0, stroke: *stroke });
             if points.len() <= MOST_SYMBOLS {
                 dots(picture, frame, series, points);
             }
@@ -168,7 +168,7 @@ fn dots(picture: &mut Picture, frame: &PlotFrame, series: &Series, points: &[Dat
     for point in points {
         let (x, y) = frame.at(point);
         let ends = point.interval.map(|(low, high)| (frame.y(low), frame.y(high)));
-        // Ends that fall together have nothing between them.
+        // An interval with equal ends has nothing to draw.
         if let Some((low, high)) = ends.filter(|(low, high)| low - high > WHISKER_LEAST) {
             owned.add(Shape::line(&[(x, low), (x, high)], color, 1.5));
             for end in [low, high] {
@@ -224,7 +224,7 @@ fn draw_box(
     owned.add(Shape::line(&[(body.x, p50), (body.right(), p50)], color, 2.5));
 }
 
-/// With its value above it.
+/// Draws a bar with its value above it.
 fn bar(picture: &mut Picture, frame: &PlotFrame, series: &Series, point: &DataPoint, slot: Slot) {
     let (middle, wide) = frame.slot(point.x, slot);
     let half = (wide * 0.4).min(40.0);
@@ -248,24 +248,24 @@ fn guide_line(picture: &mut Picture, frame: &PlotFrame, guide: &Guide) {
     picture.of(guide.color).add(Shape::Path { points, color, width: 1.5, stroke: Stroke::Dashed });
 }
 
-/// Above all that is drawn. Those of upright lines stand below each other, since knees lie close together.
+/// Drawn on top of everything else. Labels of vertical lines are stacked, because knees are often close together.
 fn guide_labels(picture: &mut Picture, frame: &PlotFrame) {
-    let (inner, mut upright) = (frame.inner, 0_u32);
+    let (inner, mut vertical) = (frame.inner, 0_u32);
     for Guide { across, label, color: guide_color } in &frame.panel.guides {
         let label = fitting(&one_line(label), SMALL, inner.width);
         let text = match *across {
             Across::AtY(y) => {
-                let off = y > frame.y.high;
-                let shown = if off { format!("↑ {label}") } else { label };
-                // Below a line that is too high up for a text above it.
+                let is_outside = y > frame.y.high;
+                let shown = if is_outside { format!("↑ {label}") } else { label };
+                // The label goes below a line that is too high for a label above it.
                 let at = frame.y(y);
-                let base = if at - SMALL < inner.y { at + SMALL + 1.0 } else { at - 4.0 };
-                Text::new(shown, inner.right(), base, SMALL).anchored(Anchor::End)
+                let baseline = if at - SMALL < inner.y { at + SMALL + 1.0 } else { at - 4.0 };
+                Text::new(shown, inner.right(), baseline, SMALL).anchored(Anchor::End)
             }
             Across::AtX(x) => {
-                let y = inner.y + SMALL + f64::from(upright) * SMALL * 1.3;
-                upright += 1;
-                beside(inner, frame.x(x), y, &label)
+                let y = inner.y + SMALL + f64::from(vertical) * SMALL * 1.3;
+                vertical += 1;
+                next_to(inner, frame.x(x), y, &label)
             }
         };
         let color = match guide_color {
@@ -276,8 +276,8 @@ fn guide_labels(picture: &mut Picture, frame: &PlotFrame) {
     }
 }
 
-/// A label right of an upright line, or left of it where that is the side with more room and the label needs it.
-fn beside(inner: Rect, x: f64, y: f64, label: &str) -> Text {
+/// A label to the right of a vertical line, or to the left if it doesn't fit and there is more room.
+fn next_to(inner: Rect, x: f64, y: f64, label: &str) -> Text {
     const GAP: f64 = 5.0;
     let (left, right) = (x - GAP - inner.x, inner.right() - x - GAP);
     if width(label, SMALL) <= right || right >= left {
@@ -292,11 +292,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_label_beside_an_upright_line_stays_within_the_panel() {
+    fn the_label_of_a_vertical_line_stays_within_the_panel() {
         let inner = Rect { x: 60.0, y: 20.0, width: 280.0, height: 200.0 };
         let label = "a-target-with-a-long-name overtakes another-one";
         for x in [60.0, 100.0, 199.0, 201.0, 300.0, 340.0] {
-            let text = beside(inner, x, 30.0, label);
+            let text = next_to(inner, x, 30.0, label);
             let wide = width(&text.text, SMALL);
             let (from, to) = match text.anchor {
                 Anchor::End => (text.x - wide, text.x),
@@ -305,7 +305,7 @@ mod tests {
             assert!(inner.x <= from && to <= inner.right(), "{from} to {to} at {x}");
             assert!(wide > 100.0, "{} at {x}", text.text);
         }
-        assert_eq!(beside(inner, 330.0, 30.0, "a knee").anchor, Anchor::End);
-        assert_eq!(beside(inner, 250.0, 30.0, "a knee").anchor, Anchor::Start);
+        assert_eq!(next_to(inner, 330.0, 30.0, "a knee").anchor, Anchor::End);
+        assert_eq!(next_to(inner, 250.0, 30.0, "a knee").anchor, Anchor::Start);
     }
 }

@@ -1,4 +1,4 @@
-//! Scores along spokes, a polygon per target.
+//! Draws a radar chart: scores along spokes, one polygon per target.
 
 use std::f64::consts::TAU;
 
@@ -10,13 +10,13 @@ use crate::text::figures;
 use crate::text::printable::one_line;
 
 const RINGS: [f64; 4] = [0.25, 0.5, 0.75, 1.0];
-/// Around the outermost ring, for the spokes' names.
+/// Space around the outermost ring for the spokes' names.
 const ROOM: f64 = 34.0;
-/// From the outermost ring to the names.
+/// The gap between the outermost ring and the names.
 const GAP: f64 = 12.0;
-/// Of the height: a smaller web tells less than a name that is cut.
+/// The minimum radius as a share of the height: below it, names are truncated instead.
 const LEAST_RADIUS: f64 = 0.2;
-/// The sine of the angle up to which a spoke's name stands above or below it.
+/// The sine of the angle up to which a spoke's name is placed above or below it.
 const UPRIGHT: f64 = 0.01;
 
 pub fn draw(picture: &mut Picture, radar: &Radar, place: Rect) {
@@ -38,7 +38,7 @@ pub fn draw(picture: &mut Picture, radar: &Radar, place: Rect) {
     for shape in &radar.shapes {
         let color = Color::Of(shape.color);
         let mut owned = picture.of(shape.color);
-        // A spoke without a score is passed over, not drawn as a zero.
+        // A spoke without a score is skipped, not drawn as zero.
         let scored = shape.scores.iter().zip(&radar.spokes).enumerate();
         let scored: Vec<(f64, &String, Position)> = scored
             .filter_map(|(spoke, (score, name))| score.map(|score| (score, name, web.at(spoke, score))))
@@ -52,16 +52,16 @@ pub fn draw(picture: &mut Picture, radar: &Radar, place: Rect) {
     }
 }
 
-/// As large as the names of the spokes to the sides allow.
+/// The largest radius that leaves room for the names at the sides.
 fn radius(radar: &Radar, place: Rect) -> f64 {
     let spokes = radar.spokes.len().max(1);
-    let beside = radar.spokes.iter().enumerate().filter_map(|(spoke, name)| {
+    let at_sides = radar.spokes.iter().enumerate().filter_map(|(spoke, name)| {
         let aside = angle(spoke, spokes).sin().abs();
-        // Not to the last bit, which rounding takes.
+        // Leaves a margin for rounding.
         let room = place.width / 2.0 - width(&one_line(name), TEXT_SIZE).ceil() - 1.0;
         (aside > UPRIGHT).then(|| room / aside - GAP)
     });
-    let most = beside.fold(place.height / 2.0 - ROOM, f64::min);
+    let most = at_sides.fold(place.height / 2.0 - ROOM, f64::min);
     most.max(place.height * LEAST_RADIUS)
 }
 
@@ -100,7 +100,7 @@ mod tests {
     use crate::report::picture::{NARROW, Shape, WIDE, picture};
 
     #[test]
-    fn the_names_of_the_criteria_are_whole_on_a_phone() {
+    fn the_names_of_the_criteria_fit_on_a_phone() {
         let mut chart = example::radar();
         let Figure::Radar(radar) = &mut chart.figure else { panic!("no radar") };
         radar.spokes = ["performance", "reliability", "efficiency", "simplicity"].map(str::to_owned).into();

@@ -1,14 +1,14 @@
-//! The few shapes that charts are made of.
+//! The shapes that charts consist of.
 
 use crate::report::chart::Stroke;
 use crate::report::chart::palette::{Palette, SeriesColor, Symbol};
 
-/// Of a symbol, from its center.
+/// The radius of a symbol.
 const RADIUS: f64 = 4.0;
 
-/// How wide the line around an area is.
+/// The width of the line around an area.
 pub const OUTLINE: f64 = 1.5;
-/// How wide the edge of a text is, half of it beneath the letters.
+/// The width of the outline around text; half of it lies beneath the letters.
 pub const EDGE: f64 = 4.0;
 
 pub type Position = (f64, f64);
@@ -18,15 +18,15 @@ pub struct Picture {
     pub title: String,
     pub width: f64,
     pub height: f64,
-    /// In the order in which they are painted.
+    /// In painting order.
     pub marks: Vec<Mark>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mark {
-    /// The target that it belongs to, for a reader who wants to see some of them only.
+    /// The target that it belongs to, so that readers can hide it.
     pub target: Option<usize>,
-    /// What is shown to whoever points at it.
+    /// The tooltip.
     pub note: Option<String>,
     pub shape: Shape,
 }
@@ -39,7 +39,7 @@ pub enum Shape {
         width: f64,
         stroke: Stroke,
     },
-    /// A closed outline, filled as densely as `opacity` says.
+    /// A closed outline, filled with this opacity.
     Area {
         points: Vec<Position>,
         fill: Color,
@@ -56,14 +56,14 @@ pub enum Shape {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Text {
-    /// Printable.
+    /// Must be printable.
     pub text: String,
     pub x: f64,
-    /// Of its base line.
+    /// The y of its baseline.
     pub y: f64,
     pub size: f64,
     pub bold: bool,
-    /// Whether it stands out from what it is written over, by an edge of the paper's color.
+    /// Whether an outline in the paper's color separates it from what is behind it.
     pub edged: bool,
     pub anchor: Anchor,
     pub color: Color,
@@ -164,7 +164,7 @@ impl Shape {
     }
 }
 
-/// What is drawn of one target. Nothing else in a picture is ever hidden.
+/// Adds the marks of one target. Readers can hide these marks and no others.
 pub struct Owned<'p> {
     picture: &'p mut Picture,
     target: Option<usize>,
@@ -198,7 +198,7 @@ impl Owned<'_> {
     }
 }
 
-/// How long a broken line's pieces and gaps are; `None` for an unbroken one.
+/// The lengths of a dash pattern's dashes and gaps; `None` for a solid line.
 pub fn dash(stroke: Stroke) -> Option<[f64; 2]> {
     match stroke {
         Stroke::Solid => None,

@@ -1,4 +1,4 @@
-//! Text as outlines, from the font that SVG files ask for first.
+//! Converts text to outlines, in the font that SVG files prefer.
 
 use tiny_skia::{Path, PathBuilder};
 use ttf_parser::{Face, GlyphId, OutlineBuilder};
@@ -12,11 +12,11 @@ pub struct Letters {
 
 impl Letters {
     pub fn new() -> Letters {
-        let face = |font| Face::parse(font, 0).expect("the font of the `dejavu` crate is one");
+        let face = |font| Face::parse(font, 0).expect("the `dejavu` crate holds a valid font");
         Letters { plain: face(dejavu::sans::regular()), bold: face(dejavu::sans::bold()) }
     }
 
-    /// From where to where a text reaches.
+    /// The left and right end of a text.
     pub fn span(&self, text: &Text) -> (f32, f32) {
         let width: f32 = self.glyphs(text).map(|(_, advance)| advance).sum();
         let left = match text.anchor {
@@ -27,7 +27,7 @@ impl Letters {
         (left, left + width)
     }
 
-    /// `None` where nothing is to be seen, as of a space.
+    /// `None` if nothing is visible, as for a space.
     pub fn outline(&self, text: &Text) -> Option<Path> {
         let face = self.face(text);
         let scale = scale(face, text);
@@ -41,7 +41,7 @@ impl Letters {
         pen.path.finish()
     }
 
-    /// With how far each moves on. What the font lacks is its empty box.
+    /// Each glyph with its advance. Glyphs that the font lacks become its empty box.
     fn glyphs(&self, text: &Text) -> impl Iterator<Item = (GlyphId, f32)> {
         let face = self.face(text);
         let scale = scale(face, text);
@@ -60,7 +60,7 @@ fn scale(face: &Face, text: &Text) -> f32 {
     text.size as f32 / f32::from(face.units_per_em())
 }
 
-/// Draws a glyph where the text has come to. Fonts count upwards, pictures downwards.
+/// Draws a glyph at the current position. In fonts y points up, in pictures down.
 struct Pen {
     path: PathBuilder,
     x: f32,
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn layouts_know_how_wide_each_letter_is() {
+    fn the_layouts_letter_widths_match_the_font() {
         let letters: Vec<char> = (' '..='~').collect();
         assert_eq!(letters.len(), ADVANCES.len());
         for letter in letters {
@@ -124,15 +124,16 @@ mod tests {
     }
 
     #[test]
-    fn bold_words_fit_the_room_that_is_left_for_them() {
-        for words in ["Time to first token: distribution", "output_tokens_per_s", "Who leads in tpot_ms_p95"]
+    fn bold_words_fit_the_space_reserved_for_them() {
+        for words in
+            ["Time to first token: distribution", "output_tokens_per_s", "Lead changes in tpot_ms_p95"]
         {
             assert!(measured(words, true) <= width(words, 10.0) * BOLD, "{words}");
         }
     }
 
     #[test]
-    fn no_text_is_cut_off_by_the_picture_s_edge() {
+    fn no_text_is_cut_off_at_the_pictures_edge() {
         let letters = Letters::new();
         for chart in example::all() {
             for wide in [NARROW, WIDE] {
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_stands_where_it_is_anchored() {
+    fn a_text_is_placed_at_its_anchor() {
         let letters = Letters::new();
         let text = Text::new("vllm", 100.0, 50.0, 12.0).anchored(Anchor::End);
         let bounds = letters.outline(&text).unwrap().bounds();

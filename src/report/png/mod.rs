@@ -1,4 +1,4 @@
-//! A chart as PNG, painted without a browser.
+//! Renders a chart as PNG, without a browser.
 
 #[cfg(feature = "png")]
 mod letters;
@@ -11,17 +11,15 @@ use crate::report::chart::palette::Palette;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PngError {
     #[error(
-        "this tollgate was built without its feature `png`: build it with `--features png`, or take --format svg, which \
-         browsers, GitLab and GitHub show as well"
+        "this tollgate was built without the `png` feature: build it with `--features png`, or use --format svg, which \
+         browsers, GitLab, and GitHub also display"
     )]
     NotBuilt,
-    #[error(
-        "the chart would have {width} × {height} points, more than viewers of PNG show: take --format svg"
-    )]
+    #[error("the chart would be {width} × {height} pixels, more than PNG viewers can show: use --format svg")]
     TooLarge { width: u32, height: u32 },
 }
 
-/// The bytes of a file. It looks as its SVG does, with twice as many points each way.
+/// The bytes of a PNG file that looks like the chart's SVG, with two pixels per point.
 #[cfg(feature = "png")]
 pub fn png(chart: &Chart, palette: &Palette) -> Result<Vec<u8>, PngError> {
     use crate::report::picture::{WIDE, picture};

@@ -1,8 +1,6 @@
-//! Shapes as points of color.
+//! Paints shapes as pixels.
 
-use tiny_skia::{
-    Color, FillRule, LineJoin, Paint, Path, PathBuilder, Pixmap, Stroke as Pen, StrokeDash, Transform,
-};
+use tiny_skia::{FillRule, LineJoin, Paint, Path, PathBuilder, Pixmap, Stroke as Pen, StrokeDash, Transform};
 
 use crate::report::chart::Stroke;
 use crate::report::chart::palette::Palette;
@@ -10,14 +8,14 @@ use crate::report::picture::{EDGE, OUTLINE, Picture, Position, Shape, Text, dash
 use crate::report::png::PngError;
 use crate::report::png::letters::Letters;
 
-/// So many points each way for each of the picture's: letters stay sharp on a dense screen and on paper.
+/// Pixels per point in each direction, so that letters stay sharp on high-density screens and on paper.
 const SCALE: f64 = 2.0;
-/// As high as the usual viewers can show.
+/// The greatest height that common viewers can show.
 const MOST: u32 = 32_767;
 
 pub fn painted(picture: &Picture, palette: &Palette) -> Result<Vec<u8>, PngError> {
-    let points = |length: f64| (length.round() * SCALE) as u32;
-    let (width, height) = (points(picture.width), points(picture.height));
+    let pixels = |length: f64| (length.round() * SCALE) as u32;
+    let (width, height) = (pixels(picture.width), pixels(picture.height));
     let canvas = if height <= MOST { Pixmap::new(width, height) } else { None };
     let canvas = canvas.ok_or(PngError::TooLarge { width, height })?;
     let mut painter = Painter { canvas, palette, letters: Letters::new() };
@@ -37,16 +35,16 @@ impl Painter<'_> {
         let palette = self.palette;
         match shape {
             Shape::Path { points, color, width, stroke } => {
-                if let Some(way) = way(points, false) {
+                if let Some(path) = path(points, false) {
                     let pen = Pen { line_join: LineJoin::Round, ..pen(*width, *stroke) };
-                    self.stroke(&way, color.within(palette), &pen);
+                    self.stroke(&path, color.within(palette), &pen);
                 }
             }
             Shape::Area { points, fill, opacity, outline } => {
-                if let Some(way) = way(points, true) {
-                    self.fill(&way, fill.within(palette), *opacity);
+                if let Some(path) = path(points, true) {
+                    self.fill(&path, fill.within(palette), *opacity);
                     if let Some(outline) = outline {
-                        self.stroke(&way, outline.within(palette), &pen(OUTLINE, Stroke::Solid));
+                        self.stroke(&path, outline.within(palette), &pen(OUTLINE, Stroke::Solid));
                     }
                 }
             }
@@ -81,19 +79,19 @@ fn scaled() -> Transform {
     Transform::from_scale(SCALE as f32, SCALE as f32)
 }
 
-/// `None` where there is no way: a single point is drawn by its symbol.
-fn way(points: &[Position], closed: bool) -> Option<Path> {
-    let mut way = PathBuilder::new();
+/// `None` for a single point, which is drawn as a symbol instead.
+fn path(points: &[Position], closed: bool) -> Option<Path> {
+    let mut path = PathBuilder::new();
     for (number, (x, y)) in points.iter().enumerate() {
         match number {
-            0 => way.move_to(*x as f32, *y as f32),
-            _ => way.line_to(*x as f32, *y as f32),
+            0 => path.move_to(*x as f32, *y as f32),
+            _ => path.line_to(*x as f32, *y as f32),
         }
     }
     if closed {
-        way.close();
+        path.close();
     }
-    way.finish()
+    path.finish()
 }
 
 fn pen(width: f64, stroke: Stroke) -> Pen {
@@ -107,16 +105,16 @@ fn paint(hex: &str, opacity: f64) -> Paint<'static> {
     paint
 }
 
-/// Of `#rrggbb`, as palettes have it.
-fn color(hex: &str, opacity: f64) -> Color {
+/// Parses a palette's `#rrggbb`.
+fn color(hex: &str, opacity: f64) -> tiny_skia::Color {
     let channel = |at: usize| {
         let digits = hex.get(at..at + 2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
         digits.expect("a palette's color is #rrggbb")
     };
-    Color::from_rgba8(channel(1), channel(3), channel(5), (opacity * 255.0).round() as u8)
+    tiny_skia::Color::from_rgba8(channel(1), channel(3), channel(5), (opacity * 255.0).round() as u8)
 }
 
-/// Without transparency, since the paper covers all.
+/// Encodes without an alpha channel, because the paper covers everything.
 fn encoded(canvas: &Pixmap) -> Vec<u8> {
     let rgb: Vec<u8> =
         canvas.pixels().iter().flat_map(|pixel| [pixel.red(), pixel.green(), pixel.blue()]).collect();
@@ -172,19 +170,19 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_chart_is_painted_in_the_colors_of_its_theme() {
+    fn every_kind_of_chart_is_painted_in_its_themes_colors() {
         for palette in [LIGHT, DARK] {
             for chart in example::all() {
                 let colors = drawn(&chart, &palette).colors();
-                for wanted in [palette.paper, palette.targets[0]] {
-                    assert!(colors.contains(wanted), "{} lacks {wanted}", chart.name);
+                for expected in [palette.paper, palette.targets[0]] {
+                    assert!(colors.contains(expected), "{} lacks {expected}", chart.name);
                 }
             }
         }
     }
 
     #[test]
-    fn a_picture_is_painted_at_twice_its_size_upon_paper() {
+    fn a_picture_is_painted_on_paper_at_twice_its_size() {
         let laid_out = picture(&example::curves(), WIDE);
         let image = drawn(&example::curves(), &DARK);
         assert_eq!((image.width, image.height), (2 * WIDE as u32, 2 * laid_out.height.round() as u32));
@@ -192,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_where_in_a_picture_lies_there_in_its_painting() {
+    fn shapes_are_painted_at_their_place_in_the_picture() {
         let mut picture = Picture::new("a disc".into(), 40.0);
         picture.height = 30.0;
         let fill = Color::Ink;
@@ -205,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edge_keeps_lines_away_from_letters() {
+    fn an_outline_keeps_lines_away_from_letters() {
         let dark = |edged: bool| {
             let mut picture = Picture::new("words on a line".into(), 60.0);
             picture.height = 30.0;
@@ -220,13 +218,13 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_no_viewer_shows_is_an_error() {
+    fn a_picture_too_high_for_viewers_is_an_error() {
         let picture = Picture { height: 4e9, ..Picture::new("endless".into(), WIDE) };
         assert!(matches!(painted(&picture, &LIGHT), Err(PngError::TooLarge { width: 1920, .. })));
     }
 
     #[test]
-    fn hostile_names_are_painted_as_they_are() {
+    fn hostile_names_are_painted_as_plain_text() {
         assert!(drawn(&example::nasty(), &LIGHT).colors().len() > 10);
     }
 }

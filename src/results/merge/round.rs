@@ -1,4 +1,4 @@
-//! The rounds of several workers as one.
+//! Merges the rounds of several workers into one.
 
 use crate::load::Load;
 use crate::metrics::health::ClientHealth;
@@ -7,9 +7,9 @@ use crate::metrics::window::{Cut, Edges, Window};
 use crate::results::{Round, Session};
 use crate::units::{Clock, Nanos};
 
-/// The workers' rounds of one number, on the first one's clock. `load`: what all of them asked together; absent in old
-/// reports.
-pub(super) fn together(sessions: &[&Session], index: usize, load: Option<&Load>) -> Round {
+/// Merges the workers' rounds with this index, on the first worker's clock. `load` is the load of all workers combined;
+/// it is absent in old reports.
+pub(super) fn merge(sessions: &[&Session], index: usize, load: Option<&Load>) -> Round {
     let clock = &sessions[0].clock;
     let rounds: Vec<(&Session, &Round)> =
         sessions.iter().filter_map(|session| Some((*session, session.rounds.get(index)?))).collect();
@@ -28,7 +28,7 @@ pub(super) fn together(sessions: &[&Session], index: usize, load: Option<&Load>)
     Round { summary, health, window }
 }
 
-/// With what is cut: nothing, where there was no time in which every worker's load was whole.
+/// The window and what is cut: nothing, if the workers' loads were never complete at the same time.
 fn window(parts: &[(Window, &Summary)], load: Option<&Load>) -> Option<(Window, Cut)> {
     match common(parts, load) {
         Some(common) => Some((common, cut(parts, common))),
@@ -36,9 +36,9 @@ fn window(parts: &[(Window, &Summary)], load: Option<&Load>) -> Option<(Window, 
     }
 }
 
-/// The time in which every worker's load was whole. Of users it ends like that of a single process: when the first of
-/// them finds no request left, whoever's that is. By the clock no tail is cut, and without a ramp it begins with the
-/// first request of all.
+/// The time in which every worker's load was complete. In a closed loop it ends as for a single process: when the first
+/// user of any worker finds no request left. An open load has no tail to cut, and without a ramp its window starts with
+/// the first request of any worker.
 fn common(parts: &[(Window, &Summary)], load: Option<&Load>) -> Option<Window> {
     let windows = || parts.iter().map(|(window, _)| *window);
     let union = windows().reduce(Window::union)?;
@@ -53,8 +53,8 @@ fn common(parts: &[(Window, &Summary)], load: Option<&Load>) -> Option<Window> {
     Some(Window { edges: if common == union { union.edges } else { Edges::Cut }, ..common })
 }
 
-/// From the first worker's begin to the last one's end, with what they cut themselves. Their reports say how long that
-/// was, and not how much of it the ramp.
+/// From the start of the first worker to the end of the last, including what the workers cut themselves. Their reports
+/// say how long that was, but not how much of it was the ramp.
 fn uncut(parts: &[(Window, &Summary)], load: Option<&Load>) -> Option<Window> {
     let is_ramped = load.is_some_and(|load| load.ramp().is_some());
     let whole = |(window, summary): &(Window, &Summary)| {
@@ -67,8 +67,8 @@ fn uncut(parts: &[(Window, &Summary)], load: Option<&Load>) -> Option<Window> {
     parts.iter().map(whole).reduce(Window::union)
 }
 
-/// What is cut from all workers' rounds. A worker's report says what came in its own window, and not when: it is taken
-/// to have come evenly.
+/// What is cut from all workers' rounds. A worker's report says how much happened in its window but not when, so this
+/// assumes an even distribution.
 fn cut(parts: &[(Window, &Summary)], whole: Window) -> Cut {
     let mut cut = Cut::default();
     let mut longest_s = 0.0;
@@ -99,13 +99,13 @@ mod tests {
 
     const S: u64 = 1_000_000_000;
 
-    /// 3000 tokens, and what was cut of them.
+    /// A round with 3000 tokens, some of them cut.
     fn part(begin_s: u64, end_s: u64, edges: Edges, cut: Cut) -> (Window, Summary) {
         let window = Window { begin_ns: begin_s * S, end_ns: end_s * S, edges };
         (window, Summary { window_s: window.seconds(), output_tokens: 3000, cut, ..Summary::default() })
     }
 
-    /// From when to when, in seconds, and how many seconds and tokens are cut.
+    /// The start and end of the window in seconds, its edges, and the seconds and tokens cut.
     fn merged(parts: &[(Window, Summary)], load: &Load) -> (u64, u64, Edges, f64, f64) {
         let parts: Vec<(Window, &Summary)> =
             parts.iter().map(|(window, summary)| (*window, summary)).collect();
@@ -123,22 +123,22 @@ mod tests {
     }
 
     #[test]
-    fn of_users_it_is_what_all_windows_have_in_common() {
+    fn a_closed_loops_window_is_the_intersection() {
         let tail = Cut { seconds: 1.0, output_tokens: 200.0, ..Cut::default() };
         let parts = [part(100, 110, Edges::Cut, tail), part(100, 108, Edges::Cut, tail)];
-        // Of the first one's 2800 tokens, 8 of 10 s.
+        // The first one keeps 8 of 10 s of its 2800 tokens.
         assert_eq!(merged(&parts, &users()), (100, 108, Edges::Cut, 3.0, 200.0 + 560.0 + 200.0));
     }
 
     #[test]
-    fn workers_with_a_user_each_have_the_tail_that_a_single_process_has() {
+    fn workers_with_one_user_each_have_the_tail_of_one_process() {
         let kept = |end_s| part(100, end_s, Edges::Kept, Cut::default());
         assert_eq!(merged(&[kept(110), kept(108)], &users()), (100, 108, Edges::Cut, 2.0, 600.0));
         assert_eq!(merged(&[kept(110), kept(110)], &users()), (100, 110, Edges::Kept, 0.0, 0.0));
     }
 
     #[test]
-    fn without_a_time_in_common_or_where_one_was_never_whole_nothing_is_cut() {
+    fn without_a_common_window_nothing_is_cut() {
         let tail = Cut { seconds: 1.0, output_tokens: 200.0, ..Cut::default() };
         let first = || part(100, 110, Edges::Cut, tail);
         let apart = [first(), part(110, 120, Edges::Cut, tail)];
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn of_an_open_load_nothing_is_cut_but_the_ramp() {
+    fn only_the_ramp_of_an_open_load_is_cut() {
         let kept = |begin_s, end_s| part(begin_s, end_s, Edges::Kept, Cut::default());
         let parts = [kept(101, 110), kept(100, 112)];
         assert_eq!(merged(&parts, &open(None)), (100, 112, Edges::Kept, 0.0, 0.0));

@@ -1,8 +1,8 @@
-//! Numbers and text as bytes.
+//! Encodes numbers and text as bytes.
 
 use crate::results::record_file::Damage;
 
-/// LEB128: seven bits a byte, the low ones first.
+/// LEB128: seven bits per byte, low bits first.
 pub fn put_number(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push(number as u8 | 0x80);
@@ -11,12 +11,12 @@ pub fn put_number(out: &mut Vec<u8>, mut number: u64) {
     out.push(number as u8);
 }
 
-/// Zigzag, so that small numbers are short whatever their sign.
+/// Zigzag encoding, so that small numbers are short whatever their sign.
 pub fn put_signed(out: &mut Vec<u8>, number: i64) {
     put_number(out, ((number << 1) ^ (number >> 63)) as u64);
 }
 
-/// How far `to` is from `from`.
+/// The signed distance between two times.
 pub fn put_distance(out: &mut Vec<u8>, from: u64, to: u64) {
     put_signed(out, to.wrapping_sub(from) as i64);
 }
@@ -26,7 +26,7 @@ pub fn put_text(out: &mut Vec<u8>, text: &[u8]) {
     out.extend_from_slice(text);
 }
 
-/// What is left to be read of a frame's body.
+/// The unread rest of a frame's body.
 #[derive(Clone, Copy, Debug)]
 pub struct Bytes<'a>(pub &'a [u8]);
 
@@ -40,15 +40,15 @@ impl<'a> Bytes<'a> {
                 return Ok(number);
             }
         }
-        Err(Damage("a number has no end".into()))
+        Err(Damage("a number does not end".into()))
     }
 
     pub fn small(&mut self) -> Result<u32, Damage> {
         let number = self.number()?;
-        u32::try_from(number).map_err(|_| Damage(format!("expected a number of 32 bits, found {number}")))
+        u32::try_from(number).map_err(|_| Damage(format!("expected a 32-bit number, found {number}")))
     }
 
-    /// The time that is so far from `from`.
+    /// The time at this distance from `from`.
     pub fn distance(&mut self, from: u64) -> Result<u64, Damage> {
         let zigzag = self.number()?;
         let signed = (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64);
@@ -63,8 +63,8 @@ impl<'a> Bytes<'a> {
     pub fn raw(&mut self) -> Result<&'a [u8], Damage> {
         let length = self.number()?;
         let split = usize::try_from(length).ok().and_then(|length| self.0.split_at_checked(length));
-        let (bytes, rest) = split
-            .ok_or_else(|| Damage(format!("{length} bytes are announced, {} are there", self.0.len())))?;
+        let (bytes, rest) =
+            split.ok_or_else(|| Damage(format!("expected {length} bytes, found {}", self.0.len())))?;
         self.0 = rest;
         Ok(bytes)
     }
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_damage() {
+    fn missing_or_invalid_bytes_are_damage() {
         assert!(Bytes(&[]).number().is_err());
         assert!(Bytes(&[0x80; 11]).number().is_err());
         assert!(Bytes(&[9, 1]).raw().is_err());

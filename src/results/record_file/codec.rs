@@ -1,4 +1,4 @@
-//! Frames to bytes and back.
+//! Encodes and decodes frames.
 
 use crate::metrics::record::{Failure, FailureClass, Finish, RequestRecord, TokenCount};
 use crate::metrics::server_side::ServerTimes;
@@ -11,18 +11,18 @@ const PART: u8 = 2;
 const RECORD: u8 = 3;
 const END: u8 = 4;
 
-/// What the next record is written in difference to. Every part begins anew.
+/// The previous record, because only differences are stored. It is reset with every part.
 #[derive(Clone, Debug, Default)]
 struct Last {
     due_ns: Nanos,
     id: Vec<u8>,
 }
 
-/// Writes frames behind one another into a buffer.
+/// Appends frames to a buffer.
 #[derive(Debug, Default)]
 pub struct Encoder {
     last: Last,
-    /// Of the frame that is being written; kept for its memory.
+    /// The current frame's body; kept to reuse its memory.
     body: Vec<u8>,
 }
 
@@ -77,7 +77,7 @@ impl Encoder {
         self.frame(RECORD, out);
     }
 
-    /// Closes what one writer wrote: so many records.
+    /// Marks the end of what one writer wrote, with the number of its records.
     pub fn end(&mut self, records: u64, out: &mut Vec<u8>) {
         put_number(&mut self.body, records);
         self.frame(END, out);
@@ -90,10 +90,10 @@ impl Encoder {
     }
 }
 
-/// Reads frames in the order in which they were written.
+/// Decodes frames in the order in which they were written.
 #[derive(Debug)]
 pub struct Decoder {
-    /// Of the format.
+    /// The version of the format.
     version: u8,
     last: Last,
 }
@@ -110,7 +110,7 @@ impl Decoder {
                 let header = serde_json::from_slice(body);
                 header
                     .map(|header| Frame::Header(Box::new(header)))
-                    .map_err(|error| Damage(format!("the header is no header: {error}")))
+                    .map_err(|error| Damage(format!("can't read the header: {error}")))
             }
             PART => {
                 self.last = Last::default();
@@ -119,7 +119,7 @@ impl Decoder {
             }
             RECORD => self.record(bytes).map(|record| Frame::Record(Box::new(record))),
             END => Ok(Frame::End { records: bytes.number()? }),
-            other => Err(Damage(format!("there is no frame of kind {other}"))),
+            other => Err(Damage(format!("unknown frame kind {other}"))),
         }
     }
 
@@ -128,7 +128,7 @@ impl Decoder {
         let due_ns = bytes.distance(self.last.due_ns)?;
         self.last.due_ns = due_ns;
         let taken_ns = bytes.distance(due_ns)?;
-        // Version 2 did not tell the two apart.
+        // Version 2 did not distinguish the two.
         let sent_ns = if self.version > 2 { bytes.distance(taken_ns)? } else { taken_ns };
         let chunks = bytes.number()?;
         if chunks > bytes.len() {
@@ -159,7 +159,7 @@ impl Decoder {
             server_times: match bytes.0 {
                 [] => ServerTimes::default(),
                 json => serde_json::from_slice(json)
-                    .map_err(|error| Damage(format!("the engine's times can't be read: {error}")))?,
+                    .map_err(|error| Damage(format!("can't read the engine's times: {error}")))?,
             },
         })
     }
@@ -168,7 +168,7 @@ impl Decoder {
         let shared = bytes.number()?;
         let suffix = bytes.raw()?;
         if shared > self.last.id.len() as u64 {
-            return Err(Damage("an ID shares more than there was with the one before it".into()));
+            return Err(Damage("an ID shares more bytes with the previous ID than it has".into()));
         }
         self.last.id.truncate(shared as usize);
         self.last.id.extend_from_slice(suffix);
@@ -176,7 +176,7 @@ impl Decoder {
     }
 }
 
-/// Stored by their places: only ever append.
+/// Stored as indices: only ever append.
 const TOKEN_COUNTS: [TokenCount; 2] = [TokenCount::Usage, TokenCount::Chunks];
 const FINISHES: [Finish; 3] = [Finish::Length, Finish::Stop, Finish::Other];
 
@@ -185,10 +185,10 @@ fn place<T: PartialEq>(all: &[T], one: &T) -> u8 {
 }
 
 fn at<T>(all: &[T], place: u8) -> Result<&T, Damage> {
-    all.get(usize::from(place)).ok_or_else(|| Damage(format!("there is no word number {place}")))
+    all.get(usize::from(place)).ok_or_else(|| Damage(format!("unknown code {place}")))
 }
 
-/// 0 is none of them.
+/// 0 stands for none.
 fn optional<T>(all: &[T], place: u8) -> Result<Option<&T>, Damage> {
     place.checked_sub(1).map(|place| at(all, place)).transpose()
 }
@@ -206,7 +206,7 @@ mod tests {
             due_ns: begin_ns,
             taken_ns: begin_ns + 11_000,
             sent_ns: begin_ns + 13_000,
-            // With a jitter of up to 0.2 ms.
+            // With up to 0.2 ms of jitter.
             content_ns: (1..=128)
                 .map(|token| begin_ns + 50_000_000 + token * 10_004_321 + token * 123_457 % 200_000)
                 .collect(),
@@ -221,7 +221,7 @@ mod tests {
         }
     }
 
-    /// One of every kind.
+    /// One record of every kind.
     fn variety() -> Vec<RequestRecord> {
         let failure = |class| Failure { class, detail: format!("{} — “why”", class.name()) };
         let failed = FailureClass::ALL.map(|class| RequestRecord {
@@ -233,10 +233,10 @@ mod tests {
             ..record(3)
         });
         let early = RequestRecord { sent_ns: record(0).due_ns - 5, ..record(0) };
-        let reported = ServerTimes { decode_ms: Mean { count: 7, mean: 12.5 }, ..ServerTimes::default() };
+        let times = ServerTimes { decode_ms: Mean { count: 7, mean: 12.5 }, ..ServerTimes::default() };
         let other = RequestRecord {
             id: "other".into(),
-            server_times: reported,
+            server_times: times,
             reconnects: 2,
             finish: Some(Finish::Other),
             ..record(1)
@@ -272,14 +272,14 @@ mod tests {
     }
 
     #[test]
-    fn version_2_dates_the_taking_of_a_request_by_its_sending() {
+    fn in_version_2_a_request_is_taken_when_it_is_sent() {
         let mut body = Vec::new();
         put_number(&mut body, 0);
         put_text(&mut body, b"r");
         [5, 3].into_iter().for_each(|distance| put_distance(&mut body, 0, distance));
         put_number(&mut body, 0);
         put_distance(&mut body, 0, 4);
-        // Of tokens and reconnects there are none; the outcome is the seventh class of failures.
+        // No tokens and no reconnects; the outcome is the seventh failure class.
         body.extend([0, 0, 1, 0, 0, 7]);
         put_text(&mut body, b"why");
         let frame = Decoder::new(2).frame(RECORD, &body).unwrap();
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_of_128_tokens_takes_some_400_bytes() {
+    fn a_request_of_128_tokens_takes_about_400_bytes() {
         let (mut encoder, mut out) = (Encoder::default(), Vec::new());
         (0..100).for_each(|number| encoder.record(&record(number), &mut out));
         assert!((300..450).contains(&(out.len() / 100)), "{}", out.len() / 100);

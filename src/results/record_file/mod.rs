@@ -1,14 +1,15 @@
-//! Records as bytes: what a file of them holds. It reads and writes no file itself.
+//! The binary format of records files. This module does no I/O itself.
 //!
 //! # Format
 //!
-//! [`MAGIC`], a version byte, then frames: a kind (one byte), the body's length, the body. The first frame is the
-//! header, as JSON. A round's records follow a frame that names session and round and says when that began; an end closes what one writer wrote
-//! and says how many records that were, so a file that was cut off is known by its last frame. More may follow an end:
-//! every session adds its own.
+//! [`MAGIC`], a version byte, then frames: a kind (one byte), the body's length, and the body. The first frame is the
+//! header, as JSON. A round's records follow a frame with the session, the round, and its start time. An end frame
+//! closes what one writer wrote and holds the number of its records, so a truncated file is recognized by its last
+//! frame. More frames may follow an end: every session appends its own.
 //!
-//! Numbers are varints (LEB128), times nanoseconds. A token's time is written as what the gap before it differs by from
-//! the gap before that, and an ID by what differs from the last one's: three bytes per token, and some thirty per request.
+//! Numbers are varints (LEB128), times are nanoseconds. A token's time is stored as the difference between the gap
+//! before it and the gap before that, and an ID as its difference from the previous ID. That takes three bytes per
+//! token and about thirty per request.
 
 mod bytes;
 mod codec;
@@ -26,10 +27,10 @@ pub use codec::{Decoder, Encoder};
 
 pub const MAGIC: &[u8; 16] = b"tollgate-records";
 pub const VERSION: u8 = 3;
-/// The oldest that is still read.
+/// The oldest version that can still be read.
 pub const OLDEST_VERSION: u8 = 2;
 
-/// A record takes less, whatever it is about; a longer frame is damage.
+/// No record is larger than this; a longer frame is damage.
 pub const FRAME_MAX_BYTES: u64 = 64 << 20;
 
 /// What all records of a file have in common.
@@ -40,14 +41,14 @@ pub struct Header {
     pub scenario: ScenarioId,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scenario_hash: Option<String>,
-    /// What the records' times count from.
+    /// The clock of the records' times.
     pub clock: Clock,
 }
 
-/// Where a record belongs.
+/// The session and round of a record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Part {
-    /// As people know it: `session 2`, `proof: new, start 3`.
+    /// As shown to users: `session 2`, `proof: new, start 3`.
     pub session: String,
     pub round: u32,
     /// When the round began.
@@ -57,10 +58,10 @@ pub struct Part {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Frame {
     Header(Box<Header>),
-    /// The records that follow are of this part.
+    /// The following records belong to this part.
     Part(Part),
     Record(Box<RequestRecord>),
-    /// Nothing more came of one writer, which wrote so many records.
+    /// The end of what one writer wrote, with the number of its records.
     End {
         records: u64,
     },
@@ -76,7 +77,7 @@ impl fmt::Display for Damage {
     }
 }
 
-/// What files of records consist of, for tests.
+/// The contents of a records file, for tests.
 #[cfg(test)]
 pub mod example {
     use super::*;

@@ -1,4 +1,4 @@
-//! A sweep of two targets whose curves cross, for the renderers' tests.
+//! A sweep of two targets whose curves cross, for tests of the renderers.
 
 use crate::engine::HttpVersion;
 use crate::load::{Load, StopCondition};
@@ -13,11 +13,11 @@ use crate::results::{Kind, Round, Run, Session, VERSION};
 use crate::target::Environment;
 use crate::units::Nanos;
 
-/// Users of every level.
+/// The users at each level.
 pub const LADDER: [u32; 5] = [1, 2, 4, 8, 16];
 const OUTPUT_TOKENS: u32 = 20;
 
-/// `quick` answers a single user sooner and has but four places; `wide` is slower and has room for all.
+/// `quick` answers a single user faster but has only four slots; `wide` is slower but has a slot for every user.
 pub fn crossing() -> Sweep {
     let limits: Limits = "ttft_ms_p95=400,tpot_ms_p95=60".parse().unwrap();
     let quick = target("quick", "llamacpp b11434", 4, |users| (60, 10 + users.min(4)), &limits);
@@ -50,7 +50,7 @@ pub fn crossing() -> Sweep {
     }
 }
 
-/// Every text of foreign origin is hostile, and one target could not be had.
+/// Every external text is hostile, and one target was not available.
 pub fn nasty() -> Sweep {
     let text = "\x1b[31m\0 ]]> <script>alert('1')</script> =HYPERLINK(\"x\") | \"a\", 'b' & \u{202e}";
     let mut sweep = crossing();
@@ -75,11 +75,11 @@ pub fn nasty() -> Sweep {
     sweep
 }
 
-/// `times` has a level's TTFT and TPOT in milliseconds while a place is free.
+/// `times` returns a level's TTFT and TPOT in milliseconds while a slot is free.
 fn target(
     name: &str,
     engine: &str,
-    places: u32,
+    slots: u32,
     times: impl Fn(u32) -> (u64, u32),
     limits: &Limits,
 ) -> SweptTarget {
@@ -96,7 +96,7 @@ fn target(
             image: None,
             args: None,
         }),
-        levels: LADDER.map(|users| level(users, places, times(users), limits)).into(),
+        levels: LADDER.map(|users| level(users, slots, times(users), limits)).into(),
         knee: None,
         meets_limits_up_to: None,
         trouble: None,
@@ -104,10 +104,10 @@ fn target(
     }
 }
 
-fn level(users: u32, places: u32, times: (u64, u32), limits: &Limits) -> Level {
+fn level(users: u32, slots: u32, times: (u64, u32), limits: &Limits) -> Level {
     let load = Load::closed(users, StopCondition::Requests(4 * users));
     let rounds: Vec<Vec<RequestRecord>> =
-        (0..3).map(|round| records(users, users.min(places), times, round)).collect();
+        (0..3).map(|round| records(users, users.min(slots), times, round)).collect();
     let summaries: Vec<Summary> = rounds.iter().map(|records| summary(records, &load)).collect();
     let summary = Summary::merge(&summaries);
     let answers = rounds.iter().flatten().filter_map(|record| Times::of(record, &load, true));
@@ -149,7 +149,7 @@ fn timeline(records: &[RequestRecord], load: &Load) -> Timeline {
     builder.finish()
 }
 
-/// Four requests per user; as many at once as there are places. At sixteen users, one fails.
+/// Four requests per user, with `at_once` running at the same time. With 16 users, one request fails.
 fn records(users: u32, at_once: u32, (ttft_ms, tpot_ms): (u64, u32), round: u32) -> Vec<RequestRecord> {
     let seconds: Nanos = 100_000 * u64::from(round + 1);
     let mut free_ms = vec![seconds; at_once as usize];
@@ -157,7 +157,7 @@ fn records(users: u32, at_once: u32, (ttft_ms, tpot_ms): (u64, u32), round: u32)
     (0..4 * users)
         .map(|number| {
             let (user, place) = ((number % users) as usize, (number % at_once) as usize);
-            // Two per cent more or less, so that there is something to see.
+            // Varies by 2 %, so that there is something to see.
             let scatter = 0.98 + 0.01 * f64::from((number * 7 + round * 3) % 5);
             let start_ms = sent_ms[user].max(free_ms[place]);
             let first_ms = start_ms + (ttft_ms as f64 * scatter) as u64;
@@ -176,7 +176,7 @@ fn records(users: u32, at_once: u32, (ttft_ms, tpot_ms): (u64, u32), round: u32)
 }
 
 #[test]
-fn the_example_shows_what_it_is_meant_to_show() {
+fn the_curves_of_the_example_cross() {
     let sweep = crossing();
     let throughput = |target: usize, level: usize| {
         let metric = "output_tokens_per_s".parse().unwrap();

@@ -1,4 +1,4 @@
-//! What the engine's work takes in model time.
+//! How long the engine's work takes, in model time.
 
 use rand::{Rng, SeedableRng};
 use rand_distr::StandardNormal;
@@ -7,7 +7,7 @@ use rand_pcg::Pcg64;
 use crate::target::SimulatorSettings;
 use crate::units::Nanos;
 
-/// Knows what makes an engine slow, also what it remembers of earlier requests.
+/// Knows what slows an engine down, including what it remembers of earlier requests.
 #[derive(Debug)]
 pub struct Cost {
     settings: SimulatorSettings,
@@ -16,7 +16,7 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// Two starts of the same settings differ in their jitter; the same start drawn again does not.
+    /// Two starts with the same settings differ in their jitter; repeating the same start number does not.
     pub fn new(settings: SimulatorSettings, start_number: u64) -> Cost {
         let seed = settings.seed ^ start_number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
         Cost { jitter: Pcg64::seed_from_u64(seed), settings, long_prompts: 0 }
@@ -26,8 +26,8 @@ impl Cost {
         self.nanos(self.settings.cold_start_ms)
     }
 
-    /// From a request's arrival until it is ready for the batch, at an engine that was idle for so long before; `None`
-    /// is an engine at work.
+    /// From a request's arrival until it is ready for the batch, if the engine was idle for this long before; `None`
+    /// means that it is busy.
     pub fn base_ns(&self, idle_ns: Option<Nanos>) -> Nanos {
         let settings = &self.settings;
         let asleep = idle_ns.is_some_and(|idle_ns| idle_ns >= self.nanos(settings.wake_after_ms));
@@ -35,13 +35,13 @@ impl Cost {
         self.nanos(wake_ms + settings.prefill_base_ms * settings.prefill_scale)
     }
 
-    /// A step with so many prompt tokens and so many decoding sequences.
+    /// Length of a step with this many prompt tokens and decoding sequences.
     pub fn step_ns(&mut self, prefilled: u32, decoding: usize) -> Nanos {
         let step_ms = (self.prefill_ms(prefilled) + self.decode_ms(decoding)) * self.jitter_factor();
         self.nanos(step_ms).max(1)
     }
 
-    /// A prompt is in.
+    /// Notes that a prompt has been prefilled.
     pub fn prefilled(&mut self, prompt_tokens: u32) {
         let limit = self.settings.faults.long_prompt_tokens;
         if limit > 0 && prompt_tokens > limit {
@@ -64,7 +64,7 @@ impl Cost {
         step_ms * settings.decode_scale * (1.0 + self.slowdown())
     }
 
-    /// What long prompts have left behind.
+    /// The slowdown that long prompts have left behind.
     fn slowdown(&self) -> f64 {
         let faults = &self.settings.faults;
         let times =
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_pays_for_every_sequence_too_many() {
+    fn every_sequence_beyond_crowd_seqs_adds_time() {
         let mut cost = ill(Faults { crowd_seqs: 8, crowd_step_ms_per_seq: 2.0, ..Faults::default() });
         assert_eq!([1, 8, 9, 18].map(|seqs| cost.step_ns(0, seqs)), [10 * MS, 10 * MS, 12 * MS, 30 * MS]);
     }
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slowdown_that_grows_does_so_with_every_long_prompt() {
+    fn a_growing_slowdown_grows_with_every_long_prompt() {
         let mut cost = ill(Faults {
             long_prompt_tokens: 100,
             long_prompt_slowdown: 0.5,
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn waking_up_takes_an_idle_engine() {
+    fn only_an_idle_engine_has_to_wake_up() {
         let cost = cost(SimulatorSettings { wake_ms: 300.0, wake_after_ms: 1000.0, ..settings() });
         assert_eq!(cost.base_ns(None), 50 * MS);
         assert_eq!(cost.base_ns(Some(999 * MS)), 50 * MS);

@@ -1,15 +1,15 @@
-//! The KV cache's room, in tokens.
+//! KV cache capacity, in tokens.
 
-/// Counts the tokens that are held; it does not know whose.
+/// Counts the tokens held, but not whose they are.
 #[derive(Debug)]
 pub struct KvCache {
-    /// `None` is room for all.
+    /// `None` is unlimited.
     capacity: Option<u64>,
     held: u64,
 }
 
 impl KvCache {
-    /// 0 is room for all.
+    /// 0 is unlimited.
     pub fn new(tokens: u32) -> KvCache {
         KvCache { capacity: Some(u64::from(tokens)).filter(|tokens| *tokens > 0), held: 0 }
     }
@@ -18,7 +18,7 @@ impl KvCache {
         self.capacity.is_none_or(|capacity| self.held + tokens <= capacity)
     }
 
-    /// Whether there was room; nothing is taken otherwise.
+    /// Whether there was room; if not, nothing is taken.
     pub fn take(&mut self, tokens: u64) -> bool {
         let room = self.has_room(tokens);
         if room {
@@ -31,7 +31,7 @@ impl KvCache {
         self.held -= tokens;
     }
 
-    /// The share that is held; 0 where there is room for all.
+    /// The share in use; 0 if the capacity is unlimited.
     pub fn usage(&self) -> f64 {
         self.capacity.map_or(0.0, |capacity| self.held as f64 / capacity as f64)
     }
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_capacity_all_fits() {
+    fn without_a_capacity_everything_fits() {
         let mut cache = KvCache::new(0);
         assert!(cache.take(u64::from(u32::MAX)) && cache.has_room(u64::from(u32::MAX)));
         assert_eq!(cache.usage(), 0.0);

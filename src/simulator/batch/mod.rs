@@ -1,5 +1,5 @@
-//! Continuous batching as a state machine over model time. It reads no clock: whoever drives it says what time it is,
-//! and a driver that comes late changes no deadline.
+//! Continuous batching as a state machine over model time. It reads no clock: the caller passes the time, and a caller
+//! that is late shifts no deadline.
 
 mod cost;
 mod kv;
@@ -11,7 +11,7 @@ use crate::simulator::batch::kv::KvCache;
 use crate::target::SimulatorSettings;
 use crate::units::Nanos;
 
-/// Names a request between the routes and the batch.
+/// Identifies a request between the routes and the batch.
 pub type SequenceId = u64;
 
 /// A request as the batch sees it.
@@ -20,23 +20,23 @@ pub struct Arrival {
     pub id: SequenceId,
     pub arrived_ns: Nanos,
     pub prompt_tokens: u32,
-    /// Where the answer ends; at least 1.
+    /// Length of the response; at least 1.
     pub max_tokens: u32,
-    /// The model ends it before its length.
+    /// The model ends the response before the requested length.
     pub ends_early: bool,
-    /// After so many tokens no more come, and it never ends.
+    /// No more tokens come after this many, and the response never ends.
     pub stalls_after: Option<u32>,
 }
 
-/// One token of an answer.
+/// One token of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Token {
     pub id: SequenceId,
-    /// Its place in the answer, from 0.
+    /// Its index in the response, from 0.
     pub index: u32,
-    /// The end of its step in model time.
+    /// End of its step in model time.
     pub due_ns: Nanos,
-    /// How long its request waited for a place in the batch, once it was ready for one.
+    /// How long its request, once ready, waited for a slot in the batch.
     pub queued_ns: Nanos,
     pub last: bool,
 }
@@ -54,13 +54,13 @@ pub struct Batch {
     preemptions: u64,
     /// In the order in which they get ready.
     waiting: VecDeque<Sequence>,
-    /// In the order in which they were let in.
+    /// In the order in which they were admitted.
     running: Vec<Sequence>,
-    /// They keep their places, and nothing comes of them any more.
+    /// They keep their slots but produce nothing anymore.
     stalled: Vec<Sequence>,
-    /// Of the running step.
+    /// End of the running step.
     step_end_ns: Option<Nanos>,
-    /// The end of the last step.
+    /// End of the last step.
     boundary_ns: Nanos,
 }
 
@@ -68,20 +68,20 @@ pub struct Batch {
 struct Sequence {
     id: SequenceId,
     ready_ns: Nanos,
-    /// When it was let in for the first time.
+    /// When it was first admitted.
     admitted_ns: Option<Nanos>,
     prompt_tokens: u32,
-    /// Not yet prefilled, nor in the running step.
+    /// Prompt tokens that are neither prefilled nor in the running step.
     prompt_left: u32,
     emitted: u32,
     max_tokens: u32,
     stalls_after: Option<u32>,
-    /// Of the KV cache.
+    /// Tokens held in the KV cache.
     held_tokens: u64,
 }
 
 impl Batch {
-    /// Two starts of the same settings differ in their jitter; the same start drawn again does not.
+    /// Two starts with the same settings differ in their jitter; repeating the same start number does not.
     pub fn new(settings: SimulatorSettings, start_number: u64, started_ns: Nanos) -> Batch {
         let (max_seqs, max_step_tokens) = (settings.max_seqs as usize, settings.max_step_tokens);
         let hang_after_requests = settings.faults.hang_after_requests;
@@ -104,12 +104,12 @@ impl Batch {
         }
     }
 
-    /// The end of the cold start.
+    /// End of the cold start.
     pub fn warm_ns(&self) -> Nanos {
         self.warm_ns
     }
 
-    /// Queues a request. The base of its prefill begins when it arrives, but not before the engine is warm.
+    /// Queues a request. The fixed part of its prefill begins when it arrives, but not before the engine is warm.
     pub fn arrive(&mut self, arrival: Arrival) {
         let idle = self.running.is_empty() && self.waiting.is_empty();
         let idle_ns = idle.then(|| arrival.arrived_ns.saturating_sub(self.boundary_ns));
@@ -130,8 +130,8 @@ impl Batch {
         self.requests = self.requests.saturating_add(1);
     }
 
-    /// Forgets a request. A step that runs still takes its time; without one, whoever waited for the place can't have
-    /// had it before now.
+    /// Removes a request. A running step still takes its time; without one, a request that waits for the slot can't get
+    /// it before now.
     pub fn cancel(&mut self, id: SequenceId, now_ns: Nanos) {
         self.waiting.retain(|sequence| sequence.id != id);
         for sequences in [&mut self.running, &mut self.stalled] {
@@ -152,7 +152,7 @@ impl Batch {
         self.waiting.len()
     }
 
-    /// How often a request had to give its part of the KV cache back.
+    /// How often a request was preempted because the KV cache was full.
     pub fn preemptions(&self) -> u64 {
         self.preemptions
     }
@@ -161,7 +161,7 @@ impl Batch {
         self.kv.usage()
     }
 
-    /// When something happens next: the running step ends, or the first one starts.
+    /// Time of the next event: the running step ends, or the first one starts.
     pub fn next_event_ns(&self) -> Option<Nanos> {
         if self.hangs() {
             return None;
@@ -170,8 +170,8 @@ impl Batch {
         self.step_end_ns.or_else(|| first().map(|sequence| sequence.ready_ns.max(self.boundary_ns)))
     }
 
-    /// Does everything that is due by `now_ns` and returns the tokens that came of it. All requests that arrived by
-    /// then have to be known.
+    /// Does everything that is due by `now_ns` and returns the resulting tokens. All requests that arrived by then must
+    /// be known.
     pub fn advance(&mut self, now_ns: Nanos) -> Vec<Token> {
         let mut tokens = Vec::new();
         while let Some(event_ns) = self.next_event_ns().filter(|event_ns| *event_ns <= now_ns) {
@@ -192,7 +192,7 @@ impl Batch {
         self.running() < self.max_seqs && self.kv.has_room(sequence.needed_tokens())
     }
 
-    /// One token of every sequence whose prompt is in.
+    /// Emits one token of every sequence whose prompt is prefilled.
     fn emit(&mut self, due_ns: Nanos, tokens: &mut Vec<Token>) {
         for mut sequence in std::mem::take(&mut self.running) {
             if sequence.prompt_left > 0 {
@@ -232,8 +232,8 @@ impl Batch {
         self.step_end_ns = Some(self.boundary_ns.saturating_add(step_ns));
     }
 
-    /// Every running sequence needs room for its next token; where there is none, the last one goes back to the queue.
-    /// Says whether one did: then there is no room for further ones either.
+    /// Makes room for the next token of every running sequence. If there is none, the last sequence goes back to the
+    /// queue. Returns whether one did: then there is no room for more sequences either.
     fn make_room(&mut self) -> bool {
         let preemptions = self.preemptions;
         let mut index = 0;
@@ -271,7 +271,7 @@ impl Batch {
         }
     }
 
-    /// Takes prompt tokens into the step, the oldest sequence's first, and says how many.
+    /// Adds prompt tokens to the step, the oldest sequence's first, and returns their number.
     fn prefill(&mut self) -> u32 {
         let mut budget = self.max_step_tokens;
         for sequence in &mut self.running {
@@ -284,7 +284,7 @@ impl Batch {
 }
 
 impl Sequence {
-    /// Room in the KV cache for all of its tokens and the next one.
+    /// Tokens of the KV cache that it needs, including the next token.
     fn needed_tokens(&self) -> u64 {
         u64::from(self.prompt_tokens) + u64::from(self.emitted) + 1
     }
@@ -293,7 +293,7 @@ impl Sequence {
         self.admitted_ns.map_or(0, |admitted_ns| admitted_ns - self.ready_ns)
     }
 
-    /// Gives back what it holds of the cache.
+    /// Frees what it holds of the cache.
     fn leave(&mut self, kv: &mut KvCache) {
         kv.give_back(std::mem::take(&mut self.held_tokens));
     }

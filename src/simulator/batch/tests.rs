@@ -3,7 +3,7 @@ use crate::target::Faults;
 
 const MS: Nanos = 1_000_000;
 
-/// Round numbers: 1 ms per 10 prompt tokens, 10 ms a step, 1 ms for every further sequence.
+/// Round numbers: 1 ms per 10 prompt tokens, 10 ms per step, 1 ms for each additional sequence.
 fn settings() -> SimulatorSettings {
     SimulatorSettings {
         prefill_base_ms: 50.0,
@@ -33,14 +33,14 @@ fn arrival(id: SequenceId, arrived_ms: Nanos, prompt_tokens: u32, max_tokens: u3
     }
 }
 
-/// The deadlines of one request's tokens when all of the arrivals are known from the start.
+/// The deadlines of one request's tokens if all arrivals are known from the start.
 fn due_ms(batch: &mut Batch, id: SequenceId) -> Vec<Nanos> {
     let tokens = batch.advance(Nanos::MAX / 2);
     tokens.iter().filter(|token| token.id == id).map(|token| token.due_ns / MS).collect()
 }
 
 #[test]
-fn a_lone_request_pays_its_prefill_then_one_step_per_token() {
+fn a_lone_request_takes_its_prefill_and_a_step_per_token() {
     let mut batch = batch(settings());
     batch.arrive(arrival(7, 100, 20, 3));
     assert_eq!(batch.next_event_ns(), Some(150 * MS));
@@ -51,7 +51,7 @@ fn a_lone_request_pays_its_prefill_then_one_step_per_token() {
 }
 
 #[test]
-fn every_further_sequence_lengthens_the_step() {
+fn every_additional_sequence_lengthens_the_step() {
     let step_ms = |seqs: u64| {
         let mut batch = batch(settings());
         (0..seqs).for_each(|id| batch.arrive(arrival(id, 0, 1, 3)));
@@ -62,7 +62,7 @@ fn every_further_sequence_lengthens_the_step() {
 }
 
 #[test]
-fn requests_beyond_max_seqs_wait_for_a_free_place() {
+fn requests_beyond_max_seqs_wait_for_a_free_slot() {
     let mut batch = batch(SimulatorSettings { max_seqs: 1, ..settings() });
     batch.arrive(arrival(1, 0, 10, 2));
     batch.arrive(arrival(2, 1, 10, 1));
@@ -72,11 +72,11 @@ fn requests_beyond_max_seqs_wait_for_a_free_place() {
 }
 
 #[test]
-fn a_request_that_gets_ready_during_a_step_joins_at_its_end() {
+fn a_request_joins_the_batch_at_the_end_of_a_step() {
     let mut batch = batch(settings());
     batch.arrive(arrival(1, 0, 10, 3));
     batch.arrive(arrival(2, 12, 10, 1));
-    // The first step is 50–61, the second one 61–71, and 62 is too late for it.
+    // The first step is 50–61 and the second is 61–71, so 62 is too late for it.
     assert_eq!(due_ms(&mut batch, 2), [71 + 1 + 11]);
 }
 
@@ -87,13 +87,13 @@ fn a_long_prompt_is_prefilled_in_chunks_while_others_decode() {
     batch.arrive(arrival(2, 5, 250, 1));
     let tokens = batch.advance(1000 * MS);
     let due = |id| tokens.iter().filter(|t| t.id == id).map(|t| t.due_ns / MS).collect::<Vec<_>>();
-    // Steps with 100 prompt tokens take 10 + 10 ms, that with the last 50 takes 5 + 11 ms.
+    // Steps with 100 prompt tokens take 10 + 10 ms; the one with the last 50 takes 5 + 11 ms.
     assert_eq!(due(1), [61, 81, 101, 117, 127]);
     assert_eq!(due(2), [117]);
 }
 
 #[test]
-fn a_step_takes_no_more_than_max_step_tokens_of_all_prompts_together() {
+fn a_step_prefills_at_most_max_step_tokens() {
     let mut batch = batch(settings());
     batch.arrive(arrival(1, 0, 80, 1));
     batch.arrive(arrival(2, 0, 80, 1));
@@ -103,14 +103,14 @@ fn a_step_takes_no_more_than_max_step_tokens_of_all_prompts_together() {
 }
 
 #[test]
-fn decode_scale_slows_the_decoding_alone() {
+fn decode_scale_slows_only_decoding() {
     let mut batch = batch(SimulatorSettings { decode_scale: 2.0, ..settings() });
     batch.arrive(arrival(1, 0, 20, 3));
     assert_eq!(due_ms(&mut batch, 1), [50 + 2 + 20, 92, 112]);
 }
 
 #[test]
-fn prefill_scale_slows_the_prefill_alone() {
+fn prefill_scale_slows_only_prefill() {
     let mut batch = batch(SimulatorSettings { prefill_scale: 2.0, ..settings() });
     batch.arrive(arrival(1, 0, 20, 3));
     assert_eq!(due_ms(&mut batch, 1), [100 + 4 + 10, 124, 134]);
@@ -138,14 +138,14 @@ fn a_late_wake_up_does_not_shift_later_deadlines() {
 }
 
 #[test]
-fn requests_of_the_cold_start_queue_until_it_is_over() {
+fn requests_during_a_cold_start_queue_until_its_end() {
     let mut batch = batch(SimulatorSettings { cold_start_ms: 300.0, ..settings() });
     batch.arrive(arrival(1, 10, 10, 1));
     assert_eq!(due_ms(&mut batch, 1), [300 + 50 + 1 + 10]);
 }
 
 #[test]
-fn a_cancelled_request_frees_its_place() {
+fn a_canceled_request_frees_its_slot() {
     let mut batch = batch(SimulatorSettings { max_seqs: 1, ..settings() });
     batch.arrive(arrival(1, 0, 10, 1000));
     batch.arrive(arrival(2, 0, 10, 1));
@@ -168,7 +168,7 @@ fn jitter_differs_between_starts_and_repeats_within_one() {
 }
 
 #[test]
-fn jitter_has_the_asked_for_spread() {
+fn jitter_has_the_configured_spread() {
     let mut batch = batch(SimulatorSettings { jitter: 0.1, ..settings() });
     batch.arrive(arrival(1, 0, 10, 10_001));
     let due: Vec<_> = batch.advance(Nanos::MAX / 2).into_iter().map(|token| token.due_ns as f64).collect();
@@ -179,49 +179,49 @@ fn jitter_has_the_asked_for_spread() {
 }
 
 #[test]
-fn an_idle_engine_has_to_be_woken_up_and_a_busy_one_not() {
+fn an_idle_engine_has_to_wake_up_but_a_busy_one_does_not() {
     let mut batch = batch(SimulatorSettings { wake_ms: 100.0, ..settings() });
     batch.arrive(arrival(1, 0, 10, 10));
     batch.arrive(arrival(2, 5, 10, 1));
-    // The second one is ready at 55, the first one at 150.
+    // The second is ready at 55, the first at 150.
     assert_eq!(batch.next_event_ns(), Some(55 * MS));
 }
 
 #[test]
-fn a_full_cache_keeps_further_requests_waiting() {
+fn a_full_cache_keeps_more_requests_waiting() {
     let mut batch = batch(SimulatorSettings { kv_cache_tokens: 30, ..settings() });
     batch.arrive(arrival(1, 0, 10, 2));
     batch.arrive(arrival(2, 0, 20, 1));
     batch.advance(50 * MS);
     assert_eq!((batch.running(), batch.waiting(), batch.preemptions()), (1, 1, 0));
-    // 61 and 71 are the ends of the first one's steps.
+    // The first one's steps end at 61 and 71.
     assert_eq!(due_ms(&mut batch, 2), [71 + 12]);
     assert_eq!(batch.kv_cache_usage(), 0.0);
 }
 
 #[test]
-fn the_last_one_in_gives_its_cache_back_and_pays_for_its_tokens_again() {
+fn a_preempted_request_is_prefilled_again() {
     let mut batch = batch(SimulatorSettings { kv_cache_tokens: 25, ..settings() });
     batch.arrive(arrival(1, 0, 10, 5));
     batch.arrive(arrival(2, 0, 10, 4));
     let tokens = batch.advance(1000 * MS);
     let due = |id| tokens.iter().filter(|t| t.id == id).map(|t| t.due_ns / MS).collect::<Vec<_>>();
-    // Both decode at 63 and 74. A third token each takes 26 places, so the first one goes on alone and ends at 104;
-    // then 12 tokens are prefilled once more.
+    // Both decode at 63 and 74. A third token each would take 26 tokens of cache, so the first continues alone and ends
+    // at 104; then 12 tokens are prefilled again.
     assert_eq!(due(1), [63, 74, 84, 94, 104]);
     assert_eq!(due(2), [63, 74, 115, 125]);
     assert_eq!((batch.preemptions(), batch.kv_cache_usage()), (1, 0.0));
 }
 
 #[test]
-fn a_request_that_can_never_fit_waits_without_holding_up_the_driver() {
+fn a_request_that_never_fits_does_not_block_the_driver() {
     let mut batch = batch(SimulatorSettings { kv_cache_tokens: 5, ..settings() });
     batch.arrive(arrival(1, 0, 10, 1));
     assert_eq!((batch.advance(1000 * MS), batch.next_event_ns()), (Vec::new(), None));
 }
 
 #[test]
-fn a_stalled_answer_stops_half_way_and_keeps_its_place() {
+fn a_stalled_response_keeps_its_slot() {
     let mut batch = batch(SimulatorSettings { max_seqs: 1, ..settings() });
     batch.arrive(Arrival { stalls_after: Some(2), ..arrival(1, 0, 10, 5) });
     batch.arrive(arrival(2, 0, 10, 1));
@@ -232,7 +232,7 @@ fn a_stalled_answer_stops_half_way_and_keeps_its_place() {
 }
 
 #[test]
-fn a_hanging_engine_stops_in_the_middle_of_all_answers() {
+fn a_hanging_engine_stops_all_responses() {
     let faults = Faults { hang_after_requests: 1, ..Faults::default() };
     let mut batch = batch(SimulatorSettings { faults, ..settings() });
     batch.arrive(arrival(1, 0, 10, 100));
@@ -243,7 +243,7 @@ fn a_hanging_engine_stops_in_the_middle_of_all_answers() {
 }
 
 #[test]
-fn a_long_prompt_leaves_later_short_ones_slower() {
+fn a_long_prompt_slows_later_short_ones() {
     let faults = Faults { long_prompt_tokens: 50, long_prompt_slowdown: 1.0, ..Faults::default() };
     let mut batch = batch(SimulatorSettings { faults, ..settings() });
     let mut step_ms = |id, arrived_ms, prompt_tokens| {

@@ -1,4 +1,4 @@
-//! Refusals, in each engine's words.
+//! Error responses in each engine's words.
 
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
@@ -15,10 +15,10 @@ pub struct ApiError {
     pub voice: Voice,
 }
 
-/// Whose words a refusal is in.
+/// The engine whose words an error uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Voice {
-    /// OpenAI's, as vLLM has them.
+    /// OpenAI's, in vLLM's form.
     #[default]
     Openai,
     Ollama,

@@ -1,4 +1,4 @@
-//! A request's body, member by member.
+//! Access to the fields of a request's body.
 
 use axum::http::StatusCode;
 use serde_json::{Map, Value};
@@ -20,7 +20,7 @@ pub fn check_length(prompt_tokens: u32, max_tokens: u32, max_model_len: u32) -> 
     Err(ApiError::bad_request(Some("input_tokens"), message))
 }
 
-/// The members of a request's body.
+/// The fields of a request's body.
 pub struct Fields<'a>(&'a Map<String, Value>);
 
 impl<'a> Fields<'a> {
@@ -29,7 +29,7 @@ impl<'a> Fields<'a> {
         fields.ok_or_else(|| ApiError::bad_request(None, "the body must be a JSON object".into()))
     }
 
-    /// `null` counts as absent.
+    /// Treats `null` as absent.
     pub fn get(&self, key: &str) -> Option<&'a Value> {
         self.0.get(key).filter(|value| !value.is_null())
     }
@@ -75,7 +75,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A table within.
+    /// A nested object.
     pub fn table(&self, key: &'static str) -> Result<Option<Fields<'a>>, ApiError> {
         match self.get(key) {
             None => Ok(None),
@@ -100,7 +100,7 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// Of a text.
+    /// Number of tokens in a text field.
     pub fn text_tokens(&self, key: &'static str) -> Result<u32, ApiError> {
         match self.get(key) {
             None => Err(ApiError::missing(key)),

@@ -1,4 +1,4 @@
-//! How engines are asked and how they answer, a dialect per file.
+//! Formats of requests and responses, one dialect per file.
 
 mod error;
 mod fields;
@@ -13,26 +13,26 @@ use crate::units::Nanos;
 
 pub use error::{ApiError, Voice};
 
-/// What the simulated engine makes of a request; whatever else it says about sampling has no effect here.
+/// What the simulated engine takes from a request; other sampling options have no effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
     pub prompt_tokens: u32,
     pub max_tokens: u32,
     pub stream: bool,
-    /// The model may not end the answer by itself.
+    /// The model must not end the response by itself.
     pub ignore_eos: bool,
 }
 
-/// Who is asked.
+/// The server that gets the request.
 #[derive(Clone, Copy, Debug)]
 pub struct Server<'a> {
     pub identity: &'a Identity,
-    /// Of prompt and answer together.
+    /// Prompt and response together.
     pub max_model_len: u32,
     pub now_s: u64,
 }
 
-/// What the answers of one engine have in common.
+/// What all responses of an engine share.
 #[derive(Debug)]
 pub struct Identity {
     pub model: String,
@@ -40,37 +40,37 @@ pub struct Identity {
     pub seed: u64,
 }
 
-/// What a request asks for, and in which words it is answered.
+/// A parsed request, and the writer for its response.
 pub type ParsedRequest = (Request, Box<dyn Reply>);
 
-/// The text of one answer.
+/// Writes one response.
 pub trait Reply: Send {
     fn content_type(&self) -> &'static str;
 
-    /// What goes out with a token.
+    /// The events for a token.
     fn events(&self, token: &Token, account: &Account) -> String;
 
-    /// The body of an answer that is not streamed.
+    /// The body of a response without streaming.
     fn whole(&self, tokens: u32, account: &Account) -> String;
 
-    /// The headers of an answer that is not streamed, beside the usual ones.
+    /// Additional headers of a response without streaming.
     fn headers(&self, _tokens: u32, _account: &Account) -> Vec<(&'static str, String)> {
         Vec::new()
     }
 
-    /// An event that is no JSON.
+    /// An event that is not valid JSON.
     fn malformed(&self) -> &'static str;
 }
 
-/// What the engine knows of an answer's way, in model time.
+/// What the engine knows about a response's progress, in model time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Account {
     pub received_ns: Nanos,
-    /// How long it waited for a place in the batch.
+    /// How long it waited for a slot in the batch.
     pub queued_ns: Nanos,
     pub first_token_ns: Nanos,
     pub last_token_ns: Nanos,
-    /// The model ended it before its length.
+    /// The model ended it before the requested length.
     pub ends_early: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Ollama's own chat and generate: a record per line, durations in nanoseconds.
+//! Ollama's native chat and generate: one record per line, durations in nanoseconds.
 
 use axum::http::StatusCode;
 use serde_json::Value;
@@ -14,14 +14,14 @@ use crate::simulator::dialect::{Account, ParsedRequest, Reply, Request, Server};
 /// What a body asks for.
 pub enum OllamaRequest {
     Generate(ParsedRequest),
-    /// An empty prompt only loads the model, or unloads it.
+    /// An empty prompt only loads or unloads the model.
     Load,
 }
 
-/// Ollama answers until the model ends.
+/// Ollama generates until the model ends.
 const DEFAULT_MAX_TOKENS: u32 = 128;
 
-/// Reads a request for one of these models.
+/// Parses a request for one of these models.
 pub fn read(api: Api, body: &[u8], models: &[String], server: Server) -> Result<OllamaRequest, ApiError> {
     let body = parse(body)?;
     let fields = Fields::of(&body)?;
@@ -39,7 +39,7 @@ pub fn read(api: Api, body: &[u8], models: &[String], server: Server) -> Result<
     check_length(prompt_tokens, max_tokens, server.max_model_len)?;
     let stream = fields.get("stream").is_none_or(|stream| stream == true);
     let words = Words { seed: server.identity.seed, prompt_tokens };
-    // A length is a cap here: nothing makes the model go on.
+    // A length is only a cap: nothing makes the model go on.
     let request = Request { prompt_tokens, max_tokens, stream, ignore_eos: false };
     Ok(OllamaRequest::Generate((
         request,
@@ -129,7 +129,7 @@ mod tests {
         r#"{"model":"m","messages":[{"role":"user","content":"a b"}],"options":{"num_predict":2}}"#;
 
     #[test]
-    fn a_stream_is_a_record_per_token_and_a_last_one_with_the_counts() {
+    fn a_stream_has_a_record_per_token_and_one_with_counts() {
         let (request, reply) = asked(Api::Chat, CHAT);
         assert_eq!((request.prompt_tokens, request.max_tokens, request.stream), (2, 2, true));
         let account =
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_that_is_not_there_is_not_found() {
+    fn a_missing_model_is_not_found() {
         let error = read_it(Api::Completions, r#"{"model":"n","prompt":"a"}"#).err().unwrap();
         assert_eq!((error.status, error.message.as_str()), (StatusCode::NOT_FOUND, "model 'n' not found"));
     }

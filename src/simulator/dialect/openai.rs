@@ -1,4 +1,4 @@
-//! OpenAI's chat and completions, in the shape of vLLM's. The last chunk has llama.cpp's timings too.
+//! OpenAI's chat and completions, in vLLM's form. The last chunk also has llama.cpp's timings.
 
 use serde_json::Value;
 
@@ -10,10 +10,10 @@ use crate::simulator::dialect::fields::{Fields, check_length, parse};
 use crate::simulator::dialect::words::Words;
 use crate::simulator::dialect::{Account, ParsedRequest, Reply, Request, Server};
 
-/// OpenAI's default on the completions route, here for both.
+/// OpenAI's default on the completions route, used for both here.
 const DEFAULT_MAX_TOKENS: u32 = 16;
 
-/// Reads a request that is known by this id.
+/// Parses a request with this id.
 pub fn read(api: Api, body: &[u8], id: &str, server: Server) -> Result<ParsedRequest, ApiError> {
     let body = parse(body)?;
     let fields = Fields::of(&body)?;
@@ -41,7 +41,7 @@ pub fn read(api: Api, body: &[u8], id: &str, server: Server) -> Result<ParsedReq
     Ok((Request { prompt_tokens, max_tokens, stream, ignore_eos }, Box::new(answer)))
 }
 
-/// Whether the stream ends with the token counts, and whether every chunk holds them.
+/// Whether the stream ends with the token counts, and whether every chunk has them.
 fn usage_options(fields: &Fields, stream: bool) -> Result<(bool, bool), ApiError> {
     let Some(given) = fields.get("stream_options") else { return Ok((false, false)) };
     if !stream {
@@ -53,7 +53,7 @@ fn usage_options(fields: &Fields, stream: bool) -> Result<(bool, bool), ApiError
     Ok((include_usage, include_usage && options.flag("continuous_usage_stats")?))
 }
 
-/// The members that start every object: `"id":…,"object":…,"created":…,"model":…`.
+/// The fields at the start of every object: `"id":…,"object":…,"created":…,"model":…`.
 fn head(api: Api, stream: bool, id: &str, server: Server) -> String {
     let (prefix, object) = match (api, stream) {
         (Api::Chat, true) => ("chatcmpl", "chat.completion.chunk"),
@@ -79,7 +79,7 @@ impl Reply for OpenAiReply {
         "text/event-stream; charset=utf-8"
     }
 
-    /// Chat's first one is led by the role, the last one followed by the usage and the end of the stream.
+    /// In chats, the role comes first, and the usage and the end of the stream come last.
     fn events(&self, token: &Token, account: &Account) -> String {
         let mut events = String::with_capacity(1024);
         if token.index == 0 && self.api == Api::Chat {
@@ -211,7 +211,7 @@ mod tests {
         }
     }
 
-    /// The JSON of every event but `[DONE]`, which has to be the last one where there is one.
+    /// The JSON of every event except `[DONE]`, which must be the last one if present.
     fn chunks(events: &str) -> Vec<Value> {
         let events = events.strip_suffix("data: [DONE]\n\n").unwrap_or(events);
         let payloads = events.split_terminator("\n\n").map(|event| event.strip_prefix("data: ").unwrap());
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn max_completion_tokens_goes_before_max_tokens() {
+    fn max_completion_tokens_overrides_max_tokens() {
         let body = r#"{"prompt":"a","max_tokens":3,"max_completion_tokens":5}"#;
         assert_eq!(request(Api::Completions, body).max_tokens, 5);
     }
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chat_starts_with_the_role_alone() {
+    fn a_chat_starts_with_only_the_role() {
         let chunks = chunks(&reply(Api::Chat, STREAM).events(&token(0, false), &account()));
         assert_eq!(chunks.len(), 2);
         assert_eq!(chunks[0]["choices"][0]["delta"]["role"], "assistant");
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_ends_early_says_so() {
+    fn an_early_end_is_reported() {
         let early = Account { ends_early: true, ..account() };
         let chunks = chunks(&reply(Api::Chat, STREAM).events(&token(1, true), &early));
         assert_eq!(chunks[0]["choices"][0]["finish_reason"], "stop");
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_answer_has_the_text_of_the_streamed_one() {
+    fn a_whole_response_has_the_text_of_a_streamed_one() {
         let streamed = reply(Api::Completions, STREAM);
         let events =
             streamed.events(&token(0, false), &account()) + &streamed.events(&token(1, true), &account());

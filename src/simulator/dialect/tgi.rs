@@ -1,4 +1,4 @@
-//! TGI's own generate: an event per token, times in headers.
+//! TGI's own generate: one event per token, times in headers.
 
 use axum::http::StatusCode;
 use serde_json::Value;
@@ -13,7 +13,7 @@ use crate::units::Nanos;
 
 const DEFAULT_MAX_TOKENS: u32 = 100;
 
-/// Reads a request; its route says whether the answer is streamed.
+/// Parses a request; its route decides whether the response is streamed.
 pub fn read(stream: bool, body: &[u8], server: Server) -> Result<ParsedRequest, ApiError> {
     let unprocessable = |error: ApiError| ApiError { status: StatusCode::UNPROCESSABLE_ENTITY, ..error };
     read_fields(stream, &parse(body)?, server).map_err(unprocessable)
@@ -33,7 +33,7 @@ fn read_fields(stream: bool, body: &Value, server: Server) -> Result<ParsedReque
     }
     check_length(prompt_tokens, max_tokens, server.max_model_len)?;
     let words = Words { seed: server.identity.seed, prompt_tokens };
-    // A length is a cap here: nothing makes the model go on.
+    // A length is only a cap: nothing makes the model go on.
     let request = Request { prompt_tokens, max_tokens, stream, ignore_eos: false };
     Ok((request, Box::new(TgiReply { words, details })))
 }
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_temperature_of_zero_is_refused_as_tgi_does() {
+    fn a_temperature_of_zero_is_rejected_as_in_tgi() {
         let error = read_it(r#"{"inputs":"a","parameters":{"temperature":0}}"#).err().unwrap();
         assert_eq!(error.status, StatusCode::UNPROCESSABLE_ENTITY);
     }

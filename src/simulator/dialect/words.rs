@@ -1,7 +1,7 @@
-//! What an answer says.
+//! The text of a response.
 
-/// The words of one answer: drawn from the engine's seed, the length of the prompt and the place in the answer, so that
-/// every start says the same.
+/// The words of one response, drawn from the engine's seed, the prompt's length, and the position in the response, so
+/// that every start produces the same ones.
 #[derive(Clone, Copy, Debug)]
 pub struct Words {
     pub seed: u64,
@@ -18,7 +18,7 @@ impl Words {
         WORDS[self.drawn(index)]
     }
 
-    /// The word's number, as a tokenizer would give it one.
+    /// The word's number, like a tokenizer's token ID.
     pub fn id(&self, index: u32) -> usize {
         1000 + self.drawn(index)
     }

@@ -138,7 +138,7 @@ impl<'a> Campaign<'a> {
 
     fn mark_engine_unavailable(&self, run: &mut ScenarioRun<'a>, why: &LaunchError) {
         match why {
-            LaunchError::NotToBeHad { reason, missing } => match self.required_name(*missing) {
+            LaunchError::Unavailable { reason, missing } => match self.required_name(*missing) {
                 None => run.ignore(reason.clone()),
                 Some(name) => run.fail(format!("{reason}, but TOLLGATE_REQUIRE names `{name}`")),
             },

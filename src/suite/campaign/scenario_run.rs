@@ -155,7 +155,7 @@ impl<'a> ScenarioRun<'a> {
     /// The target as it was when the baseline was recorded, if it can be started and is a different engine.
     pub fn old_target(&self) -> Option<TargetSpec> {
         let facts = &self.old_baseline()?.facts;
-        if self.old_unavailable || facts.is_of(self.environment.as_ref()?) {
+        if self.old_unavailable || facts.is_same_engine(self.environment.as_ref()?) {
             return None;
         }
         let target = &self.scenario.target;

@@ -1,12 +1,12 @@
-//! When bytes arrived, as the system itself has noted it.
+//! When bytes arrived, as timestamped by the system.
 //!
-//! Whoever reads the clock after reading a socket dates bytes by when it came to them: a client that is busy with one
-//! answer is late for the next. The system stamps every packet as it comes in (`SO_TIMESTAMPNS`, socket(7)), and hands
-//! the stamp over with the bytes.
+//! A client that reads the clock after reading a socket dates bytes by when it got to them: while it is busy with one
+//! answer, it is late for the next. The system timestamps every packet as it arrives (`SO_TIMESTAMPNS`, socket(7)) and
+//! returns the timestamp with the bytes.
 //!
-//! A packet that was lost on the way and sent once more is handed over together with those that overtook it, under the
-//! stamp of one of these. So on a network that loses packets, part of a pause may not show; to an engine on the same
-//! machine or in the same rack that does not happen.
+//! After a packet loss, the system returns the retransmitted packet together with the packets that overtook it, under
+//! the timestamp of one of those. So on a network that loses packets, part of a pause may not show. With an engine on
+//! the same machine or in the same rack, this does not happen.
 
 mod stream;
 
@@ -26,14 +26,14 @@ pub use stream::Stream;
 /// Dates what is read from one socket.
 #[derive(Debug)]
 pub struct Arrivals {
-    /// How far the wall clock, which the stamps are of, is ahead of the monotonic one.
+    /// How far the wall clock, which the timestamps use, is ahead of the monotonic one.
     wall_ahead_ns: i64,
-    /// Room for a stamp.
+    /// Buffer for a timestamp.
     control: Vec<u8>,
     newest: Newest,
 }
 
-/// When the newest bytes that were read from a socket arrived, also for those who don't hold the socket.
+/// When the newest bytes read from a socket arrived, for those who don't hold the socket.
 #[derive(Clone, Debug)]
 pub struct Newest(Arc<AtomicU64>);
 
@@ -48,8 +48,8 @@ impl Newest {
 }
 
 impl Arrivals {
-    /// Has the system stamp what arrives on this socket from now on. Where it can't, arrivals are dated when they are
-    /// read.
+    /// Has the system timestamp everything that arrives on this socket from now on. If it can't, arrivals are dated
+    /// when they are read.
     pub fn at(socket: &impl AsFd) -> Arrivals {
         let _ = setsockopt(socket, ReceiveTimestampns, &true);
         let now_ns = clock::now();
@@ -60,8 +60,8 @@ impl Arrivals {
         }
     }
 
-    /// Takes note that nothing of what is awaited can have come before now. To be called now and then: it also finds
-    /// out where the wall clock stands.
+    /// Notes that nothing that is awaited can have arrived before now. Call this regularly: it also re-reads the wall
+    /// clock's offset.
     pub fn since(&mut self, now_ns: Nanos) {
         self.newest.set(now_ns);
         self.wall_ahead_ns = clock::wall_ahead_ns();
@@ -76,7 +76,7 @@ impl Arrivals {
         &self.newest
     }
 
-    /// Reads what is there, 0 bytes at the stream's end.
+    /// Reads what is available; 0 bytes means the end of the stream.
     pub fn read(&mut self, socket: &impl AsFd, space: &mut [u8]) -> io::Result<usize> {
         let mut parts = [IoSliceMut::new(space)];
         let fd = socket.as_fd().as_raw_fd();
@@ -92,7 +92,7 @@ impl Arrivals {
         let length = received.bytes;
         let now_ns = clock::now();
         let stamped_ns = stamp.and_then(|wall_ns| Nanos::try_from(wall_ns - self.wall_ahead_ns).ok());
-        // One that can't be is the wall clock's, which somebody has set meanwhile.
+        // An implausible timestamp means that someone has set the wall clock in the meantime.
         let plausible = stamped_ns.filter(|at_ns| (self.newest_ns()..=now_ns).contains(at_ns));
         self.newest.set(plausible.unwrap_or(now_ns));
         Ok(length)
@@ -114,7 +114,7 @@ mod tests {
         (sender, listener.accept().unwrap().0)
     }
 
-    /// The first socket of a machine that asks for stamps gets them a little later.
+    /// The first socket on a machine that asks for timestamps gets them a little later.
     fn stamping(sender: &mut TcpStream, receiver: &TcpStream) -> Arrivals {
         let mut arrivals = Arrivals::at(receiver);
         for _ in 0..1000 {
@@ -126,7 +126,7 @@ mod tests {
                 return arrivals;
             }
         }
-        panic!("the system stamps nothing");
+        panic!("the system timestamps nothing");
     }
 
     #[test]
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stamp_from_before_what_is_awaited_is_not_believed() {
+    fn a_timestamp_before_the_wait_began_is_ignored() {
         let (mut sender, receiver) = pair();
         let mut arrivals = Arrivals::at(&receiver);
         sender.write_all(b"early").unwrap();

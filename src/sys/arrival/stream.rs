@@ -1,4 +1,4 @@
-//! A TCP stream whose bytes are dated by the system.
+//! A TCP stream whose bytes the system timestamps.
 
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use crate::sys::arrival::{Arrivals, Newest};
 use crate::units::Nanos;
 
-/// It tells when what it read arrived.
+/// Knows when the bytes that it read arrived.
 pub struct Stream {
     tcp: TcpStream,
     arrivals: Arrivals,
@@ -22,7 +22,7 @@ impl Stream {
         Stream { arrivals: Arrivals::at(&tcp), tcp }
     }
 
-    /// When the newest of what was read arrived at this machine.
+    /// When the newest bytes that were read arrived at this machine.
     pub fn newest_ns(&self) -> Nanos {
         self.arrivals.newest_ns()
     }
@@ -31,12 +31,12 @@ impl Stream {
         self.arrivals.newest()
     }
 
-    /// Takes note that nothing of what is awaited can have come before now.
+    /// Notes that nothing that is awaited can have arrived before now.
     pub fn since(&mut self, now_ns: Nanos) {
         self.arrivals.since(now_ns);
     }
 
-    /// How many bytes were read, none at the stream's end.
+    /// How many bytes were read; 0 means the end of the stream.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
         let Stream { tcp, arrivals } = self;
         loop {
@@ -45,7 +45,7 @@ impl Stream {
             let tried = tcp.try_io(Interest::READABLE, || {
                 let length = arrivals.read(tcp, space)?;
                 read = Some(length);
-                // What did not fill the space was all there is: the event loop need not find that out by another read.
+                // A short read means there was no more: this saves the event loop another read to find that out.
                 match (1..space.len()).contains(&length) {
                     true => Err(io::ErrorKind::WouldBlock.into()),
                     false => Ok(()),

@@ -1,4 +1,4 @@
-//! The search for the first bad version between a good and a bad one.
+//! Finds the first bad version between a good and a bad one.
 
 mod versions;
 
@@ -8,28 +8,28 @@ use crate::verdict::Verdict;
 
 pub use versions::{ListError, between};
 
-/// Versions by their place in a list, oldest first. The first one is good, and every other one is held against it.
+/// Versions are indices into a list, oldest first. The first one is good, and every other one is compared with it.
 pub struct Bisection {
     last: usize,
     findings: BTreeMap<usize, Finding>,
 }
 
-/// What the proof of a version against the good end says of it.
+/// The result of proving a version against the good end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
     Good,
     Bad,
-    /// It could not be judged: it didn't run, or nothing was decided.
-    Unknown,
+    /// It could not be judged: it didn't run, or the proof decided nothing.
+    Unjudged,
 }
 
-/// Where the search ends: the first bad version comes after `good`, and is `bad` at the latest.
+/// Where the search ends: the first bad version comes after `good` and is `bad` at the latest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Border {
     pub good: usize,
     pub bad: usize,
-    /// Those in between, which could not be judged.
-    pub unknown: Vec<usize>,
+    /// The versions in between, which could not be judged.
+    pub unjudged: Vec<usize>,
 }
 
 impl From<Verdict> for Finding {
@@ -42,31 +42,31 @@ impl From<Verdict> for Finding {
             | Verdict::NoBaseline
             | Verdict::NotComparable
             | Verdict::Invalid
-            | Verdict::Ignored => Finding::Unknown,
+            | Verdict::Ignored => Finding::Unjudged,
         }
     }
 }
 
 impl Border {
-    /// Whether it is between two neighbors.
+    /// Whether good and bad are neighbors.
     pub fn is_found(&self) -> bool {
         self.good + 1 == self.bad
     }
 }
 
 impl Bisection {
-    /// Of the versions `0..=last`, with the last one known to be bad.
+    /// Searches the versions `0..=last`; the last one is known to be bad.
     pub fn up_to(last: usize) -> Bisection {
         let ends = BTreeMap::from([(0, Finding::Good), (last, Finding::Bad)]);
         Bisection { last, findings: ends }
     }
 
-    pub fn tell(&mut self, version: usize, finding: Finding) {
+    pub fn record(&mut self, version: usize, finding: Finding) {
         self.findings.insert(version, finding);
     }
 
-    /// The version to be proven next: the one in the middle, or its nearest neighbor whose result is not known yet.
-    /// `None` when there is nothing left to ask.
+    /// The version to prove next: the middle one, or its nearest neighbor without a finding. `None` if there is none
+    /// left.
     pub fn next(&self) -> Option<usize> {
         let Border { good, bad, .. } = self.border();
         let middle = good.midpoint(bad);
@@ -78,11 +78,11 @@ impl Bisection {
         let first = |wanted, from| (from..=self.last).find(|version| self.is(*version, wanted));
         let bad = first(Finding::Bad, 1).unwrap_or(self.last);
         let good = (0..bad).rev().find(|version| self.is(*version, Finding::Good)).unwrap_or(0);
-        let unknown = (good + 1..bad).filter(|version| self.is(*version, Finding::Unknown)).collect();
-        Border { good, bad, unknown }
+        let unjudged = (good + 1..bad).filter(|version| self.is(*version, Finding::Unjudged)).collect();
+        Border { good, bad, unjudged }
     }
 
-    /// How many more proofs it takes at most, if every version can be judged.
+    /// The maximum number of proofs still needed, if every version can be judged.
     pub fn most_proofs(&self) -> u32 {
         let Border { good, bad, .. } = self.border();
         (bad - good).next_power_of_two().ilog2()
@@ -97,12 +97,12 @@ impl Bisection {
 mod tests {
     use super::*;
 
-    /// How the search ends when `judge` says what each version is, and how many proofs it took.
+    /// Where the search ends if `judge` decides about each version, and how many proofs it took.
     fn search(last: usize, judge: impl Fn(usize) -> Finding) -> (Border, u32) {
         let mut bisection = Bisection::up_to(last);
         let mut proofs = 0;
         while let Some(version) = bisection.next() {
-            bisection.tell(version, judge(version));
+            bisection.record(version, judge(version));
             proofs += 1;
         }
         (bisection.border(), proofs)
@@ -113,13 +113,13 @@ mod tests {
     }
 
     #[test]
-    fn the_first_bad_version_is_found_wherever_it_is_and_in_no_more_proofs_than_announced() {
+    fn the_first_bad_version_is_found_within_the_promised_proofs() {
         for last in 1..40 {
             let most = Bisection::up_to(last).most_proofs();
             for first in 1..=last {
                 let (border, proofs) = search(last, bad_from(first));
-                assert_eq!(border, Border { good: first - 1, bad: first, unknown: vec![] });
-                assert!(proofs <= most, "{first} of {last}: {proofs} proofs, and {most} announced");
+                assert_eq!(border, Border { good: first - 1, bad: first, unjudged: vec![] });
+                assert!(proofs <= most, "{first} of {last}: {proofs} proofs, expected at most {most}");
             }
         }
     }
@@ -131,46 +131,50 @@ mod tests {
     }
 
     #[test]
-    fn a_version_that_cant_be_judged_has_its_neighbors_tried() {
-        for (unknown, first) in (1..9).flat_map(|unknown| (1..=9).map(move |first| (unknown, first))) {
+    fn the_neighbors_of_a_version_that_cant_be_judged_are_tried() {
+        for (unjudged, first) in (1..9).flat_map(|unjudged| (1..=9).map(move |first| (unjudged, first))) {
             let judge =
-                |version| if version == unknown { Finding::Unknown } else { bad_from(first)(version) };
+                |version| if version == unjudged { Finding::Unjudged } else { bad_from(first)(version) };
             let (border, _) = search(9, judge);
-            let expected = match unknown {
-                _ if unknown == first => Border { good: first - 1, bad: first + 1, unknown: vec![unknown] },
-                _ if unknown + 1 == first => Border { good: unknown - 1, bad: first, unknown: vec![unknown] },
-                _ => Border { good: first - 1, bad: first, unknown: vec![] },
+            let expected = match unjudged {
+                _ if unjudged == first => {
+                    Border { good: first - 1, bad: first + 1, unjudged: vec![unjudged] }
+                }
+                _ if unjudged + 1 == first => {
+                    Border { good: unjudged - 1, bad: first, unjudged: vec![unjudged] }
+                }
+                _ => Border { good: first - 1, bad: first, unjudged: vec![] },
             };
             assert_eq!(border, expected);
         }
     }
 
     #[test]
-    fn where_nothing_between_can_be_judged_the_border_is_as_wide_as_the_search() {
-        let (border, proofs) = search(5, |_| Finding::Unknown);
-        assert_eq!(border, Border { good: 0, bad: 5, unknown: vec![1, 2, 3, 4] });
+    fn without_any_judgment_the_border_is_the_whole_range() {
+        let (border, proofs) = search(5, |_| Finding::Unjudged);
+        assert_eq!(border, Border { good: 0, bad: 5, unjudged: vec![1, 2, 3, 4] });
         assert_eq!(proofs, 4);
     }
 
     #[test]
-    fn the_search_goes_from_the_middle() {
+    fn the_search_starts_in_the_middle() {
         let mut bisection = Bisection::up_to(8);
         assert_eq!(bisection.next(), Some(4));
-        bisection.tell(4, Finding::Unknown);
+        bisection.record(4, Finding::Unjudged);
         assert_eq!(bisection.next(), Some(3));
-        bisection.tell(3, Finding::Good);
+        bisection.record(3, Finding::Good);
         // Between 3 and 8.
         assert_eq!(bisection.next(), Some(5));
-        bisection.tell(5, Finding::Bad);
+        bisection.record(5, Finding::Bad);
         assert_eq!((bisection.next(), bisection.most_proofs()), (None, 1));
     }
 
     #[test]
-    fn only_a_proven_verdict_tells_anything() {
+    fn only_a_proven_verdict_is_good_or_bad() {
         assert_eq!(Finding::from(Verdict::Improved), Finding::Good);
         assert_eq!(Finding::from(Verdict::Regressed), Finding::Bad);
         for verdict in [Verdict::Inconclusive, Verdict::Invalid, Verdict::Ignored, Verdict::Suspected] {
-            assert_eq!(Finding::from(verdict), Finding::Unknown);
+            assert_eq!(Finding::from(verdict), Finding::Unjudged);
         }
     }
 }

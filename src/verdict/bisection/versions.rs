@@ -1,23 +1,23 @@
-//! The list of versions that a search goes through.
+//! The list of versions to search.
 
 use crate::text::nearest::did_you_mean;
 
 /// Why a list can't be searched.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ListError {
-    #[error("line {line} has more than one word: expected one version a line, found `{found}`")]
+    #[error("line {line}: expected one version per line, found `{found}`")]
     Words { line: usize, found: String },
-    #[error("`{version}` is there twice, in lines {first} and {second}: every version has one place")]
+    #[error("`{version}` is listed twice, on lines {first} and {second}")]
     Twice { version: String, first: usize, second: usize },
-    #[error("`{version}` is not in it: {help}")]
+    #[error("`{version}` is not in the list: {help}")]
     Missing { version: String, help: String },
     #[error(
-        "`{good}` does not come before `{bad}`: the list is oldest first, and the good version the older one"
+        "`{good}` does not come before `{bad}`: list the versions oldest first, the good one before the bad one"
     )]
     Order { good: String, bad: String },
 }
 
-/// Those from the good to the bad one. The list has one a line, oldest first; `#` begins a comment.
+/// The versions from the good to the bad one. The list has one version per line, oldest first; `#` starts a comment.
 pub fn between(list: &str, good: &str, bad: &str) -> Result<Vec<String>, ListError> {
     let versions = read(list)?;
     let place = |wanted: &str| {
@@ -56,13 +56,13 @@ mod tests {
     const LIST: &str = "# oldest first\nv1\nv2   # broken\n\n v3\r\nv4";
 
     #[test]
-    fn those_from_good_to_bad_are_searched() {
+    fn the_versions_from_good_to_bad_are_searched() {
         assert_eq!(between(LIST, "v1", "v4").unwrap(), ["v1", "v2", "v3", "v4"]);
         assert_eq!(between(LIST, "v2", "v3").unwrap(), ["v2", "v3"]);
     }
 
     #[test]
-    fn a_version_that_is_not_there_is_reported_with_the_nearest_one() {
+    fn the_error_for_a_missing_version_suggests_the_nearest() {
         let error = between("v0.31.0\nv0.32.0", "v0.31.1", "v0.32.0").unwrap_err();
         assert!(error.to_string().contains("v0.31.0"), "{error}");
     }
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_versions_is_reported_by_its_line() {
+    fn an_error_in_the_list_names_its_line() {
         let error = between("v1\nv2 v3", "v1", "v3").unwrap_err();
         assert_eq!(error, ListError::Words { line: 2, found: "v2 v3".into() });
         let error = between("v1\nv2\nv1", "v1", "v2").unwrap_err();

@@ -1,4 +1,4 @@
-//! What holds of a gate's verdict whatever the figures are.
+//! Properties of a gate's verdict that hold for any figures.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -8,10 +8,10 @@ use crate::metrics::Better;
 use crate::metrics::health::ClientHealth;
 use crate::metrics::summary::{RequestCounts, Summary};
 
-/// A metric of each kind: more is better, less is better.
+/// One metric of each kind: higher is better, lower is better.
 const METRICS: [&str; 2] = ["output_tokens_per_s", "ttft_ms_mean"];
 
-/// A gate, and a value per session of both sides.
+/// A gate, and one value per session of each side.
 #[derive(Clone, Debug)]
 struct Case {
     gate: Gate,
@@ -20,20 +20,20 @@ struct Case {
     in_turn: bool,
 }
 
-/// Tolerances of 1 to 20 %, sessions that scatter by up to 10 %, sides that differ by up to a third.
+/// Tolerances from 1 to 20 %, sessions that vary by up to 10 %, and sides that differ by up to a third.
 fn cases(
     sessions: std::ops::Range<usize>,
     in_turn: impl Strategy<Value = bool>,
 ) -> impl Strategy<Value = Case> {
     let sides = (vec(-1.0..1.0, 2..9), vec(-1.0..1.0, sessions), 0.0001..0.1, -0.3..0.3);
     (0..METRICS.len(), 0.01..0.2, sides, in_turn).prop_map(
-        |(metric, tolerance, (old, new, scatter, apart), in_turn)| {
+        |(metric, tolerance, (old, new, noise, change), in_turn)| {
             let metric = METRICS[metric].parse().unwrap();
-            let values = |side: Vec<f64>, apart: f64| -> Vec<f64> {
-                side.into_iter().map(|noise: f64| 100.0 * f64::exp(apart + scatter * noise)).collect()
+            let values = |side: Vec<f64>, shift: f64| -> Vec<f64> {
+                side.into_iter().map(|unit: f64| 100.0 * f64::exp(shift + noise * unit)).collect()
             };
             let gate = Gate { metric, tolerance: Some(tolerance), min: None, max: None };
-            Case { gate, old: values(old, 0.0), new: values(new, apart), in_turn }
+            Case { gate, old: values(old, 0.0), new: values(new, change), in_turn }
         },
     )
 }
@@ -74,7 +74,7 @@ fn summary(metric: Metric, value: f64) -> Summary {
     summary
 }
 
-/// From the kindest verdict to the harshest.
+/// Ranks verdicts from the mildest to the harshest.
 fn harshness(verdict: Verdict) -> u32 {
     match verdict {
         Verdict::Improved => 0,
@@ -110,7 +110,7 @@ proptest! {
     }
 
     #[test]
-    fn a_slower_engine_is_never_judged_more_kindly(case in any_case(), slower in 1.0..1.5) {
+    fn a_slower_engine_never_gets_a_milder_verdict(case in any_case(), slower in 1.0..1.5) {
         let factor = match case.gate.metric.better() {
             Better::Higher => 1.0 / slower,
             Better::Lower => slower,
@@ -120,7 +120,7 @@ proptest! {
     }
 
     #[test]
-    fn swapping_old_and_new_turns_a_loss_into_the_same_gain(case in cases(2..9, Just(true))) {
+    fn swapping_sides_turns_a_loss_into_the_same_gain(case in cases(2..9, Just(true))) {
         let (there, back) = (case.judged(), Case { old: case.new.clone(), new: case.old, ..case }.judged());
         prop_assert_eq!(there.verdict == Verdict::Regressed, back.verdict == Verdict::Improved);
         prop_assert_eq!(there.verdict == Verdict::Improved, back.verdict == Verdict::Regressed);
@@ -139,10 +139,10 @@ proptest! {
     }
 
     #[test]
-    fn only_what_is_beyond_the_tolerance_and_beside_zero_is_convicted(case in any_case()) {
+    fn only_a_relevant_and_real_change_is_a_regression(case in any_case()) {
         let outcome = case.judged();
         let Some(change) = outcome.change.filter(|_| outcome.verdict == Verdict::Regressed) else { return Ok(()) };
-        let (low, high) = change.interval.expect("a single session convicts nobody");
+        let (low, high) = change.interval.expect("a single session can't show a regression");
         let tolerance = case.gate.tolerance.unwrap();
         match case.gate.metric.better() {
             Better::Higher => prop_assert!(change.relative < -tolerance && high < 0.0),
@@ -151,13 +151,13 @@ proptest! {
     }
 
     #[test]
-    fn two_sessions_against_stored_ones_convict_nobody(case in cases(1..3, Just(false)), slower in 1.0..100.0) {
+    fn two_sessions_against_stored_ones_show_no_regression(case in cases(1..3, Just(false)), slower in 1.0..100.0) {
         let outcome = case.times(slower, 1.0).judged();
         prop_assert!(!matches!(outcome.verdict, Verdict::Regressed | Verdict::Inconclusive), "{outcome:?}");
     }
 
     #[test]
-    fn whatever_was_measured_there_is_a_verdict(
+    fn every_measurement_gets_a_verdict(
         case in any_case(),
         odd in prop_oneof![Just(0.0), Just(f64::MIN_POSITIVE), Just(1e300), 0.0..1e9],
     ) {

@@ -44,7 +44,7 @@ fn one_session_beyond_half_the_tolerance_is_only_suspected() {
 }
 
 #[test]
-fn four_sessions_that_agree_convict() {
+fn four_sessions_that_agree_show_a_regression() {
     assert_eq!(verdict(&[930, 928, 932, 931]), Verdict::Regressed);
 }
 
@@ -76,16 +76,16 @@ fn a_sick_client_is_invalid_and_never_regressed() {
 }
 
 #[test]
-fn a_load_that_the_client_was_late_with_is_invalid_whatever_its_figures() {
+fn a_load_that_the_client_sent_too_late_is_invalid() {
     let mut starved = session(500);
     starved.requests.late = 1;
     let gate = Gate { min: Some(900.0), ..throughput(0.03) };
     let outcome = judged(gate, &[starved], &ClientHealth::default());
     assert_eq!(outcome.verdict, Verdict::Invalid);
-    assert!(outcome.reason.contains("came too late to send 1 of the 11 requests"), "{}", outcome.reason);
+    assert!(outcome.reason.contains("was too late to send 1 of the 11 requests"), "{}", outcome.reason);
 }
 
-/// As many requests were unanswered as may be, when one more was due.
+/// `max_in_flight` was reached when one more request was due.
 fn crowded(tokens_per_s: u64) -> Summary {
     let mut crowded = session(tokens_per_s);
     crowded.requests.sent += 1;
@@ -94,7 +94,7 @@ fn crowded(tokens_per_s: u64) -> Summary {
 }
 
 #[test]
-fn an_engine_that_left_no_room_is_convicted_as_any_and_not_cleared() {
+fn an_engine_that_left_no_room_can_regress_but_not_pass() {
     let judged = |tokens: [u64; 4]| judged(throughput(0.03), &tokens.map(crowded), &ClientHealth::default());
     assert_eq!(judged([500, 502, 499, 501]).verdict, Verdict::Regressed);
     for tokens in [[1000, 1004, 998, 1002], [1080, 1078, 1081, 1079]] {
@@ -116,7 +116,7 @@ fn an_engine_that_left_no_room_makes_no_baseline() {
 }
 
 /// After a proof in which the old engine left no room in any of its sessions.
-fn beside_crowded(new: [Summary; 4], gate: &Gate) -> GateOutcome {
+fn against_crowded(new: [Summary; 4], gate: &Gate) -> GateOutcome {
     let health = ClientHealth::default();
     let old = [1000, 1004, 998, 1002].map(crowded);
     let [old, new] = [&old, &new]
@@ -125,8 +125,8 @@ fn beside_crowded(new: [Summary; 4], gate: &Gate) -> GateOutcome {
 }
 
 #[test]
-fn an_old_engine_that_left_no_room_convicts_no_new_one_and_may_clear_it() {
-    let verdict = |new, gate: &Gate| beside_crowded(new, gate).verdict;
+fn an_old_engine_without_room_can_only_clear_the_new_one() {
+    let verdict = |new, gate: &Gate| against_crowded(new, gate).verdict;
     let gate = throughput(0.03);
     assert_eq!(verdict([500, 502, 499, 501].map(session), &gate), Verdict::Invalid);
     assert_eq!(verdict([1000, 1002, 999, 1001].map(session), &gate), Verdict::Ok);
@@ -135,19 +135,19 @@ fn an_old_engine_that_left_no_room_convicts_no_new_one_and_may_clear_it() {
 }
 
 #[test]
-fn an_old_engine_that_left_no_room_is_no_excuse_for_a_limit_that_the_new_one_broke() {
+fn an_old_engine_without_room_does_not_excuse_a_broken_limit() {
     let least = Gate { min: Some(900.0), ..throughput(0.03) };
     let at_most = limited("e2e_ms_p95", None, Some(500.0));
     let all = limited("success_rate", Some(1.0), None);
     let new = [500, 502, 499, 501];
     for (gate, new) in [(least, new.map(session)), (at_most, new.map(session)), (all, new.map(crowded))] {
-        let outcome = beside_crowded(new, &gate);
+        let outcome = against_crowded(new, &gate);
         assert_eq!(outcome.verdict, Verdict::Regressed, "{outcome:?}");
     }
 }
 
 #[test]
-fn requests_without_room_break_a_limit_on_success_and_say_so() {
+fn requests_without_room_break_a_limit_on_the_success_rate() {
     let all = limited("success_rate", Some(1.0), None);
     let outcome = judged(all, &[crowded(1000)], &ClientHealth::default());
     assert_eq!(outcome.verdict, Verdict::Regressed);
@@ -179,7 +179,7 @@ fn limited(metric: &str, min: Option<f64>, max: Option<f64>) -> Gate {
     Gate { metric: metric.parse().unwrap(), tolerance: None, min, max }
 }
 
-/// Its event loop takes note of everything so late.
+/// A client whose event loop runs this late.
 fn late_by_ms(lag_ms: f64) -> ClientHealth {
     let mut health = ClientHealth::default();
     health.loop_lag_ms.record_ms(lag_ms);
@@ -199,7 +199,7 @@ fn a_limit_that_a_late_client_may_have_broken_is_invalid() {
 }
 
 #[test]
-fn a_limit_broken_by_far_more_than_the_clients_error_is_broken() {
+fn a_limit_broken_by_more_than_the_clients_error_is_broken() {
     let late = late_by_ms(100.0);
     let at_least = limited("output_tokens_per_s", Some(950.0), None);
     assert_eq!(judged(at_least, &[session(500)], &late).verdict, Verdict::Regressed);
@@ -212,7 +212,7 @@ fn a_limit_broken_by_far_more_than_the_clients_error_is_broken() {
 }
 
 #[test]
-fn the_worst_of_the_sessions_clients_counts_against_a_broken_limit() {
+fn the_worst_client_of_all_sessions_decides_about_a_limit() {
     let (sound, late, slow) = (late_by_ms(1.0), late_by_ms(100.0), session(900));
     let sessions = [&sound, &late].map(|health| Evidence { summary: &slow, health, open: false });
     let gate = limited("output_tokens_per_s", Some(950.0), None);
@@ -227,7 +227,7 @@ fn losing_one_by(class: FailureClass) -> Summary {
 }
 
 #[test]
-fn a_late_client_is_no_excuse_for_failed_requests() {
+fn a_late_client_does_not_excuse_failed_requests() {
     let gate = limited("success_rate", Some(1.0), None);
     for class in [FailureClass::Timeout, FailureClass::HttpStatus] {
         let outcome = judged(gate, &[losing_one_by(class)], &late_by_ms(100.0));
@@ -236,7 +236,7 @@ fn a_late_client_is_no_excuse_for_failed_requests() {
 }
 
 #[test]
-fn a_client_that_was_the_bottleneck_breaks_no_limit_but_by_answers_that_failed() {
+fn a_bottleneck_client_only_lets_failed_answers_break_limits() {
     let busy = ClientHealth { cpu_share: 0.97, ..ClientHealth::default() };
     let at_least = limited("output_tokens_per_s", Some(950.0), None);
     assert_eq!(judged(at_least, &[session(100)], &busy).verdict, Verdict::Invalid);
@@ -246,7 +246,7 @@ fn a_client_that_was_the_bottleneck_breaks_no_limit_but_by_answers_that_failed()
 }
 
 #[test]
-fn the_clients_own_queue_convicts_nobody() {
+fn the_clients_own_queue_is_never_a_regression() {
     let mut queued = session(1000);
     queued.queue_lag_ms.record_ms(500.0);
     let outcome = judged(limited("queue_lag_ms_p95", None, Some(10.0)), &[queued], &late_by_ms(1.0));
@@ -254,14 +254,14 @@ fn the_clients_own_queue_convicts_nobody() {
 }
 
 #[test]
-fn a_limit_that_holds_for_a_sick_client_holds() {
+fn a_limit_met_despite_a_sick_client_is_met() {
     let hopeless = late_by_ms(5000.0);
     let at_most = limited("e2e_ms_p95", None, Some(1050.0));
     assert_eq!(judged(at_most, &[session(900)], &hopeless).verdict, Verdict::Ok);
 }
 
 #[test]
-fn a_metric_of_0_is_not_comparable_and_no_fault_of_the_clients() {
+fn a_metric_of_0_is_not_comparable() {
     let mut in_bursts = session(1000);
     (0..3).for_each(|_| in_bursts.itl_ms.record_ms(0.0));
     let gate = Gate { tolerance: Some(0.1), ..limited("itl_ms_p50", None, None) };
@@ -271,7 +271,7 @@ fn a_metric_of_0_is_not_comparable_and_no_fault_of_the_clients() {
 }
 
 #[test]
-fn an_open_loads_ttft_is_as_uncertain_as_its_requests_were_sent_late() {
+fn late_sending_makes_the_ttft_of_an_open_load_uncertain() {
     let mut late = session(1000);
     late.ttft_ms.record_ms(1000.0);
     late.queue_lag_ms.record_ms(50.0);
@@ -303,7 +303,7 @@ fn proven(old: &[u64], new: &[u64]) -> GateOutcome {
 }
 
 #[test]
-fn a_proof_convicts_what_is_relevant_and_real() {
+fn a_proof_shows_a_relevant_and_real_regression() {
     let outcome = proven(&[1000, 1004, 998, 1002], &[930, 928, 932, 931]);
     assert_eq!(outcome.verdict, Verdict::Regressed);
     let (low, high) = outcome.change.unwrap().interval.unwrap();
@@ -311,24 +311,24 @@ fn a_proof_convicts_what_is_relevant_and_real() {
 }
 
 #[test]
-fn a_proof_that_scatters_is_inconclusive_and_says_what_would_decide_it() {
+fn an_inconclusive_proof_says_what_would_decide_it() {
     let outcome = proven(&[1000, 1060, 950, 1010], &[950, 1000, 900, 970]);
     assert_eq!(outcome.verdict, Verdict::Inconclusive);
-    assert!(outcome.reason.starts_with("about ") && outcome.reason.contains("starts of each"));
+    assert!(outcome.reason.starts_with("about ") && outcome.reason.contains("starts of each side"));
 }
 
 #[test]
-fn a_proof_acquits_what_lies_within_the_tolerance() {
+fn a_proof_clears_a_change_within_the_tolerance() {
     assert_eq!(proven(&[1000, 1004, 998, 1002], &[985, 983, 986, 984]).verdict, Verdict::Ok);
 }
 
 #[test]
-fn a_proof_with_one_start_of_each_cannot_tell() {
+fn a_proof_with_one_start_of_each_side_is_inconclusive() {
     assert_eq!(proven(&[1000], &[500]).verdict, Verdict::Inconclusive);
 }
 
 #[test]
-fn an_acquittal_close_to_the_tolerance_is_not_settled() {
+fn an_ok_close_to_the_tolerance_is_not_settled() {
     assert!(proven(&[1000, 1004, 998, 1002], &[985, 983, 986, 984]).is_settled());
     let close = proven(&[1000, 1010, 990, 1000], &[972, 982, 962, 972]);
     assert_eq!(close.verdict, Verdict::Ok);
@@ -336,7 +336,7 @@ fn an_acquittal_close_to_the_tolerance_is_not_settled() {
 }
 
 #[test]
-fn what_is_inconclusive_is_not_settled_and_what_is_proven_is() {
+fn proven_outcomes_are_settled_and_inconclusive_ones_are_not() {
     assert!(!proven(&[1000], &[500]).is_settled());
     assert!(!proven(&[1000, 1060, 950, 1010], &[950, 1000, 900, 970]).is_settled());
     assert!(proven(&[1000, 1004, 998, 1002], &[930, 928, 932, 931]).is_settled());

@@ -37,6 +37,10 @@ impl<'a> ScenarioRun<'a> {
             None if self.sessions.is_empty() && self.proof.is_none() => {
                 return concluded(Verdict::Invalid, "nothing was measured".into());
             }
+            None if self.proof.as_ref().is_some_and(|samples| samples.starts() == 0) => {
+                let reason = "the proof ended before it had measured both versions once";
+                return concluded(Verdict::Inconclusive, reason.into());
+            }
             None => {}
         }
         let verdict = Verdict::worst(gates.iter().map(|gate| gate.verdict));
@@ -118,7 +122,7 @@ impl<'a> ScenarioRun<'a> {
     /// Whether the baseline was recorded on this same engine, so that only the machine can have changed.
     fn same_engine(&self) -> bool {
         match (self.baseline, &self.environment) {
-            (Some(Baseline { facts, .. }), Some(environment)) => facts.is_of(environment),
+            (Some(Baseline { facts, .. }), Some(environment)) => facts.is_same_engine(environment),
             _ => false,
         }
     }

@@ -270,6 +270,18 @@ fn an_incomplete_proof_does_not_convict_a_dead_engine() {
 }
 
 /// The verdict and gates of each scenario, from its old and new throughput.
+#[test]
+fn a_proof_of_one_side_acquits_nobody() {
+    let (scenario, baseline) = scenario_with_baseline();
+    for side in [Side::Old, Side::New] {
+        let mut run = run_with_sessions(&scenario, "1.1", [session(500, 0.1)]);
+        run.baseline = Some(&baseline);
+        assert_eq!(run.verdict(), Verdict::Suspected);
+        run.add_to_proof(side, &engine("1.0"), session(1000, 0.1));
+        assert_eq!(run.verdict(), Verdict::Inconclusive, "{side:?}");
+    }
+}
+
 fn verdicts(measured: &[(&str, [u64; 2])]) -> Vec<(String, Verdict, Vec<GateOutcome>)> {
     let scenarios: Vec<Scenario> = measured.iter().map(|(load, _)| scenario(load)).collect();
     let mut runs: Vec<ScenarioRun> = scenarios.iter().map(ScenarioRun::new).collect();
