@@ -7,6 +7,8 @@ mod bisect;
 mod calibrate;
 mod compare;
 mod comparison;
+#[cfg(test)]
+mod docs;
 mod load_flags;
 mod merge;
 mod planned_sweep;

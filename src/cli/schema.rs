@@ -57,18 +57,13 @@ impl SchemaKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::docs::check_file;
 
     #[test]
     fn the_checked_in_schemas_are_what_the_program_reads() {
         for format in SchemaKind::value_variants() {
             let name = format.to_possible_value().unwrap().get_name().to_owned();
-            let path = format!("{}/schemas/{name}.schema.json", env!("CARGO_MANIFEST_DIR"));
-            let checked_in = std::fs::read_to_string(&path).unwrap_or_default();
-            let renew = format!("cargo run -- schema {name} > schemas/{name}.schema.json");
-            assert!(
-                checked_in == format.text(),
-                "schemas/{name}.schema.json is out of date; update it with\n{renew}"
-            );
+            check_file(&format!("schemas/{name}.schema.json"), "schemas", &format.text());
         }
     }
 }

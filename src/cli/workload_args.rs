@@ -31,12 +31,12 @@ pub struct WorkloadArgs {
     /// Use this many conversations from the start of the --sharegpt file [default: all].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), requires = "sharegpt")]
     conversations: Option<u32>,
-    /// StopCondition a --sharegpt conversation before the first turn that has more tokens than this; skip it if that is
+    /// Stop a --sharegpt conversation before the first turn that has more tokens than this; skip it if that is
     /// its first turn.
     #[arg(long, value_name = "N", default_value_t = Excerpt::default().max_input_tokens,
         value_parser = clap::value_parser!(u32).range(1..), requires = "sharegpt")]
     max_input_tokens: u32,
-    /// StopCondition a --sharegpt conversation before the first turn that, with its answer and everything said before
+    /// Stop a --sharegpt conversation before the first turn that, with its answer and everything said before
     /// it, has more tokens than this.
     #[arg(long, value_name = "N", default_value_t = Excerpt::default().max_total_tokens,
         value_parser = clap::value_parser!(u32).range(1..), requires = "sharegpt")]

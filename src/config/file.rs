@@ -70,7 +70,8 @@ struct WorkloadTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, expecting = "a table [run]")]
 struct RunTable {
-    /// Load before the first measured round of a session, such as "30s". Default: "10s".
+    /// Load before the first measured round of a session, such as "30s".
+    #[schemars(extend("default" = "10s"))]
     warmup: HumanDuration,
     /// Measured rounds per session.
     #[schemars(range(min = 1))]
@@ -78,11 +79,12 @@ struct RunTable {
     /// Sessions (engine starts) that make a baseline.
     #[schemars(range(min = 1))]
     sessions: u32,
-    /// A request that takes longer than this has failed. Default: "2m".
+    /// A request that takes longer than this has failed.
+    #[schemars(extend("default" = "2m"))]
     request_timeout: HumanDuration,
     /// Whether a suspicion that can't be proven passes with a warning or fails.
     on_suspected: OnSuspected,
-    /// Whether to keep a record of every request next to the report. Default: true.
+    /// Whether to keep a record of every request next to the report.
     records: bool,
 }
 

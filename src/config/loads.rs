@@ -38,7 +38,8 @@ pub struct LoadTable {
     /// Requests per second, sent when they are due, whether earlier ones are answered or not.
     #[schemars(extend("exclusiveMinimum" = 0))]
     rate: Option<f64>,
-    /// With `rate`: how requests are spaced. Default: "constant".
+    /// With `rate`: how requests are spaced.
+    #[schemars(extend("default" = "constant"))]
     arrival: Option<ArrivalWord>,
     /// With arrival = "gamma": the shape of the gamma-distributed gaps. Below 1, requests come in bursts; 1 is Poisson;
     /// above 1, they come more evenly.
@@ -48,12 +49,11 @@ pub struct LoadTable {
     /// TIMESTAMP,ContextTokens,GeneratedTokens, or a .jsonl with {"at_s": …, "input_tokens": …, "output_tokens": …} per
     /// line or Mooncake's {"timestamp": …, "input_length": …, "output_length": …, "hash_ids": […]}.
     trace: Option<String>,
-    /// With `trace`: the speed relative to the trace; at 2, requests come twice as often. Default: 1.
-    #[schemars(extend("exclusiveMinimum" = 0))]
+    /// With `trace`: the speed relative to the trace; at 2, requests come twice as often.
+    #[schemars(extend("exclusiveMinimum" = 0, "default" = 1))]
     speed: Option<f64>,
     /// With `rate` or `trace`: a request that is due while this many are unanswered is not sent and counts as failed.
-    /// Default: 1024.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1), extend("default" = MAX_IN_FLIGHT))]
     max_in_flight: Option<u32>,
     /// How the number of users, or the rate, is reached.
     ramp: Option<RampTable>,

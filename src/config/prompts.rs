@@ -51,19 +51,19 @@ struct ShareGptTable {
     /// A JSON file relative to perf-tests/: [{"conversations": [{"from": "human", "value": "…"}, {"from": "gpt", …}]},
     /// …].
     file: String,
-    /// The most turns to send of a conversation, each with everything said before it. Default: 1.
-    #[schemars(range(min = 1))]
+    /// The most turns to send of a conversation, each with everything said before it.
+    #[schemars(range(min = 1), extend("default" = 1))]
     turns: Option<u32>,
     /// Use this many conversations from the start of the file. Default: all of them.
     #[schemars(range(min = 1))]
     conversations: Option<u32>,
-    /// StopCondition a conversation before the first turn that has more tokens than this, at four characters per token;
-    /// skip it if that is its first turn. Default: 1024.
-    #[schemars(range(min = 1))]
+    /// Stop a conversation before the first turn that has more tokens than this, at four characters per token; skip it if
+    /// that is its first turn.
+    #[schemars(range(min = 1), extend("default" = Excerpt::default().max_input_tokens))]
     max_input_tokens: Option<u32>,
-    /// StopCondition a conversation before the first turn that, with its answer and everything said before it, has more
-    /// tokens than this. Default: 2048.
-    #[schemars(range(min = 1))]
+    /// Stop a conversation before the first turn that, with its answer and everything said before it, has more tokens
+    /// than this.
+    #[schemars(range(min = 1), extend("default" = Excerpt::default().max_total_tokens))]
     max_total_tokens: Option<u32>,
 }
 
@@ -75,9 +75,10 @@ struct SyntheticTable {
     #[schemars(range(min = 1))]
     input_tokens: u32,
     /// The share of every prompt, from its start, that is the same in all of them: "50%".
+    #[schemars(extend("default" = "0%"))]
     shared_prefix: Option<Percent>,
-    /// Turns of a conversation, each of `input_tokens` and sent with everything said before it. Default: 1.
-    #[schemars(range(min = 1))]
+    /// Turns of a conversation, each of `input_tokens` and sent with everything said before it.
+    #[schemars(range(min = 1), extend("default" = 1))]
     turns: Option<u32>,
 }
 

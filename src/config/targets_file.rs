@@ -52,8 +52,8 @@ pub(super) struct TargetTable {
     /// CA certificates, as PEM, for the URL's server: a file relative to the folder of this one. Default: those that
     /// the system trusts.
     pub ca_file: Option<PathBuf>,
-    /// HTTP version: "1.1" (default), or "2", which TLS negotiates for an https:// URL and which is otherwise used
-    /// without negotiation.
+    /// HTTP version: "1.1", or "2", which TLS negotiates for an https:// URL and which is otherwise used without
+    /// negotiation.
     #[serde(default)]
     pub http_version: HttpVersion,
     /// The hardware that the engine runs on, as a short word for the folder of its baselines: "l40s".
@@ -61,6 +61,7 @@ pub(super) struct TargetTable {
     /// The image of the engine's container, with tag or digest: "vllm/vllm-openai:v0.31.0". The keys below go with it.
     pub image: Option<String>,
     /// When to pull the image: "missing" (if it is not on this machine), "always" or "never".
+    #[schemars(extend("default" = "missing"))]
     pub pull: Option<Pull>,
     /// Arguments after the image's entry point; vLLM also gets its `model`.
     pub args: Option<Vec<String>>,
@@ -80,10 +81,12 @@ pub(super) struct TargetTable {
     pub gpus: Option<GpusValue>,
     /// The user that the engine runs as: "UID:GID", or "me" for the user who runs the suite. Default: the image's.
     pub user: Option<String>,
-    /// How long the engine may take from the start of its container until it is healthy. Default: "15m".
+    /// How long the engine may take from the start of its container until it is healthy.
+    #[schemars(extend("default" = "15m"))]
     pub start_timeout: Option<HumanDuration>,
     /// Settings of the simulated engine; only with engine = "simulator".
-    #[schemars(schema_with = "simulator_schema")]
+    #[serde(default)]
+    #[schemars(schema_with = "simulator_schema", extend("default" = {}))]
     pub simulator: Option<SimulatorSettings>,
     /// How to prove a suspicion.
     #[serde(default)]
