@@ -40,32 +40,44 @@
 //! tollgate = { version = "0.1", default-features = false }
 //! ```
 
+#![warn(missing_docs, unreachable_pub)]
 // All features together use everything.
-#![cfg_attr(not(all(feature = "cli", feature = "container")), allow(dead_code, unused_imports))]
+#![cfg_attr(not(all(feature = "cli", feature = "container")), allow(dead_code, unreachable_pub, unused_imports))]
 
-pub mod bench;
+mod bench;
 #[cfg(feature = "cli")]
-pub mod cli;
-pub mod client;
-pub mod compare;
-pub mod config;
-pub mod engine;
-pub mod launch;
-pub mod load;
-pub mod metrics;
+mod cli;
+// Documented is what is public; these modules also have what is public to `internals` alone.
+#[allow(missing_docs)]
+mod client;
+mod compare;
+#[allow(missing_docs)]
+mod config;
+#[allow(missing_docs)]
+mod engine;
+mod launch;
+#[allow(missing_docs)]
+mod load;
+#[allow(missing_docs)]
+mod metrics;
 #[cfg(feature = "suite")]
-pub mod report;
-pub mod results;
-pub mod session;
-pub mod simulator;
-pub mod store;
+mod report;
+#[allow(missing_docs)]
+mod results;
+mod session;
+mod simulator;
+mod store;
 #[cfg(feature = "suite")]
-pub mod suite;
-pub mod sys;
-pub mod target;
-pub mod text;
-pub mod units;
-pub mod verdict;
+#[allow(missing_docs)]
+mod suite;
+#[allow(missing_docs)]
+mod sys;
+#[allow(missing_docs)]
+mod target;
+mod text;
+mod units;
+#[allow(missing_docs)]
+mod verdict;
 
 #[cfg(feature = "container")]
 pub use crate::bench::Container;

@@ -4,16 +4,16 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use serde_json::Value;
-use tollgate::client::{Access, Cancel, Client, ClientSettings, Progress, Watch};
-use tollgate::engine::{EngineKind, HttpVersion};
-use tollgate::load::prompts::PromptSampler;
-use tollgate::load::workload::Workload;
-use tollgate::load::{Load, StopCondition};
-use tollgate::metrics::distribution::Distribution;
-use tollgate::metrics::record::RequestRecord;
-use tollgate::metrics::truth::{RequestTruth, Truth};
-use tollgate::simulator::Simulator;
-use tollgate::target::SimulatorSettings;
+use tollgate::internals::Distribution;
+use tollgate::internals::PromptSampler;
+use tollgate::internals::RequestRecord;
+use tollgate::internals::Simulator;
+use tollgate::internals::SimulatorSettings;
+use tollgate::internals::Workload;
+use tollgate::internals::{Access, Cancel, Client, ClientSettings, Progress, Watch};
+use tollgate::internals::{EngineKind, HttpVersion};
+use tollgate::internals::{Load, StopCondition};
+use tollgate::internals::{RequestTruth, Truth};
 
 const USERS: u32 = 16;
 const OUTPUT_TOKENS: u32 = 24;

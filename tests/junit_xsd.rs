@@ -3,12 +3,12 @@
 #[path = "common/junit_schema.rs"]
 mod junit_schema;
 
-use tollgate::config::ScenarioId;
-use tollgate::metrics::Gate;
-use tollgate::metrics::summary::Summary;
-use tollgate::report::junit::junit;
-use tollgate::results::{Kind, Report, Run, VERSION};
-use tollgate::verdict::{GateOutcome, Verdict};
+use tollgate::internals::Gate;
+use tollgate::internals::ScenarioId;
+use tollgate::internals::Summary;
+use tollgate::internals::junit;
+use tollgate::internals::{GateOutcome, Verdict};
+use tollgate::internals::{Kind, Report, Run, VERSION};
 
 use junit_schema::{assert_valid, complaints};
 

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use tollgate::verdict::Verdict;
+use tollgate::internals::Verdict;
 
 use common::requirement::lacking;
 use common::user_crate::{cargo, target_dir, write_crate};

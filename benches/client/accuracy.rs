@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::io;
 
-use tollgate::metrics::distribution::Distribution;
-use tollgate::metrics::record::RequestRecord;
-use tollgate::sys::clock;
-use tollgate::units::Nanos;
+use tollgate::internals::Distribution;
+use tollgate::internals::Nanos;
+use tollgate::internals::RequestRecord;
+use tollgate::internals::clock;
 
 use crate::answer::{Pace, Script};
 use crate::cost::Volume;

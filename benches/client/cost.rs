@@ -2,7 +2,7 @@
 
 use std::io;
 
-use tollgate::load::{Load, StopCondition};
+use tollgate::internals::{Load, StopCondition};
 
 use crate::answer::{Pace, Script};
 use crate::server::Server;

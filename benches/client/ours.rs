@@ -3,15 +3,15 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tollgate::client::{self, Access, Cancel, ClientSettings, Progress, Watch};
-use tollgate::engine::EngineKind;
-use tollgate::load::Load;
-use tollgate::load::prompts::PromptSampler;
-use tollgate::load::workload::Workload;
-use tollgate::metrics::record::RequestRecord;
+use tollgate::internals::EngineKind;
+use tollgate::internals::Load;
+use tollgate::internals::PromptSampler;
+use tollgate::internals::RequestRecord;
+use tollgate::internals::Workload;
+use tollgate::internals::{Access, Cancel, Client as LoadClient, ClientSettings, Progress, Watch};
 
 pub struct Client {
-    client: client::Client,
+    client: LoadClient,
     workload: Workload,
     sampler: PromptSampler,
 }
@@ -25,7 +25,7 @@ impl Client {
             request_timeout: Duration::from_secs(60),
         };
         let workload = Workload::synthetic(16, output_tokens);
-        let client = client::Client::new(settings).expect("a loopback address needs nothing");
+        let client = LoadClient::new(settings).expect("a loopback address needs nothing");
         let sampler = PromptSampler::measured(&workload, "bench", 0);
         Client { client, workload, sampler }
     }

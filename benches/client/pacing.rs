@@ -2,10 +2,10 @@
 
 use std::io;
 
-use tollgate::load::{ArrivalProcess, Load, StopCondition};
-use tollgate::metrics::distribution::Distribution;
-use tollgate::metrics::record::RequestRecord;
-use tollgate::units::Nanos;
+use tollgate::internals::Distribution;
+use tollgate::internals::Nanos;
+use tollgate::internals::RequestRecord;
+use tollgate::internals::{ArrivalProcess, Load, StopCondition};
 
 use crate::answer::{Pace, Script};
 use crate::ours::Client;

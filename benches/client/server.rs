@@ -14,9 +14,9 @@ use std::thread::JoinHandle;
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::fd::OwnedFd;
-use tollgate::sys::arrival::Arrivals;
-use tollgate::sys::clock;
-use tollgate::units::Nanos;
+use tollgate::internals::Arrivals;
+use tollgate::internals::Nanos;
+use tollgate::internals::clock;
 
 use crate::answer::{self, Answers, Pace, Script};
 use crate::machine;

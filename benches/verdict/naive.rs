@@ -6,7 +6,7 @@ use rand::Rng;
 use rand_pcg::Pcg64;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
-use tollgate::verdict::stats::{self, ALPHA, mean};
+use tollgate::internals::stats::{self, ALPHA, mean};
 
 use crate::noise::{Day, ROUNDS};
 use crate::suite::{METRICS, SCENARIOS, STORED_SESSIONS, Setup};

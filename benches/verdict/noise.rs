@@ -9,9 +9,9 @@ use rand_distr::{Distribution as _, Pareto, StandardNormal};
 use rand_pcg::Pcg64;
 use serde::Deserialize;
 
-use tollgate::metrics::Metric;
-use tollgate::metrics::summary::{RequestCounts, Summary};
-use tollgate::verdict::stats;
+use tollgate::internals::Metric;
+use tollgate::internals::stats;
+use tollgate::internals::{RequestCounts, Summary};
 
 use crate::suite::{METRICS, SCENARIOS, TTFT};
 

@@ -2,11 +2,11 @@
 
 use rand_pcg::Pcg64;
 
-use tollgate::metrics::health::ClientHealth;
-use tollgate::metrics::summary::{RequestCounts, Summary};
-use tollgate::metrics::{Gate, Metric};
-use tollgate::verdict::rule::MOST_STARTS_OF_PLANNED;
-use tollgate::verdict::{Evidence, GateOutcome, Old, Side, Verdict, is_decided, judge, stats, wants_proof};
+use tollgate::internals::ClientHealth;
+use tollgate::internals::MOST_STARTS_OF_PLANNED;
+use tollgate::internals::{Evidence, GateOutcome, Old, Side, Verdict, is_decided, judge, stats, wants_proof};
+use tollgate::internals::{Gate, Metric};
+use tollgate::internals::{RequestCounts, Summary};
 
 use crate::noise::{Day, Measured, NoiseModel, PoolSession};
 

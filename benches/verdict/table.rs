@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use tollgate::verdict::Verdict;
+use tollgate::internals::Verdict;
 
 use crate::naive::Naive;
 use crate::noise::NoiseModel;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use statrs::distribution::{Beta, ContinuousCDF};
 
-use tollgate::verdict::Verdict;
+use tollgate::internals::Verdict;
 
 use crate::suite::{Effect, METRICS, SCENARIOS, SuiteOutcome};
 

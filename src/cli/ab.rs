@@ -13,7 +13,7 @@ use crate::suite::harness::{ProgressLine, cancel_on_interrupt, this_run};
 
 /// Alternate between two variants of a target on this machine and prove which one is slower.
 #[derive(Debug, clap::Args)]
-pub struct AbArgs {
+pub(crate) struct AbArgs {
     #[command(flatten)]
     subject: Subject,
     /// Image, tag, or URL of the old variant, or any setting of the target, such as `simulator.decode_scale=1.0`;
@@ -25,7 +25,7 @@ pub struct AbArgs {
     new: Vec<String>,
 }
 
-pub fn run(AbArgs { subject, old, new }: AbArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(AbArgs { subject, old, new }: AbArgs) -> anyhow::Result<ExitCode> {
     let old = subject.variant("--old", &old)?.target;
     let new = subject.variant("--new", &new)?;
     if old.place == new.target.place {

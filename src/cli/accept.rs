@@ -9,7 +9,7 @@ use crate::store::{Artifact, PendingBaseline};
 
 /// Accept pending baselines.
 #[derive(Debug, clap::Args)]
-pub struct AcceptArgs {
+pub(crate) struct AcceptArgs {
     /// Scenarios to accept, such as `chat::users-32::vllm`; all pending ones if none is given.
     scenarios: Vec<String>,
     /// Accept baselines of fewer than four sessions.
@@ -23,7 +23,7 @@ pub struct AcceptArgs {
     root: PathBuf,
 }
 
-pub fn run(args: AcceptArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: AcceptArgs) -> anyhow::Result<ExitCode> {
     let artifact = args.from.as_deref().map(Artifact::open).transpose()?;
     let all = match &artifact {
         Some(artifact) => artifact.pending(&args.root),

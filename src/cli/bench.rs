@@ -34,7 +34,7 @@ use crate::verdict::{Verdict, client_late};
 
 /// Drive one load against a server and show every metric.
 #[derive(Debug, clap::Args)]
-pub struct BenchArgs {
+pub(crate) struct BenchArgs {
     /// The server's base URL, with or without `/v1`.
     #[arg(long, value_parser = base_url)]
     url: String,
@@ -78,7 +78,7 @@ pub struct BenchArgs {
     start_at: Option<Timestamp>,
 }
 
-pub fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
     let cancel = Cancel::new();
     cancel_on_interrupt(&cancel);
     let plan = args.plan()?;

@@ -18,7 +18,7 @@ use crate::store;
 /// Compare targets and recommend one for low, medium, and high traffic. Reads reports of sweeps, benches, or a suite,
 /// or runs a sweep first.
 #[derive(Debug, clap::Args)]
-pub struct CompareArgs {
+pub(crate) struct CompareArgs {
     /// Reports written by `sweep --json` or `bench --json`, or target/tollgate/<run>/*.json.
     #[arg(required_unless_present_any = ["targets", "urls"])]
     reports: Vec<PathBuf>,
@@ -58,7 +58,7 @@ fn costs(text: &str) -> Result<Values, BadPreference> {
     Preferences::parse_costs(text).map(Values::new)
 }
 
-pub fn run(args: &CompareArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &CompareArgs) -> anyhow::Result<ExitCode> {
     if args.json.is_some() && args.json == args.sweep_json {
         bail!("--json and --sweep-json name the same file; one would overwrite the other");
     }

@@ -19,7 +19,7 @@ use crate::verdict::Verdict;
 
 /// The target and scenarios to compare, and the crate that defines them.
 #[derive(Debug, clap::Args)]
-pub struct Subject {
+pub(crate) struct Subject {
     /// Target from perf-tests/targets.toml.
     #[arg(long)]
     pub target: String,
@@ -32,7 +32,7 @@ pub struct Subject {
 }
 
 /// A target with some settings overridden, and the scenarios that run on it.
-pub struct Variant {
+pub(crate) struct Variant {
     pub target: TargetSpec,
     pub scenarios: Vec<Scenario>,
 }
@@ -40,7 +40,7 @@ pub struct Variant {
 impl Subject {
     /// The target as its file defines it. Look it up before parsing a variant: there, an unknown target would look like
     /// an unknown override.
-    pub fn as_it_stands(&self) -> anyhow::Result<TargetSpec> {
+    pub(crate) fn as_it_stands(&self) -> anyhow::Result<TargetSpec> {
         let mut suite = files::load(&self.root)?;
         suite.targets.remove(&self.target).ok_or_else(|| {
             let help = did_you_mean(&self.target, suite.targets.keys().map(String::as_str));
@@ -49,7 +49,7 @@ impl Subject {
     }
 
     /// The target with these settings and those from the environment. `source` is where the user gave them.
-    pub fn variant(&self, source: &str, words: &[String]) -> anyhow::Result<Variant> {
+    pub(crate) fn variant(&self, source: &str, words: &[String]) -> anyhow::Result<Variant> {
         let standing = self.as_it_stands()?;
         let pairs: Vec<String> = words.iter().map(|word| pair(word, &standing)).collect::<Result<_, _>>()?;
         let set = pairs.iter().map(|pair| format!("targets.{}.{pair}", self.target));
@@ -110,7 +110,7 @@ fn pair(word: &str, target: &TargetSpec) -> anyhow::Result<String> {
 }
 
 /// What all proofs of a command share.
-pub struct VersionComparison<'a> {
+pub(crate) struct VersionComparison<'a> {
     pub run: &'a Run,
     pub cancel: &'a Cancel,
     pub listen: &'a dyn Fn(Event),
@@ -118,7 +118,7 @@ pub struct VersionComparison<'a> {
 
 impl VersionComparison<'_> {
     /// A proof that needs neither a suspicion nor a baseline.
-    pub fn prove(
+    pub(crate) fn prove(
         &self,
         old: &TargetSpec,
         new: &Variant,
@@ -138,7 +138,7 @@ impl VersionComparison<'_> {
         campaign.prove_at_once(old, &new.scenarios.iter().collect::<Vec<_>>())
     }
 
-    pub fn launcher(&self, folder: &RunFolder) -> Launcher<'_> {
+    pub(crate) fn launcher(&self, folder: &RunFolder) -> Launcher<'_> {
         Launcher::new(&self.run.id, folder.path(), self.cancel, |step| {
             (self.listen)(Event::Preparation(step))
         })
@@ -146,7 +146,7 @@ impl VersionComparison<'_> {
 }
 
 /// 0 ok or improved, 1 regressed, 3 undecided, 4 engine or client failure.
-pub fn exit_code(verdict: Verdict) -> u8 {
+pub(crate) fn exit_code(verdict: Verdict) -> u8 {
     match verdict {
         Verdict::Ok | Verdict::Improved => 0,
         Verdict::Regressed => 1,
@@ -156,6 +156,6 @@ pub fn exit_code(verdict: Verdict) -> u8 {
 }
 
 /// The worst verdict of a proof's scenarios.
-pub fn worst(reports: &[Report]) -> Verdict {
+pub(crate) fn worst(reports: &[Report]) -> Verdict {
     Verdict::worst(reports.iter().map(|report| report.verdict))
 }

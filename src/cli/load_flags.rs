@@ -13,7 +13,7 @@ use crate::load::{
 use crate::units::{HumanDuration, QuantityError};
 
 #[derive(Debug, clap::Args)]
-pub struct LoadFlags {
+pub(crate) struct LoadFlags {
     /// Concurrent users, each sending its next request when its last one is answered.
     #[arg(long, default_value_t = 1, conflicts_with_all = ["rate", "trace"])]
     concurrency: u32,
@@ -50,14 +50,14 @@ pub struct LoadFlags {
 }
 
 /// A closed load's default requests per user.
-pub const REQUESTS_PER_USER: u32 = 4;
+pub(crate) const REQUESTS_PER_USER: u32 = 4;
 /// An open load's default duration.
-pub const OPEN_ROUND: Duration = Duration::from_secs(10);
+pub(crate) const OPEN_ROUND: Duration = Duration::from_secs(10);
 
 impl LoadFlags {
     /// # Errors
     /// The rule of [`Load::new`] that the flags break, and the flag.
-    pub fn load(&self) -> anyhow::Result<Load> {
+    pub(crate) fn load(&self) -> anyhow::Result<Load> {
         let stop = self.duration.or(self.requests.map(StopCondition::Requests));
         let max_in_flight = self.max_in_flight;
         let (arrival, usual) = match (self.rate, &self.trace) {
@@ -79,12 +79,12 @@ impl LoadFlags {
         Load::new(arrival, stop.unwrap_or(usual)).map_err(flag_error)
     }
 
-    pub fn trace(&self) -> Option<&Trace> {
+    pub(crate) fn trace(&self) -> Option<&Trace> {
         self.trace.as_ref()
     }
 
     /// A name for the load, as its table in a scenario file would have.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         match (self.rate, &self.trace) {
             (None, None) => format!("users-{}", self.concurrency),
             (None, Some(_)) => "trace".to_owned(),
@@ -94,7 +94,7 @@ impl LoadFlags {
 }
 
 /// Names the flag whose value breaks a rule.
-pub fn flag_error(error: LoadError) -> anyhow::Error {
+pub(crate) fn flag_error(error: LoadError) -> anyhow::Error {
     let flag = match error {
         LoadError::NoUsers => "--concurrency",
         LoadError::NoRequests | LoadError::FewerRequestsThanUsers { .. } | LoadError::ShortTrace { .. } => {
@@ -116,7 +116,7 @@ pub fn flag_error(error: LoadError) -> anyhow::Error {
 }
 
 /// How long a round lasts.
-pub fn round_duration(text: &str) -> Result<StopCondition, QuantityError> {
+pub(crate) fn round_duration(text: &str) -> Result<StopCondition, QuantityError> {
     text.parse().map(|HumanDuration(duration)| StopCondition::DurationMs(duration.as_millis() as u64))
 }
 

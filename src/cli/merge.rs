@@ -12,7 +12,7 @@ use crate::store::{self, merge_records};
 
 /// Merge the reports of all workers that shared a load.
 #[derive(Debug, clap::Args)]
-pub struct MergeArgs {
+pub(crate) struct MergeArgs {
     /// Report of every worker, as written by `tollgate bench --worker I/N --start-at TIME --json FILE`.
     #[arg(required = true)]
     reports: Vec<PathBuf>,
@@ -22,7 +22,7 @@ pub struct MergeArgs {
     output: Option<PathBuf>,
 }
 
-pub fn run(args: &MergeArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &MergeArgs) -> anyhow::Result<ExitCode> {
     let mut parts = Vec::new();
     for path in &args.reports {
         parts.push(WorkerReport { file: path.display().to_string(), report: store::read_report(path)? });

@@ -12,7 +12,7 @@ use crate::suite::campaign::{SweepPlan, SweepRunner};
 use crate::suite::harness::{ProgressLine, cancel_on_interrupt};
 use crate::target::TargetSpec;
 
-pub struct PlannedSweep {
+pub(crate) struct PlannedSweep {
     pub run: Run,
     pub targets: Vec<TargetSpec>,
     pub plan: SweepPlan,
@@ -20,12 +20,15 @@ pub struct PlannedSweep {
 
 impl PlannedSweep {
     /// The report before the first level.
-    pub fn unmeasured(&self) -> Sweep {
+    pub(crate) fn unmeasured(&self) -> Sweep {
         self.plan.unmeasured(&self.run, &self.targets)
     }
 
     /// Measures every target at every level, and saves the report after each level.
-    pub fn measure(&self, save: &dyn Fn(&Sweep) -> Result<(), StoreError>) -> Result<Sweep, StoreError> {
+    pub(crate) fn measure(
+        &self,
+        save: &dyn Fn(&Sweep) -> Result<(), StoreError>,
+    ) -> Result<Sweep, StoreError> {
         let cancel = Cancel::new();
         cancel_on_interrupt(&cancel);
         let progress = ProgressLine::default();

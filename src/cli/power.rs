@@ -18,13 +18,13 @@ use crate::verdict::rule::MOST_STARTS_OF_PLANNED;
 
 /// Estimate from the stored baselines what each gate can detect, and how long green and red runs take.
 #[derive(Debug, clap::Args)]
-pub struct PowerArgs {
+pub(crate) struct PowerArgs {
     /// Path to the crate that contains `perf-tests/` and `baselines/`.
     #[arg(long, default_value = ".")]
     root: PathBuf,
 }
 
-pub fn run(args: PowerArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: PowerArgs) -> anyhow::Result<ExitCode> {
     let (suite, baselines) = match load(&args) {
         Ok(loaded) => loaded,
         Err(errors) => {

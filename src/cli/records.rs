@@ -11,7 +11,7 @@ use crate::store::{RecordFileError, RecordReader};
 
 /// Print the record of every request.
 #[derive(Debug, clap::Args)]
-pub struct RecordsArgs {
+pub(crate) struct RecordsArgs {
     /// Record file, stored next to the report as `target/tollgate/<run>/<scenario>.records`.
     file: PathBuf,
     /// Output format.
@@ -30,7 +30,7 @@ enum RecordFormat {
 /// Exit code for a truncated or damaged file, after printing what could be read.
 const NOT_WHOLE: u8 = 1;
 
-pub fn run(args: &RecordsArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &RecordsArgs) -> anyhow::Result<ExitCode> {
     let reader = RecordReader::open(&args.file)?;
     match print(reader, args.format) {
         Ok(None) => Ok(ExitCode::SUCCESS),

@@ -18,7 +18,7 @@ use crate::text::printable::one_line;
 
 /// Show reports as a table, Markdown, CSV, JSON, an HTML page, or charts.
 #[derive(Debug, clap::Args)]
-pub struct ReportArgs {
+pub(crate) struct ReportArgs {
     /// Report files, or folders of them, such as target/tollgate/latest.
     #[arg(required = true, value_name = "REPORT")]
     reports: Vec<PathBuf>,
@@ -56,7 +56,7 @@ enum Theme {
     Dark,
 }
 
-pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     let format = args.format()?;
     let gathered = Gathered::of(store::read_reports(&args.reports)?);
     if format.is_of_charts() {

@@ -6,7 +6,7 @@ use crate::config::{OnSuspected, RunPlan};
 use crate::units::HumanDuration;
 
 #[derive(Debug, clap::Args)]
-pub struct RunFlags {
+pub(crate) struct RunFlags {
     /// Load before the measured rounds, with its own prompts; at least one request, or one per user.
     #[arg(long, default_value = "0s")]
     warmup: HumanDuration,
@@ -17,7 +17,7 @@ pub struct RunFlags {
 
 impl RunFlags {
     /// A single round, without records.
-    pub fn plan(&self) -> RunPlan {
+    pub(crate) fn plan(&self) -> RunPlan {
         RunPlan {
             warmup: self.warmup.0,
             rounds: 1,

@@ -12,13 +12,13 @@ use crate::results::sweep::Sweep;
 
 /// Print the JSON Schema of a file format.
 #[derive(Debug, clap::Args)]
-pub struct SchemaArgs {
+pub(crate) struct SchemaArgs {
     /// File format.
     format: SchemaKind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum SchemaKind {
+pub(crate) enum SchemaKind {
     /// perf-tests/targets.toml
     Targets,
     /// perf-tests/scenarios/*.toml
@@ -31,7 +31,7 @@ pub enum SchemaKind {
     Comparison,
 }
 
-pub fn run(args: &SchemaArgs) -> ExitCode {
+pub(crate) fn run(args: &SchemaArgs) -> ExitCode {
     print!("{}", args.format.text());
     ExitCode::SUCCESS
 }

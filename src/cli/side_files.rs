@@ -9,12 +9,12 @@ use crate::load::conversations::Conversations;
 use crate::load::trace::Trace;
 
 /// Reads a trace.
-pub fn trace(path: &str) -> Result<Trace, String> {
+pub(crate) fn trace(path: &str) -> Result<Trace, String> {
     read_trace(path, &text(path)?).map_err(|errors| SuiteErrors(errors).to_string())
 }
 
 /// Reads conversations.
-pub fn conversations(path: &str, excerpt: &Excerpt) -> anyhow::Result<Conversations> {
+pub(crate) fn conversations(path: &str, excerpt: &Excerpt) -> anyhow::Result<Conversations> {
     let text = text(path).map_err(anyhow::Error::msg)?;
     read_conversations(path, &text, excerpt).map_err(|error| anyhow!(error.plain()))
 }

@@ -18,7 +18,7 @@ use crate::text::nearest::did_you_mean;
 
 /// Serve a simulated engine on this machine until Ctrl-C.
 #[derive(Debug, clap::Args)]
-pub struct SimulateArgs {
+pub(crate) struct SimulateArgs {
     /// Address to listen on; use 0.0.0.0 in a container.
     #[arg(long, value_name = "IP", default_value_t = Ipv4Addr::LOCALHOST)]
     host: Ipv4Addr,
@@ -59,7 +59,7 @@ enum SettingError {
     BadValue { key: String, value: String, expected: &'static str, default: Value },
 }
 
-pub fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: SimulateArgs) -> anyhow::Result<ExitCode> {
     if args.list_profiles {
         return list_profiles();
     }

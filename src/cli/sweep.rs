@@ -16,7 +16,7 @@ use crate::suite::harness::INTERRUPTED;
 /// Run a series of loads against one or more targets and show where each slows down and which one performs better.
 #[derive(Debug, clap::Args)]
 #[command(group(ArgGroup::new("any").args(["targets", "urls"]).multiple(true).required(true)))]
-pub struct SweepArgs {
+pub(crate) struct SweepArgs {
     #[command(flatten)]
     swept: SweepFlags,
     /// Write the report to this file, updated after each level.
@@ -24,7 +24,7 @@ pub struct SweepArgs {
     json: Option<PathBuf>,
 }
 
-pub fn run(args: &SweepArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &SweepArgs) -> anyhow::Result<ExitCode> {
     let save = |sweep: &Sweep| args.json.as_ref().map_or(Ok(()), |path| store::write_report(path, sweep));
     let planned = args.swept.plan()?;
     if let Some(path) = &args.json {
@@ -41,7 +41,7 @@ pub fn run(args: &SweepArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(exit_code(&sweep)))
 }
 
-pub fn exit_code(sweep: &Sweep) -> u8 {
+pub(crate) fn exit_code(sweep: &Sweep) -> u8 {
     let none_succeeded =
         |target: &SweptTarget| target.levels.iter().all(|level| level.summary.requests.succeeded == 0);
     let failed = sweep.targets.iter().any(|target| target.trouble.is_some() || none_succeeded(target));

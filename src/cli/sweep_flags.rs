@@ -28,7 +28,7 @@ use crate::text::nearest::did_you_mean;
 #[group(skip)]
 #[command(group(ArgGroup::new("what").args(["targets", "urls"]).multiple(true)))]
 #[command(group(ArgGroup::new("how").args(ids_of::<HowFlags>()).multiple(true).requires("what")))]
-pub struct SweepFlags {
+pub(crate) struct SweepFlags {
     /// Targets from perf-tests/targets.toml, such as `vllm,ollama`.
     #[arg(long, value_delimiter = ',')]
     targets: Vec<String>,
@@ -98,11 +98,11 @@ fn ids_of<F: clap::Args>() -> Vec<clap::Id> {
 }
 
 impl SweepFlags {
-    pub fn is_given(&self) -> bool {
+    pub(crate) fn is_given(&self) -> bool {
         !(self.targets.is_empty() && self.urls.is_empty())
     }
 
-    pub fn plan(&self) -> anyhow::Result<PlannedSweep> {
+    pub(crate) fn plan(&self) -> anyhow::Result<PlannedSweep> {
         let suite = self.suite()?;
         let targets = self.targets(suite.as_ref())?;
         let plan = self.sweep_plan(suite.as_ref())?;

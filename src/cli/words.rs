@@ -6,7 +6,7 @@ use std::str::FromStr;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 /// Reads one of the words; `--help` and errors list them all.
-pub fn one_of<T>(words: &[&'static str]) -> impl TypedValueParser<Value = T> + use<T>
+pub(crate) fn one_of<T>(words: &[&'static str]) -> impl TypedValueParser<Value = T> + use<T>
 where
     T: FromStr + Clone + Send + Sync + 'static,
     T::Err: Error + Send + Sync + 'static,

@@ -14,7 +14,7 @@ use crate::load::workload::{
 const TOKENS: u32 = 128;
 
 #[derive(Debug, clap::Args)]
-pub struct WorkloadArgs {
+pub(crate) struct WorkloadArgs {
     #[arg(long, help = format!("Output tokens of every answer [default: {TOKENS}, or as the trace or the conversations have]"))]
     max_tokens: Option<u32>,
     /// Ask the engine to go on past its end-of-sequence token, so that every answer has the requested length.
@@ -63,7 +63,7 @@ impl WorkloadArgs {
     ///
     /// # Errors
     /// If the conversations can't be read, or the rule of [`Workload::new`] that the flags break, and the flag.
-    pub fn workload(&self, trace: Option<&Trace>) -> anyhow::Result<Workload> {
+    pub(crate) fn workload(&self, trace: Option<&Trace>) -> anyhow::Result<Workload> {
         let prompts = self.prompts(trace)?;
         let output_tokens =
             if prompts.have_lengths() { self.max_tokens } else { self.max_tokens.or(Some(TOKENS)) };

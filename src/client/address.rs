@@ -21,7 +21,7 @@ use crate::sys::arrival::Stream;
 
 /// A server and the path prefix of its routes. Proxies from the environment are not used: they would be measured too.
 #[derive(Clone)]
-pub struct Address {
+pub(crate) struct Address {
     host: String,
     port: u16,
     /// The path before `/v1`, usually empty.
@@ -59,7 +59,7 @@ struct NoProtocol;
 
 impl Address {
     /// Parses a base URL with or without a trailing `/v1`, and with or without a query.
-    pub fn of(access: &Access) -> Result<Address, AddressError> {
+    pub(crate) fn of(access: &Access) -> Result<Address, AddressError> {
         let Access { url, ca_file, http_version, .. } = access;
         let wrong = |why: String| AddressError::Url { found: url.clone(), why };
         let uri: Uri = url.trim().parse().map_err(|error| wrong(format!("{error}")))?;
@@ -91,24 +91,24 @@ impl Address {
         })
     }
 
-    pub fn authority(&self) -> &str {
+    pub(crate) fn authority(&self) -> &str {
         &self.authority
     }
 
-    pub fn host_value(&self) -> HeaderValue {
+    pub(crate) fn host_value(&self) -> HeaderValue {
         HeaderValue::try_from(&self.authority).expect("a URL's authority is text")
     }
 
-    pub fn scheme(&self) -> Scheme {
+    pub(crate) fn scheme(&self) -> Scheme {
         if self.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP }
     }
 
-    pub fn http_version(&self) -> HttpVersion {
+    pub(crate) fn http_version(&self) -> HttpVersion {
         self.http_version
     }
 
     /// The request target of one of the engine's routes.
-    pub fn target(&self, route: &str) -> String {
+    pub(crate) fn target(&self, route: &str) -> String {
         match self.query.as_str() {
             "" => format!("{}{route}", self.prefix),
             query => format!("{}{route}?{query}", self.prefix),
@@ -116,26 +116,26 @@ impl Address {
     }
 
     /// The full URL of one of the engine's routes.
-    pub fn url(&self, route: &str) -> String {
+    pub(crate) fn url(&self, route: &str) -> String {
         format!("{}://{}{}", self.scheme(), self.authority, self.target(route))
     }
 
-    pub fn is_loopback(&self) -> bool {
+    pub(crate) fn is_loopback(&self) -> bool {
         self.host == "localhost" || self.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
     }
 
     /// The TLS configuration, if TLS is used.
-    pub fn tls_config(&self) -> Option<&ClientConfig> {
+    pub(crate) fn tls_config(&self) -> Option<&ClientConfig> {
         self.tls.as_ref().map(|tls| &*tls.config)
     }
 
     /// Opens a connection up to the point where HTTP begins, including TLS. An error says what went wrong.
-    pub async fn connect(&self) -> Result<Socket, String> {
+    pub(crate) async fn connect(&self) -> Result<Socket, String> {
         self.try_connect().await.map_err(|error| format!("{error}{}", self.advice(&error)))
     }
 
     /// What to do if the server turns out not to speak the requested version.
-    pub fn other_version(&self) -> &'static str {
+    pub(crate) fn other_version(&self) -> &'static str {
         match self.http_version {
             HttpVersion::Http1 => {
                 "; the server does not speak HTTP/1.1 there: set `http_version = \"2\"` (`--http-version 2`)"

@@ -16,7 +16,7 @@ use crate::engine::HttpVersion;
 use crate::sys::clock;
 use crate::units::Nanos;
 
-pub struct Connection {
+pub(crate) struct Connection {
     protocol: Protocol,
     idle_since_ns: Nanos,
 }
@@ -30,7 +30,7 @@ use Protocol::{Http1, Http2};
 
 /// Why a response could not be read.
 #[derive(Debug, thiserror::Error)]
-pub enum Broken {
+pub(crate) enum Broken {
     #[error("the connection was closed")]
     Closed,
     #[error(transparent)]
@@ -45,7 +45,7 @@ pub enum Broken {
 
 impl Broken {
     /// Whether the server sent something that is not valid HTTP.
-    pub fn is_bad_payload(&self) -> bool {
+    pub(crate) fn is_bad_payload(&self) -> bool {
         match self {
             Broken::Head(_) | Broken::Framing(_) => true,
             Broken::Http2(error) => error.is_library(),
@@ -59,7 +59,7 @@ impl Broken {
     }
 
     /// Whether the server said that it did not process the request (RFC 9113, 8.7).
-    pub fn is_unprocessed(&self) -> bool {
+    pub(crate) fn is_unprocessed(&self) -> bool {
         let Broken::Http2(error) = self else { return false };
         let is_refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
         // `h2` ends a stream with a GOAWAY only if that names a lower stream as the last one processed.
@@ -72,7 +72,7 @@ const IDLE_MAX_NS: Nanos = 4_000_000_000;
 
 impl Connection {
     /// An error says what went wrong.
-    pub async fn open(address: &Address, timeout: Duration) -> Result<Connection, String> {
+    pub(crate) async fn open(address: &Address, timeout: Duration) -> Result<Connection, String> {
         let what = match address.http_version() {
             HttpVersion::Http1 => "connection",
             HttpVersion::Http2 => "HTTP/2 connection",
@@ -87,7 +87,7 @@ impl Connection {
 
     /// Whether the server still listens on this connection, as far as the client can tell without sending, and probably
     /// will for this long.
-    pub fn is_usable_for(&mut self, ahead_ns: Nanos) -> bool {
+    pub(crate) fn is_usable_for(&mut self, ahead_ns: Nanos) -> bool {
         let idle_ns = clock::now() - self.idle_since_ns;
         idle_ns + ahead_ns <= IDLE_MAX_NS
             && match &mut self.protocol {
@@ -97,7 +97,7 @@ impl Connection {
     }
 
     /// Prepares a request so completely that from the returned time on it only has to be sent.
-    pub fn take_up(&mut self, message: &WireRequest, id: &str) -> Nanos {
+    pub(crate) fn take_up(&mut self, message: &WireRequest, id: &str) -> Nanos {
         match (&mut self.protocol, message) {
             (Http1(connection), WireRequest::Http1(message)) => connection.take_up(message, id),
             (Http2(connection), WireRequest::Http2(message)) => connection.take_up(message, id),
@@ -106,7 +106,7 @@ impl Connection {
     }
 
     /// Sends the prepared request and reads the head of its response.
-    pub async fn ask(&mut self) -> Result<Head, Broken> {
+    pub(crate) async fn ask(&mut self) -> Result<Head, Broken> {
         match &mut self.protocol {
             Http1(connection) => connection.ask().await,
             Http2(connection) => connection.ask().await,
@@ -114,7 +114,7 @@ impl Connection {
     }
 
     /// Whether a byte has arrived since the last request was prepared.
-    pub fn has_received(&self) -> bool {
+    pub(crate) fn has_received(&self) -> bool {
         match &self.protocol {
             Http1(connection) => connection.has_received(),
             Http2(connection) => connection.has_received(),
@@ -122,7 +122,7 @@ impl Connection {
     }
 
     /// Whether a response has begun.
-    pub fn has_begun(&self) -> bool {
+    pub(crate) fn has_begun(&self) -> bool {
         match &self.protocol {
             Http1(connection) => connection.has_received(),
             // Its head is complete or absent; anything else the server sends is not a response.
@@ -131,7 +131,7 @@ impl Connection {
     }
 
     /// When the newest bytes arrived.
-    pub fn received_ns(&self) -> Nanos {
+    pub(crate) fn received_ns(&self) -> Nanos {
         match &self.protocol {
             Http1(connection) => connection.received_ns(),
             Http2(connection) => connection.received_ns(),
@@ -139,7 +139,7 @@ impl Connection {
     }
 
     /// The next part of the response that has arrived, and when it arrived; does not wait.
-    pub fn part(&mut self) -> Result<Option<(&[u8], Nanos)>, Broken> {
+    pub(crate) fn part(&mut self) -> Result<Option<(&[u8], Nanos)>, Broken> {
         match &mut self.protocol {
             Http1(connection) => connection.part(),
             Http2(connection) => connection.part(),
@@ -147,7 +147,7 @@ impl Connection {
     }
 
     /// Whether a response was read to its end.
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         match &self.protocol {
             Http1(connection) => connection.is_over(),
             Http2(connection) => connection.is_over(),
@@ -155,7 +155,7 @@ impl Connection {
     }
 
     /// Waits until more of the response has arrived, or its end.
-    pub async fn more(&mut self) -> Result<(), Broken> {
+    pub(crate) async fn more(&mut self) -> Result<(), Broken> {
         poll_fn(|cx| match &mut self.protocol {
             Http1(connection) => connection.poll_more(cx),
             Http2(connection) => connection.poll_more(cx),
@@ -164,7 +164,7 @@ impl Connection {
     }
 
     /// Whether it may carry another request after this response.
-    pub fn keeps_alive(&self) -> bool {
+    pub(crate) fn keeps_alive(&self) -> bool {
         match &self.protocol {
             Http1(connection) => connection.keeps_alive(),
             // If the server wants no more, that shows when the connection is next used.
@@ -173,7 +173,7 @@ impl Connection {
     }
 
     /// Must be called after a response was read to its end: only then can the connection take another request.
-    pub fn rest(&mut self) {
+    pub(crate) fn rest(&mut self) {
         self.idle_since_ns = clock::now();
     }
 }

@@ -14,7 +14,7 @@ use crate::client::tls::install_provider;
 use crate::engine::HttpVersion;
 
 /// An ordinary HTTP client. The load uses separate connections, which carry nothing else.
-pub struct ControlClient {
+pub(crate) struct ControlClient {
     http: reqwest::Client,
     address: Address,
 }
@@ -23,7 +23,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const LONGEST_POST: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl ControlClient {
-    pub fn new(address: &Address, headers: HeaderMap) -> Result<ControlClient, reqwest::Error> {
+    pub(crate) fn new(address: &Address, headers: HeaderMap) -> Result<ControlClient, reqwest::Error> {
         install_provider();
         let builder = reqwest::Client::builder().timeout(TIMEOUT).default_headers(headers);
         let builder = match address.tls_config() {
@@ -42,7 +42,7 @@ impl ControlClient {
     }
 
     /// Its response may take hours.
-    pub async fn post(&self, url: &str, body: String) -> Result<reqwest::Response, String> {
+    pub(crate) async fn post(&self, url: &str, body: String) -> Result<reqwest::Response, String> {
         let request = self.http.post(url).header(CONTENT_TYPE, "application/json").body(body);
         match request.timeout(LONGEST_POST).send().await {
             Ok(response) => Ok(response),
@@ -50,7 +50,7 @@ impl ControlClient {
         }
     }
 
-    pub async fn get(&self, url: &str) -> Result<(StatusCode, Vec<u8>), String> {
+    pub(crate) async fn get(&self, url: &str) -> Result<(StatusCode, Vec<u8>), String> {
         let answered = async {
             let response = self.http.get(url).send().await?;
             Ok::<_, reqwest::Error>((response.status(), response.bytes().await?.to_vec()))
@@ -71,7 +71,7 @@ impl ControlClient {
 }
 
 /// An error with its causes, which reqwest keeps separate.
-pub fn chain(error: &reqwest::Error) -> String {
+pub(crate) fn chain(error: &reqwest::Error) -> String {
     let causes = iter::successors(error.source(), |&cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -18,7 +18,7 @@ pub struct Undetected {
 }
 
 /// The first engine in the list whose probe matches.
-pub fn detect(access: &Access) -> Result<EngineKind, ClientError> {
+pub(crate) fn detect(access: &Access) -> Result<EngineKind, ClientError> {
     let address = Address::of(access)?;
     let control = ControlClient::new(&address, access.header_map()?)?;
     let runtime = runtime()?;

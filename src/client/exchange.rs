@@ -14,7 +14,7 @@ use crate::sys::clock;
 use crate::units::Nanos;
 
 /// What all requests of a client share.
-pub struct Peer {
+pub(crate) struct Peer {
     pub address: Address,
     /// The target's own headers, including the key.
     pub headers: HeaderMap,
@@ -23,7 +23,7 @@ pub struct Peer {
 }
 
 /// A request that is ready to send: nothing is left to compute once it is due.
-pub struct Prepared {
+pub(crate) struct Prepared {
     message: WireRequest,
     output_tokens: u32,
     stream: bool,
@@ -47,7 +47,7 @@ const REFUSAL_MAX_BYTES: usize = 64 << 10;
 const CLOSING_GRACE: Duration = Duration::from_secs(1);
 
 impl Peer {
-    pub fn prepare(&self, ask: &Ask) -> Prepared {
+    pub(crate) fn prepare(&self, ask: &Ask) -> Prepared {
         let wire = self.engine.wire(ask.api);
         let request = wire.request(ask);
         let request_head = RequestHead { address: &self.address, headers: &self.headers };
@@ -61,7 +61,7 @@ impl Peer {
 
     /// Sends a request on the lane's connection, opening one if there is none, and reads its response to the end.
     /// Leaves the connection in `slot` if it can carry another request.
-    pub async fn exchange(
+    pub(crate) async fn exchange(
         &self,
         slot: &mut Option<Connection>,
         prepared: &Prepared,
@@ -116,7 +116,7 @@ impl Peer {
         }
     }
 
-    pub async fn open(&self) -> Result<Connection, Failure> {
+    pub(crate) async fn open(&self) -> Result<Connection, Failure> {
         let opened = Connection::open(&self.address, self.request_timeout).await;
         opened.map_err(|detail| Failure { class: FailureClass::Connect, detail })
     }

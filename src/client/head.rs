@@ -2,7 +2,7 @@
 
 /// The parts of a head that matter here.
 #[derive(Debug, PartialEq)]
-pub struct Head {
+pub(crate) struct Head {
     pub status: u16,
     /// The content encoding, if there is one.
     pub coding: Option<String>,
@@ -11,10 +11,10 @@ pub struct Head {
 }
 
 /// The headers of a response, except those that are not text.
-pub struct Headers<'a>(Vec<(&'a str, &'a str)>);
+pub(crate) struct Headers<'a>(Vec<(&'a str, &'a str)>);
 
 impl Head {
-    pub fn of(status: u16, headers: &Headers) -> Head {
+    pub(crate) fn of(status: u16, headers: &Headers) -> Head {
         Head {
             status,
             coding: headers.words("content-encoding").find(|coding| *coding != "identity").map(str::to_owned),
@@ -22,19 +22,19 @@ impl Head {
         }
     }
 
-    pub fn number(&self, name: &str) -> Option<f64> {
+    pub(crate) fn number(&self, name: &str) -> Option<f64> {
         self.numbers.iter().find(|(known, _)| known == name).map(|(_, number)| *number)
     }
 }
 
 impl<'a> Headers<'a> {
-    pub fn of(headers: impl Iterator<Item = (&'a str, &'a [u8])>) -> Headers<'a> {
+    pub(crate) fn of(headers: impl Iterator<Item = (&'a str, &'a [u8])>) -> Headers<'a> {
         let texts = headers.filter_map(|(name, value)| Some((name, std::str::from_utf8(value).ok()?.trim())));
         Headers(texts.collect())
     }
 
     /// The members of a list header.
-    pub fn words(&self, name: &str) -> impl Iterator<Item = &'a str> {
+    pub(crate) fn words(&self, name: &str) -> impl Iterator<Item = &'a str> {
         let values = self.0.iter().filter(move |(found, _)| found.eq_ignore_ascii_case(name));
         values.flat_map(|(_, value)| value.split(',')).map(str::trim).filter(|word| !word.is_empty())
     }

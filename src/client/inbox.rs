@@ -5,7 +5,7 @@ use crate::units::Nanos;
 /// One buffer for the lifetime of a connection; bytes are read in place. It grows if it was full: most connections
 /// never hold more than a head or a few tokens, and a load opens a thousand of them.
 #[derive(Debug)]
-pub struct Inbox {
+pub(crate) struct Inbox {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
@@ -18,25 +18,25 @@ const CAPACITY_AT_FIRST: usize = 8 << 10;
 const CAPACITY_MAX: usize = 64 << 10;
 
 impl Inbox {
-    pub fn new() -> Inbox {
+    pub(crate) fn new() -> Inbox {
         Inbox { bytes: vec![0; CAPACITY_AT_FIRST], start: 0, end: 0, filled_ns: 0 }
     }
 
-    pub fn unread(&self) -> &[u8] {
+    pub(crate) fn unread(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.start == self.end
     }
 
     /// When the newest bytes arrived.
-    pub fn filled_ns(&self) -> Nanos {
+    pub(crate) fn filled_ns(&self) -> Nanos {
         self.filled_ns
     }
 
     /// Takes out this many bytes.
-    pub fn take(&mut self, length: usize) -> &[u8] {
+    pub(crate) fn take(&mut self, length: usize) -> &[u8] {
         let taken = self.start..self.start + length;
         debug_assert!(taken.end <= self.end);
         self.start = taken.end;
@@ -44,7 +44,7 @@ impl Inbox {
     }
 
     /// Where the next bytes go.
-    pub fn space(&mut self) -> &mut [u8] {
+    pub(crate) fn space(&mut self) -> &mut [u8] {
         if self.is_empty() {
             (self.start, self.end) = (0, 0);
         } else if self.end == self.bytes.len() {
@@ -55,7 +55,7 @@ impl Inbox {
     }
 
     /// Notes that this many bytes were put there.
-    pub fn filled(&mut self, length: usize, at_ns: Nanos) {
+    pub(crate) fn filled(&mut self, length: usize, at_ns: Nanos) {
         self.end += length;
         self.filled_ns = at_ns;
         if self.end == self.bytes.len() && self.end < CAPACITY_MAX {
@@ -64,7 +64,7 @@ impl Inbox {
     }
 
     #[cfg(test)]
-    pub fn put(&mut self, bytes: &[u8]) {
+    pub(crate) fn put(&mut self, bytes: &[u8]) {
         self.space()[..bytes.len()].copy_from_slice(bytes);
         self.filled(bytes.len(), 0);
     }

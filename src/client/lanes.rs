@@ -11,7 +11,7 @@ use crate::client::exchange::Peer;
 use crate::units::Nanos;
 
 /// The idle lanes of a round, with their connections. What they are given to do is a `T`.
-pub struct Lanes<T> {
+pub(crate) struct Lanes<T> {
     /// The lane that became idle last is taken first: its connection is the least likely to have been closed.
     free: RefCell<Vec<Resting<T>>>,
     taken: Notify,
@@ -20,21 +20,21 @@ pub struct Lanes<T> {
     left: RefCell<Vec<Connection>>,
 }
 
-pub struct Resting<T> {
+pub(crate) struct Resting<T> {
     wake: oneshot::Sender<(T, Option<Connection>)>,
     connection: Option<Connection>,
 }
 
 /// Lanes of an open load that wait with a connection for the next due requests. More would burden an engine that has a
 /// thread for each.
-pub const READY: usize = 2;
+pub(crate) const READY: usize = 2;
 /// How often to check their connections.
 const CHECK: Duration = Duration::from_millis(500);
 /// Timeout for opening one: time for one lost SYN.
 const OPENING: Duration = Duration::from_secs(2);
 
 impl<T> Lanes<T> {
-    pub fn new() -> Lanes<T> {
+    pub(crate) fn new() -> Lanes<T> {
         Lanes {
             free: RefCell::default(),
             taken: Notify::new(),
@@ -44,7 +44,7 @@ impl<T> Lanes<T> {
     }
 
     /// Resolves to something to do, or to nothing once the round is over.
-    pub fn rest(&self, connection: Option<Connection>) -> oneshot::Receiver<(T, Option<Connection>)> {
+    pub(crate) fn rest(&self, connection: Option<Connection>) -> oneshot::Receiver<(T, Option<Connection>)> {
         let (wake, woken) = oneshot::channel();
         match self.closed.get() {
             false => self.free.borrow_mut().push(Resting { wake, connection }),
@@ -54,7 +54,7 @@ impl<T> Lanes<T> {
     }
 
     /// A lane whose connection is usable, if there is one.
-    pub fn take(&self) -> Option<Resting<T>> {
+    pub(crate) fn take(&self) -> Option<Resting<T>> {
         let mut free = self.free.borrow_mut();
         let ready = free.iter_mut().rposition(|lane| lane.is_ready_for(0));
         let at = ready.or(free.len().checked_sub(1))?;
@@ -63,24 +63,24 @@ impl<T> Lanes<T> {
     }
 
     /// Closes the lanes: idle ones at once, the others when their request has ended.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         self.closed.set(true);
         let free = self.free.take();
         self.left.borrow_mut().extend(free.into_iter().filter_map(|lane| lane.connection));
     }
 
-    pub fn are_closed(&self) -> bool {
+    pub(crate) fn are_closed(&self) -> bool {
         self.closed.get()
     }
 
     /// The connections of closed lanes, the most recently used first.
-    pub fn take_connections(&self) -> Vec<Connection> {
+    pub(crate) fn take_connections(&self) -> Vec<Connection> {
         self.left.take().into_iter().rev().collect()
     }
 
     /// Connects the lanes that are taken next before they get a request, which would otherwise wait for that. If this
     /// fails, the request will try by itself and say why. Never ends.
-    pub async fn keep_connected(&self, peer: &Peer) {
+    pub(crate) async fn keep_connected(&self, peer: &Peer) {
         let mut opening = FuturesUnordered::new();
         loop {
             (opening.len()..self.unready()).for_each(|_| opening.push(open_ahead(peer)));
@@ -133,7 +133,7 @@ impl<T> Resting<T> {
         self.connection.is_some()
     }
 
-    pub fn wake(self, to_do: T) {
+    pub(crate) fn wake(self, to_do: T) {
         // An idle lane is there to take it.
         let _ = self.wake.send((to_do, self.connection));
     }

@@ -18,7 +18,7 @@ mod progress;
 mod schedule;
 mod setup_calls;
 mod socket;
-pub mod telemetry;
+pub(crate) mod telemetry;
 mod tls;
 
 use std::time::Duration;
@@ -45,11 +45,13 @@ use exchange::Peer;
 use lanes::READY;
 use schedule::{Asking, Schedule};
 
-pub use access::{Access, AccessError};
-pub use address::{Address, AddressError};
+pub use access::Access;
+pub(crate) use access::AccessError;
+pub(crate) use address::{Address, AddressError};
 pub use cancel::Cancel;
-pub use detect::{Undetected, detect};
-pub use progress::{Progress, Share};
+pub(crate) use detect::{Undetected, detect};
+pub use progress::Progress;
+pub(crate) use progress::Share;
 
 /// A client of one target, with its connections.
 ///

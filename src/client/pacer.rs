@@ -17,12 +17,12 @@ use crate::units::Nanos;
 /// A separate thread that keeps absolute times. The event loop's own timers have a resolution of whole milliseconds;
 /// this thread sleeps until shortly before a planned time and announces it, and the event loop spins for the rest, so
 /// that nothing delays what is due. It ends with the round that drops it.
-pub struct Pacer {
+pub(crate) struct Pacer {
     appointments: Sender<Nanos>,
 }
 
 /// The announced times.
-pub struct Moments(UnboundedReceiver<Nanos>);
+pub(crate) struct Moments(UnboundedReceiver<Nanos>);
 
 /// Time to wake this thread, and from here the event loop. The event loop spins for what is left of it; responses that
 /// arrive in the meantime are timestamped by the system.
@@ -30,7 +30,7 @@ const AHEAD_NS: Nanos = 80_000;
 
 impl Pacer {
     /// Keeps the planned times, which count from `origin_ns`, and those that are added later.
-    pub fn start(planned: DueTimes, origin_ns: Nanos) -> io::Result<(Pacer, Moments)> {
+    pub(crate) fn start(planned: DueTimes, origin_ns: Nanos) -> io::Result<(Pacer, Moments)> {
         let (appointments, appointed) = channel();
         let (announced, moments) = unbounded_channel();
         std::thread::Builder::new().name("tollgate-pacer".into()).spawn(move || {
@@ -43,7 +43,7 @@ impl Pacer {
     }
 
     /// Makes [`Moments::next`] return this time once it has come.
-    pub fn add_time(&self, due_ns: Nanos) {
+    pub(crate) fn add_time(&self, due_ns: Nanos) {
         // The thread ends before its round only if the round is over.
         let _ = self.appointments.send(due_ns);
     }
@@ -51,7 +51,7 @@ impl Pacer {
 
 impl Moments {
     /// The next time, once it has come; waits forever if there is none.
-    pub async fn next(&mut self) -> Nanos {
+    pub(crate) async fn next(&mut self) -> Nanos {
         match self.0.recv().await {
             Some(due_ns) => {
                 clock::sleep_until(due_ns);

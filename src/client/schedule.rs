@@ -26,14 +26,14 @@ use crate::units::Nanos;
 
 /// What all requests of a round share.
 #[derive(Clone, Copy, Debug)]
-pub struct Asking<'a> {
+pub(crate) struct Asking<'a> {
     pub workload: &'a Workload,
     pub model: Option<&'a str>,
 }
 
 /// Sends what a plan requires, for any kind of load: a due request goes to a free lane, and its end may make another
 /// one due.
-pub struct Schedule<'a> {
+pub(crate) struct Schedule<'a> {
     peer: &'a Peer,
     asking: Asking<'a>,
     plan: RefCell<Plan>,
@@ -92,7 +92,7 @@ const LEAST_AHEAD: u32 = 16;
 type LaneFuture<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 impl<'a> Schedule<'a> {
-    pub fn new(
+    pub(crate) fn new(
         peer: &'a Peer,
         asking: Asking<'a>,
         sampler: &'a mut PromptSampler,
@@ -128,7 +128,7 @@ impl<'a> Schedule<'a> {
     }
 
     /// Prepares the first requests, so that the round can start with all of them at once.
-    pub fn prepare(&self) {
+    pub(crate) fn prepare(&self) {
         self.written.borrow_mut().extend(std::iter::from_fn(|| self.draw()).take(self.ahead));
     }
 
@@ -137,7 +137,7 @@ impl<'a> Schedule<'a> {
     ///
     /// The lanes are futures of one task and share its thread, and the telemetry's ticks arrive among them like any
     /// packet.
-    pub async fn run(
+    pub(crate) async fn run(
         &self,
         connections: Vec<Option<Connection>>,
         started_ns: Nanos,

@@ -14,7 +14,7 @@ use crate::engine::{LineTooLong, Lines, SetupCall, read_progress, refusal};
 const SILENCE: Duration = Duration::from_secs(15 * 60);
 
 /// Runs a call and waits for its end. An error says what happened; the caller decides whether that matters.
-pub async fn run(
+pub(crate) async fn run(
     control: &ControlClient,
     address: &Address,
     call: &SetupCall,

@@ -12,14 +12,14 @@ use tokio_rustls::client::TlsStream;
 use crate::sys::arrival::Stream;
 use crate::units::Nanos;
 
-pub enum Socket {
+pub(crate) enum Socket {
     Plain(Stream),
     Tls(Box<TlsStream<Stream>>),
 }
 
 impl Socket {
     /// Notes that a response can't arrive earlier than now.
-    pub fn await_from(&mut self, now_ns: Nanos) {
+    pub(crate) fn await_from(&mut self, now_ns: Nanos) {
         let stream = match self {
             Socket::Plain(stream) => stream,
             Socket::Tls(stream) => stream.get_mut().0,
@@ -28,12 +28,12 @@ impl Socket {
     }
 
     /// When the newest bytes that were read arrived at this machine.
-    pub fn newest_ns(&self) -> Nanos {
+    pub(crate) fn newest_ns(&self) -> Nanos {
         self.stream().newest_ns()
     }
 
     /// How many bytes were read; 0 means the end of the stream.
-    pub fn poll_read(&mut self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
         match self {
             Socket::Plain(stream) => stream.poll_recv(cx, space),
             Socket::Tls(stream) => {
@@ -44,14 +44,14 @@ impl Socket {
         }
     }
 
-    pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self {
             Socket::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Socket::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, bytes),
         }
     }
 
-    pub fn poll_write_vectored(
+    pub(crate) fn poll_write_vectored(
         &mut self,
         cx: &mut Context<'_>,
         parts: &[IoSlice<'_>],
@@ -63,7 +63,7 @@ impl Socket {
     }
 
     /// Must be called after the last write: TLS may hold some of it back.
-    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Socket::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Socket::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
@@ -71,7 +71,7 @@ impl Socket {
     }
 
     /// Whether the server still listens and has sent nothing, as far as the client can tell without sending.
-    pub fn is_quiet(&mut self) -> bool {
+    pub(crate) fn is_quiet(&mut self) -> bool {
         match (self.peek(), self) {
             (Err(Errno::AGAIN), _) => true,
             // TLS sends messages of its own.
@@ -86,7 +86,7 @@ impl Socket {
 
     /// Whether the server has closed the connection without sending anything more, as far as the client can tell
     /// without reading.
-    pub fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         !matches!(self.peek(), Ok(1..) | Err(Errno::AGAIN))
     }
 

@@ -20,7 +20,7 @@ use crate::units::Nanos;
 /// not run at all, be it stopped, out of its quota, or on an overloaded machine.
 ///
 /// Nothing is omitted: a stall delays several ticks, and each is recorded with its full delay.
-pub struct Telemetry {
+pub(crate) struct Telemetry {
     started_ns: Nanos,
     thread_started_ns: Nanos,
     timer: AsyncFd<OwnedFd>,
@@ -32,7 +32,7 @@ const TICK_NS: Nanos = 5_000_000;
 
 impl Telemetry {
     /// Must be called by the monitored event loop, on the client's own thread, whose CPU time counts from here on.
-    pub fn start() -> io::Result<Telemetry> {
+    pub(crate) fn start() -> io::Result<Telemetry> {
         let timer =
             timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
         let started_ns = clock::now();
@@ -49,7 +49,7 @@ impl Telemetry {
     }
 
     /// Records the ticks; never ends. The monitored event loop must poll it.
-    pub async fn watch<T>(&mut self) -> T {
+    pub(crate) async fn watch<T>(&mut self) -> T {
         while let Ok(ticks) = self.timer.async_io(Interest::READABLE, |timer| expired(timer)).await {
             self.note(ticks);
         }
@@ -57,7 +57,7 @@ impl Telemetry {
     }
 
     /// Must be called on the thread that called [`Telemetry::start`].
-    pub fn finish(mut self) -> ClientHealth {
+    pub(crate) fn finish(mut self) -> ClientHealth {
         // Record what came since the event loop last looked.
         if let Ok(ticks) = expired(self.timer.get_ref()) {
             self.note(ticks);

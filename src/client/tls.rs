@@ -11,7 +11,10 @@ use crate::engine::HttpVersion;
 
 /// Servers must have a certificate from an authority in this PEM file or, without one, from an authority that the
 /// system trusts. An error says what is wrong.
-pub fn client_config(ca_file: Option<&Path>, http_version: HttpVersion) -> Result<ClientConfig, String> {
+pub(crate) fn client_config(
+    ca_file: Option<&Path>,
+    http_version: HttpVersion,
+) -> Result<ClientConfig, String> {
     install_provider();
     let mut config = match ca_file {
         None => ClientConfig::with_platform_verifier().map_err(|error| error.to_string())?,
@@ -25,7 +28,7 @@ pub fn client_config(ca_file: Option<&Path>, http_version: HttpVersion) -> Resul
 }
 
 /// The ALPN name of an HTTP version (RFC 7301).
-pub fn alpn(http_version: HttpVersion) -> &'static [u8] {
+pub(crate) fn alpn(http_version: HttpVersion) -> &'static [u8] {
     match http_version {
         HttpVersion::Http1 => b"http/1.1",
         HttpVersion::Http2 => b"h2",
@@ -34,7 +37,7 @@ pub fn alpn(http_version: HttpVersion) -> &'static [u8] {
 
 /// Must be called before anything that may use TLS is created. Another part of the process may have installed a
 /// provider already; any provider will do.
-pub fn install_provider() {
+pub(crate) fn install_provider() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 

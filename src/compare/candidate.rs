@@ -12,7 +12,7 @@ use crate::text::nearest::did_you_mean;
 use crate::text::printable::one_line;
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Candidate {
+pub(crate) struct Candidate {
     /// Unique.
     pub name: String,
     /// The file that it was read from.
@@ -31,7 +31,7 @@ pub struct Candidate {
 }
 
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum NotComparable {
+pub(crate) enum NotComparable {
     #[error("expected at least two targets, found {found}: name more reports, or sweep more targets")]
     TooFew { found: usize },
     #[error("{one} has levels in {}, {other} in {}: sweep both over the same axis", ones.name(), others.name())]
@@ -47,7 +47,7 @@ pub enum NotComparable {
 }
 
 impl NotComparable {
-    pub fn unknown_target(name: &str, candidates: &[Candidate]) -> NotComparable {
+    pub(crate) fn unknown_target(name: &str, candidates: &[Candidate]) -> NotComparable {
         let known: Vec<String> = candidates.iter().map(|candidate| one_line(&candidate.name)).collect();
         let help = did_you_mean(name, known.iter().map(String::as_str));
         NotComparable::UnknownTarget { name: one_line(name), help }
@@ -55,12 +55,12 @@ impl NotComparable {
 }
 
 impl Candidate {
-    pub fn level(&self, at: f64) -> Option<&Level> {
+    pub(crate) fn level(&self, at: f64) -> Option<&Level> {
         self.levels.iter().find(|level| level.at == at)
     }
 
     /// Before its engine is known, any name that [`make_unique`] could give it also matches.
-    pub fn may_be_called(&self, name: &str) -> bool {
+    pub(crate) fn may_be_called(&self, name: &str) -> bool {
         let has_suffix = || {
             let rest = name.strip_prefix(&self.name);
             rest.is_some_and(|rest| rest.starts_with(" (") || rest.starts_with(" #"))
@@ -68,7 +68,7 @@ impl Candidate {
         self.name == name || (self.environment.is_none() && has_suffix())
     }
 
-    pub fn without_goodput(mut self) -> Candidate {
+    pub(crate) fn without_goodput(mut self) -> Candidate {
         self.levels.iter_mut().for_each(|level| level.goodput = None);
         self
     }
@@ -76,7 +76,7 @@ impl Candidate {
 
 /// All participants, from file names and their reports. Reports of the same target, run, and scenario file form one
 /// curve.
-pub fn candidates(reports: Vec<(String, ReportFile)>) -> Result<Vec<Candidate>, NotComparable> {
+pub(crate) fn candidates(reports: Vec<(String, ReportFile)>) -> Result<Vec<Candidate>, NotComparable> {
     let mut candidates: Vec<Candidate> = Vec::new();
     for (source, report) in reports {
         match report {

@@ -12,7 +12,7 @@ use crate::verdict::LEAST_SHARE_ENDED_BY_LENGTH;
 const SAME_PROMPTS: f64 = 0.05;
 
 /// One sentence each, the most important first.
-pub fn caveats(candidates: &[Candidate]) -> Vec<String> {
+pub(crate) fn caveats(candidates: &[Candidate]) -> Vec<String> {
     let mut caveats = Vec::new();
     caveats.extend(differing(candidates, "models or quantizations", |environment| &environment.model).map(
         |listed| {

@@ -6,7 +6,7 @@ use crate::metrics::Metric;
 use crate::results::comparison::Crossing;
 
 /// The crossings of every pair of targets in every metric. A tie between the levels counts for neither side.
-pub fn crossings(candidates: &[Candidate], levels: &[f64], metrics: &[Metric]) -> Vec<Crossing> {
+pub(crate) fn crossings(candidates: &[Candidate], levels: &[f64], metrics: &[Metric]) -> Vec<Crossing> {
     let mut found = Vec::new();
     for metric in metrics {
         for (number, one) in candidates.iter().enumerate() {

@@ -6,16 +6,16 @@ use crate::results::file::ReportFile;
 use crate::results::sweep::{Sweep, example};
 
 /// `quick` is better with few users, `wide` with many.
-pub fn crossing() -> Comparison {
+pub(crate) fn crossing() -> Comparison {
     of(example::crossing(), &Preferences::default())
 }
 
 /// Every external text is hostile, and one target was not available.
-pub fn nasty() -> Comparison {
+pub(crate) fn nasty() -> Comparison {
     of(example::nasty(), &Preferences::default())
 }
 
-pub fn of(sweep: Sweep, preferences: &Preferences) -> Comparison {
+pub(crate) fn of(sweep: Sweep, preferences: &Preferences) -> Comparison {
     let report = ReportFile::Sweep(Box::new(sweep));
     compare(&candidates(vec![("sweep.json".into(), report)]).unwrap(), preferences).unwrap()
 }

@@ -4,7 +4,7 @@ mod candidate;
 mod caveats;
 mod crossings;
 #[cfg(test)]
-pub mod example;
+pub(crate) mod example;
 mod preferences;
 mod ranking;
 mod reasons;
@@ -20,13 +20,11 @@ use crate::results::limits::Limits;
 use crate::results::sweep::{Axis, Level, Sweep};
 use crate::results::{Kind, VERSION, curve};
 
-pub use candidate::{Candidate, NotComparable, candidates};
-pub use preferences::{BadPreference, Preferences};
-pub use ranking::{TIE, TIE_UNSEEN};
-pub use recommendation::{CLOSE_CALL, FAILURES_COUNT};
+pub(crate) use candidate::{Candidate, NotComparable, candidates};
+pub(crate) use preferences::{BadPreference, Preferences};
 
 /// The metrics compared at each level: throughput, and each latency's median and 95th percentile.
-pub const METRICS: [&str; 7] = [
+pub(crate) const METRICS: [&str; 7] = [
     "output_tokens_per_s",
     "ttft_ms_p50",
     "ttft_ms_p95",
@@ -40,7 +38,10 @@ pub const METRICS: [&str; 7] = [
 const CROSSING: [&str; 3] = ["output_tokens_per_s", "ttft_ms_p95", "tpot_ms_p95"];
 
 /// Compares targets at the levels that they have in common.
-pub fn compare(candidates: &[Candidate], preferences: &Preferences) -> Result<Comparison, NotComparable> {
+pub(crate) fn compare(
+    candidates: &[Candidate],
+    preferences: &Preferences,
+) -> Result<Comparison, NotComparable> {
     let axis = check(candidates, preferences)?;
     let levels = common_levels(candidates);
     let (limits, candidates) = by_common_limits(candidates);
@@ -61,14 +62,14 @@ pub fn compare(candidates: &[Candidate], preferences: &Preferences) -> Result<Co
 }
 
 /// Compares a sweep's own targets; `None` if there is only one.
-pub fn compare_sweep(sweep: &Sweep, preferences: &Preferences) -> Option<Comparison> {
+pub(crate) fn compare_sweep(sweep: &Sweep, preferences: &Preferences) -> Option<Comparison> {
     let report = ReportFile::Sweep(Box::new(sweep.clone()));
     let candidates = candidates(vec![(sweep.run.id.clone(), report)]).ok()?;
     compare(&candidates, preferences).ok()
 }
 
 /// Checks whether these targets can be compared, measured or not, and returns their common axis.
-pub fn check(candidates: &[Candidate], preferences: &Preferences) -> Result<Axis, NotComparable> {
+pub(crate) fn check(candidates: &[Candidate], preferences: &Preferences) -> Result<Axis, NotComparable> {
     let axis = common_axis(candidates)?;
     preferences.check(candidates)?;
     Ok(axis)

@@ -7,7 +7,7 @@ use crate::results::comparison::Criterion;
 use crate::text::nearest::did_you_mean;
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Preferences {
+pub(crate) struct Preferences {
     pub weights: BTreeMap<Criterion, f64>,
     /// From 1 to 5 per target; 5 is the simplest to run.
     pub simplicity: BTreeMap<String, f64>,
@@ -28,7 +28,7 @@ impl Default for Preferences {
 }
 
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum BadPreference {
+pub(crate) enum BadPreference {
     #[error("expected {expected}, found `{found}`")]
     Form { expected: &'static str, found: String },
     #[error("unknown criterion `{found}`: {help}")]
@@ -41,7 +41,7 @@ pub enum BadPreference {
 
 impl Preferences {
     /// `performance=40,reliability=30,…`; unlisted criteria have weight 0.
-    pub fn parse_weights(text: &str) -> Result<BTreeMap<Criterion, f64>, BadPreference> {
+    pub(crate) fn parse_weights(text: &str) -> Result<BTreeMap<Criterion, f64>, BadPreference> {
         const EXPECTED: &str = "CRITERION=WEIGHT such as performance=40, each 0 or more";
         let mut weights = BTreeMap::new();
         for (name, weight) in pairs(text, EXPECTED, |weight| weight >= 0.0)? {
@@ -59,18 +59,18 @@ impl Preferences {
     }
 
     /// `vllm=3,ollama=5`.
-    pub fn parse_simplicity(text: &str) -> Result<BTreeMap<String, f64>, BadPreference> {
+    pub(crate) fn parse_simplicity(text: &str) -> Result<BTreeMap<String, f64>, BadPreference> {
         const EXPECTED: &str = "TARGET=N such as vllm=3, from 1 to 5 (the simplest)";
         pairs(text, EXPECTED, |simplicity| (1.0..=5.0).contains(&simplicity))
     }
 
     /// `vllm=2.4,ollama=0.9`.
-    pub fn parse_costs(text: &str) -> Result<BTreeMap<String, f64>, BadPreference> {
+    pub(crate) fn parse_costs(text: &str) -> Result<BTreeMap<String, f64>, BadPreference> {
         pairs(text, "TARGET=COST such as vllm=2.4, greater than 0", |cost| cost > 0.0)
     }
 
     /// Checks that every named target is one of those compared.
-    pub fn check(&self, candidates: &[Candidate]) -> Result<(), NotComparable> {
+    pub(crate) fn check(&self, candidates: &[Candidate]) -> Result<(), NotComparable> {
         let is_known = |name: &&String| candidates.iter().any(|candidate| candidate.may_be_called(name));
         match self.simplicity.keys().chain(self.costs.keys()).find(|name| !is_known(name)) {
             None => Ok(()),

@@ -6,13 +6,13 @@ use crate::results::sweep::Level;
 use crate::verdict::stats::{Difference, mean, slowness};
 
 /// A smaller difference than this is a tie, however certain it is.
-pub const TIE: f64 = 0.03;
+pub(crate) const TIE: f64 = 0.03;
 /// The same if a side has only one value, so that its variation is unknown.
-pub const TIE_UNSEEN: f64 = 0.1;
+pub(crate) const TIE_UNSEEN: f64 = 0.1;
 
 /// How many times worse one side is than another.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Ratio {
+pub(crate) struct Ratio {
     /// Below 1, it is better.
     pub times_worse: f64,
     pub interval: Option<(f64, f64)>,
@@ -21,7 +21,7 @@ pub struct Ratio {
 impl Ratio {
     /// `other` against `one`. With two or more values on both sides (sessions, or the rounds of a single session), the
     /// interval is that of [`Difference::of_alternating`], which misses the true value with a probability of 0.2 %.
-    pub fn of(metric: Metric, one: &Level, other: &Level) -> Option<Ratio> {
+    pub(crate) fn of(metric: Metric, one: &Level, other: &Level) -> Option<Ratio> {
         let (one, other) = (slownesses(metric, one)?, slownesses(metric, other)?);
         match Difference::of_alternating(&one, &other) {
             Some(found) => Some(Ratio {
@@ -34,7 +34,7 @@ impl Ratio {
 
     /// Whether the difference doesn't count: it is below [`TIE`] or its interval includes none; without an interval, it
     /// is below [`TIE_UNSEEN`].
-    pub fn is_tie(&self) -> bool {
+    pub(crate) fn is_tie(&self) -> bool {
         let distance = self.times_worse.max(1.0 / self.times_worse) - 1.0;
         match self.interval {
             Some((low, high)) => distance < TIE || (low <= 1.0 && high >= 1.0),
@@ -44,7 +44,7 @@ impl Ratio {
 }
 
 /// Ranks all targets of a level by a metric, best first, without those that have no value. `None` if none has one.
-pub fn rank(metric: Metric, sides: &[(&str, &Level)]) -> Option<ComparedMetric> {
+pub(crate) fn rank(metric: Metric, sides: &[(&str, &Level)]) -> Option<ComparedMetric> {
     let mut ranked: Vec<(f64, &str, &Level)> = sides
         .iter()
         .filter_map(|(name, level)| Some((mean(&slownesses(metric, level)?), *name, *level)))

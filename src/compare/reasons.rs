@@ -9,7 +9,7 @@ use crate::results::comparison::{Criterion, Traffic};
 use crate::results::sweep::Axis;
 use crate::text::figures;
 
-pub fn reasons(
+pub(crate) fn reasons(
     class: &Class,
     all: &[Candidate],
     totals: &BTreeMap<String, f64>,

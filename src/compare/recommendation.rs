@@ -12,9 +12,9 @@ use crate::results::limits::Goodput;
 use crate::results::sweep::{Axis, Level};
 
 /// Totals within this many points (out of 100) are too close to call.
-pub const CLOSE_CALL: f64 = 3.0;
+pub(crate) const CLOSE_CALL: f64 = 3.0;
 /// Each percent of failed requests costs this many points of reliability: at 10 %, none are left.
-pub const FAILURES_COUNT: f64 = 10.0;
+pub(crate) const FAILURES_COUNT: f64 = 10.0;
 /// If no level lies in a class's range, the nearest one within this factor represents it.
 const STANDS_FOR: f64 = 2.0;
 
@@ -24,7 +24,7 @@ const PERFORMANCE: [&str; 2] = ["output_tokens_per_s", "ttft_ms_p95"];
 type Scores = BTreeMap<String, f64>;
 
 /// The measurements of one traffic class.
-pub struct Class<'a> {
+pub(crate) struct Class<'a> {
     pub traffic: Traffic,
     pub levels: Vec<f64>,
     /// Targets that were measured at one of the levels.
@@ -33,7 +33,11 @@ pub struct Class<'a> {
     pub rankings: Vec<(f64, ComparedMetric)>,
 }
 
-pub fn recommend(candidates: &[Candidate], levels: &[f64], preferences: &Preferences) -> Recommendation {
+pub(crate) fn recommend(
+    candidates: &[Candidate],
+    levels: &[f64],
+    preferences: &Preferences,
+) -> Recommendation {
     let left_out = left_out(candidates, preferences);
     let classes = Traffic::ALL.map(|traffic| {
         let class = Class::of(traffic, candidates, levels);
@@ -78,7 +82,7 @@ impl<'a> Class<'a> {
     }
 
     /// The target's requests at all of the class's levels.
-    pub fn requests(&self, candidate: &Candidate) -> RequestCounts {
+    pub(crate) fn requests(&self, candidate: &Candidate) -> RequestCounts {
         let mut counts = RequestCounts::default();
         for level in self.levels_of(candidate) {
             counts.merge(&level.summary.requests);

@@ -4,14 +4,14 @@ use crate::config::error::ConfigError;
 use crate::text::nearest::did_you_mean;
 
 #[derive(Debug, PartialEq)]
-pub struct Complaint {
+pub(crate) struct Complaint {
     pub message: String,
     pub help: Option<String>,
 }
 
 impl Complaint {
     /// `key` is the key whose value is wrong, if that is known. A message of two lines is a message and its help.
-    pub fn of_serde(message: &str, key: Option<&str>) -> Complaint {
+    pub(crate) fn of_serde(message: &str, key: Option<&str>) -> Complaint {
         if let Some((word, valid)) = unknown("unknown field", message) {
             return Complaint::with_help(
                 format!("unknown key `{word}`"),
@@ -44,7 +44,7 @@ impl Complaint {
     }
 
     /// The byte at which a line of JSON goes wrong, and why.
-    pub fn of_json(error: &serde_json::Error) -> (usize, Complaint) {
+    pub(crate) fn of_json(error: &serde_json::Error) -> (usize, Complaint) {
         let message = error.to_string();
         let place = format!(" at line {} column {}", error.line(), error.column());
         let message = message.strip_suffix(&place).unwrap_or(&message);
@@ -55,11 +55,11 @@ impl Complaint {
         (error.column().saturating_sub(1), complaint)
     }
 
-    pub fn missing(key: &str) -> Complaint {
+    pub(crate) fn missing(key: &str) -> Complaint {
         Complaint { message: format!("missing key `{key}`"), help: example(key) }
     }
 
-    pub fn into_error(self, place: impl FnOnce(String) -> ConfigError) -> ConfigError {
+    pub(crate) fn into_error(self, place: impl FnOnce(String) -> ConfigError) -> ConfigError {
         let error = place(self.message);
         match self.help {
             Some(help) => error.help(help),

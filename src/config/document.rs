@@ -20,7 +20,7 @@ pub struct TextFile {
 }
 
 /// Spans count through the file's text and then, one byte further on, through the text of the overrides.
-pub struct Document<'t> {
+pub(crate) struct Document<'t> {
     file: &'t TextFile,
     set: &'t str,
     root: DeTable<'t>,
@@ -28,7 +28,7 @@ pub struct Document<'t> {
 }
 
 impl<'t> Document<'t> {
-    pub fn parse(file: &'t TextFile, set: &'t str) -> Result<Document<'t>, ConfigError> {
+    pub(crate) fn parse(file: &'t TextFile, set: &'t str) -> Result<Document<'t>, ConfigError> {
         let unreadable = |error: toml::de::Error| {
             let span = error.span().unwrap_or(0..0);
             ConfigError::within(&file.path, &file.text, span, format!("not TOML: {}", error.message()))
@@ -38,13 +38,13 @@ impl<'t> Document<'t> {
     }
 
     /// The names in a top-level table: `names("targets")`.
-    pub fn names(&self, table: &str) -> Vec<&str> {
+    pub(crate) fn names(&self, table: &str) -> Vec<&str> {
         let entries = self.root.get(table).and_then(|value| value.get_ref().as_table());
         entries.map(|table| table.keys().map(|key| key.get_ref().as_ref()).collect()).unwrap_or_default()
     }
 
     /// The table under a path of keys, if there is one.
-    pub fn table_mut(&mut self, path: &[&str]) -> Option<&mut DeTable<'t>> {
+    pub(crate) fn table_mut(&mut self, path: &[&str]) -> Option<&mut DeTable<'t>> {
         path.iter().try_fold(&mut self.root, |table, part| match table.get_mut(*part)?.get_mut() {
             DeValue::Table(inner) => Some(inner),
             _ => None,
@@ -52,13 +52,13 @@ impl<'t> Document<'t> {
     }
 
     /// Applies an override; the first `depth` parts of its key have led to this file.
-    pub fn set(&mut self, depth: usize, the_override: &Override<'t>) -> Result<(), ConfigError> {
+    pub(crate) fn set(&mut self, depth: usize, the_override: &Override<'t>) -> Result<(), ConfigError> {
         let base = self.file.text.len() + 1;
         the_override.apply(depth, &mut self.root, base, self.set)
     }
 
     /// Replaces the variables. Text with a variable that is not set stays as it is and is listed in `unset`.
-    pub fn expand(&mut self, environment: EnvLookup) -> Result<(), Vec<ConfigError>> {
+    pub(crate) fn expand(&mut self, environment: EnvLookup) -> Result<(), Vec<ConfigError>> {
         let mut expansion =
             Expansion { environment, path: Vec::new(), unset: Vec::new(), malformed: Vec::new() };
         expansion.table(&mut self.root);
@@ -70,17 +70,17 @@ impl<'t> Document<'t> {
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 
-    pub fn unset(&self) -> &[Unset] {
+    pub(crate) fn unset(&self) -> &[Unset] {
         &self.unset
     }
 
     /// Errors for a file that needs all of its strings.
-    pub fn unset_errors(&self) -> Vec<ConfigError> {
+    pub(crate) fn unset_errors(&self) -> Vec<ConfigError> {
         self.unset.iter().map(|unset| self.unset_error(unset)).collect()
     }
 
     /// The whole file as a typed table.
-    pub fn read<T: Deserialize<'t>>(&self) -> Result<T, ConfigError> {
+    pub(crate) fn read<T: Deserialize<'t>>(&self) -> Result<T, ConfigError> {
         let root = Spanned::new(0..0, self.root.clone());
         T::deserialize(toml::de::Deserializer::from(root)).map_err(|error| {
             let span = error.span().unwrap_or(0..0);
@@ -93,19 +93,23 @@ impl<'t> Document<'t> {
     }
 
     /// An error about the value under a path of keys (or indices), or the nearest table above it that exists.
-    pub fn error_at(&self, path: &[&str], message: impl Into<String>) -> ConfigError {
+    pub(crate) fn error_at(&self, path: &[&str], message: impl Into<String>) -> ConfigError {
         let span = self.find(path).map_or(0..0, |(_, value)| value);
         self.error(span, message)
     }
 
     /// An error about the last key of a path.
-    pub fn error_at_key(&self, path: &[&str], message: impl Into<String>) -> ConfigError {
+    pub(crate) fn error_at_key(&self, path: &[&str], message: impl Into<String>) -> ConfigError {
         let span = self.find(path).map_or(0..0, |(key, _)| key);
         self.error(span, message)
     }
 
     /// Sorts the names in a table by their position in the file, which is the order a reader expects.
-    pub fn in_order<'n>(&self, path: &[&str], names: impl Iterator<Item = &'n String>) -> Vec<&'n String> {
+    pub(crate) fn in_order<'n>(
+        &self,
+        path: &[&str],
+        names: impl Iterator<Item = &'n String>,
+    ) -> Vec<&'n String> {
         let mut names: Vec<&String> = names.collect();
         names.sort_by_key(|name| {
             let whole: Vec<&str> = path.iter().copied().chain([name.as_str()]).collect();
@@ -115,7 +119,7 @@ impl<'t> Document<'t> {
     }
 
     /// Where a span starts, as `file:line:column`.
-    pub fn position(&self, span: Range<usize>) -> String {
+    pub(crate) fn position(&self, span: Range<usize>) -> String {
         self.error(span, "").position()
     }
 

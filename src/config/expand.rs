@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 /// The value of an environment variable, if it is set.
-pub type EnvLookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub(crate) type EnvLookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// What a string becomes.
 #[derive(Debug, PartialEq)]
-pub enum Expanded {
+pub(crate) enum Expanded {
     /// The string has no variables.
     Unchanged,
     Replaced(String),
@@ -19,7 +19,7 @@ pub enum Expanded {
 
 /// A string whose variable is not set.
 #[derive(Clone, Debug)]
-pub struct Unset {
+pub(crate) struct Unset {
     /// The keys that lead to it.
     pub path: Vec<String>,
     pub span: Range<usize>,
@@ -28,7 +28,7 @@ pub struct Unset {
 
 /// Replaces every `${NAME}`; `$${` stands for `${` itself. An empty variable counts as unset: CI systems leave a secret
 /// empty if they don't have it.
-pub fn expand(text: &str, environment: EnvLookup) -> Expanded {
+pub(crate) fn expand(text: &str, environment: EnvLookup) -> Expanded {
     if !text.contains("${") {
         return Expanded::Unchanged;
     }
@@ -60,7 +60,7 @@ pub fn expand(text: &str, environment: EnvLookup) -> Expanded {
     Expanded::Replaced(out)
 }
 
-pub fn is_variable_name(name: &str) -> bool {
+pub(crate) fn is_variable_name(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with(|c: char| c.is_ascii_digit())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')

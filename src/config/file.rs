@@ -23,7 +23,7 @@ use crate::units::HumanDuration;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "tollgate scenario", extend("required" = ["targets", "workload", "load", "gates"]))]
-pub struct ScenarioFile {
+pub(crate) struct ScenarioFile {
     /// Names of targets in targets.toml.
     #[schemars(length(min = 1))]
     targets: Vec<String>,
@@ -102,7 +102,7 @@ impl Default for RunTable {
 }
 
 /// The checked contents of a scenario file; its targets are names from the targets file.
-pub struct ScenarioPlan {
+pub(crate) struct ScenarioPlan {
     pub targets: Vec<String>,
     pub workload: Workload,
     pub loads: Vec<(String, Load)>,
@@ -112,7 +112,7 @@ pub struct ScenarioPlan {
 
 impl ScenarioFile {
     /// `known_targets` is `None` if the targets file could not be read.
-    pub fn validate(
+    pub(crate) fn validate(
         self,
         document: &Document,
         known_targets: Option<&[&str]>,

@@ -15,7 +15,7 @@ use crate::units::Percent;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table such as { tolerance = \"3%\" }")]
 #[schemars(extend("minProperties" = 1))]
-pub struct GateTable {
+pub(crate) struct GateTable {
     /// How much worse the metric may become, relative to the baseline: "3%".
     tolerance: Option<Percent>,
     /// The smallest value allowed, for metrics where more is better.
@@ -24,10 +24,10 @@ pub struct GateTable {
     max: Option<f64>,
 }
 
-pub type GateTables = BTreeMap<String, GateTable>;
+pub(crate) type GateTables = BTreeMap<String, GateTable>;
 
 /// Gates in the order of the file; they always include one on the success rate.
-pub fn gates(
+pub(crate) fn gates(
     tables: &GateTables,
     streamed: bool,
     document: &Document,

@@ -16,7 +16,7 @@ impl Scenario {
 }
 
 /// The same for a load without a scenario file.
-pub fn hash_of(workload: &Workload, load: &Load, run: &RunPlan) -> String {
+pub(crate) fn hash_of(workload: &Workload, load: &Load, run: &RunPlan) -> String {
     let asked = json!({
         "workload": workload,
         "load": load,

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 /// A name that is given twice, whatever its case.
-pub fn header_twice<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn header_twice<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let mut seen = BTreeSet::new();
     names.into_iter().find(|name| !seen.insert(name.to_ascii_lowercase()))
 }
 
 /// Whether the name is what RFC 9110 calls a token.
-pub fn is_header_name(name: &str) -> bool {
+pub(crate) fn is_header_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c))
 }
 

@@ -4,22 +4,22 @@ use crate::config::complaint::Complaint;
 use crate::config::error::ConfigError;
 
 /// The byte at which a line goes wrong, and why.
-pub type Misread = (usize, Complaint);
+pub(crate) type Misread = (usize, Complaint);
 
 /// Lines, each with the byte at which it begins.
-pub struct Lines<'t> {
+pub(crate) struct Lines<'t> {
     path: &'t str,
     text: &'t str,
     at: usize,
 }
 
 impl<'t> Lines<'t> {
-    pub fn of(path: &'t str, text: &'t str) -> Lines<'t> {
+    pub(crate) fn of(path: &'t str, text: &'t str) -> Lines<'t> {
         Lines { path, text, at: 0 }
     }
 
     /// Reads the remaining lines that are not blank. Errors are reported with their positions, up to `most_errors` of them.
-    pub fn read<T>(
+    pub(crate) fn read<T>(
         self,
         most_errors: usize,
         read: impl Fn(&str) -> Result<T, Misread>,

@@ -29,7 +29,7 @@ use crate::units::HumanDuration;
         { "required": ["trace"], "not": { "anyOf": [{ "required": ["requests"] }, { "required": ["duration"] }] } },
     ] },
 ]))]
-pub struct LoadTable {
+pub(crate) struct LoadTable {
     /// Concurrent users, each sending its next request when its last one is answered.
     #[schemars(range(min = 1))]
     concurrency: Option<u32>,
@@ -89,10 +89,10 @@ struct RampTable {
     steps: Option<u32>,
 }
 
-pub type LoadTables = BTreeMap<String, LoadTable>;
+pub(crate) type LoadTables = BTreeMap<String, LoadTable>;
 
 /// Loads in the order of the file.
-pub fn loads(
+pub(crate) fn loads(
     tables: &LoadTables,
     document: &Document,
     loader: PromptLoader,

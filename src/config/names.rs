@@ -1,7 +1,7 @@
 //! Names that become part of test names and file names.
 
 /// Why a name can't be used, or `None` if it can.
-pub fn objection(name: &str, punctuation: &str) -> Option<String> {
+pub(crate) fn objection(name: &str, punctuation: &str) -> Option<String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || punctuation.contains(c);
     let spoken: Vec<String> = punctuation.chars().map(|c| format!("`{c}`")).collect();
     let rule =
@@ -20,10 +20,10 @@ pub fn objection(name: &str, punctuation: &str) -> Option<String> {
 }
 
 /// For loads and targets.
-pub const NAME: &str = "-_.";
+pub(crate) const NAME: &str = "-_.";
 
 /// For scenario files, whose `.toml` follows.
-pub const FILE_NAME: &str = "-_";
+pub(crate) const FILE_NAME: &str = "-_";
 
 #[cfg(test)]
 mod tests {

@@ -10,18 +10,18 @@ use crate::config::error::ConfigError;
 use crate::text::nearest::did_you_mean;
 
 /// The environment variable, and the name its text has in errors.
-pub const TOLLGATE_SET: &str = "TOLLGATE_SET";
+pub(crate) const TOLLGATE_SET: &str = "TOLLGATE_SET";
 
 /// One `key=value`. Spans count within the variable's text.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Override<'t> {
+pub(crate) struct Override<'t> {
     pub key: Vec<Spanned<String>>,
     value: &'t str,
     value_at: usize,
 }
 
 /// Splits the text into pairs at the commas outside of quotes and brackets.
-pub fn parse(text: &str) -> Result<Vec<Override<'_>>, ConfigError> {
+pub(crate) fn parse(text: &str) -> Result<Vec<Override<'_>>, ConfigError> {
     let mut overrides = Vec::new();
     let mut at = 0;
     while at < text.len() {
@@ -118,7 +118,7 @@ impl<'t> Override<'t> {
     }
 
     /// Puts the value into `table` under the key's parts from `depth` on, and creates the tables on the way.
-    pub fn apply(
+    pub(crate) fn apply(
         &self,
         depth: usize,
         table: &mut DeTable<'t>,
@@ -146,13 +146,13 @@ impl<'t> Override<'t> {
     }
 
     /// The error for a key whose part at `depth` is not one of `valid`.
-    pub fn unknown_part(&self, depth: usize, text: &str, what: &str, valid: &[&str]) -> ConfigError {
+    pub(crate) fn unknown_part(&self, depth: usize, text: &str, what: &str, valid: &[&str]) -> ConfigError {
         let part = &self.key[depth];
         ConfigError::within(TOLLGATE_SET, text, part.span(), format!("unknown {what} `{}`", part.get_ref()))
             .help(did_you_mean(part.get_ref(), valid.iter().copied()))
     }
 
-    pub fn span(&self) -> Range<usize> {
+    pub(crate) fn span(&self) -> Range<usize> {
         let start = self.key.first().map_or(0, |part| part.span().start);
         start..self.value_at + self.value.len()
     }

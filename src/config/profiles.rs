@@ -11,7 +11,7 @@ use crate::target::known_regressions;
 use crate::text::nearest::did_you_mean;
 
 /// Replaces every profile's name with its settings.
-pub fn put_in(document: &mut Document) -> Result<(), Vec<ConfigError>> {
+pub(crate) fn put_in(document: &mut Document) -> Result<(), Vec<ConfigError>> {
     let targets: Vec<String> = document.names("targets").into_iter().map(str::to_owned).collect();
     let errors = targets.iter().filter_map(|target| put_in_target(document, target).err());
     let errors: Vec<ConfigError> = errors.collect();

@@ -18,13 +18,13 @@ use crate::load::workload::{Api, ChatMessage, Prompt, Prompts, Synthetic};
 use crate::units::Percent;
 
 /// The text of a prompt file by its path relative to `perf-tests/`, or why it can't be read.
-pub type PromptLoader<'a> = &'a dyn Fn(&str) -> Result<String, String>;
+pub(crate) type PromptLoader<'a> = &'a dyn Fn(&str) -> Result<String, String>;
 
 /// The folder that the paths of prompt files are relative to.
-pub const SUITE_FOLDER: &str = "perf-tests";
+pub(crate) const SUITE_FOLDER: &str = "perf-tests";
 
 #[derive(Debug)]
-pub enum PromptsValue {
+pub(crate) enum PromptsValue {
     Inline(Vec<String>),
     Elsewhere(PromptsTable),
 }
@@ -33,7 +33,7 @@ pub enum PromptsValue {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
-pub struct PromptsTable {
+pub(crate) struct PromptsTable {
     /// A file relative to perf-tests/: .txt with a prompt per line, or .jsonl with {"prompt": "…"} or
     /// {"messages": […]} per line.
     file: Option<String>,
@@ -92,7 +92,7 @@ struct PromptLine {
 const AT: [&str; 2] = ["workload", "prompts"];
 
 impl PromptsValue {
-    pub fn resolve(
+    pub(crate) fn resolve(
         &self,
         api: Api,
         document: &Document,

@@ -7,14 +7,14 @@ use crate::config::{ConfigError, Suite, SuiteErrors};
 use crate::text::nearest::did_you_mean;
 
 /// The variable that holds the names, and its name in errors.
-pub const TOLLGATE_REQUIRE: &str = "TOLLGATE_REQUIRE";
+pub(crate) const TOLLGATE_REQUIRE: &str = "TOLLGATE_REQUIRE";
 
 /// What a machine can lack. tollgate's own tests read the same variable and need some of these.
 const CAPABILITIES: [&str; 6] = ["docker", "gpu", "llamacpp", "chromium", "cargo-nextest", "cargo-insta"];
 
 /// The required names: targets of the suite, their engines, or capabilities. Anything else is an error, because a typo
 /// would silently require nothing.
-pub fn required(text: &str, suite: &Suite) -> Result<Vec<String>, SuiteErrors> {
+pub(crate) fn required(text: &str, suite: &Suite) -> Result<Vec<String>, SuiteErrors> {
     let of_suite = suite.targets.values().flat_map(|target| [target.name.as_str(), target.engine.name()]);
     let valid: BTreeSet<&str> = of_suite.chain(CAPABILITIES).collect();
     let mut names = Vec::new();

@@ -24,7 +24,7 @@ const CHARACTERS_PER_TOKEN: usize = 4;
 
 /// Which of a file's conversations are used, and how much of each.
 #[derive(Clone, Copy, Debug)]
-pub struct Excerpt {
+pub(crate) struct Excerpt {
     /// This many from the start of the file, or all of them.
     pub conversations: Option<u32>,
     /// The most tokens of a turn.
@@ -42,7 +42,11 @@ impl Default for Excerpt {
 
 /// The first conversations of a file. Each starts with the first human turn and goes on as long as human and model
 /// alternate, both say something, and the turn is within the limits. A conversation without such a turn is skipped.
-pub fn read_conversations(path: &str, text: &str, excerpt: &Excerpt) -> Result<Conversations, ConfigError> {
+pub(crate) fn read_conversations(
+    path: &str,
+    text: &str,
+    excerpt: &Excerpt,
+) -> Result<Conversations, ConfigError> {
     let read: Vec<Conversation> = serde_json::from_str(text).map_err(|error| {
         let help = "expected [{\"conversations\": [{\"from\": \"human\", \"value\": \"…\"}, {\"from\": \"gpt\", \
                     \"value\": \"…\"}]}]";

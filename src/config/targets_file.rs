@@ -25,7 +25,7 @@ use crate::units::{HumanDuration, HumanSize};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "tollgate targets", extend("required" = ["targets"]))]
-pub struct TargetsFile {
+pub(crate) struct TargetsFile {
     /// Where an engine is available, by a name of your choice.
     #[serde(default)]
     targets: BTreeMap<String, TargetTable>,
@@ -144,7 +144,7 @@ fn simulator_schema(generator: &mut SchemaGenerator) -> Schema {
 }
 
 impl TargetsFile {
-    pub fn validate(
+    pub(crate) fn validate(
         self,
         document: &Document,
         environment: EnvLookup,

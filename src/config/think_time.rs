@@ -11,7 +11,7 @@ use crate::load::ThinkTime;
 use crate::units::HumanDuration;
 
 #[derive(Clone, Copy, Debug)]
-pub enum ThinkTimeValue {
+pub(crate) enum ThinkTimeValue {
     Constant(HumanDuration),
     Drawn(DrawnTable),
 }
@@ -20,7 +20,7 @@ pub enum ThinkTimeValue {
 #[derive(Clone, Copy, Debug, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "ThinkTimeTable", extend("minProperties" = 1, "maxProperties" = 1))]
-pub struct DrawnTable {
+pub(crate) struct DrawnTable {
     /// Uniform between two durations: ["1s", "3s"].
     uniform: Option<(HumanDuration, HumanDuration)>,
     /// Exponential, with this mean: "2s".
@@ -41,7 +41,7 @@ struct LognormalTable {
 impl ThinkTimeValue {
     /// # Errors
     /// If the table does not name exactly one distribution.
-    pub fn resolve(self) -> Result<ThinkTime, &'static str> {
+    pub(crate) fn resolve(self) -> Result<ThinkTime, &'static str> {
         let table = match self {
             ThinkTimeValue::Constant(duration) => return Ok(ThinkTime::Constant { ms: duration.ms() }),
             ThinkTimeValue::Drawn(table) => table,

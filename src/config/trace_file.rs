@@ -17,7 +17,7 @@ const MOST_ERRORS: usize = 5;
 const LONGEST_S: f64 = 1e8;
 
 /// Reads a `.csv` in Azure's format, or a `.jsonl` in Mooncake's or in our own.
-pub fn read_trace(path: &str, text: &str) -> Result<Trace, Vec<ConfigError>> {
+pub(crate) fn read_trace(path: &str, text: &str) -> Result<Trace, Vec<ConfigError>> {
     let mut lines = Lines::of(path, text);
     let requests = match path.rsplit_once('.') {
         Some((_, "csv")) => {

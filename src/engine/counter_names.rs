@@ -20,9 +20,9 @@ pub struct CounterNames {
 
 /// The names that one metric has had, newest first; the first one found is used. A metric whose unit changed together
 /// with its name is a different one.
-pub type Aliases = &'static [&'static str];
+pub(crate) type Aliases = &'static [&'static str];
 
-pub type PhaseOf = fn(&mut ServerTimes) -> &mut Mean;
+pub(crate) type PhaseOf = fn(&mut ServerTimes) -> &mut Mean;
 
 const MS_PER_S: f64 = 1000.0;
 

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 /// One line: a name, its labels in the order of the line, and a value.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Sample<'t> {
+pub(crate) struct Sample<'t> {
     pub name: &'t str,
     pub labels: Vec<(&'t str, Cow<'t, str>)>,
     pub value: f64,
@@ -21,7 +21,7 @@ pub struct NotExposition {
 }
 
 /// Skips comments, timestamps, and exemplars.
-pub fn parse(text: &str) -> Result<Vec<Sample<'_>>, NotExposition> {
+pub(crate) fn parse(text: &str) -> Result<Vec<Sample<'_>>, NotExposition> {
     let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
     let samples = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
     let parsed = samples.map(|(line, text)| {
@@ -36,7 +36,7 @@ pub fn parse(text: &str) -> Result<Vec<Sample<'_>>, NotExposition> {
 }
 
 impl Sample<'_> {
-    pub fn label(&self, name: &str) -> Option<&str> {
+    pub(crate) fn label(&self, name: &str) -> Option<&str> {
         self.labels.iter().find(|(label, _)| *label == name).map(|(_, value)| value.as_ref())
     }
 }

@@ -5,7 +5,7 @@ use memchr::memchr;
 /// Splits a stream into lines, without the line feed and a preceding carriage return. A line within one piece is
 /// borrowed from it; only a line that spans pieces is copied, into a reused buffer.
 #[derive(Debug, Default)]
-pub struct Lines {
+pub(crate) struct Lines {
     partial: Vec<u8>,
 }
 
@@ -18,7 +18,7 @@ pub struct LineTooLong;
 
 impl Lines {
     /// Passes every line that this piece completes to `take`.
-    pub fn push<E: From<LineTooLong>>(
+    pub(crate) fn push<E: From<LineTooLong>>(
         &mut self,
         mut piece: &[u8],
         mut take: impl FnMut(&[u8]) -> Result<(), E>,
@@ -43,7 +43,7 @@ impl Lines {
     }
 
     /// The rest at the end of the stream, without a closing line feed.
-    pub fn rest(&self) -> &[u8] {
+    pub(crate) fn rest(&self) -> &[u8] {
         without_cr(&self.partial)
     }
 }

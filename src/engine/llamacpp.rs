@@ -7,7 +7,7 @@ use crate::engine::{CounterNames, Engine, Identity, MODELS, Probe, Wire, models_
 use crate::load::workload::Api;
 
 #[derive(Debug)]
-pub struct Llamacpp;
+pub(crate) struct Llamacpp;
 
 const PROPS: &str = "/props";
 

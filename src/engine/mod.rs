@@ -32,15 +32,15 @@ use serde_json::Value;
 
 use crate::load::workload::Api;
 
-pub use counter_names::CounterNames;
-pub use exposition::NotExposition;
+pub(crate) use counter_names::CounterNames;
 pub use http_version::HttpVersion;
-pub use kind::{EngineChoice, EngineKind};
-pub use lines::{LineTooLong, Lines};
-pub use refusal::refusal;
-pub use reply::Reply;
-pub use setup_call::{SetupCall, read_progress};
-pub use wire::{Ask, Request, Wire};
+pub(crate) use kind::EngineChoice;
+pub use kind::EngineKind;
+pub(crate) use lines::{LineTooLong, Lines};
+pub(crate) use refusal::refusal;
+pub(crate) use reply::Reply;
+pub(crate) use setup_call::{SetupCall, read_progress};
+pub(crate) use wire::{Ask, Request, Wire};
 
 /// The only list of engines. If the signs of several match, `auto` takes the first.
 static ENGINES: &[&dyn Engine] = &[

@@ -13,7 +13,7 @@ use crate::metrics::server_side::Mean;
 use crate::units::Nanos;
 
 #[derive(Debug)]
-pub struct Ollama;
+pub(crate) struct Ollama;
 
 const VERSION: &str = "/api/version";
 /// Lists the loaded models.

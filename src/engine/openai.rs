@@ -7,7 +7,7 @@ use crate::engine::{Engine, Identity, MODELS, Probe, Wire};
 use crate::load::workload::Api;
 
 #[derive(Debug)]
-pub struct Openai;
+pub(crate) struct Openai;
 
 impl Engine for Openai {
     fn name(&self) -> &'static str {

@@ -15,7 +15,7 @@ use crate::metrics::server_side::Mean;
 use crate::units::Nanos;
 
 #[derive(Clone, Copy, Debug)]
-pub struct OpenaiWire {
+pub(crate) struct OpenaiWire {
     /// Whether the engine supports `ignore_eos`, which OpenAI's own API does not have.
     pub knows_ignore_eos: bool,
 }

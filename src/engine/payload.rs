@@ -9,7 +9,7 @@ use crate::metrics::record::Finish;
 
 /// A chunk of a streamed response, or a whole response. Unknown fields are skipped.
 #[derive(Debug, Deserialize)]
-pub struct Payload {
+pub(crate) struct Payload {
     #[serde(default)]
     pub choices: Choices,
     #[serde(default)]
@@ -24,7 +24,7 @@ pub struct Payload {
 
 impl Payload {
     /// Whether it holds content and nothing else, or nothing at all.
-    pub fn is_only_content(&self) -> bool {
+    pub(crate) fn is_only_content(&self) -> bool {
         let Payload { choices, usage, timings, error } = self;
         choices.finish.is_none() && usage.is_none() && timings.is_none() && !error.0
     }
@@ -32,13 +32,13 @@ impl Payload {
 
 /// All choices, reduced to the facts needed; usage chunks have none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Choices {
+pub(crate) struct Choices {
     pub content: bool,
     pub finish: Option<Finish>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct Usage {
+pub(crate) struct Usage {
     #[serde(default)]
     pub prompt_tokens: Option<u32>,
     #[serde(default)]
@@ -46,7 +46,7 @@ pub struct Usage {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
-pub struct Timings {
+pub(crate) struct Timings {
     #[serde(default)]
     pub prompt_ms: Option<f64>,
     #[serde(default)]
@@ -55,7 +55,7 @@ pub struct Timings {
 
 /// Whether a value is present and not empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Filled(pub bool);
+pub(crate) struct Filled(pub bool);
 
 #[derive(Deserialize)]
 struct Choice {
@@ -71,7 +71,7 @@ struct Choice {
 
 /// The content of a message or of a part of one.
 #[derive(Deserialize)]
-pub struct Content {
+pub(crate) struct Content {
     #[serde(default)]
     content: Filled,
     #[serde(default)]
@@ -85,10 +85,10 @@ pub struct Content {
     tool_calls: Filled,
 }
 
-pub struct FinishReason(pub Finish);
+pub(crate) struct FinishReason(pub Finish);
 
 impl Content {
-    pub fn filled(&self) -> bool {
+    pub(crate) fn filled(&self) -> bool {
         let reasoning = self.reasoning.0 || self.reasoning_content.0 || self.thinking.0;
         self.content.0 || reasoning || self.tool_calls.0
     }

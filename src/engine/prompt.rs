@@ -8,19 +8,19 @@ use crate::load::workload::{ChatMessage, Prompt};
 
 #[derive(Serialize)]
 #[serde(untagged)]
-pub enum Messages<'a> {
+pub(crate) enum Messages<'a> {
     Given(&'a [ChatMessage]),
     Said([Said<'a>; 1]),
 }
 
 #[derive(Serialize)]
-pub struct Said<'a> {
+pub(crate) struct Said<'a> {
     role: &'static str,
     content: &'a str,
 }
 
 /// A text becomes a user message.
-pub fn messages(prompt: &Prompt) -> Messages<'_> {
+pub(crate) fn messages(prompt: &Prompt) -> Messages<'_> {
     match prompt {
         Prompt::Messages(messages) => Messages::Given(messages),
         Prompt::Text(content) => Messages::Said([Said { role: "user", content }]),
@@ -28,7 +28,7 @@ pub fn messages(prompt: &Prompt) -> Messages<'_> {
 }
 
 /// A text has no roles: the messages' contents are joined by line feeds.
-pub fn text(prompt: &Prompt) -> Cow<'_, str> {
+pub(crate) fn text(prompt: &Prompt) -> Cow<'_, str> {
     match prompt {
         Prompt::Text(text) => Cow::Borrowed(text),
         Prompt::Messages(messages) => {

@@ -6,7 +6,7 @@ use crate::engine::lines::LineTooLong;
 use crate::metrics::record::{Failure, FailureClass};
 
 /// The error message in a response with a status other than 200.
-pub fn refusal(body: &[u8]) -> String {
+pub(crate) fn refusal(body: &[u8]) -> String {
     let Ok(answer) = serde_json::from_slice::<Value>(body) else {
         return excerpt(String::from_utf8_lossy(body).trim());
     };

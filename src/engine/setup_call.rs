@@ -18,7 +18,7 @@ pub struct SetupCall {
 }
 
 /// Progress from 0 to 1; `None` if a line doesn't say. An error holds the engine's own message.
-pub fn read_progress(line: &[u8]) -> Result<Option<f64>, String> {
+pub(crate) fn read_progress(line: &[u8]) -> Result<Option<f64>, String> {
     #[derive(Deserialize)]
     struct Line {
         #[serde(default)]

@@ -9,7 +9,7 @@ use crate::engine::{
 use crate::load::workload::Api;
 
 #[derive(Debug)]
-pub struct Sglang;
+pub(crate) struct Sglang;
 
 const SERVER_INFO: &str = "/get_server_info";
 /// Its name in newer versions.

@@ -7,7 +7,7 @@ use crate::engine::{CounterNames, Engine, Identity, MODELS, Probe, Wire, models_
 use crate::load::workload::Api;
 
 #[derive(Debug)]
-pub struct Simulator;
+pub(crate) struct Simulator;
 
 const VERSION: &str = "/version";
 

@@ -4,7 +4,7 @@ use crate::engine::refusal::{bad_payload, error_in};
 use crate::metrics::record::Failure;
 
 /// The content of one line of an event stream.
-pub enum Event<'a> {
+pub(crate) enum Event<'a> {
     Json(&'a [u8]),
     /// OpenAI's `[DONE]`.
     End,
@@ -13,7 +13,7 @@ pub enum Event<'a> {
 }
 
 /// Some gateways return a line of bare JSON instead of a stream if something went wrong.
-pub fn event(line: &[u8]) -> Result<Event<'_>, Failure> {
+pub(crate) fn event(line: &[u8]) -> Result<Event<'_>, Failure> {
     if let Some(data) = line.strip_prefix(b"data:") {
         return Ok(match data.trim_ascii() {
             b"" => Event::Nothing,

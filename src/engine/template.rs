@@ -8,7 +8,7 @@ use memchr::{memchr2, memmem};
 
 /// The last chunk that was learned. Only chunks with content and nothing else are learned.
 #[derive(Debug, Default)]
-pub struct Template {
+pub(crate) struct Template {
     before: Vec<u8>,
     after: Vec<u8>,
     /// How often it was learned without being used.
@@ -24,7 +24,7 @@ const IN_VAIN_MAX: u8 = 3;
 
 impl Template {
     /// Whether this line has content; `None` if it doesn't match the learned one.
-    pub fn read(&mut self, line: &[u8]) -> Option<bool> {
+    pub(crate) fn read(&mut self, line: &[u8]) -> Option<bool> {
         if self.before.is_empty() {
             return None;
         }
@@ -40,7 +40,7 @@ impl Template {
 
     /// Learns from a line that holds content and nothing else. `is_blank` says whether a line holds nothing; without
     /// its content, the line must be blank.
-    pub fn learn(&mut self, line: &[u8], is_blank: impl Fn(&[u8]) -> bool) {
+    pub(crate) fn learn(&mut self, line: &[u8], is_blank: impl Fn(&[u8]) -> bool) {
         if self.in_vain >= IN_VAIN_MAX {
             return;
         }

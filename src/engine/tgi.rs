@@ -15,7 +15,7 @@ use crate::metrics::server_side::Mean;
 use crate::units::Nanos;
 
 #[derive(Debug)]
-pub struct Tgi;
+pub(crate) struct Tgi;
 
 const INFO: &str = "/info";
 

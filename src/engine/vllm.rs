@@ -9,7 +9,7 @@ use crate::engine::{
 use crate::load::workload::Api;
 
 #[derive(Debug)]
-pub struct Vllm;
+pub(crate) struct Vllm;
 
 const VERSION: &str = "/version";
 

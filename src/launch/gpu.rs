@@ -3,7 +3,7 @@
 use std::fs;
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Gpu {
+pub(crate) struct Gpu {
     pub index: u32,
     /// Such as `NVIDIA L40S`.
     pub name: String,
@@ -19,7 +19,7 @@ const MOST_USED_SHARE_WHEN_FREE: f64 = 0.05;
 
 impl Gpu {
     /// Who uses it, if it isn't free.
-    pub fn in_use(&self) -> Option<String> {
+    pub(crate) fn in_use(&self) -> Option<String> {
         let Gpu { index, name, used_bytes, total_bytes, pids, .. } = self;
         let share = *used_bytes as f64 / (*total_bytes).max(1) as f64;
         if pids.is_empty() && share <= MOST_USED_SHARE_WHEN_FREE {
@@ -34,7 +34,7 @@ impl Gpu {
 }
 
 /// For a folder's name: `l40s`, `2x-h100-80gb-hbm3`; `cpu` if there is no GPU.
-pub fn hardware(gpus: &[Gpu]) -> String {
+pub(crate) fn hardware(gpus: &[Gpu]) -> String {
     let Some(first) = gpus.first() else { return "cpu".into() };
     let name = first.name.strip_prefix("NVIDIA ").unwrap_or(&first.name).to_ascii_lowercase();
     match gpus.len() {
@@ -44,14 +44,14 @@ pub fn hardware(gpus: &[Gpu]) -> String {
 }
 
 /// For a baseline: `2 x NVIDIA L40S, driver 580.65`.
-pub fn describe(gpus: &[Gpu]) -> String {
+pub(crate) fn describe(gpus: &[Gpu]) -> String {
     let Some(first) = gpus.first() else { return "no GPU".into() };
     format!("{} x {}, driver {}", gpus.len(), first.name, first.driver)
 }
 
 /// All GPUs, or why none can be used.
 #[cfg(feature = "gpu")]
-pub fn all() -> Result<Vec<Gpu>, String> {
+pub(crate) fn all() -> Result<Vec<Gpu>, String> {
     use nvml_wrapper::Nvml;
     use nvml_wrapper::error::NvmlError;
 
@@ -79,7 +79,7 @@ pub fn all() -> Result<Vec<Gpu>, String> {
 }
 
 #[cfg(not(feature = "gpu"))]
-pub fn all() -> Result<Vec<Gpu>, String> {
+pub(crate) fn all() -> Result<Vec<Gpu>, String> {
     Err("tollgate was built without the `gpu` feature".into())
 }
 

@@ -3,9 +3,9 @@
 #[cfg(feature = "container")]
 mod container;
 #[cfg(feature = "container")]
-pub mod docker;
+pub(crate) mod docker;
 mod endpoint;
-pub mod gpu;
+pub(crate) mod gpu;
 mod simulator;
 
 use std::any::Any;
@@ -23,14 +23,14 @@ use crate::target::{Environment, ImageRef, Place, TargetSpec};
 
 /// Work before a session, such as pulling an image or having the engine load its model.
 #[derive(Clone, Debug)]
-pub struct Preparation<'a> {
+pub(crate) struct Preparation<'a> {
     pub target: &'a str,
     pub what: &'a str,
     pub share: Arc<Share>,
 }
 
 /// Starts engines for one run.
-pub struct Launcher<'a> {
+pub(crate) struct Launcher<'a> {
     /// The run's ID.
     pub run: &'a str,
     /// Folder for the run's reports and the engines' logs.
@@ -44,7 +44,7 @@ pub struct Launcher<'a> {
 }
 
 /// An engine that answers. If it was started for this value, it ends with it.
-pub struct Launched {
+pub(crate) struct Launched {
     pub environment: Environment,
     /// File next to the reports that will hold the engine's log.
     pub log: Option<String>,
@@ -54,7 +54,7 @@ pub struct Launched {
 
 impl Launched {
     /// A client of this engine with its own connections.
-    pub fn client(&self, request_timeout: Duration) -> Result<Client, ClientError> {
+    pub(crate) fn client(&self, request_timeout: Duration) -> Result<Client, ClientError> {
         Client::new(ClientSettings { request_timeout, ..self.address.clone() })
     }
 }
@@ -95,7 +95,7 @@ impl MissingRequirement {
 const POLL: Duration = Duration::from_millis(50);
 
 /// Every program that launches engines must call this first: it may have been started to clean up after another one.
-pub fn clean_up_if_asked() -> Option<ExitCode> {
+pub(crate) fn clean_up_if_asked() -> Option<ExitCode> {
     #[cfg(feature = "container")]
     return crate::launch::docker::reap_if_asked();
     #[cfg(not(feature = "container"))]
@@ -103,7 +103,7 @@ pub fn clean_up_if_asked() -> Option<ExitCode> {
 }
 
 impl<'a> Launcher<'a> {
-    pub fn new(
+    pub(crate) fn new(
         run: &'a str,
         folder: PathBuf,
         cancel: &'a Cancel,
@@ -121,7 +121,7 @@ impl<'a> Launcher<'a> {
 
     /// Checks before anything starts whether this machine has what the targets need: the target under test and those it
     /// may be compared with.
-    pub fn check(&self, target: &TargetSpec, others: &[TargetSpec]) -> Result<(), LaunchError> {
+    pub(crate) fn check(&self, target: &TargetSpec, others: &[TargetSpec]) -> Result<(), LaunchError> {
         if let Some(reason) = &target.unavailable {
             return Err(MissingRequirement::Target.because(reason));
         }
@@ -139,7 +139,7 @@ impl<'a> Launcher<'a> {
 
     /// Gets what a start needs, such as an image or a response from a server that somebody else runs. If this fails,
     /// the target can't run anymore. Returns the environment, if it is known before a start.
-    pub fn obtain(&self, target: &TargetSpec) -> Result<Option<Environment>, LaunchError> {
+    pub(crate) fn obtain(&self, target: &TargetSpec) -> Result<Option<Environment>, LaunchError> {
         match &target.place {
             #[cfg(feature = "container")]
             Place::Container(spec) => self.obtain_image(spec).map(|_| None),
@@ -152,7 +152,7 @@ impl<'a> Launcher<'a> {
 
     /// Whether this target would still run what was once measured in this environment. For an endpoint, nobody knows
     /// what it has become in the meantime.
-    pub fn is_still(&self, target: &TargetSpec, measured: &Environment) -> Result<bool, LaunchError> {
+    pub(crate) fn is_still(&self, target: &TargetSpec, measured: &Environment) -> Result<bool, LaunchError> {
         match &target.place {
             Place::Simulator(_) => Ok(true),
             Place::Endpoint(_) => Ok(false),
@@ -170,7 +170,7 @@ impl<'a> Launcher<'a> {
     }
 
     /// For a session that no other test shares.
-    pub fn launch(&self, target: &TargetSpec) -> Result<Launched, LaunchError> {
+    pub(crate) fn launch(&self, target: &TargetSpec) -> Result<Launched, LaunchError> {
         let start = self.next_start();
         match &target.place {
             Place::Simulator(settings) => self.simulator(target, settings, start),
@@ -184,7 +184,7 @@ impl<'a> Launcher<'a> {
 
     /// For a session that other tests of this run share: if each of them is its own process, this one may reuse the
     /// engine that an earlier one has started, and leaves it to the next.
-    pub fn launch_shared(&self, target: &TargetSpec) -> Result<Launched, LaunchError> {
+    pub(crate) fn launch_shared(&self, target: &TargetSpec) -> Result<Launched, LaunchError> {
         match &target.place {
             #[cfg(feature = "container")]
             Place::Container(spec) => {

@@ -1,16 +1,16 @@
 //! How an engine is driven: when requests arrive, and when a round is over.
 
 mod arrival_process;
-pub mod conversations;
+pub(crate) mod conversations;
 mod error;
 mod plan;
-pub mod prompts;
+pub(crate) mod prompts;
 mod ramp;
 mod replay;
 mod think_time;
-pub mod trace;
-pub mod worker;
-pub mod workload;
+pub(crate) mod trace;
+pub(crate) mod worker;
+pub(crate) mod workload;
 
 use std::time::Duration;
 
@@ -20,12 +20,13 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use crate::load::worker::{Shard, Worker};
 use crate::units::Nanos;
 
-pub use crate::load::arrival_process::{ArrivalProcess, Gaps};
-pub use crate::load::error::LoadError;
-pub use crate::load::plan::{DueTimes, Plan};
-pub use crate::load::ramp::Ramp;
-pub use crate::load::replay::Replay;
-pub use crate::load::think_time::{ThinkTime, ThinkTimeError};
+pub use crate::load::arrival_process::ArrivalProcess;
+pub(crate) use crate::load::arrival_process::Gaps;
+pub(crate) use crate::load::error::LoadError;
+pub(crate) use crate::load::plan::{DueTimes, Plan};
+pub(crate) use crate::load::ramp::Ramp;
+pub(crate) use crate::load::replay::Replay;
+pub(crate) use crate::load::think_time::{ThinkTime, ThinkTimeError};
 
 /// A load is data; one scheduler consumes it.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -84,7 +85,7 @@ pub enum StopCondition {
 }
 
 /// The default of `max_in_flight`: more than most engines answer at once.
-pub const MAX_IN_FLIGHT: u32 = 1024;
+pub(crate) const MAX_IN_FLIGHT: u32 = 1024;
 
 impl Load {
     /// Users without think time or ramp, for numbers that are known to be right.

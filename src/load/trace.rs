@@ -9,7 +9,7 @@ use crate::text::fingerprint::fingerprint_of_all;
 use crate::units::Nanos;
 
 /// The tokens in a block of a traced prompt, as in Mooncake's traces.
-pub const BLOCK_TOKENS: u32 = 512;
+pub(crate) const BLOCK_TOKENS: u32 = 512;
 
 /// A report names a trace without holding its requests.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

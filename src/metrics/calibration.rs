@@ -13,7 +13,7 @@ use crate::units::Nanos;
 /// A machine's calibration: the client against the simulated engine's own timestamps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Calibration {
+pub(crate) struct Calibration {
     pub tollgate: String,
     /// RFC 3339.
     pub taken: String,
@@ -32,7 +32,7 @@ pub struct Calibration {
 /// A load that could not be tried, and why.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct NotTried {
+pub(crate) struct NotTried {
     /// `1024 streams`, `500 requests/s`.
     pub load: String,
     pub why: String,
@@ -41,7 +41,7 @@ pub struct NotTried {
 /// One load, and how far the client's times differed from the engine's, in either direction.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Level {
+pub(crate) struct Level {
     pub streams: u32,
     /// The engine's configured time between two tokens.
     pub step_ms: f64,
@@ -63,7 +63,7 @@ pub struct Level {
 /// An open load at one rate, and how well the client kept its schedule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Pace {
+pub(crate) struct Pace {
     /// The requested rate.
     pub requests_per_s: f64,
     pub requests: u64,
@@ -77,22 +77,22 @@ pub struct Pace {
 
 /// A request as the engine saw it.
 #[derive(Clone, Copy, Debug)]
-pub struct ServerStamps<'a> {
+pub(crate) struct ServerStamps<'a> {
     pub received_ns: Nanos,
     pub token_due_ns: &'a [Nanos],
     pub token_written_ns: &'a [Nanos],
 }
 
 /// If the p99 error of TTFT or ITL exceeds this, the client distorts the measurement.
-pub const DISTORTION_MS: f64 = 1.0;
+pub(crate) const DISTORTION_MS: f64 = 1.0;
 
 /// If the p99 delay between due and sent exceeds this, an open load is off its schedule.
-pub const OUT_OF_STEP_MS: f64 = 1.0;
+pub(crate) const OUT_OF_STEP_MS: f64 = 1.0;
 
 impl Calibration {
     /// The most streams, tokens, and requests per second measured without distortion, if no lighter load was distorted;
     /// `None` if no level was tried.
-    pub fn limits(&self) -> Option<Limits> {
+    pub(crate) fn limits(&self) -> Option<Limits> {
         let distorted = || self.levels.iter().filter(|level| !level.is_sound());
         let is_exact = |level: &&Level| level.is_sound() && !distorted().any(|other| other.is_lighter(level));
         let exact = || self.levels.iter().filter(is_exact);
@@ -104,13 +104,13 @@ impl Calibration {
     }
 
     /// The last rate of open loads before the first that was not kept, 0 if none was; `None` if no rate was tried.
-    pub fn rate_limit_per_s(&self) -> Option<f64> {
+    pub(crate) fn rate_limit_per_s(&self) -> Option<f64> {
         let kept = self.paces.iter().take_while(|pace| pace.is_kept()).last();
         (!self.paces.is_empty()).then(|| kept.map_or(0.0, |pace| pace.requests_per_s))
     }
 
     /// A warning if a load exceeded what this machine was calibrated for.
-    pub fn doubt(&self, load: &Load, summary: &Summary) -> Option<String> {
+    pub(crate) fn doubt(&self, load: &Load, summary: &Summary) -> Option<String> {
         let limits = self.limits();
         let streams = load.users().map(f64::from).zip(limits.map(|limits| f64::from(limits.streams)));
         let tokens_per_s = summary.value(Metric::Rate(Rate::OutputTokensPerS));
@@ -143,7 +143,7 @@ impl Calibration {
 
 /// All are 0 if every level was distorted.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Limits {
+pub(crate) struct Limits {
     pub streams: u32,
     pub tokens_per_s: f64,
     pub requests_per_s: f64,
@@ -151,7 +151,7 @@ pub struct Limits {
 
 impl Pace {
     /// How an open load's requests were sent.
-    pub fn of(requests_per_s: f64, records: &[RequestRecord]) -> Pace {
+    pub(crate) fn of(requests_per_s: f64, records: &[RequestRecord]) -> Pace {
         let mut pace = Pace {
             requests_per_s,
             requests: records.len() as u64,
@@ -177,7 +177,7 @@ impl Pace {
         pace
     }
 
-    pub fn is_kept(&self) -> bool {
+    pub(crate) fn is_kept(&self) -> bool {
         self.failed == 0
             && self.not_sent == 0
             && !self.due_to_sent_ms.is_empty()
@@ -186,7 +186,7 @@ impl Pace {
 }
 
 impl Level {
-    pub fn new(streams: u32, step_ms: f64) -> Level {
+    pub(crate) fn new(streams: u32, step_ms: f64) -> Level {
         Level {
             streams,
             step_ms,
@@ -204,7 +204,7 @@ impl Level {
     }
 
     /// Compares a request as the client saw it with the same one as the engine saw it.
-    pub fn compare(&mut self, record: &RequestRecord, seen: ServerStamps) {
+    pub(crate) fn compare(&mut self, record: &RequestRecord, seen: ServerStamps) {
         self.requests += 1;
         let (mine, written) = (&record.content_ns, seen.token_written_ns);
         if record.outcome.is_err() || mine.is_empty() || mine.len() != written.len() {
@@ -232,7 +232,7 @@ impl Level {
             && self.requests_per_s <= than.requests_per_s
     }
 
-    pub fn is_sound(&self) -> bool {
+    pub(crate) fn is_sound(&self) -> bool {
         let is_exact = |error: &Distribution| !error.is_empty() && error.quantile_ms(0.99) <= DISTORTION_MS;
         self.failed == 0 && is_exact(&self.ttft_error_ms) && is_exact(&self.itl_error_ms)
     }

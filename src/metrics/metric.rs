@@ -18,6 +18,7 @@ pub enum Metric {
 
 /// One value per round or session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(clippy::enum_variant_names)]
 pub enum Rate {
     OutputTokensPerS,
     TotalTokensPerS,

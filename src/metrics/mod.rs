@@ -1,16 +1,18 @@
 //! Metrics, from the record of one request to the summary of a run.
 
-pub mod calibration;
-pub mod distribution;
+pub(crate) mod calibration;
+pub(crate) mod distribution;
 mod gate;
-pub mod health;
+pub(crate) mod health;
 mod metric;
-pub mod record;
-pub mod server_side;
-pub mod summary;
-pub mod timeline;
-pub mod truth;
-pub mod window;
+pub(crate) mod record;
+pub(crate) mod server_side;
+pub(crate) mod summary;
+pub(crate) mod timeline;
+pub(crate) mod truth;
+pub(crate) mod window;
 
-pub use gate::{Gate, GateError, GateSpec};
-pub use metric::{Better, Family, Latency, Metric, Rate, Stat, UnknownMetric};
+pub(crate) use gate::GateError;
+pub use gate::{Gate, GateSpec};
+pub(crate) use metric::{Better, Family, Rate, UnknownMetric};
+pub use metric::{Latency, Metric, Stat};

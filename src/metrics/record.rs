@@ -186,10 +186,10 @@ impl fmt::Display for Failure {
 
 /// Hand-made records for tests.
 #[cfg(test)]
-pub mod example {
+pub(crate) mod example {
     use super::*;
 
-    pub fn answered(sent_ms: u64, content_ms: &[u64], output_tokens: u32) -> RequestRecord {
+    pub(crate) fn answered(sent_ms: u64, content_ms: &[u64], output_tokens: u32) -> RequestRecord {
         let ns = |ms: &u64| ms * 1_000_000;
         RequestRecord {
             id: String::new(),
@@ -208,7 +208,7 @@ pub mod example {
         }
     }
 
-    pub fn failed(sent_ms: u64, end_ms: u64) -> RequestRecord {
+    pub(crate) fn failed(sent_ms: u64, end_ms: u64) -> RequestRecord {
         let failure = Failure { class: FailureClass::Timeout, detail: "after 1 s".into() };
         RequestRecord { outcome: Err(failure), ..answered(sent_ms, &[end_ms], 5) }
     }

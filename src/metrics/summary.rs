@@ -14,7 +14,6 @@ use crate::metrics::window::{Cut, Edges, Window, WindowBuilder};
 use crate::metrics::{Latency, Metric, Rate};
 use crate::units::Nanos;
 
-pub use form::BadSummary;
 use form::SummaryForm;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -56,7 +55,7 @@ pub struct RequestCounts {
 
 /// The latencies of one response.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Times {
+pub(crate) struct Times {
     /// From when it was sent (in an open load: due) to its last content.
     pub e2e_ns: Nanos,
     /// From the same time to its first content; `None` if responses are not streamed.
@@ -67,7 +66,7 @@ pub struct Times {
 
 /// Builds a round's summary as its requests end.
 #[derive(Clone, Debug)]
-pub struct SummaryBuilder {
+pub(crate) struct SummaryBuilder {
     load: Load,
     streamed: bool,
     summary: Summary,
@@ -78,13 +77,13 @@ pub struct SummaryBuilder {
 
 impl SummaryBuilder {
     /// `streamed`: whether responses are streamed; otherwise there is no first token.
-    pub fn new(load: &Load, streamed: bool) -> SummaryBuilder {
+    pub(crate) fn new(load: &Load, streamed: bool) -> SummaryBuilder {
         let (summary, rising) = (Summary::default(), Summary::default());
         SummaryBuilder { load: load.clone(), streamed, summary, rising, window: WindowBuilder::new(load) }
     }
 
     /// There is no window if no request was sent.
-    pub fn finish(self) -> (Summary, Option<Window>) {
+    pub(crate) fn finish(self) -> (Summary, Option<Window>) {
         let Some((window, cut)) = self.window.finish() else { return (self.summary, None) };
         let summary = Summary { window_s: window.seconds(), cut, ..self.summary };
         match window.edges {
@@ -217,7 +216,7 @@ impl Summary {
 
 impl Times {
     /// `None` for a request that failed or got no content. `streamed`: as in [`SummaryBuilder::new`].
-    pub fn of(record: &RequestRecord, load: &Load, streamed: bool) -> Option<Times> {
+    pub(crate) fn of(record: &RequestRecord, load: &Load, streamed: bool) -> Option<Times> {
         if record.outcome.is_err() {
             return None;
         }
@@ -228,11 +227,11 @@ impl Times {
         Some(Times { e2e_ns: last_ns - origin_ns, ttft_ns: streamed.then(|| first_ns - origin_ns), tpot_ms })
     }
 
-    pub fn e2e_ms(&self) -> f64 {
+    pub(crate) fn e2e_ms(&self) -> f64 {
         self.e2e_ns as f64 / 1e6
     }
 
-    pub fn ttft_ms(&self) -> Option<f64> {
+    pub(crate) fn ttft_ms(&self) -> Option<f64> {
         self.ttft_ns.map(|ns| ns as f64 / 1e6)
     }
 }

@@ -9,12 +9,12 @@ use crate::metrics::summary::Times;
 use crate::units::Nanos;
 
 /// Maximum number of buckets, whatever the length of the load.
-pub const BUCKETS: usize = 120;
+pub(crate) const BUCKETS: usize = 120;
 
 /// Every list has one value per bucket.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Timeline {
+pub(crate) struct Timeline {
     /// Length of a bucket.
     pub bucket_s: f64,
     /// Output tokens that arrived, of successful requests.
@@ -29,16 +29,16 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.output_tokens.len()
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Whether every list has one value per bucket, which may not hold for a timeline read from a file.
-    pub fn is_consistent(&self) -> bool {
+    pub(crate) fn is_consistent(&self) -> bool {
         let len = self.len();
         let lens = [self.succeeded.len(), self.failed.len(), self.in_flight.len(), self.ttft_ms.len()];
         lens.iter().all(|other| *other == len) && len <= BUCKETS && (len == 0 || self.bucket_s > 0.0)
@@ -49,7 +49,7 @@ impl Timeline {
 ///
 /// Its length is unknown until the end: if a time lies beyond the last bucket, every two buckets become one.
 #[derive(Clone, Debug)]
-pub struct TimelineBuilder {
+pub(crate) struct TimelineBuilder {
     load: Load,
     streamed: bool,
     begin_ns: Option<Nanos>,
@@ -72,7 +72,7 @@ const SHORTEST_NS: Nanos = 1_000_000;
 
 impl TimelineBuilder {
     /// `streamed`: whether responses are streamed.
-    pub fn new(load: &Load, streamed: bool) -> TimelineBuilder {
+    pub(crate) fn new(load: &Load, streamed: bool) -> TimelineBuilder {
         TimelineBuilder {
             load: load.clone(),
             streamed,
@@ -82,7 +82,7 @@ impl TimelineBuilder {
         }
     }
 
-    pub fn finish(self) -> Timeline {
+    pub(crate) fn finish(self) -> Timeline {
         let ttft_ms =
             |piece: &Piece| (piece.first_tokens > 0).then(|| piece.ttft_ms / f64::from(piece.first_tokens));
         let pieces = &self.pieces;

@@ -62,7 +62,7 @@ pub struct Cut {
 /// Builds a round's window as its requests end. It keeps only those that may reach beyond the window's end: no more
 /// than are in flight at once.
 #[derive(Clone, Debug)]
-pub struct WindowBuilder {
+pub(crate) struct WindowBuilder {
     users: Option<u32>,
     ramp_ns: Nanos,
     began_ns: Nanos,
@@ -130,7 +130,7 @@ impl Cut {
 }
 
 impl WindowBuilder {
-    pub fn new(load: &Load) -> WindowBuilder {
+    pub(crate) fn new(load: &Load) -> WindowBuilder {
         WindowBuilder {
             users: load.users(),
             ramp_ns: load.ramp().map_or(0, |ramp| ramp.over_ms * 1_000_000),
@@ -145,17 +145,17 @@ impl WindowBuilder {
     }
 
     /// The round begins at this time.
-    pub fn begin(&mut self, at_ns: Nanos) {
+    pub(crate) fn begin(&mut self, at_ns: Nanos) {
         self.began_ns = at_ns;
     }
 
     /// Whether a request was due before the load reached its level.
-    pub fn is_rising(&self, record: &RequestRecord) -> bool {
+    pub(crate) fn is_rising(&self, record: &RequestRecord) -> bool {
         record.due_ns < self.began_ns + self.ramp_ns
     }
 
     /// `streamed`: whether responses are streamed.
-    pub fn take(&mut self, record: &RequestRecord, streamed: bool) {
+    pub(crate) fn take(&mut self, record: &RequestRecord, streamed: bool) {
         if !record.is_sent() {
             return;
         }
@@ -174,7 +174,7 @@ impl WindowBuilder {
     }
 
     /// `None` if no request was sent.
-    pub fn finish(&self) -> Option<(Window, Cut)> {
+    pub(crate) fn finish(&self) -> Option<(Window, Cut)> {
         if self.sent == 0 {
             return None;
         }

@@ -6,7 +6,7 @@ use crate::text::columns::{Align, Columns};
 use crate::text::figures;
 
 /// A row per level with errors as median and 99th percentile in milliseconds, then the limits.
-pub fn calibration_table(calibration: &Calibration) -> String {
+pub(crate) fn calibration_table(calibration: &Calibration) -> String {
     let mut columns = Columns::new(
         [
             "streams",

@@ -9,7 +9,7 @@ use crate::text::printable::one_line;
 use crate::verdict::GateOutcome;
 
 /// A row per scenario and gate.
-pub fn gates(reports: &[Report]) -> String {
+pub(crate) fn gates(reports: &[Report]) -> String {
     let head = "scenario,target,engine,scenario_verdict,metric,old,new,change,change_low,change_high,tolerance,min,max,verdict,reason";
     let mut lines = vec![head.to_owned()];
     for report in reports {
@@ -43,7 +43,7 @@ fn gate(report: &Report, outcome: &GateOutcome) -> String {
 }
 
 /// A row per target and level of the sweeps, with every metric.
-pub fn levels(sweeps: &[Sweep]) -> String {
+pub(crate) fn levels(sweeps: &[Sweep]) -> String {
     let metrics: Vec<Metric> = Metric::all().collect();
     let head = [
         "target",
@@ -85,7 +85,7 @@ fn level_row(sweep: &Sweep, target: &SweptTarget, level: &Level, metrics: &[Metr
 }
 
 /// A row per level, metric, and target, with the best target of each metric first.
-pub fn standings(comparisons: &[Comparison]) -> String {
+pub(crate) fn standings(comparisons: &[Comparison]) -> String {
     let head =
         "level_of,level,metric,target,value,times_worse,times_worse_low,times_worse_high,tied_with_best";
     let mut lines = vec![head.to_owned()];

@@ -6,14 +6,14 @@ use crate::results::file::ReportFile;
 use crate::results::sweep::Sweep;
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Gathered {
+pub(crate) struct Gathered {
     pub scenarios: Vec<Report>,
     pub sweeps: Vec<Sweep>,
     pub comparisons: Vec<Comparison>,
 }
 
 impl Gathered {
-    pub fn of(files: Vec<ReportFile>) -> Gathered {
+    pub(crate) fn of(files: Vec<ReportFile>) -> Gathered {
         let mut gathered = Gathered::default();
         for file in files {
             match file {
@@ -26,7 +26,7 @@ impl Gathered {
     }
 
     /// Joins sweeps of the same workload, because targets that can't run at the same time are swept one after another.
-    pub fn joined_sweeps(&self) -> Vec<Sweep> {
+    pub(crate) fn joined_sweeps(&self) -> Vec<Sweep> {
         let mut joined: Vec<Sweep> = Vec::new();
         for sweep in &self.sweeps {
             match joined.iter_mut().find(|other| can_join(other, sweep)) {
@@ -42,7 +42,7 @@ impl Gathered {
     }
 
     /// Every target once, in the order of the reports. Its index is its number and determines its color.
-    pub fn targets(&self) -> Vec<String> {
+    pub(crate) fn targets(&self) -> Vec<String> {
         let swept = self.sweeps.iter().flat_map(|sweep| sweep.targets.iter().map(|target| &target.name));
         let compared = self
             .comparisons
@@ -59,7 +59,7 @@ impl Gathered {
     }
 
     /// In the current format: a single report as an object, several as a list.
-    pub fn json(&self) -> String {
+    pub(crate) fn json(&self) -> String {
         let values = self.comparisons.iter().map(serde_json::to_value);
         let values = values.chain(self.sweeps.iter().map(serde_json::to_value));
         let values = values.chain(self.scenarios.iter().map(serde_json::to_value));

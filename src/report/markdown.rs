@@ -9,7 +9,7 @@ use crate::verdict::{GateOutcome, Verdict};
 
 /// Full tables for scenarios that are not ok, one line per gate for those that are, then ignored scenarios and
 /// warnings.
-pub fn markdown(reports: &[Report]) -> String {
+pub(crate) fn markdown(reports: &[Report]) -> String {
     let mut sections = vec![format!("# tollgate: {}", headline(reports))];
     for (verdict, reports) in by_verdict(reports) {
         sections.push(format!("## {} {}", reports.len(), verdict.name()));

@@ -18,7 +18,7 @@ const LATENCIES: [Latency; 3] = [Latency::Ttft, Latency::Tpot, Latency::E2e];
 const NOTICEABLE: f64 = 0.01;
 
 /// A line per rate, a row per latency, then what went wrong.
-pub fn metrics(report: &Report) -> String {
+pub(crate) fn metrics(report: &Report) -> String {
     let mut lines: Vec<String> = Rate::ALL.into_iter().filter_map(|rate| rate_line(report, rate)).collect();
     lines.push(String::new());
     lines.extend(latencies(report));

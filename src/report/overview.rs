@@ -10,7 +10,7 @@ use crate::text::printable::one_line;
 use crate::verdict::Verdict;
 
 /// A line per gate, a sentence per scenario that is not ok, the count per verdict, and the warnings.
-pub fn overview(reports: &[Report]) -> String {
+pub(crate) fn overview(reports: &[Report]) -> String {
     use Align::{Left, Right};
     let head = ["scenario", "metric", "verdict", "baseline → now", "change"];
     let mut columns = Columns::new(head, [Left, Left, Left, Right, Right]);

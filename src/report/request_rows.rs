@@ -31,11 +31,11 @@ struct RequestRow<'a> {
     server_times: &'a ServerTimes,
 }
 
-pub const CSV_HEADER: &str = "session,round,id,due,taken_ms,sent_ms,first_content_ms,last_content_ms,end_ms,chunks,\
+pub(crate) const CSV_HEADER: &str = "session,round,id,due,taken_ms,sent_ms,first_content_ms,last_content_ms,end_ms,chunks,\
                               input_tokens,output_tokens,tokens_counted_by,finish,reconnects,outcome,detail";
 
 /// A record with the times of all its tokens, without a trailing newline.
-pub fn json_line(part: &Part, record: &RequestRecord, clock: &Clock) -> String {
+pub(crate) fn json_line(part: &Part, record: &RequestRecord, clock: &Clock) -> String {
     let ms = |at_ns| ms_since(record.due_ns, at_ns);
     let row = RequestRow {
         session: &part.session,
@@ -58,7 +58,7 @@ pub fn json_line(part: &Part, record: &RequestRecord, clock: &Clock) -> String {
 }
 
 /// A record in the columns of [`CSV_HEADER`], without a trailing newline.
-pub fn csv_line(part: &Part, record: &RequestRecord, clock: &Clock) -> String {
+pub(crate) fn csv_line(part: &Part, record: &RequestRecord, clock: &Clock) -> String {
     let ms = |at_ns| ms_since(record.due_ns, at_ns).to_string();
     let optional_ms = |at_ns: Option<Nanos>| at_ns.map(ms).unwrap_or_default();
     let failure = record.outcome.as_ref().err();

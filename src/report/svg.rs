@@ -13,12 +13,12 @@ use crate::text::printable::printable;
 const FONTS: &str = "DejaVu Sans, Verdana, Arial, sans-serif";
 
 /// A self-contained file.
-pub fn svg(chart: &Chart, palette: &Palette) -> String {
+pub(crate) fn svg(chart: &Chart, palette: &Palette) -> String {
     element(&picture(chart, WIDE), palette)
 }
 
 /// The marks of a target have its class, such as `target-0`.
-pub fn element(picture: &Picture, palette: &Palette) -> String {
+pub(crate) fn element(picture: &Picture, palette: &Palette) -> String {
     let Picture { title, width, height, marks } = picture;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" \

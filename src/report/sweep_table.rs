@@ -21,14 +21,14 @@ const FIGURES: [(&str, &str); 7] = [
 ];
 
 /// For each target, a row per level, then where it slows down.
-pub fn sweep(sweep: &Sweep) -> String {
+pub(crate) fn sweep(sweep: &Sweep) -> String {
     let mut blocks: Vec<String> = sweep.targets.iter().map(|target| swept_target(target, sweep)).collect();
     blocks.extend(lines("Warning", &sweep.warnings));
     blocks.join("\n\n")
 }
 
 /// Caveats, the better target at each level, where the curves cross, and the recommendation.
-pub fn comparison(comparison: &Comparison) -> String {
+pub(crate) fn comparison(comparison: &Comparison) -> String {
     let mut blocks = Vec::new();
     blocks.extend(lines("Note", &comparison.caveats));
     blocks.push(metrics(comparison));

@@ -15,7 +15,7 @@ const MOST_COLUMNS: usize = 110;
 const MOST_FAILURES: usize = 3;
 
 /// The finding in a sentence, a row per gate, then what was measured and how it went.
-pub fn table(report: &Report) -> String {
+pub(crate) fn table(report: &Report) -> String {
     let mut lines = vec![sentence(report)];
     lines.extend(gate_lines(report));
     lines.extend(remarks(report));

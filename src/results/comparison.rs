@@ -15,7 +15,7 @@ use crate::target::Environment;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Comparison {
+pub(crate) struct Comparison {
     pub kind: Kind,
     /// The version of this format.
     pub version: u32,
@@ -36,7 +36,7 @@ pub struct Comparison {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ComparedTarget {
+pub(crate) struct ComparedTarget {
     /// Unique within the comparison.
     pub name: String,
     /// The report that it comes from.
@@ -53,7 +53,7 @@ pub struct ComparedTarget {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ComparedLevel {
+pub(crate) struct ComparedLevel {
     pub at: f64,
     pub metrics: Vec<ComparedMetric>,
     /// The targets measured at this level.
@@ -62,7 +62,7 @@ pub struct ComparedLevel {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct TargetAtLevel {
+pub(crate) struct TargetAtLevel {
     pub target: String,
     pub requests: RequestCounts,
     /// Throughput relative to what it would be if every user added as much as each does at the target's lowest level.
@@ -74,7 +74,7 @@ pub struct TargetAtLevel {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ComparedMetric {
+pub(crate) struct ComparedMetric {
     pub metric: Metric,
     /// The target that is better than all others; absent if there is a tie for the best.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,7 +85,7 @@ pub struct ComparedMetric {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Standing {
+pub(crate) struct Standing {
     pub target: String,
     pub value: f64,
     /// How many times worse than the best, 1 or more: 2 is half the throughput, or twice the latency.
@@ -100,7 +100,7 @@ pub struct Standing {
 /// Where the curves of two targets cross.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Crossing {
+pub(crate) struct Crossing {
     pub metric: Metric,
     /// Better up to `up_to`.
     pub before: String,
@@ -114,7 +114,7 @@ pub struct Crossing {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Recommendation {
+pub(crate) struct Recommendation {
     /// As given by the user; criteria without data are left out of the scores.
     pub weights: BTreeMap<Criterion, f64>,
     /// What was left out, and why.
@@ -124,7 +124,7 @@ pub struct Recommendation {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Criterion {
+pub(crate) enum Criterion {
     Performance,
     Reliability,
     Efficiency,
@@ -134,7 +134,7 @@ pub enum Criterion {
 /// A traffic class, by number of users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Traffic {
+pub(crate) enum Traffic {
     /// 1 to 5.
     Low,
     /// 10 to 20.
@@ -145,7 +145,7 @@ pub enum Traffic {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ClassAdvice {
+pub(crate) struct ClassAdvice {
     pub traffic: Traffic,
     /// The levels that represent this class; empty if none was measured near it.
     pub levels: Vec<f64>,
@@ -160,17 +160,17 @@ pub struct ClassAdvice {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Advice {
+pub(crate) enum Advice {
     Take(String),
     TooCloseToCall(Vec<String>),
     NotMeasured,
 }
 
 impl Criterion {
-    pub const ALL: [Criterion; 4] =
+    pub(crate) const ALL: [Criterion; 4] =
         [Criterion::Performance, Criterion::Reliability, Criterion::Efficiency, Criterion::Simplicity];
 
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Criterion::Performance => "performance",
             Criterion::Reliability => "reliability",
@@ -181,10 +181,10 @@ impl Criterion {
 }
 
 impl Traffic {
-    pub const ALL: [Traffic; 3] = [Traffic::Low, Traffic::Medium, Traffic::High];
+    pub(crate) const ALL: [Traffic; 3] = [Traffic::Low, Traffic::Medium, Traffic::High];
 
     /// The lowest and the highest number of users.
-    pub fn users(self) -> (f64, f64) {
+    pub(crate) fn users(self) -> (f64, f64) {
         match self {
             Traffic::Low => (1.0, 5.0),
             Traffic::Medium => (10.0, 20.0),

@@ -9,17 +9,17 @@ use crate::results::sweep::{Knee, Level};
 /// Based on the asymptotic bounds of a closed loop without think time (Denning and Buzen 1978, "The Operational
 /// Analysis of Queueing Network Models", §5): X(N) ≤ min(N / R(1), X_max). The slope of the bound falls from 1 / R(1)
 /// to 0 where the two meet, and half of the first slope is the middle of that fall.
-pub const KNEE_GAIN: f64 = 0.5;
+pub(crate) const KNEE_GAIN: f64 = 0.5;
 
 /// One level's throughput.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ThroughputPoint {
+pub(crate) struct ThroughputPoint {
     pub at: f64,
     pub per_s: f64,
 }
 
 /// Output tokens per second at each level that has a value.
-pub fn throughput(levels: &[Level]) -> Vec<ThroughputPoint> {
+pub(crate) fn throughput(levels: &[Level]) -> Vec<ThroughputPoint> {
     let points = levels.iter().filter_map(|level| {
         let per_s = level.summary.value(Metric::Rate(Rate::OutputTokensPerS))?;
         Some(ThroughputPoint { at: level.at, per_s })
@@ -32,7 +32,7 @@ pub fn throughput(levels: &[Level]) -> Vec<ThroughputPoint> {
 /// Gains are chords to every later level, not only to the next one, so a single low level that later ones make up for
 /// is not a knee. The ideal is the line from zero through the lowest level. `None` if throughput keeps up, or with
 /// fewer than two levels.
-pub fn knee(points: &[ThroughputPoint]) -> Option<Knee> {
+pub(crate) fn knee(points: &[ThroughputPoint]) -> Option<Knee> {
     let first = answering(points)?;
     let ideal = first.per_s / first.at;
     let gain =
@@ -46,14 +46,14 @@ pub fn knee(points: &[ThroughputPoint]) -> Option<Knee> {
 }
 
 /// A level's throughput relative to the lowest level's, scaled by their loads: X(N) / (N / N₀ × X(N₀)).
-pub fn share_of_ideal(points: &[ThroughputPoint], at: f64) -> Option<f64> {
+pub(crate) fn share_of_ideal(points: &[ThroughputPoint], at: f64) -> Option<f64> {
     let first = answering(points)?;
     let point = points.iter().find(|point| point.at == at)?;
     Some(point.per_s / (point.at / first.at * first.per_s))
 }
 
 /// Whether [`knee`] could find one: an engine that answers nothing never scales and so never stops scaling.
-pub fn can_have_knee(points: &[ThroughputPoint]) -> bool {
+pub(crate) fn can_have_knee(points: &[ThroughputPoint]) -> bool {
     points.len() > 1 && answering(points).is_some()
 }
 
@@ -63,7 +63,7 @@ fn answering(points: &[ThroughputPoint]) -> Option<&ThroughputPoint> {
 }
 
 /// The last level before the first one that misses a limit. `None` if the lowest level misses one, or without limits.
-pub fn meets_limits_up_to(levels: &[Level]) -> Option<f64> {
+pub(crate) fn meets_limits_up_to(levels: &[Level]) -> Option<f64> {
     let met = levels.iter().take_while(|level| level.goodput.is_some_and(|goodput| goodput.met));
     met.last().map(|level| level.at)
 }

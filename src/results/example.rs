@@ -15,11 +15,11 @@ use crate::results::{
 use crate::target::Environment;
 use crate::verdict::{Change, GateOutcome, Side, Verdict};
 
-pub fn all() -> Vec<Report> {
+pub(crate) fn all() -> Vec<Report> {
     vec![ok(), regressed(), suspected(), invalid(), no_baseline(), ignored()]
 }
 
-pub fn ok() -> Report {
+pub(crate) fn ok() -> Report {
     let mut report = measured("chat", "users-4", Verdict::Ok, "", 1);
     report.baseline.as_mut().unwrap().engine = "vllm 0.32.0".into();
     report.gates = vec![
@@ -29,7 +29,7 @@ pub fn ok() -> Report {
     report
 }
 
-pub fn regressed() -> Report {
+pub(crate) fn regressed() -> Report {
     let reason = "output throughput is 7.3 % lower in v0.32.0 than in v0.31.0.";
     let mut report = measured("chat", "users-32", Verdict::Regressed, reason, 4);
     let mut ttft = gate("ttft_ms_p95", 0.1, 412.0, 409.0);
@@ -53,7 +53,7 @@ pub fn regressed() -> Report {
 }
 
 /// A regression with its proof.
-pub fn proven() -> Report {
+pub(crate) fn proven() -> Report {
     let mut report = regressed();
     let proof_session = |side: Side, ttft_ms: f64| {
         let mut session = session(1);
@@ -76,7 +76,7 @@ pub fn proven() -> Report {
     report
 }
 
-pub fn suspected() -> Report {
+pub(crate) fn suspected() -> Report {
     let reason = "p95 time to first token is 12.1 % higher than the baseline's; one session proves nothing.";
     let mut report = measured("chat", "staging", Verdict::Suspected, reason, 1);
     report.environment.as_mut().unwrap().url = Some("https://llm.example.com/v1".into());
@@ -89,7 +89,7 @@ pub fn suspected() -> Report {
     report
 }
 
-pub fn invalid() -> Report {
+pub(crate) fn invalid() -> Report {
     let reason = "the engine stopped answering in round 3 of session 1.";
     let mut report = measured("long", "users-4", Verdict::Invalid, reason, 2);
     report.gates = vec![GateOutcome {
@@ -110,7 +110,7 @@ pub fn invalid() -> Report {
     report
 }
 
-pub fn no_baseline() -> Report {
+pub(crate) fn no_baseline() -> Report {
     let reason = "there is no baseline yet; this run recorded 4 sessions for one.";
     let mut report = measured("code", "users-1", Verdict::NoBaseline, reason, 4);
     report.baseline = None;
@@ -123,7 +123,7 @@ pub fn no_baseline() -> Report {
     report
 }
 
-pub fn ignored() -> Report {
+pub(crate) fn ignored() -> Report {
     let reason = "no Docker daemon answers at /var/run/docker.sock.";
     let mut report = measured("chat", "users-8", Verdict::Ignored, reason, 0);
     report.scenario.target = "ollama".into();
@@ -134,7 +134,7 @@ pub fn ignored() -> Report {
 }
 
 /// Every external text is hostile.
-pub fn nasty() -> Report {
+pub(crate) fn nasty() -> Report {
     let text =
         "\x1b[31m\0 ]]> </failure> <script>alert('1')</script> | a | `b` ```c``` & \u{ffff} 🚀 \u{202e}";
     let mut report = regressed();

@@ -11,14 +11,14 @@ use crate::text::printable::one_line;
 
 /// The contents of a report file.
 #[derive(Clone, Debug, PartialEq)]
-pub enum ReportFile {
+pub(crate) enum ReportFile {
     Scenario(Box<Report>),
     Sweep(Box<Sweep>),
     Comparison(Box<Comparison>),
 }
 
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum FileError {
+pub(crate) enum FileError {
     #[error("{file}:{line}:{column}: expected a tollgate report, found invalid JSON: {why}")]
     InvalidJson { file: String, line: usize, column: usize, why: String },
     #[error(
@@ -43,7 +43,7 @@ pub enum FileError {
 
 impl ReportFile {
     /// The report of a suite or a bench; otherwise which kind it is.
-    pub fn scenario(self) -> Result<Report, &'static str> {
+    pub(crate) fn scenario(self) -> Result<Report, &'static str> {
         match self {
             ReportFile::Scenario(report) => Ok(*report),
             ReportFile::Sweep(_) => Err("sweep"),
@@ -60,7 +60,7 @@ struct ReportHead {
 }
 
 /// Reads a report; errors name it `file`.
-pub fn read(file: &str, text: &str) -> Result<ReportFile, FileError> {
+pub(crate) fn read(file: &str, text: &str) -> Result<ReportFile, FileError> {
     let head = head(file, text)?;
     match kind(file, &head)? {
         Kind::Scenario => {

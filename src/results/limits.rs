@@ -12,23 +12,23 @@ use crate::metrics::{Better, Latency, Metric, Rate, UnknownMetric};
 /// Bounds such as `ttft_ms_p95=800,tpot_ms_p95=50`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct Limits(pub Vec<Limit>);
+pub(crate) struct Limits(pub Vec<Limit>);
 
 /// The maximum of a latency or the minimum of a rate.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Limit {
+pub(crate) struct Limit {
     pub metric: Metric,
     pub bound: f64,
 }
 
 /// The success rate that is required if no limit is given for it.
-pub const USUAL_SUCCESS_RATE: f64 = 0.99;
+pub(crate) const USUAL_SUCCESS_RATE: f64 = 0.99;
 
 /// How much of a load met the limits.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Goodput {
+pub(crate) struct Goodput {
     /// Whether the load as a whole meets every limit.
     pub met: bool,
     /// Requests that succeeded within the bounds of all limits on TTFT, TPOT, and E2E, whatever their percentile.
@@ -39,13 +39,13 @@ pub struct Goodput {
 }
 
 impl Limits {
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Whether a load as a whole meets every limit. A metric without a value doesn't meet its limit. Without a limit on
     /// the success rate, [`USUAL_SUCCESS_RATE`] is required.
-    pub fn are_met_by(&self, summary: &Summary) -> bool {
+    pub(crate) fn are_met_by(&self, summary: &Summary) -> bool {
         let success = Metric::Rate(Rate::SuccessRate);
         let usual = Limit { metric: success, bound: USUAL_SUCCESS_RATE };
         let is_given = self.0.iter().any(|limit| limit.metric == success);
@@ -56,7 +56,7 @@ impl Limits {
     /// Whether one answer's times are within all bounds. A bound on a percentile of TTFT, TPOT, or E2E applies to every
     /// request here, as goodput is defined by Zhong et al. 2024, "DistServe"; a bound on a rate doesn't apply to a
     /// request. An answer of a single token has no TPOT and can't miss a bound on it.
-    pub fn admit(&self, times: &Times) -> bool {
+    pub(crate) fn admit(&self, times: &Times) -> bool {
         self.0.iter().all(|limit| {
             let Metric::Latency(latency, _) = limit.metric else { return true };
             let ms = match latency {
@@ -81,7 +81,7 @@ impl Limit {
 
 impl Goodput {
     /// `within` is how many of the summary's requests met the bounds.
-    pub fn of(limits: &Limits, within: u64, summary: &Summary) -> Goodput {
+    pub(crate) fn of(limits: &Limits, within: u64, summary: &Summary) -> Goodput {
         let per = |whole: u64| if whole > 0 { within as f64 / whole as f64 } else { 0.0 };
         let requests_per_s = summary.value(Metric::Rate(Rate::RequestsPerS)).unwrap_or(0.0);
         Goodput {
@@ -94,7 +94,7 @@ impl Goodput {
 }
 
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum BadLimit {
+pub(crate) enum BadLimit {
     #[error("expected METRIC=BOUND such as ttft_ms_p95=800, found `{0}`")]
     Form(String),
     #[error(transparent)]

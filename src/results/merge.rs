@@ -13,14 +13,14 @@ use crate::verdict::Verdict;
 
 /// A report with the name of its file.
 #[derive(Clone, Debug)]
-pub struct WorkerReport {
+pub(crate) struct WorkerReport {
     pub file: String,
     pub report: Report,
 }
 
 /// Why reports can't be merged into one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum MergeError {
+pub(crate) enum MergeError {
     #[error(
         "{0}: expected a worker's report (`tollgate bench --worker I/N --start-at TIME --json FILE`), found one without a worker"
     )]
@@ -42,7 +42,7 @@ const EXAMPLE_OFFSET_S: f64 = 0.01;
 ///
 /// # Errors
 /// If a report is missing, is given twice, or belongs to another run, load, or target.
-pub fn merge(parts: &[WorkerReport]) -> Result<Report, MergeError> {
+pub(crate) fn merge(parts: &[WorkerReport]) -> Result<Report, MergeError> {
     let parts = in_order(parts)?;
     let first = &parts[0].report;
     let sessions: Vec<&Session> = parts

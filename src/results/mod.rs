@@ -1,16 +1,16 @@
 //! Versioned reports of everything that a run found. All other outputs are rendered from them. This module has the
 //! report of a scenario.
 
-pub mod baseline;
-pub mod comparison;
-pub mod curve;
+pub(crate) mod baseline;
+pub(crate) mod comparison;
+pub(crate) mod curve;
 #[cfg(test)]
-pub mod example;
-pub mod file;
-pub mod limits;
-pub mod merge;
-pub mod record_file;
-pub mod sweep;
+pub(crate) mod example;
+pub(crate) mod file;
+pub(crate) mod limits;
+pub(crate) mod merge;
+pub(crate) mod record_file;
+pub(crate) mod sweep;
 
 use std::collections::BTreeMap;
 
@@ -159,7 +159,7 @@ pub struct ProofSession {
 }
 
 /// How many of a session's failures its report quotes.
-pub const MAX_FAILURES_KEPT: usize = 5;
+pub(crate) const MAX_FAILURES_KEPT: usize = 5;
 
 /// One start of an engine (for an endpoint: one block after a pause), a warm-up, and this scenario's rounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -207,7 +207,7 @@ impl Round {
 }
 
 /// `2 of 3 rounds`: those whose load was never whole, if there are any.
-pub fn rounds_never_whole(rounds: &[Round]) -> Option<String> {
+pub(crate) fn rounds_never_whole(rounds: &[Round]) -> Option<String> {
     let count = rounds.iter().filter(|round| round.was_never_whole()).count();
     (count > 0).then(|| format!("{count} of {} rounds", rounds.len()))
 }

@@ -1,7 +1,7 @@
 //! The report of a sweep: one load after another on one or more targets.
 
 #[cfg(test)]
-pub mod example;
+pub(crate) mod example;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use crate::target::Environment;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Sweep {
+pub(crate) struct Sweep {
     pub kind: Kind,
     /// The version of this format.
     pub version: u32,
@@ -40,7 +40,7 @@ pub struct Sweep {
 /// The quantity that varies between a sweep's levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Axis {
+pub(crate) enum Axis {
     /// Users of a closed loop.
     Users,
     /// Requests per second of an open load.
@@ -50,7 +50,7 @@ pub enum Axis {
 /// One target's curve.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SweptTarget {
+pub(crate) struct SweptTarget {
     pub name: String,
     /// Absent if the target was not available.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,7 +73,7 @@ pub struct SweptTarget {
 /// One load on one target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Level {
+pub(crate) struct Level {
     /// Users, or requests per second: see [`Sweep::axis`].
     pub at: f64,
     pub load: Load,
@@ -91,7 +91,7 @@ pub struct Level {
 /// Where a target starts to slow down: between these two levels.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Knee {
+pub(crate) struct Knee {
     /// The last level that still scales.
     pub after: f64,
     /// The first level that doesn't.
@@ -103,7 +103,7 @@ pub struct Knee {
 
 impl Axis {
     /// The unit, for table headings and axes.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Axis::Users => "users",
             Axis::RequestsPerS => "requests/s",
@@ -111,7 +111,7 @@ impl Axis {
     }
 
     /// A level with its unit: `1 user`, `8 users`, `2.5 requests/s`.
-    pub fn level(self, at: f64) -> String {
+    pub(crate) fn level(self, at: f64) -> String {
         match self {
             Axis::Users if at == 1.0 => "1 user".into(),
             _ => format!("{at} {}", self.name()),
@@ -121,23 +121,18 @@ impl Axis {
 
 impl Level {
     /// One value per session, or per round if there is only one session.
-    pub fn values(&self, metric: Metric) -> Vec<f64> {
+    pub(crate) fn values(&self, metric: Metric) -> Vec<f64> {
         let summaries: Vec<&Summary> = match self.sessions.as_slice() {
             [session] => session.rounds.iter().map(|round| &round.summary).collect(),
             sessions => sessions.iter().map(|session| &session.summary).collect(),
         };
         summaries.into_iter().filter_map(|summary| summary.value(metric)).collect()
     }
-
-    /// Whether [`Level::values`] are per session, and so include the variation between restarts.
-    pub fn has_sessions(&self) -> bool {
-        self.sessions.len() > 1
-    }
 }
 
 impl Sweep {
     /// Checks what the types can't express: that levels increase, and that related lists have equal lengths.
-    pub fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         for (number, target) in self.targets.iter().enumerate() {
             let at: Vec<f64> = target.levels.iter().map(|level| level.at).collect();
             let rise =

@@ -13,7 +13,7 @@ use crate::verdict::LEAST_SHARE_ENDED_BY_LENGTH;
 
 /// Reads the counters before the first round and after the last.
 #[derive(Default)]
-pub struct CounterCheck {
+pub(crate) struct CounterCheck {
     before: Option<ServerSide>,
     /// What the answers themselves report.
     reported: ServerTimes,
@@ -24,18 +24,18 @@ pub struct CounterCheck {
 const RETRY_PAUSES: [Duration; 5] = [Duration::from_millis(100); 5];
 
 impl CounterCheck {
-    pub fn begin(&mut self, client: &Client) {
+    pub(crate) fn begin(&mut self, client: &Client) {
         self.before = self.read(client);
     }
 
-    pub fn take(&mut self, record: &RequestRecord) {
+    pub(crate) fn take(&mut self, record: &RequestRecord) {
         self.reported.merge(&record.server_times);
     }
 
     /// What the engine reports about the rounds, and warnings about what doesn't match. There is no comparison after
     /// failed requests, whose tokens only the engine counted, nor on a `shared` engine, whose counters include the
     /// requests of others.
-    pub fn finish(
+    pub(crate) fn finish(
         mut self,
         client: &Client,
         summary: &Summary,

@@ -8,7 +8,7 @@ use crate::launch::Preparation;
 
 /// Sessions have readable names: `session 2`, `proof: new, start 3`.
 #[derive(Clone, Debug)]
-pub enum Event<'a> {
+pub(crate) enum Event<'a> {
     EngineStarts {
         target: &'a str,
         session: &'a str,

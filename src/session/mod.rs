@@ -1,7 +1,7 @@
 //! One session: one scenario on one engine, from the warm-up to the last round.
 
 mod counter_check;
-pub mod event;
+pub(crate) mod event;
 mod record_fanout;
 mod runner;
 
@@ -22,7 +22,7 @@ use crate::units::Nanos;
 use runner::SessionRunner;
 
 /// Runs the warm-up and all rounds.
-pub fn run_session(request: SessionRequest) -> SessionOutcome {
+pub(crate) fn run_session(request: SessionRequest) -> SessionOutcome {
     let mut runner = SessionRunner::new(request);
     runner.warm_up();
     for round in 1..=runner.rounds() {
@@ -33,7 +33,7 @@ pub fn run_session(request: SessionRequest) -> SessionOutcome {
 
 /// Runs the same scenario on two engines that are both up. They take turns round by round, so neither is measured while
 /// the other one works, and each goes first equally often.
-pub fn run_side_by_side<'a>(old: SessionRequest<'a>, new: SessionRequest<'a>) -> [SessionOutcome; 2] {
+pub(crate) fn run_side_by_side<'a>(old: SessionRequest<'a>, new: SessionRequest<'a>) -> [SessionOutcome; 2] {
     let (mut old, mut new) = (SessionRunner::new(old), SessionRunner::new(new));
     old.warm_up();
     new.warm_up();
@@ -45,7 +45,7 @@ pub fn run_side_by_side<'a>(old: SessionRequest<'a>, new: SessionRequest<'a>) ->
 }
 
 /// What to run, the engine to run it on, and who takes part.
-pub struct SessionRequest<'a> {
+pub(crate) struct SessionRequest<'a> {
     pub id: SessionId<'a>,
     pub engine: &'a Launched,
     pub scenario: &'a ScenarioId,
@@ -65,7 +65,7 @@ pub struct SessionRequest<'a> {
 }
 
 #[derive(Clone, Copy)]
-pub struct SessionId<'a> {
+pub(crate) struct SessionId<'a> {
     /// Selects the prompts: two sessions with the same number send the same ones.
     pub number: u32,
     /// As progress and messages show it.
@@ -73,7 +73,7 @@ pub struct SessionId<'a> {
 }
 
 /// After an error, the session holds what was measured until then.
-pub struct SessionOutcome {
+pub(crate) struct SessionOutcome {
     pub session: Session,
     pub error: Option<SessionError>,
     /// Reasons to doubt the figures.
@@ -82,7 +82,7 @@ pub struct SessionOutcome {
 
 /// Why a session can't continue.
 #[derive(Debug, Error)]
-pub enum SessionError {
+pub(crate) enum SessionError {
     /// The engine died under the load. Another engine under the same load shows whether that is its own fault.
     #[error("{0}")]
     EngineDied(String),
@@ -91,7 +91,7 @@ pub enum SessionError {
 }
 
 /// The reason of a scenario that Ctrl-C cut off.
-pub const INTERRUPTED: &str = "interrupted before it was decided";
+pub(crate) const INTERRUPTED: &str = "interrupted before it was decided";
 
 impl SessionRequest<'_> {
     /// The scenarios of a session share an engine and its prefix cache, so no two of them may send the same prompts.

@@ -8,7 +8,7 @@ use crate::session::counter_check::CounterCheck;
 use crate::store::RecordLog;
 use crate::units::Nanos;
 
-pub struct RecordFanout<'a, 's> {
+pub(crate) struct RecordFanout<'a, 's> {
     pub session: &'a str,
     pub round: u32,
     pub summary: SummaryBuilder,

@@ -19,7 +19,7 @@ use crate::store::{self, RecordLog, StoreError};
 use crate::sys::clock;
 
 /// Does nothing more after the first error.
-pub struct SessionRunner<'a> {
+pub(crate) struct SessionRunner<'a> {
     request: SessionRequest<'a>,
     prompts: PromptSampler,
     client: Result<Client, SessionError>,
@@ -29,7 +29,7 @@ pub struct SessionRunner<'a> {
 }
 
 impl<'a> SessionRunner<'a> {
-    pub fn new(request: SessionRequest<'a>) -> SessionRunner<'a> {
+    pub(crate) fn new(request: SessionRequest<'a>) -> SessionRunner<'a> {
         let (record_log, records) = request.record_log();
         SessionRunner {
             prompts: request.prompts(),
@@ -41,11 +41,11 @@ impl<'a> SessionRunner<'a> {
         }
     }
 
-    pub fn rounds(&self) -> u32 {
+    pub(crate) fn rounds(&self) -> u32 {
         self.request.plan.rounds
     }
 
-    pub fn warm_up(&mut self) {
+    pub(crate) fn warm_up(&mut self) {
         self.step(|runner, client| {
             let SessionRequest { id, scenario, workload, load, plan, cancel, .. } = runner.request;
             let progress = Arc::new(Progress::default());
@@ -62,7 +62,7 @@ impl<'a> SessionRunner<'a> {
         });
     }
 
-    pub fn round(&mut self, round: u32) {
+    pub(crate) fn round(&mut self, round: u32) {
         self.step(|runner, client| {
             let SessionRequest { id, scenario, workload, load, plan, cancel, .. } = runner.request;
             let progress = Arc::new(Progress::default());
@@ -93,7 +93,7 @@ impl<'a> SessionRunner<'a> {
         });
     }
 
-    pub fn finish(self) -> SessionOutcome {
+    pub(crate) fn finish(self) -> SessionOutcome {
         let SessionRunner { request, mut session, client, counter_check, record_log, .. } = self;
         let mut warnings = Vec::new();
         if let Err(error) = record_log.and_then(|log| log.map_or(Ok(()), RecordLog::finish)) {

@@ -11,16 +11,16 @@ use crate::simulator::exposition;
 use crate::simulator::routes::Shared;
 use crate::sys::clock;
 
-pub fn json(body: String) -> Response {
+pub(crate) fn json(body: String) -> Response {
     ([(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-pub async fn health(state: Shared) -> StatusCode {
+pub(crate) async fn health(state: Shared) -> StatusCode {
     if clock::now() < state.warm_ns { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }
 }
 
 /// OpenAI's.
-pub async fn models(state: Shared) -> Response {
+pub(crate) async fn models(state: Shared) -> Response {
     let model = json!({
         "id": state.identity.model,
         "object": "model",
@@ -34,12 +34,12 @@ pub async fn models(state: Shared) -> Response {
 }
 
 /// vLLM's and Ollama's.
-pub async fn version(state: Shared) -> Response {
+pub(crate) async fn version(state: Shared) -> Response {
     json(json!({ "version": state.identity.version }).to_string())
 }
 
 /// llama.cpp's.
-pub async fn props(state: Shared) -> Response {
+pub(crate) async fn props(state: Shared) -> Response {
     let props = json!({
         "total_slots": 1,
         "model_alias": state.identity.model,
@@ -50,7 +50,7 @@ pub async fn props(state: Shared) -> Response {
 }
 
 /// TGI's.
-pub async fn info(state: Shared) -> Response {
+pub(crate) async fn info(state: Shared) -> Response {
     let info = json!({
         "model_id": state.identity.model,
         "model_sha": state.model_digest(),
@@ -65,28 +65,28 @@ pub async fn info(state: Shared) -> Response {
 }
 
 /// SGLang's.
-pub async fn model_info(state: Shared) -> Response {
+pub(crate) async fn model_info(state: Shared) -> Response {
     json(json!({ "model_path": state.identity.model, "is_generation": true }).to_string())
 }
 
 /// SGLang's.
-pub async fn server_info(state: Shared) -> Response {
+pub(crate) async fn server_info(state: Shared) -> Response {
     json(json!({ "model_path": state.identity.model, "version": state.identity.version }).to_string())
 }
 
 /// SGLang's. There is no cache to flush.
-pub async fn flush_cache() -> &'static str {
+pub(crate) async fn flush_cache() -> &'static str {
     "Cache flushed.\n"
 }
 
-pub async fn metrics(state: Shared) -> Response {
+pub(crate) async fn metrics(state: Shared) -> Response {
     let metrics = state.metrics.lock().expect("the metrics lock is not poisoned").clone();
     let content_type = [(CONTENT_TYPE, "text/plain; version=1.0.0; charset=utf-8")];
     (content_type, exposition::render(&metrics, &state.identity.model)).into_response()
 }
 
 /// `?clear=1` also empties the log. A long log is rendered outside the runtime, which has to write tokens on time.
-pub async fn truth(state: Shared, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
+pub(crate) async fn truth(state: Shared, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
     let clear = query.is_some_and(|query| query.split('&').any(|pair| pair == "clear=1"));
     let truth = {
         let mut log = state.log.lock().expect("the log lock is not poisoned");
@@ -100,7 +100,7 @@ pub async fn truth(state: Shared, RawQuery(query): RawQuery) -> Result<Response,
     }
 }
 
-pub async fn forget_truth(state: Shared) -> StatusCode {
+pub(crate) async fn forget_truth(state: Shared) -> StatusCode {
     state.log.lock().expect("the log lock is not poisoned").take();
     StatusCode::NO_CONTENT
 }

@@ -21,7 +21,7 @@ use crate::units::Nanos;
 
 /// Turns tokens into bytes and timestamps them as soon as the connection asks for them. Dropping it before its end,
 /// which happens when the client disconnects, frees the slot in the batch.
-pub struct AnswerStream {
+pub(crate) struct AnswerStream {
     pub id: SequenceId,
     pub fate: Fate,
     pub reply: Box<dyn Reply>,
@@ -35,7 +35,7 @@ pub struct AnswerStream {
 
 /// Why a response has no end.
 #[derive(Debug, Error)]
-pub enum BrokenOff {
+pub(crate) enum BrokenOff {
     /// The pacer has stopped.
     #[error("the engine stopped before the end of the response")]
     EngineStopped,
@@ -44,14 +44,14 @@ pub enum BrokenOff {
 }
 
 /// A response in one piece.
-pub struct Whole {
+pub(crate) struct Whole {
     pub headers: Vec<(&'static str, String)>,
     pub body: String,
 }
 
 impl AnswerStream {
     /// The response without streaming.
-    pub async fn whole(mut self) -> Result<Whole, BrokenOff> {
+    pub(crate) async fn whole(mut self) -> Result<Whole, BrokenOff> {
         let mut due_ns = Vec::new();
         loop {
             let token = self.tokens.recv().await.ok_or(BrokenOff::EngineStopped)?;

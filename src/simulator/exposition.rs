@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::simulator::metrics::{Histogram, Metrics};
 
 /// The Prometheus text.
-pub fn render(metrics: &Metrics, model: &str) -> String {
+pub(crate) fn render(metrics: &Metrics, model: &str) -> String {
     let model = format!("model_name=\"{}\"", escape_label(model));
     let mut out = String::with_capacity(16 << 10);
     vllm(

@@ -7,7 +7,7 @@ use crate::target::Faults;
 
 /// What happens to one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub(crate) enum Fate {
     Sound,
     Refused,
     /// The connection breaks at this token of the response.
@@ -20,7 +20,7 @@ pub enum Fate {
 
 /// Draws the requests' fates. The same start draws the same ones, in the order in which requests arrive.
 #[derive(Debug)]
-pub struct Lottery {
+pub(crate) struct Lottery {
     faults: Faults,
     eos_rate: f64,
     fates: Pcg64,
@@ -28,19 +28,19 @@ pub struct Lottery {
 }
 
 impl Lottery {
-    pub fn new(faults: Faults, eos_rate: f64, seed: u64, start_number: u64) -> Lottery {
+    pub(crate) fn new(faults: Faults, eos_rate: f64, seed: u64, start_number: u64) -> Lottery {
         let seed = !seed ^ start_number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let [fates, lengths] = [seed, seed.rotate_left(32)].map(Pcg64::seed_from_u64);
         Lottery { faults, eos_rate, fates, lengths }
     }
 
     /// Length in tokens of a response that the model ends early; `None` means the full length.
-    pub fn early_end(&mut self, max_tokens: u32, ignore_eos: bool) -> Option<u32> {
+    pub(crate) fn early_end(&mut self, max_tokens: u32, ignore_eos: bool) -> Option<u32> {
         let hit = self.lengths.random::<f64>() < self.eos_rate;
         (hit && !ignore_eos && max_tokens > 1).then(|| self.lengths.random_range(1..max_tokens))
     }
 
-    pub fn draw(&mut self, max_tokens: u32) -> Fate {
+    pub(crate) fn draw(&mut self, max_tokens: u32) -> Fate {
         let drawn: f64 = self.fates.random();
         // Halfway: after the first token, if there are several.
         let token = match max_tokens {

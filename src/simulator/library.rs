@@ -11,16 +11,16 @@ use crate::simulator::routes::{Frontend, MaybeBody, Shared};
 
 /// Model names; all models respond alike.
 #[derive(Debug)]
-pub struct Library(Vec<String>);
+pub(crate) struct Library(Vec<String>);
 
 const MODEL_BYTES: u64 = 250_000_000;
 
 impl Library {
-    pub fn of(model: &str) -> Library {
+    pub(crate) fn of(model: &str) -> Library {
         Library(vec![model.to_owned()])
     }
 
-    pub fn models(&self) -> Vec<String> {
+    pub(crate) fn models(&self) -> Vec<String> {
         self.0.clone()
     }
 
@@ -32,12 +32,12 @@ impl Library {
 }
 
 impl Frontend {
-    pub fn model_digest(&self) -> String {
+    pub(crate) fn model_digest(&self) -> String {
         digest(&self.identity.model)
     }
 }
 
-pub async fn tags(state: Shared) -> Response {
+pub(crate) async fn tags(state: Shared) -> Response {
     let models = state.library.lock().expect("the library lock is not poisoned").models();
     let models: Vec<Value> = models
         .iter()
@@ -47,7 +47,7 @@ pub async fn tags(state: Shared) -> Response {
 }
 
 /// Pulls any model at once, and reports progress as if it took a while.
-pub async fn pull(state: Shared, body: MaybeBody) -> Result<Response, ApiError> {
+pub(crate) async fn pull(state: Shared, body: MaybeBody) -> Result<Response, ApiError> {
     let body: Value = body.ok().and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
     let model = body["model"].as_str().filter(|model| !model.is_empty());
     let model = model.ok_or_else(|| ApiError::missing("model").in_words_of(Voice::Ollama))?;

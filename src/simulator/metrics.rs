@@ -4,7 +4,7 @@ use crate::units::Nanos;
 
 /// Counted in model time, as a real engine with this behavior would measure itself.
 #[derive(Clone, Debug)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     pub running: usize,
     pub waiting: usize,
     /// Share of the KV cache in use.
@@ -30,7 +30,7 @@ pub struct Metrics {
 
 /// A Prometheus histogram of seconds or tokens.
 #[derive(Clone, Debug)]
-pub struct Histogram {
+pub(crate) struct Histogram {
     upper_bounds: &'static [f64],
     /// One more than there are bounds: the last counts values beyond all of them.
     counts: Vec<u64>,
@@ -52,7 +52,7 @@ const REQUEST_S: &[f64] = &[
 const TOKENS: &[f64] = &[1.0, 10.0, 100.0, 1000.0, 10_000.0, 100_000.0];
 
 impl Metrics {
-    pub fn new() -> Metrics {
+    pub(crate) fn new() -> Metrics {
         Metrics {
             running: 0,
             waiting: 0,
@@ -82,16 +82,16 @@ impl Histogram {
         Histogram { upper_bounds, counts: vec![0; upper_bounds.len() + 1], sum: 0.0 }
     }
 
-    pub fn record_ns(&mut self, elapsed_ns: Nanos) {
+    pub(crate) fn record_ns(&mut self, elapsed_ns: Nanos) {
         self.record(elapsed_ns as f64 / 1e9);
     }
 
-    pub fn record_tokens(&mut self, tokens: u32) {
+    pub(crate) fn record_tokens(&mut self, tokens: u32) {
         self.record(f64::from(tokens));
     }
 
     /// Every bucket with its upper bound, as in the label, and its cumulative count.
-    pub fn buckets(&self) -> impl Iterator<Item = (String, u64)> {
+    pub(crate) fn buckets(&self) -> impl Iterator<Item = (String, u64)> {
         let bounds = self.upper_bounds.iter().map(|bound| format!("{bound:?}")).chain(["+Inf".to_owned()]);
         bounds.zip(&self.counts).scan(0, |cumulated, (bound, count)| {
             *cumulated += count;
@@ -99,7 +99,7 @@ impl Histogram {
         })
     }
 
-    pub fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
 

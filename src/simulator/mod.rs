@@ -68,7 +68,7 @@ pub enum StartError {
 }
 
 /// The default model name.
-pub const DEFAULT_MODEL: &str = "simulated";
+pub(crate) const DEFAULT_MODEL: &str = "simulated";
 
 /// Maximum tokens of prompt and response together, unless the KV cache is smaller.
 const MAX_MODEL_LEN: u32 = 131_072;

@@ -14,13 +14,13 @@ use crate::units::Nanos;
 
 /// What the routes send to the pacer.
 #[derive(Debug)]
-pub enum PacerCommand {
+pub(crate) enum PacerCommand {
     Arrive(Arrival, UnboundedSender<Token>),
     Cancel(SequenceId),
 }
 
 /// Delivers every token to its request when it is due, until all command senders are gone.
-pub struct Pacer {
+pub(crate) struct Pacer {
     batch: Batch,
     commands: Receiver<PacerCommand>,
     metrics: Arc<Mutex<Metrics>>,
@@ -62,12 +62,12 @@ struct PacerClosed;
 const CHANNEL_WAKE_UP_NS: Nanos = 1_000_000;
 
 impl Pacer {
-    pub fn new(batch: Batch, commands: Receiver<PacerCommand>, metrics: Arc<Mutex<Metrics>>) -> Pacer {
+    pub(crate) fn new(batch: Batch, commands: Receiver<PacerCommand>, metrics: Arc<Mutex<Metrics>>) -> Pacer {
         Pacer { batch, commands, metrics, live: HashMap::new() }
     }
 
     /// Returns once all command senders are gone.
-    pub fn run(mut self) {
+    pub(crate) fn run(mut self) {
         while self.turn().is_ok() {}
     }
 

@@ -36,7 +36,7 @@ use crate::sys::clock;
 use crate::units::Nanos;
 
 /// What the routes share.
-pub struct Frontend {
+pub(crate) struct Frontend {
     pub identity: Identity,
     pub library: Mutex<Library>,
     pub warm_ns: Nanos,
@@ -56,7 +56,7 @@ pub struct Frontend {
 const MAX_BODY_BYTES: usize = 32 << 20;
 
 /// All routes.
-pub fn router(frontend: Frontend) -> Router {
+pub(crate) fn router(frontend: Frontend) -> Router {
     let asked = Router::new()
         .route("/v1/chat/completions", post(chat))
         .route("/v1/completions", post(completions))
@@ -87,12 +87,12 @@ pub fn router(frontend: Frontend) -> Router {
 }
 
 /// Seconds since 1970, for the `created` field of responses.
-pub fn unix_s() -> u64 {
+pub(crate) fn unix_s() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-pub type Shared = State<Arc<Frontend>>;
-pub type MaybeBody = Result<Bytes, BytesRejection>;
+pub(crate) type Shared = State<Arc<Frontend>>;
+pub(crate) type MaybeBody = Result<Bytes, BytesRejection>;
 
 async fn chat(state: Shared, received: MaybeReceived) -> Result<Response, ApiError> {
     state.answer_openai(Api::Chat, received).await

@@ -4,7 +4,7 @@ use crate::metrics::truth::{RequestTruth, Truth};
 
 /// Keeps the newest requests, up to a limit.
 #[derive(Debug, Default)]
-pub struct TruthLog {
+pub(crate) struct TruthLog {
     truth: Truth,
     tokens: usize,
 }
@@ -14,7 +14,7 @@ const MAX_REQUESTS: usize = 100_000;
 const MAX_TOKENS: usize = 4_000_000;
 
 impl TruthLog {
-    pub fn push(&mut self, request: RequestTruth) {
+    pub(crate) fn push(&mut self, request: RequestTruth) {
         self.tokens += request.token_written_ns.len();
         self.truth.requests.push_back(request);
         while self.truth.requests.len() > MAX_REQUESTS || self.tokens > MAX_TOKENS {
@@ -23,11 +23,11 @@ impl TruthLog {
         }
     }
 
-    pub fn truth(&self) -> &Truth {
+    pub(crate) fn truth(&self) -> &Truth {
         &self.truth
     }
 
-    pub fn take(&mut self) -> Truth {
+    pub(crate) fn take(&mut self) -> Truth {
         std::mem::take(self).truth
     }
 }

@@ -11,14 +11,14 @@ use zip::result::ZipError;
 use crate::store::PendingBaseline;
 
 /// A folder with the layout of a crate.
-pub struct Artifact {
+pub(crate) struct Artifact {
     path: PathBuf,
     /// Where a ZIP file was unpacked; deleted when this value is dropped.
     unpacked: Option<TempDir>,
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum ArtifactError {
+pub(crate) enum ArtifactError {
     #[error("can't read {}: {cause}", path.display())]
     Unreadable { path: PathBuf, cause: io::Error },
     #[error("{} is neither a folder nor a readable ZIP file: {cause}", path.display())]
@@ -33,7 +33,7 @@ pub enum ArtifactError {
 const LARGEST: u64 = 1 << 20;
 
 impl Artifact {
-    pub fn open(path: &Path) -> Result<Artifact, ArtifactError> {
+    pub(crate) fn open(path: &Path) -> Result<Artifact, ArtifactError> {
         let unreadable = |cause| ArtifactError::Unreadable { path: path.to_owned(), cause };
         let unpacked = if fs::metadata(path).map_err(unreadable)?.is_dir() {
             None
@@ -46,7 +46,7 @@ impl Artifact {
     }
 
     /// Its pending baselines, to be accepted in the crate at `root`.
-    pub fn pending(&self, root: &Path) -> Vec<PendingBaseline> {
+    pub(crate) fn pending(&self, root: &Path) -> Vec<PendingBaseline> {
         let folder = self.unpacked.as_ref().map_or(self.path.as_path(), TempDir::path);
         PendingBaseline::below(folder, &format!("{}/", self.path.display()), root)
     }

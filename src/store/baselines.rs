@@ -9,7 +9,7 @@ use crate::config::{ConfigError, ScenarioId, SuiteErrors};
 use crate::results::baseline::Baseline;
 
 #[derive(Debug)]
-pub struct Baselines {
+pub(crate) struct Baselines {
     /// The crate that holds `baselines/`.
     root: PathBuf,
     /// By environment and scenario.
@@ -18,12 +18,12 @@ pub struct Baselines {
 
 impl Baselines {
     /// For comparisons, which need no baselines.
-    pub fn none() -> Baselines {
+    pub(crate) fn none() -> Baselines {
         Baselines { root: PathBuf::new(), accepted: BTreeMap::new() }
     }
 
     /// Reads every baseline of the given scenarios, so that damage is reported before anything starts.
-    pub fn load(root: &Path, scenarios: &[&ScenarioId]) -> Result<Baselines, SuiteErrors> {
+    pub(crate) fn load(root: &Path, scenarios: &[&ScenarioId]) -> Result<Baselines, SuiteErrors> {
         let mut baselines = Baselines { root: root.to_owned(), accepted: BTreeMap::new() };
         let mut errors = Vec::new();
         for environment in baselines.environments() {
@@ -40,23 +40,23 @@ impl Baselines {
         if errors.is_empty() { Ok(baselines) } else { Err(SuiteErrors(errors)) }
     }
 
-    pub fn accepted(&self, environment: &str, scenario: &ScenarioId) -> Option<&Baseline> {
+    pub(crate) fn accepted(&self, environment: &str, scenario: &ScenarioId) -> Option<&Baseline> {
         self.accepted.get(&(environment.to_owned(), scenario.file_stem()))
     }
 
     /// All baselines of a scenario, with the environments in which they were recorded.
-    pub fn of_scenario(&self, scenario: &ScenarioId) -> impl Iterator<Item = (&str, &Baseline)> {
+    pub(crate) fn of_scenario(&self, scenario: &ScenarioId) -> impl Iterator<Item = (&str, &Baseline)> {
         let stem = scenario.file_stem();
         let matching = self.accepted.iter().filter(move |((_, of), _)| *of == stem);
         matching.map(|((environment, _), baseline)| (environment.as_str(), baseline))
     }
 
     /// The path relative to the crate, as shown to users.
-    pub fn file(environment: &str, scenario: &ScenarioId) -> String {
+    pub(crate) fn file(environment: &str, scenario: &ScenarioId) -> String {
         format!("baselines/{environment}/{}.snap", scenario.file_stem())
     }
 
-    pub fn folder(&self, environment: &str) -> PathBuf {
+    pub(crate) fn folder(&self, environment: &str) -> PathBuf {
         self.root.join("baselines").join(environment)
     }
 

@@ -14,21 +14,21 @@ fn path() -> Option<PathBuf> {
     Some(cache.join("tollgate").join("calibration.json"))
 }
 
-pub fn calibration_path() -> Result<PathBuf, StoreError> {
+pub(crate) fn calibration_path() -> Result<PathBuf, StoreError> {
     path().ok_or_else(|| {
         let why = "neither XDG_CACHE_HOME nor HOME is set";
         StoreError::new("write", "calibration.json".as_ref(), io::Error::new(io::ErrorKind::NotFound, why))
     })
 }
 
-pub fn save_calibration(path: &Path, calibration: &Calibration) -> Result<(), StoreError> {
+pub(crate) fn save_calibration(path: &Path, calibration: &Calibration) -> Result<(), StoreError> {
     let mut json = serde_json::to_string_pretty(calibration).expect("a calibration is plain data");
     json.push('\n');
     write(path, &json)
 }
 
 /// This machine's calibration, if there is one. A damaged one, or one from another machine, is ignored.
-pub fn calibration() -> Option<Calibration> {
+pub(crate) fn calibration() -> Option<Calibration> {
     let text = fs::read_to_string(path()?).ok()?;
     let calibration: Calibration = serde_json::from_str(&text).ok()?;
     (calibration.machine == machine::describe()).then_some(calibration)

@@ -8,7 +8,7 @@ use crate::store::{RecordFile, RecordReader, StoreError};
 
 /// The result of a merge.
 #[derive(Debug, Default)]
-pub struct MergedRecords {
+pub(crate) struct MergedRecords {
     /// Whether the file was written.
     pub are_kept: bool,
     /// What is missing from it.
@@ -17,7 +17,7 @@ pub struct MergedRecords {
 
 /// Merges worker by worker, on the first worker's clock, holding only one record in memory. Missing or damaged records
 /// don't prevent the others from being merged.
-pub fn merge_records(from: &[PathBuf], to: &Path) -> MergedRecords {
+pub(crate) fn merge_records(from: &[PathBuf], to: &Path) -> MergedRecords {
     let mut merged = MergedRecords::default();
     let mut readers = Vec::new();
     for path in from {
@@ -60,10 +60,10 @@ fn append_all(
             if last.as_ref() != Some(&part) {
                 let session =
                     worker.map_or(part.session.clone(), |worker| format!("worker {}", worker.number));
-                log.begin_part(&Part { session, began_ns: clock.from_other(&of, part.began_ns), ..part });
+                log.begin_part(&Part { session, began_ns: clock.translate(&of, part.began_ns), ..part });
                 last = Some(part);
             }
-            let moved = |at_ns: &mut u64| *at_ns = clock.from_other(&of, *at_ns);
+            let moved = |at_ns: &mut u64| *at_ns = clock.translate(&of, *at_ns);
             [&mut record.due_ns, &mut record.taken_ns, &mut record.sent_ns, &mut record.end_ns]
                 .into_iter()
                 .for_each(moved);

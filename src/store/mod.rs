@@ -22,20 +22,20 @@ use crate::results::Report;
 use crate::results::file::{self, FileError, ReportFile};
 
 #[cfg(feature = "cli")]
-pub use artifact::{Artifact, ArtifactError};
-pub use baselines::Baselines;
-pub use calibration::{calibration, calibration_path, save_calibration};
-pub use merge_records::{MergedRecords, merge_records};
+pub(crate) use artifact::Artifact;
+pub(crate) use baselines::Baselines;
+pub(crate) use calibration::{calibration, calibration_path, save_calibration};
+pub(crate) use merge_records::merge_records;
 #[cfg(feature = "suite")]
-pub use pending::{AssertSnapshot, Pending, PendingBaseline, Refusal};
-pub use record_log::{RecordFile, RecordLog};
-pub use record_reader::{RecordFileError, RecordReader};
-pub use rendered::{read_reports, write_rendered, write_rendered_in};
-pub use run::{JUNIT, RECORDS, RunFolder, SUMMARY, forget_last_run};
+pub(crate) use pending::{AssertSnapshot, Pending, PendingBaseline};
+pub(crate) use record_log::{RecordFile, RecordLog};
+pub(crate) use record_reader::{RecordFileError, RecordReader};
+pub(crate) use rendered::{read_reports, write_rendered, write_rendered_in};
+pub(crate) use run::{JUNIT, RECORDS, RunFolder, SUMMARY, forget_last_run};
 
 #[derive(Debug, thiserror::Error)]
 #[error("can't {action} {}: {cause}", path.display())]
-pub struct StoreError {
+pub(crate) struct StoreError {
     action: &'static str,
     path: PathBuf,
     /// Not named `source`, because it is already part of the message.
@@ -49,14 +49,14 @@ impl StoreError {
 }
 
 /// Writes a report of any kind.
-pub fn write_report(path: &Path, report: &impl Serialize) -> Result<(), StoreError> {
+pub(crate) fn write_report(path: &Path, report: &impl Serialize) -> Result<(), StoreError> {
     let mut json = serde_json::to_string_pretty(report).expect("reports are plain data");
     json.push('\n');
     write(path, &json)
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum ReadError {
+pub(crate) enum ReadError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -64,13 +64,13 @@ pub enum ReadError {
 }
 
 /// Reads a report of any kind.
-pub fn read_any_report(path: &Path) -> Result<ReportFile, ReadError> {
+pub(crate) fn read_any_report(path: &Path) -> Result<ReportFile, ReadError> {
     let text = fs::read(path).map_err(|cause| StoreError::new("read", path, cause))?;
     Ok(file::read(&path.display().to_string(), &String::from_utf8_lossy(&text))?)
 }
 
 /// Reads the report of a scenario.
-pub fn read_report(path: &Path) -> Result<Report, ReadError> {
+pub(crate) fn read_report(path: &Path) -> Result<Report, ReadError> {
     let found = read_any_report(path)?;
     Ok(found
         .scenario()
@@ -79,7 +79,7 @@ pub fn read_report(path: &Path) -> Result<Report, ReadError> {
 
 /// The path of a report's records, next to it. Only the extension `.json` is replaced, so that `run.1` and `run.2` have
 /// separate records.
-pub fn records_beside(report: &Path) -> PathBuf {
+pub(crate) fn records_beside(report: &Path) -> PathBuf {
     match report.extension() {
         Some(extension) if extension == "json" => report.with_extension(RECORDS),
         _ => {
@@ -91,7 +91,7 @@ pub fn records_beside(report: &Path) -> PathBuf {
 }
 
 /// Creates the folder and checks that a file can be written, before a run spends hours on it.
-pub fn check_writable(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn check_writable(path: &Path) -> Result<(), StoreError> {
     let failed = |cause| StoreError::new("write", path, cause);
     if path.is_dir() {
         return Err(failed(io::ErrorKind::IsADirectory.into()));

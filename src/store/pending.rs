@@ -11,11 +11,11 @@ use crate::results::baseline::Baseline;
 use crate::store::{Baselines, StoreError, baselines};
 
 /// Expands insta's macro in the user's crate, so that insta finds that crate's workspace. Takes a name and a body.
-pub type AssertSnapshot = fn(&str, &str);
+pub(crate) type AssertSnapshot = fn(&str, &str);
 
 /// Writes and withdraws pending baselines through insta, which follows `INSTA_UPDATE` and `CI`.
 #[derive(Clone, Copy)]
-pub struct Pending {
+pub(crate) struct Pending {
     pub assert: AssertSnapshot,
 }
 
@@ -37,7 +37,7 @@ impl Comparator for FixedResult {
 
 impl Pending {
     /// Leaves a baseline to be accepted. Returns the file's name if insta's settings allow writing it.
-    pub fn leave(&self, to: &Baselines, scenario: &ScenarioId, baseline: &Baseline) -> Option<String> {
+    pub(crate) fn leave(&self, to: &Baselines, scenario: &ScenarioId, baseline: &Baseline) -> Option<String> {
         self.assert_snapshot(to, scenario, baseline, false);
         let file = format!("{}.new", Baselines::file(&baseline.facts.environment, scenario));
         let folder = to.folder(&baseline.facts.environment);
@@ -45,7 +45,7 @@ impl Pending {
     }
 
     /// Removes an earlier pending baseline of a scenario that passed.
-    pub fn withdraw(&self, to: &Baselines, scenario: &ScenarioId, accepted: &Baseline) {
+    pub(crate) fn withdraw(&self, to: &Baselines, scenario: &ScenarioId, accepted: &Baseline) {
         self.assert_snapshot(to, scenario, accepted, true);
     }
 
@@ -67,7 +67,7 @@ impl Pending {
 
 /// A `.snap.new` file below `baselines/`.
 #[derive(Debug)]
-pub struct PendingBaseline {
+pub(crate) struct PendingBaseline {
     /// `chat__users-32__vllm`.
     pub stem: String,
     /// The name shown to users.
@@ -80,7 +80,7 @@ pub struct PendingBaseline {
 
 /// Why a pending baseline is not accepted.
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     #[error("{0}")]
     Damaged(String),
     #[error(
@@ -97,7 +97,7 @@ const LEAST_SESSIONS: usize = 4;
 
 impl PendingBaseline {
     /// All pending baselines of a crate.
-    pub fn all(root: &Path) -> Vec<PendingBaseline> {
+    pub(crate) fn all(root: &Path) -> Vec<PendingBaseline> {
         PendingBaseline::below(root, "", root)
     }
 
@@ -125,7 +125,7 @@ impl PendingBaseline {
     }
 
     /// Makes it the baseline and returns the accepted file's name. A pending file in the crate itself is removed.
-    pub fn accept(&self, force: bool) -> Result<String, Refusal> {
+    pub(crate) fn accept(&self, force: bool) -> Result<String, Refusal> {
         let io_error = |action, source| StoreError::new(action, &self.path, source);
         let text = fs::read_to_string(&self.path).map_err(|source| io_error("read", source))?;
         let baseline = baselines::parse_in(&self.environment, &self.file, &text)

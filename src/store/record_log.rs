@@ -14,14 +14,14 @@ use crate::store::StoreError;
 
 /// The destination of a scenario's records.
 #[derive(Clone, Debug)]
-pub struct RecordFile {
+pub(crate) struct RecordFile {
     pub path: PathBuf,
     pub header: Header,
 }
 
 impl RecordFile {
     /// Replaces any records of an earlier run.
-    pub fn replacing(path: PathBuf, header: Header) -> Result<RecordFile, StoreError> {
+    pub(crate) fn replacing(path: PathBuf, header: Header) -> Result<RecordFile, StoreError> {
         match fs::remove_file(&path) {
             Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
                 Err(StoreError::new("remove", &path, cause))
@@ -31,19 +31,19 @@ impl RecordFile {
     }
 
     /// Its name, as referenced in the report.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     /// Appends to the file: every session adds its records.
-    pub fn append(&self) -> Result<RecordLog, StoreError> {
+    pub(crate) fn append(&self) -> Result<RecordLog, StoreError> {
         RecordLog::append(&self.path, &self.header)
     }
 }
 
 /// Appends records to a file. A separate thread writes, so the caller never waits for the disk unless it falls behind
 /// by `UNWRITTEN_MAX_BYTES`.
-pub struct RecordLog {
+pub(crate) struct RecordLog {
     encoder: Encoder,
     buffer: Arc<Buffer>,
     writer: Option<JoinHandle<Result<(), StoreError>>>,
@@ -97,12 +97,12 @@ impl RecordLog {
     }
 
     /// The following records belong to this part.
-    pub fn begin_part(&mut self, part: &Part) {
+    pub(crate) fn begin_part(&mut self, part: &Part) {
         self.encoder.part(part, &mut self.buffer.unwritten().bytes);
     }
 
     /// Waits until everything is written.
-    pub fn finish(mut self) -> Result<(), StoreError> {
+    pub(crate) fn finish(mut self) -> Result<(), StoreError> {
         self.close()
     }
 

@@ -11,7 +11,7 @@ use crate::results::record_file::{
 use crate::store::StoreError;
 
 /// Yields records one by one, so that a file may be larger than memory. An error is always the last item.
-pub struct RecordReader {
+pub(crate) struct RecordReader {
     pub header: Header,
     frames: Frames,
     part: Part,
@@ -21,7 +21,7 @@ pub struct RecordReader {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum RecordFileError {
+pub(crate) enum RecordFileError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("{}: expected a records file, which starts with `tollgate-records`", path.display())]
@@ -35,7 +35,7 @@ pub enum RecordFileError {
 }
 
 impl RecordReader {
-    pub fn open(path: &Path) -> Result<RecordReader, RecordFileError> {
+    pub(crate) fn open(path: &Path) -> Result<RecordReader, RecordFileError> {
         let file = File::open(path).map_err(|cause| StoreError::new("read", path, cause))?;
         let mut frames = Frames::new(path.to_owned(), BufReader::new(file))?;
         let header = match frames.next()? {

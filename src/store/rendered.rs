@@ -8,7 +8,7 @@ use crate::results::file::ReportFile;
 use crate::store::{ReadError, StoreError, read_any_report, write_bytes};
 
 /// Reads files in the given order, and all reports of folders in the order of their names.
-pub fn read_reports(paths: &[PathBuf]) -> Result<Vec<ReportFile>, ReadError> {
+pub(crate) fn read_reports(paths: &[PathBuf]) -> Result<Vec<ReportFile>, ReadError> {
     let mut files = Vec::new();
     for path in paths {
         let metadata = fs::metadata(path).map_err(|cause| StoreError::new("read", path, cause))?;
@@ -31,12 +31,12 @@ pub(super) fn reports_in(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
     Ok(paths)
 }
 
-pub fn write_rendered(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+pub(crate) fn write_rendered(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     write_bytes(path, bytes)
 }
 
 /// `name` may contain external text: anything that could point outside of the folder becomes `_`.
-pub fn write_rendered_in(folder: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, StoreError> {
+pub(crate) fn write_rendered_in(folder: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, StoreError> {
     let harmless = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' };
     let path = folder.join(name.chars().map(harmless).collect::<String>());
     write_rendered(&path, bytes)?;

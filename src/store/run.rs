@@ -10,19 +10,19 @@ use crate::store::rendered::reports_in;
 use crate::store::{ReadError, RecordFile, StoreError, read_report, write, write_report};
 
 /// Rendered from all of a run's reports.
-pub const JUNIT: &str = "junit.xml";
-pub const SUMMARY: &str = "summary.md";
+pub(crate) const JUNIT: &str = "junit.xml";
+pub(crate) const SUMMARY: &str = "summary.md";
 
 /// The folder within a build's target folder.
 const RESULTS: &str = "tollgate";
 /// The extension of records files.
-pub const RECORDS: &str = "records";
+pub(crate) const RECORDS: &str = "records";
 /// A link to the folder of the latest run that has a report.
 const LATEST: &str = "latest";
 
 /// Removes the last run's output before a run starts or when it can't, so that nobody takes it for the new result. The
 /// last run's folder stays.
-pub fn forget_last_run(target_dir: &Path) -> Result<(), StoreError> {
+pub(crate) fn forget_last_run(target_dir: &Path) -> Result<(), StoreError> {
     for name in [JUNIT, SUMMARY, LATEST] {
         let path = target_dir.join(RESULTS).join(name);
         match fs::remove_file(&path) {
@@ -37,14 +37,14 @@ pub fn forget_last_run(target_dir: &Path) -> Result<(), StoreError> {
 
 /// The folder with the reports of one run: `target/tollgate/<run>/`.
 #[derive(Clone, Debug)]
-pub struct RunFolder {
+pub(crate) struct RunFolder {
     root: PathBuf,
     run: String,
 }
 
 impl RunFolder {
     /// For a suite's run: its first process creates the folder and forgets the last run.
-    pub fn of_suite(target_dir: &Path, run: &str) -> Result<RunFolder, StoreError> {
+    pub(crate) fn of_suite(target_dir: &Path, run: &str) -> Result<RunFolder, StoreError> {
         let folder = RunFolder { root: target_dir.join(RESULTS), run: run.to_owned() };
         if folder.create()? {
             forget_last_run(target_dir)?;
@@ -53,23 +53,23 @@ impl RunFolder {
     }
 
     /// For a comparison, which leaves a suite's results unchanged.
-    pub fn of_comparison(target_dir: &Path, run: &str) -> Result<RunFolder, StoreError> {
+    pub(crate) fn of_comparison(target_dir: &Path, run: &str) -> Result<RunFolder, StoreError> {
         let folder = RunFolder { root: target_dir.join(RESULTS), run: run.to_owned() };
         folder.create()?;
         Ok(folder)
     }
 
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.root.join(&self.run)
     }
 
     /// The path of a scenario's report through `latest`, as shown to users.
-    pub fn latest_report(&self, report: &Report) -> PathBuf {
+    pub(crate) fn latest_report(&self, report: &Report) -> PathBuf {
         self.root.join(LATEST).join(file_name(report))
     }
 
     /// Saves a report. After the first one, `latest` points to this run.
-    pub fn save(&self, report: &Report) -> Result<PathBuf, StoreError> {
+    pub(crate) fn save(&self, report: &Report) -> Result<PathBuf, StoreError> {
         let path = self.path().join(file_name(report));
         write_report(&path, report)?;
         self.point_latest()?;
@@ -77,20 +77,20 @@ impl RunFolder {
     }
 
     /// The records file of a scenario, next to its report.
-    pub fn records(&self, header: Header) -> RecordFile {
+    pub(crate) fn records(&self, header: Header) -> RecordFile {
         let name = format!("{}.{RECORDS}", header.scenario.file_stem());
         RecordFile { path: self.path().join(name), header }
     }
 
     /// Writes a file rendered from all reports of the run.
-    pub fn save_rendered(&self, name: &str, text: &str) -> Result<PathBuf, StoreError> {
+    pub(crate) fn save_rendered(&self, name: &str, text: &str) -> Result<PathBuf, StoreError> {
         let path = self.root.join(name);
         write(&path, text)?;
         Ok(path)
     }
 
     /// Every report of this run, including those of its other processes, in the order of their names.
-    pub fn reports(&self) -> Result<Vec<Report>, ReadError> {
+    pub(crate) fn reports(&self) -> Result<Vec<Report>, ReadError> {
         reports_in(&self.path())?.iter().map(|path| read_report(path)).collect()
     }
 

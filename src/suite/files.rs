@@ -8,7 +8,7 @@ use crate::config::{
 };
 
 /// The suite of the crate in `root`, with this process's environment variables.
-pub fn load(root: &Path) -> Result<Suite, SuiteErrors> {
+pub(crate) fn load(root: &Path) -> Result<Suite, SuiteErrors> {
     load_with(root, &|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
 }
 

@@ -1,5 +1,5 @@
 //! The perf suite: its files, its measurements and its test binary.
 
-pub mod campaign;
-pub mod files;
-pub mod harness;
+pub(crate) mod campaign;
+pub(crate) mod files;
+pub(crate) mod harness;

@@ -1,6 +1,6 @@
 //! What this machine is and allows: clock, packet timestamps, open-file limit, processor.
 
-pub mod arrival;
+pub(crate) mod arrival;
 pub mod clock;
-pub mod machine;
-pub mod open_files;
+pub(crate) mod machine;
+pub(crate) mod open_files;

@@ -21,12 +21,12 @@ pub struct TooManyConnections {
 }
 
 /// How many files this process may open; `None` means no limit.
-pub fn open_files() -> Option<u64> {
+pub(crate) fn open_files() -> Option<u64> {
     getrlimit(Resource::Nofile).maximum
 }
 
 /// Raises the limit as far as the system allows.
-pub fn raise_open_files() {
+pub(crate) fn raise_open_files() {
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
         limit.current = limit.maximum;
@@ -36,7 +36,7 @@ pub fn raise_open_files() {
 }
 
 /// Raises the limit as far as the system allows and checks that the connections fit, each of which takes some files.
-pub fn allow_connections(wanted: u32, files_each: u32) -> Result<(), TooManyConnections> {
+pub(crate) fn allow_connections(wanted: u32, files_each: u32) -> Result<(), TooManyConnections> {
     raise_open_files();
     let files = u64::from(wanted) * u64::from(files_each) + RESERVED;
     match getrlimit(Resource::Nofile).current {

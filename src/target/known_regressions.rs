@@ -18,7 +18,7 @@ struct Regression {
 
 /// Named settings of the simulated engine, such as `vllm-4210-sick`.
 #[derive(Debug)]
-pub struct Profile {
+pub(crate) struct Profile {
     pub name: String,
     pub story: String,
     pub settings: Table,
@@ -27,7 +27,7 @@ pub struct Profile {
 }
 
 /// Two profiles per regression, the healthy one first.
-pub fn profiles() -> &'static [Profile] {
+pub(crate) fn profiles() -> &'static [Profile] {
     static PROFILES: LazyLock<Vec<Profile>> = LazyLock::new(|| {
         let regressions: Table =
             include_str!("known_regressions.toml").parse().expect("known regressions are valid TOML");
@@ -41,12 +41,12 @@ pub fn profiles() -> &'static [Profile] {
     &PROFILES
 }
 
-pub fn profile(name: &str) -> Option<&'static Profile> {
+pub(crate) fn profile(name: &str) -> Option<&'static Profile> {
     profiles().iter().find(|profile| profile.name == name)
 }
 
 /// Overlays `over` on `base`, key by key, including nested tables.
-pub fn overlaid(mut base: Table, over: Table) -> Table {
+pub(crate) fn overlaid(mut base: Table, over: Table) -> Table {
     for (key, value) in over {
         let value = match (base.remove(&key), value) {
             (Some(Value::Table(inner)), Value::Table(value)) => Value::Table(overlaid(inner, value)),

@@ -2,7 +2,7 @@
 
 mod container;
 mod environment;
-pub mod known_regressions;
+pub(crate) mod known_regressions;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,8 +14,8 @@ use thiserror::Error;
 
 use crate::engine::{EngineChoice, HttpVersion};
 use crate::text::secret::Secret;
-pub use container::{ContainerSpec, Gpus, ImageRef, Pull, Volume, VolumeSource};
-pub use environment::Environment;
+pub(crate) use container::{ContainerSpec, Gpus, ImageRef, Pull, Volume, VolumeSource};
+pub(crate) use environment::Environment;
 
 /// One `[targets.NAME]` table of `targets.toml`, validated.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -6,27 +6,27 @@ use unicode_width::UnicodeWidthStr;
 const GAP: &str = "  ";
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Align {
+pub(crate) enum Align {
     Left,
     Right,
 }
 
-pub struct Columns<const N: usize> {
+pub(crate) struct Columns<const N: usize> {
     align: [Align; N],
     rows: Vec<[String; N]>,
 }
 
 impl<const N: usize> Columns<N> {
-    pub fn new(head: [&str; N], align: [Align; N]) -> Columns<N> {
+    pub(crate) fn new(head: [&str; N], align: [Align; N]) -> Columns<N> {
         Columns { align, rows: vec![head.map(str::to_owned)] }
     }
 
-    pub fn row(&mut self, cells: [String; N]) {
+    pub(crate) fn row(&mut self, cells: [String; N]) {
         self.rows.push(cells);
     }
 
     /// A line for the header and for each row, without columns that are empty in every row.
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let used: Vec<usize> =
             (0..N).filter(|column| self.rows[1..].iter().any(|row| !row[*column].is_empty())).collect();
         let widths = used.iter().map(|column| {

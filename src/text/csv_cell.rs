@@ -4,7 +4,7 @@ use crate::text::printable::printable;
 
 /// Quotes text if necessary. Spreadsheets run text that starts with `=`, `+`, `-`, or `@` as a formula, so such text
 /// gets an apostrophe in front.
-pub fn csv_cell(text: &str) -> String {
+pub(crate) fn csv_cell(text: &str) -> String {
     let text = printable(text);
     let is_formula = text.trim_start().starts_with(['=', '+', '-', '@']);
     let guard = if is_formula { "'" } else { "" };

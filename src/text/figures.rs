@@ -1,7 +1,7 @@
 //! Formats figures for people, the same everywhere.
 
 /// Three to four significant digits.
-pub fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     match value.abs() {
         magnitude if magnitude >= 100.0 => format!("{value:.0}"),
         magnitude if magnitude >= 10.0 => format!("{value:.1}"),
@@ -11,7 +11,7 @@ pub fn number(value: f64) -> String {
 }
 
 /// A share: `3 %`, `0.7 %`.
-pub fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     // Rounding must not hide a loss.
     let shown = if (99.9..100.0).contains(&percent) {
@@ -22,31 +22,26 @@ pub fn percent(share: f64) -> String {
     format!("{} %", shown.strip_suffix(".0").unwrap_or(&shown))
 }
 
-/// A small probability: `0.02 %`, `less than 0.01 %`.
-pub fn small_percent(share: f64) -> String {
-    if share < 1e-4 { "less than 0.01 %".into() } else { format!("{:.2} %", share * 100.0) }
-}
-
 /// A change: `+3.1 %`, `−0.7 %`.
-pub fn signed_percent(change: f64) -> String {
+pub(crate) fn signed_percent(change: f64) -> String {
     let tenths = (change * 1000.0).round();
     let sign = if tenths < 0.0 { '−' } else { '+' };
     format!("{sign}{:.1} %", tenths.abs() / 10.0)
 }
 
 /// An interval of changes, in percent: `−8.1 … −6.5`.
-pub fn interval((low, high): (f64, f64)) -> String {
+pub(crate) fn interval((low, high): (f64, f64)) -> String {
     let end = |change| signed_percent(change).replace(" %", "");
     format!("{} … {}", end(low), end(high))
 }
 
 /// A count with its noun: `1 session`, `4 sessions`.
-pub fn counted(count: u64, noun: &str) -> String {
+pub(crate) fn counted(count: u64, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// A size on disk: `9.8 GB`.
-pub fn bytes(bytes: u64) -> String {
+pub(crate) fn bytes(bytes: u64) -> String {
     format!("{} GB", number(bytes as f64 / 1e9))
 }
 

@@ -6,12 +6,12 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 /// The fingerprint of a text, as 16 hexadecimal digits.
-pub fn fingerprint(text: &str) -> String {
+pub(crate) fn fingerprint(text: &str) -> String {
     digits(Sha256::new_with_prefix(text))
 }
 
 /// The fingerprint of a sequence, without holding its text in memory.
-pub fn fingerprint_of_all<T: Serialize>(items: &[T]) -> String {
+pub(crate) fn fingerprint_of_all<T: Serialize>(items: &[T]) -> String {
     let mut hash = Hash(Sha256::new());
     for item in items {
         serde_json::to_writer(&mut hash, item).expect("plain data is always JSON");

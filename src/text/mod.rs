@@ -1,9 +1,9 @@
 //! Formats figures and external text for people.
 
-pub mod columns;
-pub mod csv_cell;
-pub mod figures;
-pub mod fingerprint;
-pub mod nearest;
-pub mod printable;
-pub mod secret;
+pub(crate) mod columns;
+pub(crate) mod csv_cell;
+pub(crate) mod figures;
+pub(crate) mod fingerprint;
+pub(crate) mod nearest;
+pub(crate) mod printable;
+pub(crate) mod secret;

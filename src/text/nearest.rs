@@ -1,7 +1,7 @@
 //! Suggests the valid word that a misspelled one was probably meant to be.
 
 /// A hint to append to the error about an unknown word.
-pub fn did_you_mean<'a>(word: &str, valid: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn did_you_mean<'a>(word: &str, valid: impl IntoIterator<Item = &'a str>) -> String {
     let valid: Vec<&str> = valid.into_iter().collect();
     let nearest = nearest(word, &valid);
     if valid.len() > LIST_LIMIT {

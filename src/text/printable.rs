@@ -2,12 +2,12 @@
 
 /// Keeps line breaks. Other control characters become their visible symbols (ESC is `␛`), so that the original remains
 /// readable. Characters that can't be shown, aren't allowed in XML, or change the text direction become `�`.
-pub fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
 /// Like [`printable`], but on a single line.
-pub fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let words: Vec<String> = text.split_whitespace().map(printable).collect();
     words.join(" ")
 }

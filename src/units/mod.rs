@@ -3,5 +3,6 @@
 mod quantity;
 mod time;
 
-pub use quantity::{HumanDuration, HumanSize, Percent, QuantityError};
-pub use time::{Clock, Nanos};
+pub(crate) use quantity::{HumanDuration, HumanSize, Percent, QuantityError};
+pub(crate) use time::Clock;
+pub use time::Nanos;

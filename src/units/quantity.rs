@@ -11,21 +11,21 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 /// `"3%"`, kept as the share 0.03.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Percent(pub f64);
+pub(crate) struct Percent(pub f64);
 
 /// `"500ms"`, `"30s"`, `"2m"`, `"1h"`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct HumanDuration(pub Duration);
+pub(crate) struct HumanDuration(pub Duration);
 
 /// `"512MB"`, `"16GiB"`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct HumanSize {
+pub(crate) struct HumanSize {
     pub bytes: u64,
 }
 
 /// What is wrong with a quantity's text, and how to write it instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QuantityError {
+pub(crate) struct QuantityError {
     pub message: String,
     pub help: Option<String>,
 }
@@ -45,7 +45,7 @@ trait Quantity: FromStr<Err = QuantityError> {
 }
 
 impl HumanDuration {
-    pub fn ms(self) -> f64 {
+    pub(crate) fn ms(self) -> f64 {
         self.0.as_secs_f64() * 1e3
     }
 }

@@ -22,7 +22,7 @@ impl Clock {
     }
 
     /// Converts a time of another clock to this one: exactly on one machine, otherwise as exactly as the two wall clocks.
-    pub fn from_other(&self, other: &Clock, at_ns: Nanos) -> Nanos {
+    pub fn translate(&self, other: &Clock, at_ns: Nanos) -> Nanos {
         if self.boot == other.boot {
             return at_ns;
         }

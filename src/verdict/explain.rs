@@ -7,14 +7,14 @@ use crate::verdict::{GateOutcome, Verdict, stats};
 
 /// How a sentence names the old and the new side.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Sides {
+pub(crate) struct Sides {
     pub old: String,
     pub new: String,
 }
 
 impl Sides {
     /// Two engines that alternated. If their names are equal, `difference` says what differs instead.
-    pub fn in_turn(old_engine: &str, new_engine: &str, difference: Option<(String, String)>) -> Sides {
+    pub(crate) fn in_turn(old_engine: &str, new_engine: &str, difference: Option<(String, String)>) -> Sides {
         match difference {
             Some((old, new)) if old_engine == new_engine => {
                 Sides { old: format!("{old_engine} with {old}"), new: format!("{new_engine} with {new}") }
@@ -27,7 +27,7 @@ impl Sides {
     }
 
     /// By version if the versions differ, such as `vllm 0.31.0` and `vllm 0.32.0`.
-    pub fn of(old_engine: &str, new_engine: &str, recorded: &str) -> Sides {
+    pub(crate) fn of(old_engine: &str, new_engine: &str, recorded: &str) -> Sides {
         if old_engine == new_engine {
             Sides { old: format!("the baseline of {recorded}"), new: "this run".into() }
         } else {
@@ -37,7 +37,7 @@ impl Sides {
 }
 
 /// Explains the verdict in a sentence that starts with the worst gate.
-pub fn explain(verdict: Verdict, gates: &[GateOutcome], sides: &Sides) -> String {
+pub(crate) fn explain(verdict: Verdict, gates: &[GateOutcome], sides: &Sides) -> String {
     let mut decisive: Vec<&GateOutcome> = gates.iter().filter(|gate| gate.verdict == verdict).collect();
     // Failed requests come first: speed matters less.
     decisive.sort_by_key(|gate| gate.gate.metric.family() != Family::Success);
@@ -79,7 +79,7 @@ fn describe_others(first: &GateOutcome, others: &[&GateOutcome], verdict: Verdic
 }
 
 /// Which part of the engine became slower, judged by which latencies moved.
-pub fn diagnosis(old: &Summary, new: &Summary) -> Option<String> {
+pub(crate) fn diagnosis(old: &Summary, new: &Summary) -> Option<String> {
     let slower = |metric: Metric| -> Option<f64> {
         let [old, new] = [old, new].map(|summary| stats::slowness(metric, summary.value(metric)?));
         Some(new? - old?)
@@ -100,7 +100,7 @@ pub fn diagnosis(old: &Summary, new: &Summary) -> Option<String> {
 
 /// The number of users at which the slowdown starts, if fewer users don't see it. Takes every load of one scenario file
 /// on one target.
-pub fn onset(loads: &[(u32, Verdict)]) -> Option<String> {
+pub(crate) fn onset(loads: &[(u32, Verdict)]) -> Option<String> {
     let slow: Vec<u32> =
         loads.iter().filter(|(_, verdict)| *verdict == Verdict::Regressed).map(|(users, _)| *users).collect();
     let least_slow = *slow.iter().min()?;

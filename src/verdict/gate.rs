@@ -14,10 +14,10 @@ use crate::verdict::stats::{self, Difference};
 use crate::verdict::{Evidence, Verdict, rule};
 
 /// The baseline's values, one per stored session.
-pub type OldValues = BTreeMap<Metric, Vec<f64>>;
+pub(crate) type OldValues = BTreeMap<Metric, Vec<f64>>;
 
 /// Below this share of answers with the requested length, throughput depends on how much the model chose to generate.
-pub const LEAST_SHARE_ENDED_BY_LENGTH: f64 = 0.99;
+pub(crate) const LEAST_SHARE_ENDED_BY_LENGTH: f64 = 0.99;
 /// A client whose thread is busy for more than this share of the time is itself the bottleneck.
 const MOST_CLIENT_CPU_SHARE: f64 = 0.9;
 /// If a larger share of due requests was never sent, the load was not the one requested.
@@ -305,7 +305,7 @@ fn output_length_not_fixed(metric: Metric, sessions: &[Evidence]) -> Option<Stri
 }
 
 /// If the client was too late to send some requests, the engine did not get the scenario's load.
-pub fn client_late(summary: &Summary) -> Option<String> {
+pub(crate) fn client_late(summary: &Summary) -> Option<String> {
     let RequestCounts { sent, late, .. } = summary.requests;
     (summary.requests.share_late() > MOST_NOT_SENT).then(|| {
         format!(
@@ -317,7 +317,7 @@ pub fn client_late(summary: &Summary) -> Option<String> {
 }
 
 /// The same if so many requests were unanswered that no more could be sent; that is the engine's fault.
-pub fn no_room(summary: &Summary) -> Option<String> {
+pub(crate) fn no_room(summary: &Summary) -> Option<String> {
     let (without, all) = (summary.requests.without_room(), summary.requests.sent);
     (without as f64 > MOST_NOT_SENT * all as f64)
         .then(|| format!("left no room for {without} of {all} requests (`max_in_flight` was reached)"))
@@ -350,7 +350,7 @@ fn client_sick(metric: Metric, tolerance: f64, sessions: &[Evidence]) -> Option<
 }
 
 /// Whether the client had no time left to be on time.
-pub fn bottleneck(health: &ClientHealth) -> Option<String> {
+pub(crate) fn bottleneck(health: &ClientHealth) -> Option<String> {
     let share = figures::percent(health.cpu_share);
     (health.cpu_share > MOST_CLIENT_CPU_SHARE).then(|| {
         format!(

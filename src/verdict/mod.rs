@@ -1,10 +1,10 @@
 //! Judges a scenario's gates by its measurements.
 
-pub mod bisection;
-pub mod explain;
+pub(crate) mod bisection;
+pub(crate) mod explain;
 mod gate;
-pub mod power;
-pub mod rule;
+pub(crate) mod power;
+pub(crate) mod rule;
 pub mod stats;
 
 use schemars::JsonSchema;
@@ -14,9 +14,10 @@ use crate::metrics::Metric;
 use crate::metrics::health::ClientHealth;
 use crate::metrics::summary::Summary;
 
-pub use gate::{
-    Change, GateOutcome, LEAST_SHARE_ENDED_BY_LENGTH, Old, OldValues, bottleneck, client_late, judge, no_room,
-};
+#[cfg(test)]
+pub(crate) use gate::Change;
+pub use gate::{GateOutcome, Old, judge};
+pub(crate) use gate::{LEAST_SHARE_ENDED_BY_LENGTH, OldValues, bottleneck, client_late, no_room};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -15,7 +15,7 @@ use crate::verdict::{Side, Verdict, rule};
 
 /// What happens after the screen doubts a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Check {
+pub(crate) enum Check {
     /// Old and new alternate: `starts` of each side before the first decision, at most `most` before the last.
     Proof { starts: u32, most: u32 },
     /// The old version can't run: this many sessions of today in total, against the stored ones.
@@ -24,7 +24,7 @@ pub enum Check {
 
 /// A gate, as its stored sessions describe it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct StoredGate {
+pub(crate) struct StoredGate {
     metric: Metric,
     tau: f64,
     /// Between sessions, on the slowness scale.
@@ -34,14 +34,14 @@ pub struct StoredGate {
 
 /// A scenario's gates, and what happens after the screen doubts one of them.
 #[derive(Clone, Debug, PartialEq)]
-pub struct StoredScenario {
+pub(crate) struct StoredScenario {
     pub gates: Vec<StoredGate>,
     pub check: Check,
 }
 
 /// The outcomes of simulated runs of a suite.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Forecast {
+pub(crate) struct Forecast {
     pub runs: u64,
     /// Runs in which one session did not clear every scenario.
     pub doubted: u64,
@@ -51,9 +51,9 @@ pub struct Forecast {
 }
 
 /// The change that a gate should detect, as a multiple of its tolerance. If it can't, the gate is underpowered.
-pub const UNDERPOWERED_BEYOND: f64 = 2.0;
+pub(crate) const UNDERPOWERED_BEYOND: f64 = 2.0;
 /// The probability with which it should detect it.
-pub const POWER: f64 = 0.9;
+pub(crate) const POWER: f64 = 0.9;
 /// Simulated runs per power estimate: enough to know 90 % to within 3 %.
 const RUNS: u64 = 400;
 /// Simulated runs per forecast: false alarms of a suite are about one in a thousand.
@@ -68,7 +68,7 @@ const SESSIONS_TO_TRY: [u32; 8] = [4, 6, 8, 12, 16, 24, 32, 48];
 
 impl StoredGate {
     /// `None` if the values show no variation: fewer than two, or without a logarithm.
-    pub fn of(metric: Metric, tolerance: f64, values: &[f64]) -> Option<StoredGate> {
+    pub(crate) fn of(metric: Metric, tolerance: f64, values: &[f64]) -> Option<StoredGate> {
         let scaled: Option<Vec<f64>> = values.iter().map(|value| stats::slowness(metric, *value)).collect();
         let deviation = stats::deviation(&scaled?)?;
         Some(StoredGate {
@@ -80,23 +80,23 @@ impl StoredGate {
     }
 
     /// The standard deviation between sessions, relative to the value.
-    pub fn deviation(&self) -> f64 {
+    pub(crate) fn deviation(&self) -> f64 {
         self.deviation
     }
 
     /// The smallest relative loss that turns red with a probability of 90 %; `None` if no loss does.
-    pub fn detectable(&self, check: Check) -> Option<f64> {
+    pub(crate) fn detectable(&self, check: Check) -> Option<f64> {
         let change = least(0.0, LARGEST_CHANGE, |change| self.sees(change, check))?;
         Some(stats::relative_change(self.metric, change))
     }
 
     /// Whether a loss of twice the tolerance would often go undetected.
-    pub fn is_underpowered(&self, check: Check) -> bool {
+    pub(crate) fn is_underpowered(&self, check: Check) -> bool {
         !self.sees(UNDERPOWERED_BEYOND * self.tau, check)
     }
 
     /// The starts of each side, or the sessions of the baseline and of today, with which the gate has enough power.
-    pub fn sessions_needed(&self, check: Check) -> Option<u32> {
+    pub(crate) fn sessions_needed(&self, check: Check) -> Option<u32> {
         let with = |sessions| match check {
             Check::Proof { .. } => (*self, Check::Proof { starts: sessions, most: sessions }),
             Check::Stored { .. } => (StoredGate { sessions, ..*self }, Check::Stored { sessions }),
@@ -109,13 +109,13 @@ impl StoredGate {
 
     /// The factor by which the sessions' variance must shrink for the gate to have enough power. That is the factor of
     /// requests per session, if all of the variation comes from requests. `None` beyond a hundred.
-    pub fn requests_needed(&self, check: Check) -> Option<f64> {
+    pub(crate) fn requests_needed(&self, check: Check) -> Option<f64> {
         let calmer = |requests: f64| StoredGate { deviation: self.deviation / requests.sqrt(), ..*self };
         least(1.0, MOST_TIMES_THE_REQUESTS, |requests| !calmer(requests).is_underpowered(check))
     }
 
     /// The tolerance with which the gate would have enough power; `None` beyond 50 %.
-    pub fn tolerance_needed(&self, check: Check) -> Option<f64> {
+    pub(crate) fn tolerance_needed(&self, check: Check) -> Option<f64> {
         least(0.0, LARGEST_TOLERANCE, |tolerance| {
             let gate = StoredGate { tau: stats::tau(self.metric, tolerance), ..*self };
             !gate.is_underpowered(check)
@@ -142,7 +142,7 @@ impl Forecast {
     /// With every gate's values worse by this many of its tolerances; 0 is an unchanged engine.
     ///
     /// Gates vary independently here. In reality the gates of a suite err together, so fewer runs are red.
-    pub fn of(suite: &[StoredScenario], tolerances: f64) -> Forecast {
+    pub(crate) fn of(suite: &[StoredScenario], tolerances: f64) -> Forecast {
         let (mut doubted_runs, mut red_runs, mut sessions) = (0, 0, vec![0; suite.len()]);
         for number in 0..RUNS_OF_FORECAST {
             let (mut doubted, mut red) = (false, false);

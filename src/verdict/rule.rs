@@ -7,7 +7,7 @@ use crate::verdict::Verdict;
 use crate::verdict::stats::{self, Difference};
 
 /// With fewer sessions today, the worst verdict is a suspicion.
-pub const MIN_SESSIONS_FOR_REGRESSION: usize = 3;
+pub(crate) const MIN_SESSIONS_FOR_REGRESSION: usize = 3;
 /// The maximum number of starts of each side in a proof, as a multiple of the planned number. A change that is not
 /// decided by then is too small or too noisy to spend more on.
 pub const MOST_STARTS_OF_PLANNED: u32 = 8;
@@ -23,7 +23,7 @@ const OK_CLEARANCE: f64 = 0.15;
 /// It doubts a gate if `d > min(τ/2, τ − 1.5·s)`, where `s` is the standard deviation of the stored sessions, or `d <
 /// −τ`. Half of the tolerance allows for day-to-day shifts. If sessions vary so much that one session of a slow engine
 /// may well look fine, the screen doubts nearly every gate and leaves the decision to the proof.
-pub fn screen(old: &[f64], new: &[f64], tau: f64) -> Verdict {
+pub(crate) fn screen(old: &[f64], new: &[f64], tau: f64) -> Verdict {
     let d = stats::mean(new) - stats::mean(old);
     let deviation = stats::deviation(old).unwrap_or(0.0);
     if d > (tau / 2.0).min(tau - SCREEN_CLEARANCE * deviation) {
@@ -37,7 +37,7 @@ pub fn screen(old: &[f64], new: &[f64], tau: f64) -> Verdict {
 
 /// The tolerance decides what is relevant, the interval what is real: `regressed` if `d > τ` and `L > 0`, `improved` if
 /// `d < −τ` and `U < 0`. A relevant loss that may not be real is `not_proven`; anything else is `ok`.
-pub fn conclude(difference: &Difference, tau: f64, not_proven: Verdict) -> Verdict {
+pub(crate) fn conclude(difference: &Difference, tau: f64, not_proven: Verdict) -> Verdict {
     let Difference { estimate, low, high } = *difference;
     if estimate > tau {
         if low > 0.0 { Verdict::Regressed } else { not_proven }
@@ -53,7 +53,7 @@ pub fn conclude(difference: &Difference, tau: f64, not_proven: Verdict) -> Verdi
 ///
 /// That fraction of the interval is half to three quarters of a standard error. Without it, a loss beyond the tolerance
 /// would pass as soon as chance puts `d` below `τ` once, and every further look is another chance.
-pub fn is_settled(concluded: Verdict, difference: &Difference, tau: f64) -> bool {
+pub(crate) fn is_settled(concluded: Verdict, difference: &Difference, tau: f64) -> bool {
     let Difference { estimate, high, .. } = *difference;
     match concluded {
         Verdict::Inconclusive => false,

@@ -9,8 +9,8 @@ mod targets;
 use std::path::Path;
 
 use tempfile::TempDir;
-use tollgate::config::{Suite, SuiteErrors};
-use tollgate::suite::files::load_with;
+use tollgate::internals::load_with;
+use tollgate::internals::{Suite, SuiteErrors};
 
 const TARGETS: (&str, &str) = ("targets.toml", "[targets.sim]\nengine = \"simulator\"\n");
 

@@ -1,7 +1,7 @@
 //! Whole suites, and how their mistakes are shown.
 
 use tempfile::TempDir;
-use tollgate::config::{SuiteText, TextFile, parse};
+use tollgate::internals::{SuiteText, TextFile, parse};
 
 use super::{SCENARIO, TARGETS, errors_of, load, scenario_with, suite_of};
 

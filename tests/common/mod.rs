@@ -18,7 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use tollgate::results::Report;
+use tollgate::internals::Report;
 
 pub use outcome::Outcome;
 use user_crate::UserCrate;

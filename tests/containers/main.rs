@@ -13,7 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use rustix::process::{Pid, Signal, kill_process};
-use tollgate::verdict::Verdict;
+use tollgate::internals::Verdict;
 
 use common::requirement::lacking;
 use common::user_crate::UserCrate;

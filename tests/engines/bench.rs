@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use tollgate::results::Report;
+use tollgate::internals::Report;
 
 use super::QUICK;
 use super::common::{EngineProcess, Outcome, await_some};

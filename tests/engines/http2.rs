@@ -1,7 +1,7 @@
 //! Engines that are asked in HTTP/2.
 
-use tollgate::engine::EngineKind;
-use tollgate::metrics::record::FailureClass;
+use tollgate::internals::EngineKind;
+use tollgate::internals::FailureClass;
 
 use crate::common::EngineProcess;
 use crate::{Bench, OUTPUT_TOKENS, QUICK, REQUESTS};

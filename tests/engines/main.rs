@@ -15,11 +15,11 @@ use std::process::Command;
 use std::thread;
 
 use tempfile::TempDir;
-use tollgate::engine::EngineKind;
-use tollgate::metrics::Latency;
-use tollgate::metrics::record::TokenCount;
-use tollgate::metrics::server_side::ServerTimes;
-use tollgate::results::Report;
+use tollgate::internals::EngineKind;
+use tollgate::internals::Latency;
+use tollgate::internals::Report;
+use tollgate::internals::ServerTimes;
+use tollgate::internals::TokenCount;
 
 use common::{EngineProcess, Outcome};
 

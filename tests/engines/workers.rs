@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use jiff::Timestamp;
 use serde_json::Value;
 use tempfile::TempDir;
-use tollgate::results::Report;
+use tollgate::internals::Report;
 
 use super::QUICK;
 use super::common::{EngineProcess, Outcome};

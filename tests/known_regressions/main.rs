@@ -9,7 +9,7 @@ mod common;
 mod regression_suite;
 
 use regression_suite::{RegressionSuite, Target};
-use tollgate::verdict::Verdict;
+use tollgate::internals::Verdict;
 
 fn chat(workload: &str, loads: &str, gates: &str) -> String {
     format!(

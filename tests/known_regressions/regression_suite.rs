@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use tollgate::results::Report;
-use tollgate::verdict::{GateOutcome, Verdict};
+use tollgate::internals::Report;
+use tollgate::internals::{GateOutcome, Verdict};
 
 use crate::common::{Outcome, Suite};
 

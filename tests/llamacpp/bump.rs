@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use libtest_mimic::{Completion, Failed};
-use tollgate::verdict::Verdict;
+use tollgate::internals::Verdict;
 
 use crate::common::requirement::lacking;
 use crate::common::{Outcome, Suite};

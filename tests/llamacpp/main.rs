@@ -15,9 +15,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use tollgate::metrics::Metric;
-use tollgate::results::Report;
-use tollgate::verdict::Verdict;
+use tollgate::internals::Metric;
+use tollgate::internals::Report;
+use tollgate::internals::Verdict;
 
 use common::requirement::lacking;
 use common::{Outcome, Suite, await_some};

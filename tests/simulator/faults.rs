@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
 use serde_json::Value;
-use tollgate::target::{Faults, SimulatorSettings};
+use tollgate::internals::{Faults, SimulatorSettings};
 
 use crate::{CHAT, CHAT_STREAM, Engine, quick};
 

@@ -5,10 +5,10 @@ mod faults;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tollgate::metrics::truth::Truth;
-use tollgate::simulator::Simulator;
-use tollgate::sys::clock;
-use tollgate::target::SimulatorSettings;
+use tollgate::internals::Simulator;
+use tollgate::internals::SimulatorSettings;
+use tollgate::internals::Truth;
+use tollgate::internals::clock;
 
 /// Quick, so that the tests are; without jitter, so that the deadlines are known.
 fn quick() -> SimulatorSettings {

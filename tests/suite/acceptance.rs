@@ -5,8 +5,8 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use tempfile::TempDir;
-use tollgate::engine::HttpVersion;
-use tollgate::results::baseline::{Baseline, Facts};
+use tollgate::internals::HttpVersion;
+use tollgate::internals::{Baseline, Facts};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 

@@ -1,6 +1,6 @@
 //! What a gate makes of an engine that takes the output length as a cap.
 
-use tollgate::verdict::Verdict;
+use tollgate::internals::Verdict;
 
 use crate::common::{CHAT, EngineProcess, SIMULATOR, Suite};
 

@@ -1,6 +1,6 @@
 //! From no baseline to a green test, here and under CI.
 
-use tollgate::verdict::Verdict;
+use tollgate::internals::Verdict;
 
 use crate::common::{CHAT, SIMULATOR, Suite};
 

@@ -3,9 +3,9 @@
 use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process};
-use tollgate::metrics::Metric;
-use tollgate::results::{ProofEnd, Report};
-use tollgate::verdict::Verdict;
+use tollgate::internals::Metric;
+use tollgate::internals::Verdict;
+use tollgate::internals::{ProofEnd, Report};
 
 use crate::common::{CHAT, EngineProcess, Outcome, SIMULATOR, Suite, await_some};
 

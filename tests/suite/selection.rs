@@ -1,6 +1,6 @@
 //! What runs and what doesn't: lists, filters, targets that aren't there, files that are wrong.
 
-use tollgate::verdict::Verdict;
+use tollgate::internals::Verdict;
 
 use crate::common::{CHAT, SIMULATOR, Suite};
 

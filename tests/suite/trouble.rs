@@ -4,9 +4,9 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use tollgate::metrics::Stat;
-use tollgate::results::Report;
-use tollgate::verdict::Verdict;
+use tollgate::internals::Report;
+use tollgate::internals::Stat;
+use tollgate::internals::Verdict;
 
 use crate::common::{CHAT, EngineProcess, Outcome, SIMULATOR, Suite, await_some};
 

@@ -1,7 +1,7 @@
 //! What a change of the engine, or of the scenario, does to the test.
 
-use tollgate::results::Report;
-use tollgate::verdict::Verdict;
+use tollgate::internals::Report;
+use tollgate::internals::Verdict;
 
 use crate::common::{CHAT, Suite};
 

@@ -22,7 +22,7 @@ use steps::{Step, Steps};
 /// Find the first bad version between a good and a bad one by running proofs against the good one. To resume after an
 /// interruption, run the same command again.
 #[derive(Debug, clap::Args)]
-pub struct BisectArgs {
+pub(crate) struct BisectArgs {
     #[command(flatten)]
     subject: Subject,
     /// A good version, as listed in the --tags file.
@@ -37,7 +37,7 @@ pub struct BisectArgs {
     tags: PathBuf,
 }
 
-pub fn run(BisectArgs { subject, good, bad, tags }: BisectArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(BisectArgs { subject, good, bad, tags }: BisectArgs) -> anyhow::Result<ExitCode> {
     let list = fs::read_to_string(&tags).with_context(|| format!("can't read {}", tags.display()))?;
     let versions = bisection::between(&list, &good, &bad)
         .with_context(|| format!("can't search the versions in {}", tags.display()))?;

@@ -16,14 +16,14 @@ use crate::verdict::Verdict;
 /// Folder below the results that holds one folder per proof.
 const FOLDER: &str = "bisect";
 
-pub struct Steps<'a> {
+pub(crate) struct Steps<'a> {
     pub comparison: &'a VersionComparison<'a>,
     pub target_dir: PathBuf,
     pub old: &'a TargetSpec,
 }
 
 /// The proof of one version against the good end.
-pub struct Step {
+pub(crate) struct Step {
     pub version: String,
     pub verdict: Verdict,
     /// Of both sides together.
@@ -37,7 +37,7 @@ pub struct Step {
 
 impl Steps<'_> {
     /// `None` if interrupted.
-    pub fn prove(&self, version: &str, new: &Variant) -> Result<Option<Step>, ReadError> {
+    pub(crate) fn prove(&self, version: &str, new: &Variant) -> Result<Option<Step>, ReadError> {
         let folder = RunFolder::of_comparison(&self.target_dir, &self.name(version, new))?;
         if let Some(reports) = self.finished(folder.reports()?, new, &folder) {
             let earlier_run = reports.first().map(|report| report.run.started.clone());

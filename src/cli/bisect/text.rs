@@ -6,7 +6,7 @@ use crate::text::figures::counted;
 use crate::verdict::Verdict;
 use crate::verdict::bisection::{Bisection, Border};
 
-pub fn plan(versions: &[String], bisection: &Bisection) -> String {
+pub(crate) fn plan(versions: &[String], bisection: &Bisection) -> String {
     let most = bisection.most_proofs();
     format!(
         "{} from {} to {}: the bad end first, then at most {}.",
@@ -18,7 +18,7 @@ pub fn plan(versions: &[String], bisection: &Bisection) -> String {
 }
 
 /// `v0.32.0: regressed (8 starts, 3.8 min)`, and the reason unless it is obvious.
-pub fn step(step: &Step) -> String {
+pub(crate) fn step(step: &Step) -> String {
     let earlier = step.earlier_run.as_ref().map(|when| format!(", from a run at {when}")).unwrap_or_default();
     let starts = counted(step.starts as u64, "start");
     let head =
@@ -32,7 +32,7 @@ pub fn step(step: &Step) -> String {
 }
 
 /// There is nothing to search for.
-pub fn no_bad_end(versions: &[String], end: &Step) -> String {
+pub(crate) fn no_bad_end(versions: &[String], end: &Step) -> String {
     let (good, bad) = (&versions[0], &end.version);
     match end.verdict {
         Verdict::Ok | Verdict::Improved => format!("NOT BAD: {bad} is not slower than {good}."),
@@ -40,7 +40,7 @@ pub fn no_bad_end(versions: &[String], end: &Step) -> String {
     }
 }
 
-pub fn border(versions: &[String], border: &Border) -> String {
+pub(crate) fn border(versions: &[String], border: &Border) -> String {
     let Border { good, bad, unjudged } = border;
     let (last_good, first_bad) = (&versions[*good], &versions[*bad]);
     if border.is_found() {
@@ -57,7 +57,7 @@ pub fn border(versions: &[String], border: &Border) -> String {
 }
 
 /// The cost of the search, including earlier runs.
-pub fn cost<'s>(steps: impl Iterator<Item = &'s Step>) -> String {
+pub(crate) fn cost<'s>(steps: impl Iterator<Item = &'s Step>) -> String {
     let steps: Vec<&Step> = steps.collect();
     let earlier = match steps.iter().filter(|step| step.earlier_run.is_some()).count() {
         0 => String::new(),
@@ -72,7 +72,7 @@ pub fn cost<'s>(steps: impl Iterator<Item = &'s Step>) -> String {
 }
 
 /// The full reports, as `ab` prints them.
-pub fn proof(step: &Step) -> String {
+pub(crate) fn proof(step: &Step) -> String {
     let tables =
         step.reports.iter().map(|report| format!("\n{}\n{}\n", report.scenario, table::table(report)));
     tables.chain([format!("Reports: {}\n", step.folder.display())]).collect()

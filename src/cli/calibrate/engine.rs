@@ -8,14 +8,14 @@ use anyhow::{Context, ensure};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// Stops when this value is dropped or this process ends, however it ends.
-pub struct CalibrationEngine {
+pub(crate) struct CalibrationEngine {
     process: Child,
     pub url: String,
 }
 
 impl CalibrationEngine {
     /// Writes a token every `step_ms` regardless of the load, and the first one after 50 ms.
-    pub fn start(step_ms: f64, streams: u32, apart: bool) -> anyhow::Result<CalibrationEngine> {
+    pub(crate) fn start(step_ms: f64, streams: u32, apart: bool) -> anyhow::Result<CalibrationEngine> {
         let settings = [
             format!("decode_step_ms={step_ms:?}"),
             format!("max_seqs={streams}"),
@@ -50,7 +50,7 @@ impl Drop for CalibrationEngine {
 }
 
 /// Pins this process to its first processor; returns whether another one is left for the engine.
-pub fn pin_to_first_processor() -> bool {
+pub(crate) fn pin_to_first_processor() -> bool {
     let Ok(mine) = sched_getaffinity(None) else { return false };
     match cpus(&mine).as_slice() {
         [first, _, ..] => sched_setaffinity(None, &only(&[*first])).is_ok(),

@@ -26,7 +26,7 @@ use engine::CalibrationEngine;
 
 /// Measure the load client's timing error on this machine against the simulated engine's timestamps.
 #[derive(Debug, clap::Args)]
-pub struct CalibrateArgs {
+pub(crate) struct CalibrateArgs {
     /// Print the calibration as JSON.
     #[arg(long)]
     json: bool,
@@ -67,7 +67,7 @@ const PACED: Trial = Trial { streams: 256, step_ms: 5.0, output_tokens: 4, waves
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-pub fn run(args: &CalibrateArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &CalibrateArgs) -> anyhow::Result<ExitCode> {
     let path = store::calibration_path()?;
     store::check_writable(&path)?;
     // Before this process pins itself to one processor.

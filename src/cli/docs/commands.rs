@@ -6,7 +6,7 @@ use clap::{Arg, ArgAction, Command};
 use crate::cli::docs::{row, table_head};
 
 /// `docs/reference/cli.md`.
-pub fn page(mut tollgate: Command) -> String {
+pub(crate) fn page(mut tollgate: Command) -> String {
     tollgate.build();
     let mut page = format!(
         "# The command line\n\n<!-- Generated from the program: cargo xtask renew docs -->\n\n{}\n\n",

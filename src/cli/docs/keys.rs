@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::cli::docs::{row, table_head};
 
 /// A table of the file's own keys, then one for each table in it, such as `load.NAME.ramp`.
-pub fn tables(schema: &Value) -> String {
+pub(crate) fn tables(schema: &Value) -> String {
     let file = Schema { root: schema, node: schema };
     let text = file.units() + &file.keys("");
     text.trim_start().to_owned()

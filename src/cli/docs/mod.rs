@@ -9,7 +9,7 @@ use std::path::PathBuf;
 const RENEW: &str = "TOLLGATE_RENEW";
 
 /// Compares a checked-in file with what the program generates. `what` is the argument of `cargo xtask renew`.
-pub fn check_file(name: &str, what: &str, generated: &str) {
+pub(crate) fn check_file(name: &str, what: &str, generated: &str) {
     let path = in_repository(name);
     let checked_in = std::fs::read_to_string(&path).unwrap_or_default();
     if checked_in == generated {

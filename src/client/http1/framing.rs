@@ -6,7 +6,7 @@ use crate::client::inbox::Inbox;
 
 /// How far a body has been read.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Framing {
+pub(crate) enum Framing {
     /// This many bytes are still to come.
     Length(u64),
     Chunked(Chunked),
@@ -17,7 +17,7 @@ pub enum Framing {
 
 /// What comes next in a chunked body.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Chunked {
+pub(crate) enum Chunked {
     /// The line with the next chunk's size.
     Size,
     /// This many bytes of a chunk are still to come.
@@ -29,7 +29,7 @@ pub enum Chunked {
 }
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadFraming {
+pub(crate) enum BadFraming {
     #[error("expected a chunk size, found `{0}`")]
     Size(String),
     #[error("expected a line break after a chunk, found `{0}`")]
@@ -42,14 +42,14 @@ pub enum BadFraming {
 const MAX_LINE_BYTES: usize = 8 << 10;
 
 impl Framing {
-    pub const CHUNKED: Framing = Framing::Chunked(Chunked::Size);
+    pub(crate) const CHUNKED: Framing = Framing::Chunked(Chunked::Size);
 
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         matches!(self, Framing::Over | Framing::Length(0))
     }
 
     /// The next part of the content that has arrived; `None` if more has to arrive first or the body is over.
-    pub fn next<'a>(&mut self, inbox: &'a mut Inbox) -> Result<Option<&'a [u8]>, BadFraming> {
+    pub(crate) fn next<'a>(&mut self, inbox: &'a mut Inbox) -> Result<Option<&'a [u8]>, BadFraming> {
         let mut endless = u64::MAX;
         let left = match self {
             Framing::Over => return Ok(None),

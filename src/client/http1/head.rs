@@ -7,7 +7,7 @@ use crate::client::http1::framing::Framing;
 
 /// A head, and what it says about the rest of the response and the connection.
 #[derive(Debug, PartialEq)]
-pub struct Heading {
+pub(crate) struct Heading {
     pub head: Head,
     pub framing: Framing,
     /// Whether the connection may carry another request after this response.
@@ -15,7 +15,7 @@ pub struct Heading {
 }
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadHead {
+pub(crate) enum BadHead {
     #[error("expected an HTTP/1.1 response: {0}")]
     Syntax(#[from] httparse::Error),
     #[error("expected one content-length, found `{0}`")]
@@ -25,11 +25,11 @@ pub enum BadHead {
 }
 
 const MAX_HEADERS: usize = 128;
-pub const MAX_BYTES: usize = 32 << 10;
+pub(crate) const MAX_BYTES: usize = 32 << 10;
 
 impl Heading {
     /// Reads the head at the start of these bytes, once it is complete, and returns its length.
-    pub fn read(bytes: &[u8]) -> Result<Option<(Heading, usize)>, BadHead> {
+    pub(crate) fn read(bytes: &[u8]) -> Result<Option<(Heading, usize)>, BadHead> {
         let mut headers = [EMPTY_HEADER; MAX_HEADERS];
         let mut response = Response::new(&mut headers);
         let mut parser = httparse::ParserConfig::default();
@@ -41,7 +41,7 @@ impl Heading {
     }
 
     /// Whether it only announces the actual head of the response.
-    pub fn is_interim(&self) -> bool {
+    pub(crate) fn is_interim(&self) -> bool {
         matches!(self.head.status, 100 | 102..=199)
     }
 

@@ -2,7 +2,7 @@
 
 use crate::client::message::{REQUEST_ID, RequestHead};
 
-pub struct Http1Request {
+pub(crate) struct Http1Request {
     /// Up to the request ID.
     head: Vec<u8>,
     takes_id: bool,
@@ -10,7 +10,7 @@ pub struct Http1Request {
 }
 
 impl Http1Request {
-    pub fn new(request_head: RequestHead, route: &str, body: Vec<u8>) -> Http1Request {
+    pub(crate) fn new(request_head: RequestHead, route: &str, body: Vec<u8>) -> Http1Request {
         let mut head = format!("POST {} HTTP/1.1\r\n", request_head.address.target(route)).into_bytes();
         request_head.headers(body.len(), |name, value| {
             head.extend_from_slice(name.as_str().as_bytes());
@@ -21,7 +21,7 @@ impl Http1Request {
         Http1Request { head, takes_id: request_head.takes_id(), body }
     }
 
-    pub fn write(&self, id: &str, outbox: &mut Vec<u8>) {
+    pub(crate) fn write(&self, id: &str, outbox: &mut Vec<u8>) {
         outbox.extend_from_slice(&self.head);
         if self.takes_id {
             for part in [REQUEST_ID.as_str(), ": ", id, "\r\n"] {

@@ -18,11 +18,11 @@ use crate::units::Nanos;
 use framing::Framing;
 use head::Heading;
 
-pub use framing::BadFraming;
-pub use head::BadHead;
-pub use message::Http1Request;
+pub(crate) use framing::BadFraming;
+pub(crate) use head::BadHead;
+pub(crate) use message::Http1Request;
 
-pub struct Http1Connection {
+pub(crate) struct Http1Connection {
     socket: Socket,
     inbox: Inbox,
     /// Reused from request to request.
@@ -34,16 +34,16 @@ pub struct Http1Connection {
 }
 
 impl Http1Connection {
-    pub fn new(socket: Socket) -> Http1Connection {
+    pub(crate) fn new(socket: Socket) -> Http1Connection {
         let (inbox, outbox) = (Inbox::new(), Vec::new());
         Http1Connection { socket, inbox, outbox, framing: Framing::Over, keeps_alive: true, heard: false }
     }
 
-    pub fn is_usable(&mut self) -> bool {
+    pub(crate) fn is_usable(&mut self) -> bool {
         self.inbox.is_empty() && self.socket.is_quiet()
     }
 
-    pub fn take_up(&mut self, message: &Http1Request, id: &str) -> Nanos {
+    pub(crate) fn take_up(&mut self, message: &Http1Request, id: &str) -> Nanos {
         self.outbox.clear();
         message.write(id, &mut self.outbox);
         self.heard = false;
@@ -52,7 +52,7 @@ impl Http1Connection {
         now_ns
     }
 
-    pub async fn ask(&mut self) -> Result<Head, Broken> {
+    pub(crate) async fn ask(&mut self) -> Result<Head, Broken> {
         let mut sent = 0;
         let sending = poll_fn(|cx| self.poll_send(cx, &mut sent)).await;
         loop {
@@ -75,28 +75,28 @@ impl Http1Connection {
         }
     }
 
-    pub fn has_received(&self) -> bool {
+    pub(crate) fn has_received(&self) -> bool {
         self.heard
     }
 
-    pub fn received_ns(&self) -> Nanos {
+    pub(crate) fn received_ns(&self) -> Nanos {
         self.inbox.filled_ns()
     }
 
-    pub fn keeps_alive(&self) -> bool {
+    pub(crate) fn keeps_alive(&self) -> bool {
         self.keeps_alive
     }
 
-    pub fn part(&mut self) -> Result<Option<(&[u8], Nanos)>, Broken> {
+    pub(crate) fn part(&mut self) -> Result<Option<(&[u8], Nanos)>, Broken> {
         let at_ns = self.inbox.filled_ns();
         Ok(self.framing.next(&mut self.inbox)?.map(|part| (part, at_ns)))
     }
 
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.framing.is_over()
     }
 
-    pub fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+    pub(crate) fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         match (ready!(self.poll_fill(cx))?, &self.framing) {
             (0, Framing::UntilClose) => self.framing = Framing::Over,
             (0, _) => return Poll::Ready(Err(Broken::Closed)),

@@ -6,14 +6,14 @@ use http::{Method, Request, Uri};
 
 use crate::client::message::{REQUEST_ID, RequestHead};
 
-pub struct Http2Request {
+pub(crate) struct Http2Request {
     head: Request<()>,
     takes_id: bool,
     body: Bytes,
 }
 
 impl Http2Request {
-    pub fn new(request_head: RequestHead, route: &str, body: Vec<u8>) -> Http2Request {
+    pub(crate) fn new(request_head: RequestHead, route: &str, body: Vec<u8>) -> Http2Request {
         let mut headers = HeaderMap::new();
         // A pseudo-header replaces `Host` (RFC 9113, 8.3.1).
         let mut authority = request_head.address.host_value();
@@ -32,7 +32,7 @@ impl Http2Request {
         Http2Request { head, takes_id: request_head.takes_id(), body: body.into() }
     }
 
-    pub fn head(&self, id: &str) -> Request<()> {
+    pub(crate) fn head(&self, id: &str) -> Request<()> {
         let mut head = self.head.clone();
         if self.takes_id
             && let Ok(id) = HeaderValue::from_str(id)
@@ -42,7 +42,7 @@ impl Http2Request {
         head
     }
 
-    pub fn body(&self) -> Bytes {
+    pub(crate) fn body(&self) -> Bytes {
         self.body.clone()
     }
 }

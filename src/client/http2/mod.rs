@@ -23,9 +23,9 @@ use crate::units::Nanos;
 
 use shared_socket::SharedSocket;
 
-pub use message::Http2Request;
+pub(crate) use message::Http2Request;
 
-pub struct Http2Connection {
+pub(crate) struct Http2Connection {
     socket: SharedSocket,
     driver: h2::client::Connection<SharedSocket, Bytes>,
     requests: SendRequest<Bytes>,
@@ -46,7 +46,7 @@ const MAX_HEAD_BYTES: u32 = 32 << 10;
 
 impl Http2Connection {
     /// Returns once the server has begun to speak HTTP/2.
-    pub async fn open(socket: Socket) -> Result<Http2Connection, Broken> {
+    pub(crate) async fn open(socket: Socket) -> Result<Http2Connection, Broken> {
         let socket = SharedSocket::new(socket);
         let opened = Builder::new()
             .initial_window_size(WINDOW_BYTES)
@@ -64,7 +64,7 @@ impl Http2Connection {
     }
 
     /// Reads what the server has sent in the meantime, possibly that it goes away.
-    pub fn is_usable(&mut self) -> bool {
+    pub(crate) fn is_usable(&mut self) -> bool {
         let cx = &mut Context::from_waker(Waker::noop());
         while !self.socket.is_closed() {
             match self.poll_step(cx) {
@@ -76,7 +76,7 @@ impl Http2Connection {
         false
     }
 
-    pub fn take_up(&mut self, message: &Http2Request, id: &str) -> Nanos {
+    pub(crate) fn take_up(&mut self, message: &Http2Request, id: &str) -> Nanos {
         let sent = self.requests.send_request(message.head(id), false);
         self.asked = Some(sent.and_then(|(response, mut stream)| {
             stream.send_data(message.body(), true)?;
@@ -88,7 +88,7 @@ impl Http2Connection {
         now_ns
     }
 
-    pub async fn ask(&mut self) -> Result<Head, Broken> {
+    pub(crate) async fn ask(&mut self) -> Result<Head, Broken> {
         let asked = self.asked.take().expect("a request was prepared");
         let mut response = asked.map_err(|error| broken(error, &self.socket))?;
         let response = poll_fn(|cx| {
@@ -105,15 +105,15 @@ impl Http2Connection {
         Ok(read_head(&head))
     }
 
-    pub fn has_received(&self) -> bool {
+    pub(crate) fn has_received(&self) -> bool {
         self.socket.has_received()
     }
 
-    pub fn received_ns(&self) -> Nanos {
+    pub(crate) fn received_ns(&self) -> Nanos {
         self.socket.received_ns()
     }
 
-    pub fn part(&mut self) -> Result<Option<(&[u8], Nanos)>, Broken> {
+    pub(crate) fn part(&mut self) -> Result<Option<(&[u8], Nanos)>, Broken> {
         if !self.looks_at_more()? {
             return Ok(None);
         }
@@ -121,11 +121,11 @@ impl Http2Connection {
         Ok(Some((&self.part, self.socket.received_ns())))
     }
 
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.body.is_none() && self.next.is_none()
     }
 
-    pub fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+    pub(crate) fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         loop {
             let step = self.poll_step(cx);
             if self.looks_at_more()? || self.is_over() {

@@ -14,7 +14,7 @@ use crate::units::Nanos;
 /// `h2` reads for as long as data arrives, and reports all of it at once. This socket gives it only the data of one
 /// read from the system, and nothing more before the next one, so that the arrival time of what it reports is known.
 #[derive(Clone)]
-pub struct SharedSocket(Arc<Mutex<State>>);
+pub(crate) struct SharedSocket(Arc<Mutex<State>>);
 
 struct State {
     socket: Socket,
@@ -25,50 +25,50 @@ struct State {
 }
 
 impl SharedSocket {
-    pub fn new(socket: Socket) -> SharedSocket {
+    pub(crate) fn new(socket: Socket) -> SharedSocket {
         let inbox = Inbox::new();
         let state = State { socket, inbox, heard: false, ended: false, blocked: false };
         SharedSocket(Arc::new(Mutex::new(state)))
     }
 
     /// Reads once from the system, if everything from the last read was taken.
-    pub fn poll_fill(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_fill(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.state().poll_fill(cx)
     }
 
-    pub fn has_unread(&self) -> bool {
+    pub(crate) fn has_unread(&self) -> bool {
         !self.state().inbox.is_empty()
     }
 
     /// Whether the last write has to wait until the system accepts more.
-    pub fn is_blocked(&self) -> bool {
+    pub(crate) fn is_blocked(&self) -> bool {
         self.state().blocked
     }
 
     /// Notes that a response can't arrive earlier than now.
-    pub fn await_from(&self, now_ns: Nanos) {
+    pub(crate) fn await_from(&self, now_ns: Nanos) {
         let mut state = self.state();
         state.heard = false;
         state.socket.await_from(now_ns);
     }
 
     /// Whether a byte has arrived since then.
-    pub fn has_received(&self) -> bool {
+    pub(crate) fn has_received(&self) -> bool {
         self.state().heard
     }
 
     /// When the newest bytes arrived.
-    pub fn received_ns(&self) -> Nanos {
+    pub(crate) fn received_ns(&self) -> Nanos {
         self.state().inbox.filled_ns()
     }
 
     /// Whether the server has closed the connection and everything before that was read.
-    pub fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.state().ended
     }
 
     /// Whether the server has closed the connection, as far as the client can tell without reading.
-    pub fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.state().socket.is_closed()
     }
 

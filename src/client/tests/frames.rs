@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 /// A request that a server has read to its end.
 #[derive(Clone, Debug)]
-pub struct ReceivedFrame {
+pub(crate) struct ReceivedFrame {
     /// Connections are numbered from 0 in the order in which they are accepted.
     pub connection: u32,
     /// Requests on this connection before this one.
@@ -16,14 +16,14 @@ pub struct ReceivedFrame {
     pub has_body: bool,
 }
 
-pub struct FrameServer {
+pub(crate) struct FrameServer {
     pub url: String,
     pub asked: Arc<Mutex<Vec<ReceivedFrame>>>,
 }
 
 impl FrameServer {
     /// One thread per connection, which ends when `answer` returns false.
-    pub fn start(
+    pub(crate) fn start(
         answer: impl Fn(&ReceivedFrame, &mut dyn Write) -> bool + Send + Sync + 'static,
     ) -> FrameServer {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -46,19 +46,19 @@ impl FrameServer {
     }
 }
 
-pub const DATA: u8 = 0;
-pub const HEADERS: u8 = 1;
-pub const RST_STREAM: u8 = 3;
-pub const SETTINGS: u8 = 4;
-pub const PING: u8 = 6;
-pub const GOAWAY: u8 = 7;
+pub(crate) const DATA: u8 = 0;
+pub(crate) const HEADERS: u8 = 1;
+pub(crate) const RST_STREAM: u8 = 3;
+pub(crate) const SETTINGS: u8 = 4;
+pub(crate) const PING: u8 = 6;
+pub(crate) const GOAWAY: u8 = 7;
 const WINDOW_UPDATE: u8 = 8;
-pub const END_STREAM: u8 = 1;
-pub const END_HEADERS: u8 = 4;
+pub(crate) const END_STREAM: u8 = 1;
+pub(crate) const END_HEADERS: u8 = 4;
 const ACK: u8 = 1;
 
 /// Runs until the client disconnects or a response is the last one. Errors are ignored, because some tests disconnect.
-pub fn converse(
+pub(crate) fn converse(
     stream: &mut (impl Read + Write),
     connection: u32,
     answer: impl Fn(&ReceivedFrame, &mut dyn Write) -> bool,
@@ -94,34 +94,34 @@ fn read_frame(stream: &mut impl Read) -> Option<(u8, u8, u32, Vec<u8>)> {
     Some((kind, flags, u32::from_be_bytes(on), payload))
 }
 
-pub fn frame(kind: u8, flags: u8, on: u32, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(kind: u8, flags: u8, on: u32, payload: &[u8]) -> Vec<u8> {
     let [_, length @ ..] = (payload.len() as u32).to_be_bytes();
     [&length[..], &[kind, flags], &on.to_be_bytes(), payload].concat()
 }
 
 /// The headers of a response: its status, as a literal (RFC 7541, 6.2.2).
-pub fn status(on: u32, status: u16) -> Vec<u8> {
+pub(crate) fn status(on: u32, status: u16) -> Vec<u8> {
     let block = [&[0x08, 3][..], status.to_string().as_bytes()].concat();
     frame(HEADERS, END_HEADERS, on, &block)
 }
 
-pub fn data(on: u32, text: &str) -> Vec<u8> {
+pub(crate) fn data(on: u32, text: &str) -> Vec<u8> {
     frame(DATA, 0, on, text.as_bytes())
 }
 
-pub fn last_data(on: u32, text: &str) -> Vec<u8> {
+pub(crate) fn last_data(on: u32, text: &str) -> Vec<u8> {
     frame(DATA, END_STREAM, on, text.as_bytes())
 }
 
-pub fn reset(on: u32, reason: h2::Reason) -> Vec<u8> {
+pub(crate) fn reset(on: u32, reason: h2::Reason) -> Vec<u8> {
     frame(RST_STREAM, 0, on, &u32::from(reason).to_be_bytes())
 }
 
 /// Streams beyond the last one were not processed.
-pub fn go_away(last: u32) -> Vec<u8> {
+pub(crate) fn go_away(last: u32) -> Vec<u8> {
     frame(GOAWAY, 0, 0, &[last.to_be_bytes(), [0; 4]].concat())
 }
 
-pub fn send(stream: &mut (impl Write + ?Sized), frames: &[Vec<u8>]) -> bool {
+pub(crate) fn send(stream: &mut (impl Write + ?Sized), frames: &[Vec<u8>]) -> bool {
     stream.write_all(&frames.concat()).is_ok()
 }

@@ -3,11 +3,13 @@
 use super::*;
 
 /// The parts of a record that must be the same however the response arrived.
-pub fn gist(record: &RequestRecord) -> (usize, u32, Option<u32>, Option<Finish>, &Result<(), Failure>) {
+pub(crate) fn gist(
+    record: &RequestRecord,
+) -> (usize, u32, Option<u32>, Option<Finish>, &Result<(), Failure>) {
     (record.content_ns.len(), record.output_tokens, record.input_tokens, record.finish, &record.outcome)
 }
 
-pub fn assert_all_succeeded(records: &[RequestRecord]) {
+pub(crate) fn assert_all_succeeded(records: &[RequestRecord]) {
     for record in records {
         assert_eq!(gist(record), (2, 3, Some(4), Some(Finish::Length), &Ok(())));
     }

@@ -15,7 +15,7 @@ use super::*;
 use crate::engine::HttpVersion;
 use crate::text::secret::Secret;
 
-pub fn client(url: &str, request_timeout: Duration) -> Client {
+pub(crate) fn client(url: &str, request_timeout: Duration) -> Client {
     let access = Access { http_version: HttpVersion::Http2, ..Access::to(url) };
     let (engine, model) = (EngineKind::OPENAI, Some("m".to_owned()));
     Client::new(ClientSettings { access, engine, model, request_timeout }).unwrap()
@@ -26,7 +26,7 @@ fn answer(asked: &ReceivedFrame) -> Vec<Vec<u8>> {
     vec![status(on, 200), data(on, TOKEN), data(on, TOKEN), last_data(on, END)]
 }
 
-pub fn answer_successfully(asked: &ReceivedFrame, stream: &mut dyn Write) -> bool {
+pub(crate) fn answer_successfully(asked: &ReceivedFrame, stream: &mut dyn Write) -> bool {
     send(stream, &answer(asked))
 }
 

@@ -13,7 +13,7 @@ use crate::units::Nanos;
 
 /// What a server has seen of a request.
 #[derive(Clone)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// Connections are numbered from 0 in the order in which they are accepted.
     pub connection: u32,
     /// Requests on this connection before this one.
@@ -26,7 +26,7 @@ pub struct Seen {
 }
 
 /// A server of raw bytes: one thread per connection, which ends when `answer` returns false.
-pub struct Server {
+pub(crate) struct Server {
     pub url: String,
     pub seen: Arc<Mutex<Vec<Seen>>>,
     /// When each connection was accepted.
@@ -34,7 +34,7 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn start(answer: impl Fn(&Seen, &mut TcpStream) -> bool + Send + Sync + 'static) -> Server {
+    pub(crate) fn start(answer: impl Fn(&Seen, &mut TcpStream) -> bool + Send + Sync + 'static) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -61,12 +61,12 @@ impl Server {
         Server { url, seen, accepted_ns }
     }
 
-    pub fn bodies(&self) -> Vec<String> {
+    pub(crate) fn bodies(&self) -> Vec<String> {
         self.seen.lock().unwrap().iter().map(|seen| seen.body.clone()).collect()
     }
 }
 
-pub fn read_request(reader: &mut impl BufRead, connection: u32, before: u32) -> Option<Seen> {
+pub(crate) fn read_request(reader: &mut impl BufRead, connection: u32, before: u32) -> Option<Seen> {
     let mut line = || {
         let mut line = String::new();
         let read = reader.read_line(&mut line).ok()?;
@@ -83,25 +83,26 @@ pub fn read_request(reader: &mut impl BufRead, connection: u32, before: u32) -> 
     Some(Seen { connection, before, asked, headers, body: String::from_utf8(body).unwrap() })
 }
 
-pub const HEAD: &str =
+pub(crate) const HEAD: &str =
     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
-pub const TOKEN: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":null}]}\n\n";
-pub const END: &str = concat!(
+pub(crate) const TOKEN: &str =
+    "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":null}]}\n\n";
+pub(crate) const END: &str = concat!(
     "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"length\"}]}\n\n",
     "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":4,\"completion_tokens\":3}}\n\n",
     "data: [DONE]\n\n",
 );
 
 /// Some tests disconnect, so a write may fail.
-pub fn write(stream: &mut impl Write, text: &str) -> bool {
+pub(crate) fn write(stream: &mut impl Write, text: &str) -> bool {
     stream.write_all(text.as_bytes()).is_ok()
 }
 
-pub fn chunk(stream: &mut impl Write, text: &str) -> bool {
+pub(crate) fn chunk(stream: &mut impl Write, text: &str) -> bool {
     write(stream, &format!("{:x}\r\n{text}\r\n", text.len()))
 }
 
-pub fn answer_successfully(stream: &mut impl Write) -> bool {
+pub(crate) fn answer_successfully(stream: &mut impl Write) -> bool {
     write(stream, HEAD)
         && chunk(stream, TOKEN)
         && chunk(stream, TOKEN)
@@ -110,12 +111,12 @@ pub fn answer_successfully(stream: &mut impl Write) -> bool {
 }
 
 /// Closes with a reset instead of a proper end.
-pub fn reset(stream: &TcpStream) -> bool {
+pub(crate) fn reset(stream: &TcpStream) -> bool {
     set_socket_linger(stream, Some(Duration::ZERO)).unwrap();
     false
 }
 
-pub fn answer_json(stream: &mut impl Write, status: u16, body: &str) -> bool {
+pub(crate) fn answer_json(stream: &mut impl Write, status: u16, body: &str) -> bool {
     let length = body.len();
     write(stream, &format!("HTTP/1.1 {status} Said\r\nContent-Length: {length}\r\n\r\n{body}"))
 }

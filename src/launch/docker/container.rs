@@ -18,7 +18,7 @@ use crate::launch::docker::{Docker, DockerError, Image, OWNER, Owner, RECIPE, RU
 use crate::target::{ContainerSpec, Gpus, Volume, VolumeSource};
 
 /// A container of this run. Unless it is shared, it is removed when this value is dropped.
-pub struct Container {
+pub(crate) struct Container {
     docker: Arc<Docker>,
     id: String,
     /// On 127.0.0.1.
@@ -28,7 +28,7 @@ pub struct Container {
 
 /// How a container ended.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Died {
+pub(crate) struct Died {
     pub exit_code: Option<i64>,
     pub out_of_memory: bool,
 }
@@ -37,7 +37,7 @@ pub struct Died {
 const CREATE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Who owns a container.
-pub struct Belonging<'a> {
+pub(crate) struct Belonging<'a> {
     pub owner: &'a Owner,
     pub run: &'a str,
     pub target: &'a str,
@@ -47,7 +47,7 @@ pub struct Belonging<'a> {
 
 impl Docker {
     /// Starts the engine, without waiting until it is healthy.
-    pub fn start(
+    pub(crate) fn start(
         self: &Arc<Docker>,
         spec: &ContainerSpec,
         image: &Image,
@@ -70,7 +70,7 @@ impl Docker {
     }
 
     /// A running container that an earlier test of this run has left for others.
-    pub fn shared(
+    pub(crate) fn shared(
         self: &Arc<Docker>,
         spec: &ContainerSpec,
         of: &Belonging,
@@ -84,12 +84,12 @@ impl Docker {
     }
 
     /// Whether this run has started something for this target that still exists.
-    pub fn is_in_use(&self, of: &Belonging) -> Result<bool, DockerError> {
+    pub(crate) fn is_in_use(&self, of: &Belonging) -> Result<bool, DockerError> {
         Ok(!self.labeled(as_filters(&of.labels()))?.is_empty())
     }
 
     /// Removes shared containers that are no longer needed, to make room.
-    pub fn end_shared(&self, of: &Belonging) -> Result<(), DockerError> {
+    pub(crate) fn end_shared(&self, of: &Belonging) -> Result<(), DockerError> {
         let of_all = Belonging { shared_as: None, ..*of }.labels();
         for (id, _) in self.labeled(as_filters(&of_all).chain([RECIPE.to_owned()]))? {
             self.remove(&id)?;
@@ -133,17 +133,17 @@ impl Container {
     }
 
     /// The start of its ID, as in `docker ps`.
-    pub fn short_id(&self) -> &str {
+    pub(crate) fn short_id(&self) -> &str {
         &self.id[..self.id.len().min(12)]
     }
 
     /// How it ended, if it has.
-    pub fn died(&self) -> Result<Option<Died>, DockerError> {
+    pub(crate) fn died(&self) -> Result<Option<Died>, DockerError> {
         self.docker.died(&self.id)
     }
 
     /// Everything that the engine has logged so far.
-    pub fn log(&self) -> Result<Vec<u8>, DockerError> {
+    pub(crate) fn log(&self) -> Result<Vec<u8>, DockerError> {
         let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail("all").build();
         let mut lines = self.docker.client.logs(&self.id, Some(options));
         self.docker.ask("can't read a container's log", async {

@@ -15,7 +15,7 @@ use crate::target::ImageRef;
 
 /// An image on this machine.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Image {
+pub(crate) struct Image {
     /// `sha256:…`, which Docker takes for exactly this image.
     pub id: String,
     /// The requested reference with its digest: the registry's digest, or for an image built here its ID.
@@ -26,7 +26,7 @@ pub struct Image {
 
 impl Docker {
     /// The image, if it is on this machine.
-    pub fn image(&self, image: &ImageRef) -> Result<Option<Image>, DockerError> {
+    pub(crate) fn image(&self, image: &ImageRef) -> Result<Option<Image>, DockerError> {
         // No registry knows an image that was built here: its digest is its ID.
         let names = [Some(image.exact()), image.digest.clone()];
         for name in names.into_iter().flatten() {
@@ -38,7 +38,7 @@ impl Docker {
     }
 
     /// Reports through `share` how much of the layers known so far is here.
-    pub fn pull(&self, image: &ImageRef, share: &Share, cancel: &Cancel) -> Result<(), DockerError> {
+    pub(crate) fn pull(&self, image: &ImageRef, share: &Share, cancel: &Cancel) -> Result<(), DockerError> {
         let name = image.exact();
         let options = CreateImageOptionsBuilder::new().from_image(&name).build();
         let failed = |error| refused(format!("can't pull {name}"), error);
@@ -66,7 +66,7 @@ impl Docker {
     }
 
     /// Size of the largest local image of the same name, as an estimate for another one.
-    pub fn size_of_relatives(&self, image: &ImageRef) -> Result<Option<u64>, DockerError> {
+    pub(crate) fn size_of_relatives(&self, image: &ImageRef) -> Result<Option<u64>, DockerError> {
         let filters = HashMap::from([("reference", vec![image.name.clone()])]);
         let options = ListImagesOptionsBuilder::new().filters(&filters).build();
         let relatives = self.ask("can't list images", self.client.list_images(Some(options)))?;

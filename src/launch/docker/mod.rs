@@ -17,12 +17,12 @@ use testcontainers::bollard::query_parameters::{
 use testcontainers::core::client::docker_client_instance;
 use tokio::runtime::Runtime;
 
-pub use container::{Belonging, Container, Died};
-pub use image::Image;
-pub use owner::{Owner, reap_if_asked};
+pub(crate) use container::{Belonging, Container, Died};
+pub(crate) use image::Image;
+pub(crate) use owner::{Owner, reap_if_asked};
 
 /// A connection to a Docker daemon that responds.
-pub struct Docker {
+pub(crate) struct Docker {
     client: bollard::Docker,
     runtime: Runtime,
     /// Where Docker stores its images, if that is a folder on this machine.
@@ -31,7 +31,7 @@ pub struct Docker {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum DockerError {
+pub(crate) enum DockerError {
     #[error("Docker is not available: {0}")]
     Absent(String),
     #[error("Docker {doing}: {}", innermost(.source.as_ref()))]
@@ -52,7 +52,7 @@ const RECIPE: &str = "dev.tollgate.recipe";
 const OWNER: &str = "dev.tollgate.owner";
 
 impl Docker {
-    pub fn connect() -> Result<Arc<Docker>, DockerError> {
+    pub(crate) fn connect() -> Result<Arc<Docker>, DockerError> {
         let absent = |error: &dyn std::error::Error| DockerError::Absent(innermost(error));
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -71,17 +71,17 @@ impl Docker {
     }
 
     /// Whether containers can use GPUs.
-    pub fn has_gpu_runtime(&self) -> bool {
+    pub(crate) fn has_gpu_runtime(&self) -> bool {
         self.has_gpu_runtime
     }
 
     /// The folder where images take up space, if it can be inspected.
-    pub fn root(&self) -> Option<&Path> {
+    pub(crate) fn root(&self) -> Option<&Path> {
         self.root.as_deref()
     }
 
     /// Removes what finished runs have left behind, however they ended. Containers of a live run stay.
-    pub fn sweep(&self) -> Result<(), DockerError> {
+    pub(crate) fn sweep(&self) -> Result<(), DockerError> {
         for (id, owner) in self.labeled([])? {
             if owner.as_deref().and_then(Owner::parse).is_some_and(|owner| owner.is_gone()) {
                 self.remove(&id)?;

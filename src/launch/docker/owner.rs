@@ -12,7 +12,7 @@ use crate::launch::docker::Docker;
 
 /// A process: this one, or the test runner if it uses one process per test.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Owner {
+pub(crate) struct Owner {
     host: String,
     pid: u32,
     /// In kernel ticks, because process IDs are reused. Unknown except on Linux.
@@ -29,19 +29,19 @@ const POLL: Duration = Duration::from_millis(100);
 const LATE: Duration = Duration::from_secs(2);
 
 impl Owner {
-    pub fn of_this_run() -> Owner {
+    pub(crate) fn of_this_run() -> Owner {
         let runner = env::var_os("NEXTEST_RUN_ID").and_then(|_| rustix::process::getppid());
         let pid = runner.unwrap_or_else(rustix::process::getpid).as_raw_nonzero().get() as u32;
         Owner { host: host(), pid, started: started(pid).unwrap_or_default(), is_runner: runner.is_some() }
     }
 
     /// Whether its containers serve several processes, one after the other.
-    pub fn shares(&self) -> bool {
+    pub(crate) fn shares(&self) -> bool {
         self.is_runner
     }
 
     /// Processes of another machine can't be seen from here, so they never count as gone.
-    pub fn is_gone(&self) -> bool {
+    pub(crate) fn is_gone(&self) -> bool {
         self.host == host() && started(self.pid).as_ref() != Some(&self.started)
     }
 
@@ -49,7 +49,7 @@ impl Owner {
     ///
     /// Works only in a program that calls [`reap_if_asked`] first. Any other program, such as a user's test binary, would
     /// start all over; there a container goes when its run ends, and the next run sweeps up after one that was killed.
-    pub fn leave_to_reaper(&self) -> std::io::Result<()> {
+    pub(crate) fn leave_to_reaper(&self) -> std::io::Result<()> {
         if !CAN_REAP.load(Ordering::Relaxed) {
             return Ok(());
         }
@@ -60,7 +60,7 @@ impl Owner {
         reaper.spawn().map(drop)
     }
 
-    pub fn parse(label: &str) -> Option<Owner> {
+    pub(crate) fn parse(label: &str) -> Option<Owner> {
         let mut parts = label.rsplitn(3, '/');
         let (started, pid, host) = (parts.next()?, parts.next()?, parts.next()?);
         Some(Owner { host: host.into(), pid: pid.parse().ok()?, started: started.into(), is_runner: false })
@@ -74,7 +74,7 @@ impl fmt::Display for Owner {
 }
 
 /// Every program that starts containers must call this first: it may have been started to remove them.
-pub fn reap_if_asked() -> Option<ExitCode> {
+pub(crate) fn reap_if_asked() -> Option<ExitCode> {
     CAN_REAP.store(true, Ordering::Relaxed);
     let owner = Owner::parse(&env::var(REAPER).ok()?)?;
     // Signals that end the owner's terminal or process group must not reach this process.

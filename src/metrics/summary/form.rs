@@ -29,7 +29,7 @@ pub struct SummaryForm {
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Metrics")]
-pub struct MetricsForm {
+pub(crate) struct MetricsForm {
     output_tokens_per_s: Option<f64>,
     total_tokens_per_s: Option<f64>,
     requests_per_s: Option<f64>,

@@ -5,7 +5,7 @@ use crate::metrics::distribution::Distribution;
 /// In milliseconds. The whiskers end at percentiles rather than at the extremes, which a single slow request in ten
 /// thousand would stretch far beyond the rest.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct BoxStats {
+pub(crate) struct BoxStats {
     pub p5: f64,
     pub p25: f64,
     pub p50: f64,
@@ -15,7 +15,7 @@ pub struct BoxStats {
 
 impl BoxStats {
     /// `None` if nothing was recorded.
-    pub fn of(times: &Distribution) -> Option<BoxStats> {
+    pub(crate) fn of(times: &Distribution) -> Option<BoxStats> {
         (!times.is_empty()).then(|| BoxStats {
             p5: times.quantile_ms(0.05),
             p25: times.quantile_ms(0.25),

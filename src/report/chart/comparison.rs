@@ -9,7 +9,7 @@ use crate::report::chart::{
 use crate::results::comparison::{ClassAdvice, Comparison, Criterion, Traffic};
 
 /// All charts that are not empty. `color` maps a target's name to its color.
-pub fn charts(comparison: &Comparison, color: &dyn Fn(&str) -> SeriesColor) -> Vec<Chart> {
+pub(crate) fn charts(comparison: &Comparison, color: &dyn Fn(&str) -> SeriesColor) -> Vec<Chart> {
     let mut charts = crossings(comparison, color);
     let classes = comparison.recommendation.classes.iter().filter(|class| !class.totals.is_empty());
     charts.extend(match weighed(comparison).len() {

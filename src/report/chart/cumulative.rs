@@ -9,7 +9,7 @@ const STEPS: u32 = 100;
 const TAIL: [f64; 2] = [0.995, 0.999];
 
 /// Several distributions over one time axis; `label` includes the unit.
-pub fn panel(label: &str, distributions: &[(String, SeriesColor, &Distribution)]) -> Panel {
+pub(crate) fn panel(label: &str, distributions: &[(String, SeriesColor, &Distribution)]) -> Panel {
     let series: Vec<Series> = distributions
         .iter()
         .map(|(name, color, times)| Series {

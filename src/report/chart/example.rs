@@ -6,11 +6,11 @@ use crate::report::chart::{
     Stroke,
 };
 
-pub fn all() -> Vec<Chart> {
+pub(crate) fn all() -> Vec<Chart> {
     vec![curves(), boxes(), bars(), panels(), pairs(), radar(), nasty()]
 }
 
-pub fn curves() -> Chart {
+pub(crate) fn curves() -> Chart {
     let levels = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0];
     let line = |name: &str, target, most: f64| Series {
         name: name.into(),
@@ -42,7 +42,7 @@ pub fn curves() -> Chart {
     Chart::of_panel("throughput", "Output throughput", "Higher is better.", panel)
 }
 
-pub fn boxes() -> Chart {
+pub(crate) fn boxes() -> Chart {
     let stats = |p50: f64| BoxStats { p5: p50 * 0.6, p25: p50 * 0.8, p50, p75: p50 * 1.3, p95: p50 * 2.0 };
     let series = |name: &str, target, base: f64| Series {
         name: name.into(),
@@ -66,7 +66,7 @@ pub fn boxes() -> Chart {
     Chart::of_panel("ttft-boxes", "Time to first token", "Boxes cover the middle half.", panel)
 }
 
-pub fn bars() -> Chart {
+pub(crate) fn bars() -> Chart {
     let series = |name: &str, target, points: [f64; 2]| Series {
         name: name.into(),
         color: SeriesColor::Target(target),
@@ -87,7 +87,7 @@ pub fn bars() -> Chart {
     }
 }
 
-pub fn panels() -> Chart {
+pub(crate) fn panels() -> Chart {
     let panel = |title: &str, unit: &str, scale: f64| Panel {
         title: title.into(),
         x: Axis::new("seconds", Scale::Linear),
@@ -117,7 +117,7 @@ pub fn panels() -> Chart {
     }
 }
 
-pub fn pairs() -> Chart {
+pub(crate) fn pairs() -> Chart {
     let dots = |name: &str, color, base: f64| Series {
         name: name.into(),
         color,
@@ -135,7 +135,7 @@ pub fn pairs() -> Chart {
     Chart::of_panel("pairs", "Proof pairs", "Each round of the old version with its paired round.", panel)
 }
 
-pub fn radar() -> Chart {
+pub(crate) fn radar() -> Chart {
     let shape = |name: &str, target, scores: [Option<f64>; 4]| Shape {
         name: name.into(),
         color: SeriesColor::Target(target),
@@ -157,7 +157,7 @@ pub fn radar() -> Chart {
 }
 
 /// Every external text is hostile.
-pub fn nasty() -> Chart {
+pub(crate) fn nasty() -> Chart {
     let text =
         "</script><script>alert('1')</script> \"=HYPERLINK(1) ]]> \x1b[31m <img src=x onerror=alert(1)>";
     let mut chart = boxes();

@@ -13,19 +13,19 @@ const NARROW: f64 = 10.0;
 const MARKS: f64 = 5.0;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Extent {
+pub(crate) struct Extent {
     pub low: f64,
     pub high: f64,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Mark {
+pub(crate) struct Mark {
     pub at: f64,
     pub label: String,
 }
 
 impl Panel {
-    pub fn extent_x(&self) -> Extent {
+    pub(crate) fn extent_x(&self) -> Extent {
         let values = self.series.iter().flat_map(Series::xs);
         let guides = self.guides.iter().filter_map(|guide| match guide.across {
             Across::AtX(x) => Some(x),
@@ -34,7 +34,7 @@ impl Panel {
         self.x.scale.extent(values.collect(), guides.collect())
     }
 
-    pub fn extent_y(&self) -> Extent {
+    pub(crate) fn extent_y(&self) -> Extent {
         let values = self.series.iter().flat_map(Series::ys);
         let guides = self.guides.iter().filter_map(|guide| match guide.across {
             Across::AtY(y) => Some(y),
@@ -61,7 +61,7 @@ impl Series {
 
 impl Axis {
     /// The ticks within the extent.
-    pub fn marks(&self, extent: Extent) -> Vec<Mark> {
+    pub(crate) fn marks(&self, extent: Extent) -> Vec<Mark> {
         let mark = |at: f64, label: String| Mark { at, label };
         match &self.scale {
             Scale::Linear => {
@@ -80,17 +80,17 @@ impl Axis {
 }
 
 impl Axis {
-    pub fn is_share(&self) -> bool {
+    pub(crate) fn is_share(&self) -> bool {
         self.scale == Scale::Share
     }
 
     /// Whether its positions are names, which need no label.
-    pub fn is_named(&self) -> bool {
+    pub(crate) fn is_named(&self) -> bool {
         matches!(self.scale, Scale::Categories(_))
     }
 
     /// A value as its tooltip shows it.
-    pub fn spoken(&self, value: f64) -> String {
+    pub(crate) fn spoken(&self, value: f64) -> String {
         match &self.scale {
             Scale::Share => figures::percent(value),
             Scale::Categories(names) => names.get(value as usize).cloned().unwrap_or_default(),
@@ -124,7 +124,7 @@ impl Scale {
     }
 
     /// The position of a value between the ends: 0 at the lower end, 1 at the upper.
-    pub fn place(&self, extent: Extent, value: f64) -> f64 {
+    pub(crate) fn place(&self, extent: Extent, value: f64) -> f64 {
         match self {
             Scale::Log { .. } => (value / extent.low).ln() / (extent.high / extent.low).ln(),
             _ => (value - extent.low) / (extent.high - extent.low),
@@ -134,7 +134,7 @@ impl Scale {
 
 /// 1, 2, and 5 times the powers of ten from `low` to `high`; only the powers if that would be too many, and equal steps
 /// if it would be too few.
-pub fn log_marks(low: f64, high: f64) -> Vec<f64> {
+pub(crate) fn log_marks(low: f64, high: f64) -> Vec<f64> {
     if !(low > 0.0 && high > low && high.is_finite()) {
         return Vec::new();
     }

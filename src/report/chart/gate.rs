@@ -17,7 +17,7 @@ const LATENCIES: [(Latency, &str, &str); 3] = [
 ];
 
 /// All charts that are not empty. `color` is the target's color.
-pub fn charts(report: &Report, color: SeriesColor) -> Vec<Chart> {
+pub(crate) fn charts(report: &Report, color: SeriesColor) -> Vec<Chart> {
     let mut charts = vec![changes(report, color)];
     charts.extend(match &report.proof {
         Some(proof) => Some(pairs(report, proof, color)),

@@ -1,22 +1,22 @@
 //! Charts as data: what to draw, in which unit, and for which target. Renderers decide how it looks.
 
 mod box_stats;
-pub mod comparison;
+pub(crate) mod comparison;
 mod cumulative;
 #[cfg(test)]
-pub mod example;
+pub(crate) mod example;
 mod extent;
-pub mod gate;
-pub mod palette;
-pub mod sweep;
+pub(crate) mod gate;
+pub(crate) mod palette;
+pub(crate) mod sweep;
 
 use palette::SeriesColor;
 
-pub use box_stats::BoxStats;
-pub use extent::{Extent, Mark, log_marks};
+pub(crate) use box_stats::BoxStats;
+pub(crate) use extent::{Extent, log_marks};
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Chart {
+pub(crate) struct Chart {
     /// The name of its file and of its anchor in a page: `ttft`.
     pub name: String,
     pub title: String,
@@ -26,7 +26,7 @@ pub struct Chart {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Figure {
+pub(crate) enum Figure {
     /// One, or several side by side.
     Panels(Vec<Panel>),
     Radar(Radar),
@@ -34,7 +34,7 @@ pub enum Figure {
 
 /// One pair of axes and what is drawn between them.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Panel {
+pub(crate) struct Panel {
     /// Empty if the chart's title says it all.
     pub title: String,
     pub x: Axis,
@@ -44,14 +44,14 @@ pub struct Panel {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Axis {
+pub(crate) struct Axis {
     /// With the unit: `TTFT (ms)`.
     pub label: String,
     pub scale: Scale,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Scale {
+pub(crate) enum Scale {
     /// From zero, unless there are negative values.
     Linear,
     /// Shares from 0 to 1, shown in percent.
@@ -64,14 +64,14 @@ pub enum Scale {
 
 /// The marks of one target (or one side of a comparison), with one legend entry.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Series {
+pub(crate) struct Series {
     pub name: String,
     pub color: SeriesColor,
     pub marks: Marks,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Marks {
+pub(crate) enum Marks {
     Line {
         stroke: Stroke,
         points: Vec<DataPoint>,
@@ -86,14 +86,14 @@ pub enum Marks {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stroke {
+pub(crate) enum Stroke {
     Solid,
     Dashed,
     Dotted,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct DataPoint {
+pub(crate) struct DataPoint {
     pub x: f64,
     pub y: f64,
     /// The lower and upper end for `y`.
@@ -102,14 +102,14 @@ pub struct DataPoint {
 
 /// A straight line across the panel: a limit, a knee, a crossing.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Guide {
+pub(crate) struct Guide {
     pub across: Across,
     pub label: String,
     pub color: SeriesColor,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Across {
+pub(crate) enum Across {
     /// A horizontal line at this y.
     AtY(f64),
     /// A vertical line at this x.
@@ -118,13 +118,13 @@ pub enum Across {
 
 /// Scores from 0 to 1 along spokes, a polygon per target.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Radar {
+pub(crate) struct Radar {
     pub spokes: Vec<String>,
     pub shapes: Vec<Shape>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Shape {
+pub(crate) struct Shape {
     pub name: String,
     pub color: SeriesColor,
     /// One per spoke; `None` without data.
@@ -132,7 +132,7 @@ pub struct Shape {
 }
 
 impl Chart {
-    pub fn of_panel(name: &str, title: &str, caption: &str, panel: Panel) -> Chart {
+    pub(crate) fn of_panel(name: &str, title: &str, caption: &str, panel: Panel) -> Chart {
         Chart {
             name: name.to_owned(),
             title: title.to_owned(),
@@ -142,7 +142,7 @@ impl Chart {
     }
 
     /// Whether there is nothing to see. Empty charts are left out.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         match &self.figure {
             Figure::Panels(panels) => panels.iter().all(|panel| panel.series.iter().all(Series::is_empty)),
             Figure::Radar(radar) => radar.shapes.iter().all(|shape| shape.scores.iter().all(Option::is_none)),
@@ -151,20 +151,20 @@ impl Chart {
 }
 
 impl Axis {
-    pub fn new(label: impl Into<String>, scale: Scale) -> Axis {
+    pub(crate) fn new(label: impl Into<String>, scale: Scale) -> Axis {
         Axis { label: label.into(), scale }
     }
 }
 
 impl Series {
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.marks.points().is_empty() && self.marks.boxes().is_empty()
     }
 }
 
 impl Marks {
     /// Empty for boxes.
-    pub fn points(&self) -> &[DataPoint] {
+    pub(crate) fn points(&self) -> &[DataPoint] {
         match self {
             Marks::Line { points, .. }
             | Marks::Dots(points)
@@ -174,7 +174,7 @@ impl Marks {
         }
     }
 
-    pub fn boxes(&self) -> &[(f64, BoxStats)] {
+    pub(crate) fn boxes(&self) -> &[(f64, BoxStats)] {
         match self {
             Marks::Boxes(boxes) => boxes,
             _ => &[],
@@ -183,7 +183,7 @@ impl Marks {
 }
 
 impl DataPoint {
-    pub fn new(x: f64, y: f64) -> DataPoint {
+    pub(crate) fn new(x: f64, y: f64) -> DataPoint {
         DataPoint { x, y, interval: None }
     }
 }

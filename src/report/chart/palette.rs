@@ -2,7 +2,7 @@
 
 /// A color by its meaning; the theme maps it to an actual color.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SeriesColor {
+pub(crate) enum SeriesColor {
     /// The target with this number in the report.
     Target(usize),
     /// The old side of a comparison.
@@ -19,7 +19,7 @@ pub enum SeriesColor {
 /// far from each other as possible in OKLab, as seen with normal vision, protanopia, and deuteranopia (matrices of
 /// Machado, Oliveira, and Fernandes 2009, "A physiologically-based model for simulation of color vision deficiency").
 #[derive(Debug, PartialEq, Eq)]
-pub struct Palette {
+pub(crate) struct Palette {
     pub paper: &'static str,
     pub ink: &'static str,
     pub faint: &'static str,
@@ -29,7 +29,7 @@ pub struct Palette {
     pub targets: [&'static str; 6],
 }
 
-pub const LIGHT: Palette = Palette {
+pub(crate) const LIGHT: Palette = Palette {
     paper: "#ffffff",
     ink: "#1b1f24",
     faint: "#57606a",
@@ -39,7 +39,7 @@ pub const LIGHT: Palette = Palette {
     targets: ["#1795fa", "#812f13", "#0da081", "#7d2067", "#717500", "#654cc5"],
 };
 
-pub const DARK: Palette = Palette {
+pub(crate) const DARK: Palette = Palette {
     paper: "#15181d",
     ink: "#e6e9ed",
     faint: "#9aa4af",
@@ -51,7 +51,7 @@ pub const DARK: Palette = Palette {
 
 /// Distinguishes targets when colors don't: on paper, and beyond the sixth target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Symbol {
+pub(crate) enum Symbol {
     Circle,
     Square,
     Diamond,
@@ -60,7 +60,7 @@ pub enum Symbol {
 }
 
 impl Palette {
-    pub fn color(&self, color: SeriesColor) -> &'static str {
+    pub(crate) fn color(&self, color: SeriesColor) -> &'static str {
         match color {
             SeriesColor::Target(number) => self.targets[number % self.targets.len()],
             SeriesColor::Old => self.old,
@@ -72,7 +72,7 @@ impl Palette {
 
 impl SeriesColor {
     /// Five symbols and six colors distinguish thirty targets.
-    pub fn symbol(self) -> Symbol {
+    pub(crate) fn symbol(self) -> Symbol {
         use Symbol::{Circle, Diamond, Square, Triangle, Wedge};
         match self {
             SeriesColor::Target(number) => [Circle, Square, Diamond, Triangle, Wedge][number % 5],

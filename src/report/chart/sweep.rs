@@ -21,7 +21,7 @@ const STATS: [(Stat, Stroke); 3] =
     [(Stat::P50, Stroke::Solid), (Stat::P95, Stroke::Dashed), (Stat::P99, Stroke::Dotted)];
 
 /// All charts that are not empty. `color` maps a target's name to its color.
-pub fn charts(sweep: &Sweep, color: &dyn Fn(&str) -> SeriesColor) -> Vec<Chart> {
+pub(crate) fn charts(sweep: &Sweep, color: &dyn Fn(&str) -> SeriesColor) -> Vec<Chart> {
     let drawn = Drawn { sweep, color };
     let mut charts = vec![drawn.throughput()];
     charts.extend(LATENCIES.map(|(latency, name, title)| drawn.latency(latency, name, title)));
@@ -34,7 +34,7 @@ pub fn charts(sweep: &Sweep, color: &dyn Fn(&str) -> SeriesColor) -> Vec<Chart> 
 }
 
 /// The axis that shows a sweep's levels.
-pub fn levels_axis(axis: LevelAxis, levels: &[f64]) -> chart::Axis {
+pub(crate) fn levels_axis(axis: LevelAxis, levels: &[f64]) -> chart::Axis {
     let label = match axis {
         LevelAxis::Users => "concurrent users",
         LevelAxis::RequestsPerS => "requests/s offered",

@@ -36,7 +36,7 @@ const NAMED: Palette = Palette {
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
 
-pub fn html(page: &Page) -> String {
+pub(crate) fn html(page: &Page) -> String {
     let title = escaped(&page.title);
     let sections: String = page.sections.iter().map(section).collect();
     format!(

@@ -11,7 +11,7 @@ use crate::text::figures;
 use crate::text::printable::one_line;
 
 /// `number` maps a target's name to its number.
-pub fn section(comparison: &Comparison, number: &dyn Fn(&str) -> usize) -> Section {
+pub(crate) fn section(comparison: &Comparison, number: &dyn Fn(&str) -> usize) -> Section {
     let mut blocks = vec![Block::Grid(advice(comparison, number))];
     blocks.extend(comparison.recommendation.classes.iter().map(|class| Block::Remarks(reasons(class))));
     blocks.push(Block::Remarks(Remarks::untitled(crossings(comparison).chain(left_out(comparison)))));

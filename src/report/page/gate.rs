@@ -9,13 +9,13 @@ use crate::results::Report;
 use crate::text::printable::one_line;
 
 /// Scenarios that need attention come first. `number` maps a target's name to its number.
-pub fn sections(reports: &[Report], number: &dyn Fn(&str) -> usize) -> Vec<Section> {
+pub(crate) fn sections(reports: &[Report], number: &dyn Fn(&str) -> usize) -> Vec<Section> {
     let ordered = by_verdict(reports).into_iter().flat_map(|(_, reports)| reports);
     ordered.map(|report| section(report, number(&report.scenario.target))).collect()
 }
 
 /// `1 regressed, 3 ok`.
-pub fn title(reports: &[Report]) -> String {
+pub(crate) fn title(reports: &[Report]) -> String {
     let counts = by_verdict(reports)
         .into_iter()
         .map(|(verdict, reports)| format!("{} {}", reports.len(), verdict.name()));

@@ -1,10 +1,10 @@
 //! A table as data.
 
-pub use crate::text::columns::Align;
+pub(crate) use crate::text::columns::Align;
 
 /// The table, a column, or a row may belong to a target, so that readers can hide it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Grid {
+pub(crate) struct Grid {
     /// Empty if the section's heading says it all.
     pub title: String,
     pub target: Option<usize>,
@@ -13,51 +13,51 @@ pub struct Grid {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Column {
+pub(crate) struct Column {
     pub head: String,
     pub align: Align,
     pub target: Option<usize>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Row {
+pub(crate) struct Row {
     pub target: Option<usize>,
     /// One per column.
     pub cells: Vec<String>,
 }
 
 impl Column {
-    pub fn left(head: impl Into<String>) -> Column {
+    pub(crate) fn left(head: impl Into<String>) -> Column {
         Column { head: head.into(), align: Align::Left, target: None }
     }
 
-    pub fn right(head: impl Into<String>) -> Column {
+    pub(crate) fn right(head: impl Into<String>) -> Column {
         Column { head: head.into(), align: Align::Right, target: None }
     }
 
-    pub fn of(self, target: usize) -> Column {
+    pub(crate) fn of(self, target: usize) -> Column {
         Column { target: Some(target), ..self }
     }
 }
 
 impl Row {
-    pub fn new(cells: impl Into<Vec<String>>) -> Row {
+    pub(crate) fn new(cells: impl Into<Vec<String>>) -> Row {
         Row { target: None, cells: cells.into() }
     }
 
-    pub fn of(self, target: usize) -> Row {
+    pub(crate) fn of(self, target: usize) -> Row {
         Row { target: Some(target), ..self }
     }
 
     /// Whether it has nothing besides its first cell, the name.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.cells.iter().skip(1).all(String::is_empty)
     }
 }
 
 impl Grid {
     /// Removes columns without any content.
-    pub fn without_empty_columns(mut self) -> Grid {
+    pub(crate) fn without_empty_columns(mut self) -> Grid {
         for number in (0..self.columns.len()).rev() {
             if self.rows.iter().all(|row| row.cells[number].is_empty()) {
                 self.columns.remove(number);

@@ -3,7 +3,7 @@
 use crate::report::markdown::escaped;
 use crate::report::page::{Align, Block, Grid, Page, Remarks, Section};
 
-pub fn markdown(page: &Page) -> String {
+pub(crate) fn markdown(page: &Page) -> String {
     let sections = page.sections.iter().map(section);
     [format!("# {}", escaped(&page.title))].into_iter().chain(sections).collect::<Vec<_>>().join("\n\n")
         + "\n"

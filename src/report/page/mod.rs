@@ -12,11 +12,11 @@ use crate::report::chart::Chart;
 use crate::report::gathered::Gathered;
 use crate::text::printable::one_line;
 
-pub use grid::{Align, Column, Grid, Row};
-pub use markdown::markdown;
+pub(crate) use grid::{Align, Column, Grid, Row};
+pub(crate) use markdown::markdown;
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Page {
+pub(crate) struct Page {
     pub title: String,
     /// In the order of their numbers in [`SeriesColor::Target`](crate::report::chart::palette::SeriesColor).
     pub targets: Vec<String>,
@@ -24,7 +24,7 @@ pub struct Page {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Section {
+pub(crate) struct Section {
     /// The unique name of its anchor in the page and of its charts' files.
     pub name: String,
     pub heading: String,
@@ -37,7 +37,7 @@ pub struct Section {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Block {
+pub(crate) enum Block {
     Grid(Grid),
     Chart(Chart),
     Remarks(Remarks),
@@ -45,20 +45,20 @@ pub enum Block {
 
 /// Sentences that belong together.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Remarks {
+pub(crate) struct Remarks {
     /// May be empty.
     pub title: String,
     pub lines: Vec<String>,
 }
 
 impl Remarks {
-    pub fn untitled(lines: impl IntoIterator<Item = String>) -> Remarks {
+    pub(crate) fn untitled(lines: impl IntoIterator<Item = String>) -> Remarks {
         Remarks { title: String::new(), lines: lines.into_iter().collect() }
     }
 }
 
 impl Section {
-    pub fn charts(&self) -> impl Iterator<Item = &Chart> {
+    pub(crate) fn charts(&self) -> impl Iterator<Item = &Chart> {
         self.blocks.iter().filter_map(|block| match block {
             Block::Chart(chart) => Some(chart),
             Block::Grid(_) | Block::Remarks(_) => None,
@@ -88,7 +88,7 @@ impl Page {
     }
 
     /// Comparisons come first because they answer the question behind the others.
-    pub fn of(gathered: &Gathered) -> Page {
+    pub(crate) fn of(gathered: &Gathered) -> Page {
         let targets = gathered.targets();
         let number = |name: &str| targets.iter().position(|target| target == name).unwrap_or_default();
         let compared = gathered.comparisons.iter().map(|compared| comparison::section(compared, &number));
@@ -100,7 +100,7 @@ impl Page {
     }
 
     /// Every chart with its file name, prefixed by its section's name if several sections have charts.
-    pub fn charts(&self) -> impl Iterator<Item = (String, &Chart)> {
+    pub(crate) fn charts(&self) -> impl Iterator<Item = (String, &Chart)> {
         let several = self.sections.iter().filter(|section| section.charts().next().is_some()).count() > 1;
         self.sections.iter().flat_map(move |section| {
             section.charts().map(move |chart| {

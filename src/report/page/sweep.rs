@@ -22,7 +22,7 @@ const SHOWN: [Metric; 8] = [
 ];
 
 /// `number` maps a target's name to its number.
-pub fn section(sweep: &Sweep, number: &dyn Fn(&str) -> usize) -> Section {
+pub(crate) fn section(sweep: &Sweep, number: &dyn Fn(&str) -> usize) -> Section {
     let warnings = sweep.targets.iter().flat_map(|target| {
         target
             .warnings

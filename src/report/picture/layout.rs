@@ -7,11 +7,11 @@ use crate::report::picture::{legend, panel, radar};
 use crate::text::printable::one_line;
 
 /// For desktops and for paper.
-pub const WIDE: f64 = 960.0;
+pub(crate) const WIDE: f64 = 960.0;
 /// For phones.
-pub const NARROW: f64 = 360.0;
+pub(crate) const NARROW: f64 = 360.0;
 
-pub const TEXT_SIZE: f64 = 13.0;
+pub(crate) const TEXT_SIZE: f64 = 13.0;
 const TITLE_SIZE: f64 = 18.0;
 const GAP: f64 = 28.0;
 /// The height of a single panel, and of one of several.
@@ -19,7 +19,7 @@ const HEIGHT_ALONE: f64 = 380.0;
 const HEIGHT_AMONG: f64 = 250.0;
 
 /// Lays out a chart in this width, with the height it needs.
-pub fn picture(chart: &Chart, width: f64) -> Picture {
+pub(crate) fn picture(chart: &Chart, width: f64) -> Picture {
     let title = one_line(&chart.title);
     let margin = if width < WIDE { 8.0 } else { 24.0 };
     let inner = Rect { x: margin, y: margin, width: width - 2.0 * margin, height: 0.0 };

@@ -26,7 +26,7 @@ enum Look {
 }
 
 /// Returns the y at which the legend ends.
-pub fn draw(picture: &mut Picture, chart: &Chart, place: Rect) -> f64 {
+pub(crate) fn draw(picture: &mut Picture, chart: &Chart, place: Rect) -> f64 {
     let entries = entries(chart);
     let (mut x, mut y) = (place.x, place.y + TEXT_SIZE);
     for entry in &entries {

@@ -4,7 +4,7 @@ use unicode_width::UnicodeWidthChar;
 
 /// The letter widths of DejaVu Sans 2.37, from the space to the tilde, in thousandths of the font size. Verdana's
 /// letters are equally wide, Arial's are narrower.
-pub const ADVANCES: [u16; 95] = [
+pub(crate) const ADVANCES: [u16; 95] = [
     318, 401, 460, 838, 636, 950, 780, 275, 390, 390, 500, 838, 318, 361, 318, 337, 636, 636, 636, 636, 636,
     636, 636, 636, 636, 636, 337, 337, 838, 838, 838, 531, 1000, 684, 686, 698, 770, 632, 575, 775, 752, 295,
     295, 656, 557, 863, 748, 787, 603, 787, 695, 635, 611, 732, 684, 989, 685, 611, 685, 390, 337, 390, 838,
@@ -14,15 +14,15 @@ pub const ADVANCES: [u16; 95] = [
 /// The width of any other letter, per terminal column; few are wider.
 const OTHER: f64 = 0.84;
 /// The width of bold text relative to regular text, for the letters that grow the most.
-pub const BOLD: f64 = 1.2;
+pub(crate) const BOLD: f64 = 1.2;
 const CUT: char = '…';
 
-pub fn width(text: &str, size: f64) -> f64 {
+pub(crate) fn width(text: &str, size: f64) -> f64 {
     text.chars().map(|letter| advance(letter) * size).sum()
 }
 
 /// Truncates text to the width `most`.
-pub fn fitting(text: &str, size: f64, most: f64) -> String {
+pub(crate) fn fitting(text: &str, size: f64, most: f64) -> String {
     if width(text, size) <= most {
         return text.to_owned();
     }
@@ -35,7 +35,7 @@ pub fn fitting(text: &str, size: f64, most: f64) -> String {
 }
 
 /// Wraps text into lines of at most this width; wider words are truncated.
-pub fn wrapped(text: &str, size: f64, most: f64) -> Vec<String> {
+pub(crate) fn wrapped(text: &str, size: f64, most: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
         match lines.last_mut() {

@@ -2,12 +2,12 @@
 
 mod layout;
 mod legend;
-pub mod letters;
+pub(crate) mod letters;
 mod panel;
 mod radar;
 mod shape;
 
-pub use layout::{NARROW, WIDE, picture};
+pub(crate) use layout::{NARROW, WIDE, picture};
 #[cfg(test)]
-pub use shape::Color;
-pub use shape::{Anchor, EDGE, Mark, OUTLINE, Picture, Position, Shape, Text, dash};
+pub(crate) use shape::Color;
+pub(crate) use shape::{Anchor, EDGE, Mark, OUTLINE, Picture, Position, Shape, Text, dash};

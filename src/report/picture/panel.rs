@@ -22,7 +22,7 @@ const FILLED: f64 = 0.72;
 /// With more points than this, a line has no symbols.
 const MOST_SYMBOLS: usize = 40;
 
-pub fn draw(picture: &mut Picture, panel: &Panel, place: Rect) {
+pub(crate) fn draw(picture: &mut Picture, panel: &Panel, place: Rect) {
     let top = if panel.title.is_empty() { TOP } else { TOP_WITH_TITLE };
     let inner = Rect {
         x: place.x + LEFT,

@@ -19,7 +19,7 @@ const LEAST_RADIUS: f64 = 0.2;
 /// The sine of the angle up to which a spoke's name is placed above or below it.
 const UPRIGHT: f64 = 0.01;
 
-pub fn draw(picture: &mut Picture, radar: &Radar, place: Rect) {
+pub(crate) fn draw(picture: &mut Picture, radar: &Radar, place: Rect) {
     let web = Web {
         place,
         center: (place.x + place.width / 2.0, place.y + place.height / 2.0),

@@ -7,14 +7,14 @@ use crate::report::chart::palette::{Palette, SeriesColor, Symbol};
 const RADIUS: f64 = 4.0;
 
 /// The width of the line around an area.
-pub const OUTLINE: f64 = 1.5;
+pub(crate) const OUTLINE: f64 = 1.5;
 /// The width of the outline around text; half of it lies beneath the letters.
-pub const EDGE: f64 = 4.0;
+pub(crate) const EDGE: f64 = 4.0;
 
-pub type Position = (f64, f64);
+pub(crate) type Position = (f64, f64);
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Picture {
+pub(crate) struct Picture {
     pub title: String,
     pub width: f64,
     pub height: f64,
@@ -23,7 +23,7 @@ pub struct Picture {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Mark {
+pub(crate) struct Mark {
     /// The target that it belongs to, so that readers can hide it.
     pub target: Option<usize>,
     /// The tooltip.
@@ -32,7 +32,7 @@ pub struct Mark {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Shape {
+pub(crate) enum Shape {
     Path {
         points: Vec<Position>,
         color: Color,
@@ -55,7 +55,7 @@ pub enum Shape {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Text {
+pub(crate) struct Text {
     /// Must be printable.
     pub text: String,
     pub x: f64,
@@ -70,14 +70,14 @@ pub struct Text {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Anchor {
+pub(crate) enum Anchor {
     Start,
     Middle,
     End,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Color {
+pub(crate) enum Color {
     Ink,
     Faint,
     Grid,
@@ -85,7 +85,7 @@ pub enum Color {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rect {
+pub(crate) struct Rect {
     pub x: f64,
     pub y: f64,
     pub width: f64,
@@ -93,7 +93,7 @@ pub struct Rect {
 }
 
 impl Color {
-    pub fn within(self, palette: &Palette) -> &'static str {
+    pub(crate) fn within(self, palette: &Palette) -> &'static str {
         match self {
             Color::Ink => palette.ink,
             Color::Faint => palette.faint,
@@ -104,38 +104,38 @@ impl Color {
 }
 
 impl Rect {
-    pub fn right(&self) -> f64 {
+    pub(crate) fn right(&self) -> f64 {
         self.x + self.width
     }
 
-    pub fn bottom(&self) -> f64 {
+    pub(crate) fn bottom(&self) -> f64 {
         self.y + self.height
     }
 
-    pub fn corners(&self) -> Vec<Position> {
+    pub(crate) fn corners(&self) -> Vec<Position> {
         vec![(self.x, self.y), (self.right(), self.y), (self.right(), self.bottom()), (self.x, self.bottom())]
     }
 }
 
 impl Text {
-    pub fn new(text: impl Into<String>, x: f64, y: f64, size: f64) -> Text {
+    pub(crate) fn new(text: impl Into<String>, x: f64, y: f64, size: f64) -> Text {
         let (anchor, color) = (Anchor::Start, Color::Ink);
         Text { text: text.into(), x, y, size, bold: false, edged: false, anchor, color }
     }
 
-    pub fn bold(self) -> Text {
+    pub(crate) fn bold(self) -> Text {
         Text { bold: true, ..self }
     }
 
-    pub fn edged(self) -> Text {
+    pub(crate) fn edged(self) -> Text {
         Text { edged: true, ..self }
     }
 
-    pub fn anchored(self, anchor: Anchor) -> Text {
+    pub(crate) fn anchored(self, anchor: Anchor) -> Text {
         Text { anchor, ..self }
     }
 
-    pub fn colored(self, color: Color) -> Text {
+    pub(crate) fn colored(self, color: Color) -> Text {
         Text { color, ..self }
     }
 }
@@ -147,11 +147,11 @@ impl From<Text> for Shape {
 }
 
 impl Shape {
-    pub fn line(points: &[Position], color: Color, width: f64) -> Shape {
+    pub(crate) fn line(points: &[Position], color: Color, width: f64) -> Shape {
         Shape::Path { points: points.to_vec(), color, width, stroke: Stroke::Solid }
     }
 
-    pub fn symbol(symbol: Symbol, (x, y): Position, fill: Color) -> Shape {
+    pub(crate) fn symbol(symbol: Symbol, (x, y): Position, fill: Color) -> Shape {
         let corners: &[Position] = match symbol {
             Symbol::Circle => return Shape::Disc { center: (x, y), radius: RADIUS, fill },
             Symbol::Square => &[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
@@ -165,21 +165,21 @@ impl Shape {
 }
 
 /// Adds the marks of one target. Readers can hide these marks and no others.
-pub struct Owned<'p> {
+pub(crate) struct Owned<'p> {
     picture: &'p mut Picture,
     target: Option<usize>,
 }
 
 impl Picture {
-    pub fn new(title: String, width: f64) -> Picture {
+    pub(crate) fn new(title: String, width: f64) -> Picture {
         Picture { title, width, height: 0.0, marks: Vec::new() }
     }
 
-    pub fn add(&mut self, shape: impl Into<Shape>) {
+    pub(crate) fn add(&mut self, shape: impl Into<Shape>) {
         self.marks.push(Mark { target: None, note: None, shape: shape.into() });
     }
 
-    pub fn of(&mut self, color: SeriesColor) -> Owned<'_> {
+    pub(crate) fn of(&mut self, color: SeriesColor) -> Owned<'_> {
         let target = match color {
             SeriesColor::Target(number) => Some(number),
             SeriesColor::Old | SeriesColor::Limit | SeriesColor::Remark => None,
@@ -189,17 +189,17 @@ impl Picture {
 }
 
 impl Owned<'_> {
-    pub fn add(&mut self, shape: impl Into<Shape>) {
+    pub(crate) fn add(&mut self, shape: impl Into<Shape>) {
         self.picture.marks.push(Mark { target: self.target, note: None, shape: shape.into() });
     }
 
-    pub fn add_noted(&mut self, shape: Shape, note: String) {
+    pub(crate) fn add_noted(&mut self, shape: Shape, note: String) {
         self.picture.marks.push(Mark { target: self.target, note: Some(note), shape });
     }
 }
 
 /// The lengths of a dash pattern's dashes and gaps; `None` for a solid line.
-pub fn dash(stroke: Stroke) -> Option<[f64; 2]> {
+pub(crate) fn dash(stroke: Stroke) -> Option<[f64; 2]> {
     match stroke {
         Stroke::Solid => None,
         Stroke::Dashed => Some([7.0, 4.0]),

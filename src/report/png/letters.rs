@@ -5,19 +5,19 @@ use ttf_parser::{Face, GlyphId, OutlineBuilder};
 
 use crate::report::picture::{Anchor, Text};
 
-pub struct Letters {
+pub(crate) struct Letters {
     plain: Face<'static>,
     bold: Face<'static>,
 }
 
 impl Letters {
-    pub fn new() -> Letters {
+    pub(crate) fn new() -> Letters {
         let face = |font| Face::parse(font, 0).expect("the `dejavu` crate holds a valid font");
         Letters { plain: face(dejavu::sans::regular()), bold: face(dejavu::sans::bold()) }
     }
 
     /// The left and right end of a text.
-    pub fn span(&self, text: &Text) -> (f32, f32) {
+    pub(crate) fn span(&self, text: &Text) -> (f32, f32) {
         let width: f32 = self.glyphs(text).map(|(_, advance)| advance).sum();
         let left = match text.anchor {
             Anchor::Start => text.x as f32,
@@ -28,7 +28,7 @@ impl Letters {
     }
 
     /// `None` if nothing is visible, as for a space.
-    pub fn outline(&self, text: &Text) -> Option<Path> {
+    pub(crate) fn outline(&self, text: &Text) -> Option<Path> {
         let face = self.face(text);
         let scale = scale(face, text);
         let (mut x, _) = self.span(text);

@@ -9,7 +9,8 @@ use crate::report::chart::Chart;
 use crate::report::chart::palette::Palette;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PngError {
+pub(crate) enum PngError {
+    #[cfg(not(feature = "png"))]
     #[error(
         "this tollgate was built without the `png` feature: build it with `--features png`, or use --format svg, which \
          browsers, GitLab, and GitHub also display"
@@ -21,14 +22,14 @@ pub enum PngError {
 
 /// The bytes of a PNG file that looks like the chart's SVG, with two pixels per point.
 #[cfg(feature = "png")]
-pub fn png(chart: &Chart, palette: &Palette) -> Result<Vec<u8>, PngError> {
+pub(crate) fn png(chart: &Chart, palette: &Palette) -> Result<Vec<u8>, PngError> {
     use crate::report::picture::{WIDE, picture};
 
     painter::painted(&picture(chart, WIDE), palette)
 }
 
 #[cfg(not(feature = "png"))]
-pub fn png(_: &Chart, _: &Palette) -> Result<Vec<u8>, PngError> {
+pub(crate) fn png(_: &Chart, _: &Palette) -> Result<Vec<u8>, PngError> {
     Err(PngError::NotBuilt)
 }
 

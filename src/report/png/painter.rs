@@ -13,7 +13,7 @@ const SCALE: f64 = 2.0;
 /// The greatest height that common viewers can show.
 const MOST: u32 = 32_767;
 
-pub fn painted(picture: &Picture, palette: &Palette) -> Result<Vec<u8>, PngError> {
+pub(crate) fn painted(picture: &Picture, palette: &Palette) -> Result<Vec<u8>, PngError> {
     let pixels = |length: f64| (length.round() * SCALE) as u32;
     let (width, height) = (pixels(picture.width), pixels(picture.height));
     let canvas = if height <= MOST { Pixmap::new(width, height) } else { None };

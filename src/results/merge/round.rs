@@ -86,8 +86,8 @@ fn cut(parts: &[(Window, &Summary)], whole: Window) -> Cut {
 fn on_clock(window: Window, clock: &Option<Clock>, of: &Option<Clock>) -> Option<Window> {
     let (clock, of) = (clock.as_ref()?, of.as_ref()?);
     Some(Window {
-        begin_ns: clock.from_other(of, window.begin_ns),
-        end_ns: clock.from_other(of, window.end_ns),
+        begin_ns: clock.translate(of, window.begin_ns),
+        end_ns: clock.translate(of, window.end_ns),
         ..window
     })
 }

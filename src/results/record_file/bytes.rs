@@ -3,7 +3,7 @@
 use crate::results::record_file::Damage;
 
 /// LEB128: seven bits per byte, low bits first.
-pub fn put_number(out: &mut Vec<u8>, mut number: u64) {
+pub(crate) fn put_number(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push(number as u8 | 0x80);
         number >>= 7;
@@ -12,26 +12,26 @@ pub fn put_number(out: &mut Vec<u8>, mut number: u64) {
 }
 
 /// Zigzag encoding, so that small numbers are short whatever their sign.
-pub fn put_signed(out: &mut Vec<u8>, number: i64) {
+pub(crate) fn put_signed(out: &mut Vec<u8>, number: i64) {
     put_number(out, ((number << 1) ^ (number >> 63)) as u64);
 }
 
 /// The signed distance between two times.
-pub fn put_distance(out: &mut Vec<u8>, from: u64, to: u64) {
+pub(crate) fn put_distance(out: &mut Vec<u8>, from: u64, to: u64) {
     put_signed(out, to.wrapping_sub(from) as i64);
 }
 
-pub fn put_text(out: &mut Vec<u8>, text: &[u8]) {
+pub(crate) fn put_text(out: &mut Vec<u8>, text: &[u8]) {
     put_number(out, text.len() as u64);
     out.extend_from_slice(text);
 }
 
 /// The unread rest of a frame's body.
 #[derive(Clone, Copy, Debug)]
-pub struct Bytes<'a>(pub &'a [u8]);
+pub(crate) struct Bytes<'a>(pub &'a [u8]);
 
 impl<'a> Bytes<'a> {
-    pub fn number(&mut self) -> Result<u64, Damage> {
+    pub(crate) fn number(&mut self) -> Result<u64, Damage> {
         let mut number = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -43,24 +43,24 @@ impl<'a> Bytes<'a> {
         Err(Damage("a number does not end".into()))
     }
 
-    pub fn small(&mut self) -> Result<u32, Damage> {
+    pub(crate) fn small(&mut self) -> Result<u32, Damage> {
         let number = self.number()?;
         u32::try_from(number).map_err(|_| Damage(format!("expected a 32-bit number, found {number}")))
     }
 
     /// The time at this distance from `from`.
-    pub fn distance(&mut self, from: u64) -> Result<u64, Damage> {
+    pub(crate) fn distance(&mut self, from: u64) -> Result<u64, Damage> {
         let zigzag = self.number()?;
         let signed = (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64);
         Ok(from.wrapping_add(signed as u64))
     }
 
-    pub fn text(&mut self) -> Result<&'a str, Damage> {
+    pub(crate) fn text(&mut self) -> Result<&'a str, Damage> {
         let bytes = self.raw()?;
         std::str::from_utf8(bytes).map_err(|_| Damage("text is not UTF-8".into()))
     }
 
-    pub fn raw(&mut self) -> Result<&'a [u8], Damage> {
+    pub(crate) fn raw(&mut self) -> Result<&'a [u8], Damage> {
         let length = self.number()?;
         let split = usize::try_from(length).ok().and_then(|length| self.0.split_at_checked(length));
         let (bytes, rest) =
@@ -69,13 +69,13 @@ impl<'a> Bytes<'a> {
         Ok(bytes)
     }
 
-    pub fn byte(&mut self) -> Result<u8, Damage> {
+    pub(crate) fn byte(&mut self) -> Result<u8, Damage> {
         let (byte, rest) = self.0.split_first().ok_or_else(|| Damage("a frame is too short".into()))?;
         self.0 = rest;
         Ok(*byte)
     }
 
-    pub fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.0.len() as u64
     }
 }

@@ -20,19 +20,19 @@ struct Last {
 
 /// Appends frames to a buffer.
 #[derive(Debug, Default)]
-pub struct Encoder {
+pub(crate) struct Encoder {
     last: Last,
     /// The current frame's body; kept to reuse its memory.
     body: Vec<u8>,
 }
 
 impl Encoder {
-    pub fn header(&mut self, header: &Header, out: &mut Vec<u8>) {
+    pub(crate) fn header(&mut self, header: &Header, out: &mut Vec<u8>) {
         self.body.extend(serde_json::to_vec(header).expect("a header is plain data"));
         self.frame(HEADER, out);
     }
 
-    pub fn part(&mut self, part: &Part, out: &mut Vec<u8>) {
+    pub(crate) fn part(&mut self, part: &Part, out: &mut Vec<u8>) {
         self.last = Last::default();
         put_text(&mut self.body, part.session.as_bytes());
         put_number(&mut self.body, part.round.into());
@@ -40,7 +40,7 @@ impl Encoder {
         self.frame(PART, out);
     }
 
-    pub fn record(&mut self, record: &RequestRecord, out: &mut Vec<u8>) {
+    pub(crate) fn record(&mut self, record: &RequestRecord, out: &mut Vec<u8>) {
         let body = &mut self.body;
         let id = record.id.as_bytes();
         let shared = self.last.id.iter().zip(id).take_while(|(last, this)| last == this).count();
@@ -78,7 +78,7 @@ impl Encoder {
     }
 
     /// Marks the end of what one writer wrote, with the number of its records.
-    pub fn end(&mut self, records: u64, out: &mut Vec<u8>) {
+    pub(crate) fn end(&mut self, records: u64, out: &mut Vec<u8>) {
         put_number(&mut self.body, records);
         self.frame(END, out);
     }
@@ -92,18 +92,18 @@ impl Encoder {
 
 /// Decodes frames in the order in which they were written.
 #[derive(Debug)]
-pub struct Decoder {
+pub(crate) struct Decoder {
     /// The version of the format.
     version: u8,
     last: Last,
 }
 
 impl Decoder {
-    pub fn new(version: u8) -> Decoder {
+    pub(crate) fn new(version: u8) -> Decoder {
         Decoder { version, last: Last::default() }
     }
 
-    pub fn frame(&mut self, kind: u8, body: &[u8]) -> Result<Frame, Damage> {
+    pub(crate) fn frame(&mut self, kind: u8, body: &[u8]) -> Result<Frame, Damage> {
         let mut bytes = Bytes(body);
         match kind {
             HEADER => {

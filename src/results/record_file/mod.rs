@@ -23,20 +23,20 @@ use crate::metrics::record::RequestRecord;
 use crate::results::Run;
 use crate::units::{Clock, Nanos};
 
-pub use codec::{Decoder, Encoder};
+pub(crate) use codec::{Decoder, Encoder};
 
-pub const MAGIC: &[u8; 16] = b"tollgate-records";
-pub const VERSION: u8 = 3;
+pub(crate) const MAGIC: &[u8; 16] = b"tollgate-records";
+pub(crate) const VERSION: u8 = 3;
 /// The oldest version that can still be read.
-pub const OLDEST_VERSION: u8 = 2;
+pub(crate) const OLDEST_VERSION: u8 = 2;
 
 /// No record is larger than this; a longer frame is damage.
-pub const FRAME_MAX_BYTES: u64 = 64 << 20;
+pub(crate) const FRAME_MAX_BYTES: u64 = 64 << 20;
 
 /// What all records of a file have in common.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Header {
+pub(crate) struct Header {
     pub run: Run,
     pub scenario: ScenarioId,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,7 +47,7 @@ pub struct Header {
 
 /// The session and round of a record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Part {
+pub(crate) struct Part {
     /// As shown to users: `session 2`, `proof: new, start 3`.
     pub session: String,
     pub round: u32,
@@ -56,7 +56,7 @@ pub struct Part {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Frame {
+pub(crate) enum Frame {
     Header(Box<Header>),
     /// The following records belong to this part.
     Part(Part),
@@ -69,7 +69,7 @@ pub enum Frame {
 
 /// What is wrong with a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Damage(pub String);
+pub(crate) struct Damage(pub String);
 
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -79,11 +79,11 @@ impl fmt::Display for Damage {
 
 /// The contents of a records file, for tests.
 #[cfg(test)]
-pub mod example {
+pub(crate) mod example {
     use super::*;
     use crate::metrics::record::example::answered;
 
-    pub fn header() -> Header {
+    pub(crate) fn header() -> Header {
         Header {
             run: Run { id: "r".into(), started: "s".into(), tollgate: "0".into(), root: None, worker: None },
             scenario: ScenarioId { file: "chat".into(), load: "users-4".into(), target: "sim".into() },
@@ -92,11 +92,11 @@ pub mod example {
         }
     }
 
-    pub fn part(session: &str) -> Part {
+    pub(crate) fn part(session: &str) -> Part {
         Part { session: session.into(), round: 1, began_ns: 0 }
     }
 
-    pub fn record(number: u64) -> RequestRecord {
+    pub(crate) fn record(number: u64) -> RequestRecord {
         RequestRecord { id: format!("request-{number}"), ..answered(number, &[number + 3, number + 4], 2) }
     }
 }

@@ -14,11 +14,11 @@ use crate::target::Environment;
 use crate::units::Nanos;
 
 /// The users at each level.
-pub const LADDER: [u32; 5] = [1, 2, 4, 8, 16];
+pub(crate) const LADDER: [u32; 5] = [1, 2, 4, 8, 16];
 const OUTPUT_TOKENS: u32 = 20;
 
 /// `quick` answers a single user faster but has only four slots; `wide` is slower but has a slot for every user.
-pub fn crossing() -> Sweep {
+pub(crate) fn crossing() -> Sweep {
     let limits: Limits = "ttft_ms_p95=400,tpot_ms_p95=60".parse().unwrap();
     let quick = target("quick", "llamacpp b11434", 4, |users| (60, 10 + users.min(4)), &limits);
     let wide = target("wide", "vllm 0.32.0", 64, |users| (120, 16 + users / 4), &limits);
@@ -51,7 +51,7 @@ pub fn crossing() -> Sweep {
 }
 
 /// Every external text is hostile, and one target was not available.
-pub fn nasty() -> Sweep {
+pub(crate) fn nasty() -> Sweep {
     let text = "\x1b[31m\0 ]]> <script>alert('1')</script> =HYPERLINK(\"x\") | \"a\", 'b' & \u{202e}";
     let mut sweep = crossing();
     sweep.workload = text.into();

@@ -9,7 +9,7 @@ use crate::units::Nanos;
 
 /// Knows what slows an engine down, including what it remembers of earlier requests.
 #[derive(Debug)]
-pub struct Cost {
+pub(crate) struct Cost {
     settings: SimulatorSettings,
     jitter: Pcg64,
     long_prompts: u32,
@@ -17,18 +17,18 @@ pub struct Cost {
 
 impl Cost {
     /// Two starts with the same settings differ in their jitter; repeating the same start number does not.
-    pub fn new(settings: SimulatorSettings, start_number: u64) -> Cost {
+    pub(crate) fn new(settings: SimulatorSettings, start_number: u64) -> Cost {
         let seed = settings.seed ^ start_number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
         Cost { jitter: Pcg64::seed_from_u64(seed), settings, long_prompts: 0 }
     }
 
-    pub fn cold_start_ns(&self) -> Nanos {
+    pub(crate) fn cold_start_ns(&self) -> Nanos {
         self.nanos(self.settings.cold_start_ms)
     }
 
     /// From a request's arrival until it is ready for the batch, if the engine was idle for this long before; `None`
     /// means that it is busy.
-    pub fn base_ns(&self, idle_ns: Option<Nanos>) -> Nanos {
+    pub(crate) fn base_ns(&self, idle_ns: Option<Nanos>) -> Nanos {
         let settings = &self.settings;
         let asleep = idle_ns.is_some_and(|idle_ns| idle_ns >= self.nanos(settings.wake_after_ms));
         let wake_ms = if asleep { settings.wake_ms } else { 0.0 };
@@ -36,13 +36,13 @@ impl Cost {
     }
 
     /// Length of a step with this many prompt tokens and decoding sequences.
-    pub fn step_ns(&mut self, prefilled: u32, decoding: usize) -> Nanos {
+    pub(crate) fn step_ns(&mut self, prefilled: u32, decoding: usize) -> Nanos {
         let step_ms = (self.prefill_ms(prefilled) + self.decode_ms(decoding)) * self.jitter_factor();
         self.nanos(step_ms).max(1)
     }
 
     /// Notes that a prompt has been prefilled.
-    pub fn prefilled(&mut self, prompt_tokens: u32) {
+    pub(crate) fn prefilled(&mut self, prompt_tokens: u32) {
         let limit = self.settings.faults.long_prompt_tokens;
         if limit > 0 && prompt_tokens > limit {
             self.long_prompts += 1;

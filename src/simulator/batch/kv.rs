@@ -2,7 +2,7 @@
 
 /// Counts the tokens held, but not whose they are.
 #[derive(Debug)]
-pub struct KvCache {
+pub(crate) struct KvCache {
     /// `None` is unlimited.
     capacity: Option<u64>,
     held: u64,
@@ -10,16 +10,16 @@ pub struct KvCache {
 
 impl KvCache {
     /// 0 is unlimited.
-    pub fn new(tokens: u32) -> KvCache {
+    pub(crate) fn new(tokens: u32) -> KvCache {
         KvCache { capacity: Some(u64::from(tokens)).filter(|tokens| *tokens > 0), held: 0 }
     }
 
-    pub fn has_room(&self, tokens: u64) -> bool {
+    pub(crate) fn has_room(&self, tokens: u64) -> bool {
         self.capacity.is_none_or(|capacity| self.held + tokens <= capacity)
     }
 
     /// Whether there was room; if not, nothing is taken.
-    pub fn take(&mut self, tokens: u64) -> bool {
+    pub(crate) fn take(&mut self, tokens: u64) -> bool {
         let room = self.has_room(tokens);
         if room {
             self.held += tokens;
@@ -27,12 +27,12 @@ impl KvCache {
         room
     }
 
-    pub fn give_back(&mut self, tokens: u64) {
+    pub(crate) fn give_back(&mut self, tokens: u64) {
         self.held -= tokens;
     }
 
     /// The share in use; 0 if the capacity is unlimited.
-    pub fn usage(&self) -> f64 {
+    pub(crate) fn usage(&self) -> f64 {
         self.capacity.map_or(0.0, |capacity| self.held as f64 / capacity as f64)
     }
 }

@@ -12,11 +12,11 @@ use crate::target::SimulatorSettings;
 use crate::units::Nanos;
 
 /// Identifies a request between the routes and the batch.
-pub type SequenceId = u64;
+pub(crate) type SequenceId = u64;
 
 /// A request as the batch sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Arrival {
+pub(crate) struct Arrival {
     pub id: SequenceId,
     pub arrived_ns: Nanos,
     pub prompt_tokens: u32,
@@ -30,7 +30,7 @@ pub struct Arrival {
 
 /// One token of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Token {
+pub(crate) struct Token {
     pub id: SequenceId,
     /// Its index in the response, from 0.
     pub index: u32,
@@ -43,7 +43,7 @@ pub struct Token {
 
 /// The scheduler of one simulated engine.
 #[derive(Debug)]
-pub struct Batch {
+pub(crate) struct Batch {
     cost: Cost,
     kv: KvCache,
     max_seqs: usize,
@@ -82,7 +82,7 @@ struct Sequence {
 
 impl Batch {
     /// Two starts with the same settings differ in their jitter; repeating the same start number does not.
-    pub fn new(settings: SimulatorSettings, start_number: u64, started_ns: Nanos) -> Batch {
+    pub(crate) fn new(settings: SimulatorSettings, start_number: u64, started_ns: Nanos) -> Batch {
         let (max_seqs, max_step_tokens) = (settings.max_seqs as usize, settings.max_step_tokens);
         let hang_after_requests = settings.faults.hang_after_requests;
         let kv = KvCache::new(settings.kv_cache_tokens);
@@ -105,12 +105,12 @@ impl Batch {
     }
 
     /// End of the cold start.
-    pub fn warm_ns(&self) -> Nanos {
+    pub(crate) fn warm_ns(&self) -> Nanos {
         self.warm_ns
     }
 
     /// Queues a request. The fixed part of its prefill begins when it arrives, but not before the engine is warm.
-    pub fn arrive(&mut self, arrival: Arrival) {
+    pub(crate) fn arrive(&mut self, arrival: Arrival) {
         let idle = self.running.is_empty() && self.waiting.is_empty();
         let idle_ns = idle.then(|| arrival.arrived_ns.saturating_sub(self.boundary_ns));
         let ready_ns = arrival.arrived_ns.max(self.warm_ns).saturating_add(self.cost.base_ns(idle_ns));
@@ -132,7 +132,7 @@ impl Batch {
 
     /// Removes a request. A running step still takes its time; without one, a request that waits for the slot can't get
     /// it before now.
-    pub fn cancel(&mut self, id: SequenceId, now_ns: Nanos) {
+    pub(crate) fn cancel(&mut self, id: SequenceId, now_ns: Nanos) {
         self.waiting.retain(|sequence| sequence.id != id);
         for sequences in [&mut self.running, &mut self.stalled] {
             for mut gone in sequences.extract_if(.., |sequence| sequence.id == id) {
@@ -144,25 +144,25 @@ impl Batch {
         }
     }
 
-    pub fn running(&self) -> usize {
+    pub(crate) fn running(&self) -> usize {
         self.running.len() + self.stalled.len()
     }
 
-    pub fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.waiting.len()
     }
 
     /// How often a request was preempted because the KV cache was full.
-    pub fn preemptions(&self) -> u64 {
+    pub(crate) fn preemptions(&self) -> u64 {
         self.preemptions
     }
 
-    pub fn kv_cache_usage(&self) -> f64 {
+    pub(crate) fn kv_cache_usage(&self) -> f64 {
         self.kv.usage()
     }
 
     /// Time of the next event: the running step ends, or the first one starts.
-    pub fn next_event_ns(&self) -> Option<Nanos> {
+    pub(crate) fn next_event_ns(&self) -> Option<Nanos> {
         if self.hangs() {
             return None;
         }
@@ -172,7 +172,7 @@ impl Batch {
 
     /// Does everything that is due by `now_ns` and returns the resulting tokens. All requests that arrived by then must
     /// be known.
-    pub fn advance(&mut self, now_ns: Nanos) -> Vec<Token> {
+    pub(crate) fn advance(&mut self, now_ns: Nanos) -> Vec<Token> {
         let mut tokens = Vec::new();
         while let Some(event_ns) = self.next_event_ns().filter(|event_ns| *event_ns <= now_ns) {
             if self.step_end_ns.take().is_some() {

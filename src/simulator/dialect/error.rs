@@ -8,7 +8,7 @@ use thiserror::Error;
 
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{message}")]
-pub struct ApiError {
+pub(crate) struct ApiError {
     pub status: StatusCode,
     pub message: String,
     pub param: Option<&'static str>,
@@ -17,7 +17,7 @@ pub struct ApiError {
 
 /// The engine whose words an error uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Voice {
+pub(crate) enum Voice {
     /// OpenAI's, in vLLM's form.
     #[default]
     Openai,
@@ -26,19 +26,19 @@ pub enum Voice {
 }
 
 impl ApiError {
-    pub fn new(status: StatusCode, message: impl Into<String>) -> ApiError {
+    pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> ApiError {
         ApiError { status, message: message.into(), param: None, voice: Voice::default() }
     }
 
-    pub fn bad_request(param: Option<&'static str>, message: String) -> ApiError {
+    pub(crate) fn bad_request(param: Option<&'static str>, message: String) -> ApiError {
         ApiError { param, ..ApiError::new(StatusCode::BAD_REQUEST, message) }
     }
 
-    pub fn missing(param: &'static str) -> ApiError {
+    pub(crate) fn missing(param: &'static str) -> ApiError {
         ApiError::bad_request(Some(param), format!("Field required: `{param}`. (parameter={param})"))
     }
 
-    pub fn invalid(param: &'static str, expected: &str, value: &Value) -> ApiError {
+    pub(crate) fn invalid(param: &'static str, expected: &str, value: &Value) -> ApiError {
         let mut found: String = value.to_string().chars().take(80).collect();
         if found.len() < value.to_string().len() {
             found.push('…');
@@ -47,7 +47,7 @@ impl ApiError {
         ApiError::bad_request(Some(param), message)
     }
 
-    pub fn in_words_of(self, voice: Voice) -> ApiError {
+    pub(crate) fn in_words_of(self, voice: Voice) -> ApiError {
         ApiError { voice, ..self }
     }
 

@@ -5,11 +5,11 @@ use serde_json::{Map, Value};
 
 use crate::simulator::dialect::error::ApiError;
 
-pub fn parse(body: &[u8]) -> Result<Value, ApiError> {
+pub(crate) fn parse(body: &[u8]) -> Result<Value, ApiError> {
     serde_json::from_slice(body).map_err(|e| ApiError::bad_request(None, format!("JSON decode error: {e}")))
 }
 
-pub fn check_length(prompt_tokens: u32, max_tokens: u32, max_model_len: u32) -> Result<(), ApiError> {
+pub(crate) fn check_length(prompt_tokens: u32, max_tokens: u32, max_model_len: u32) -> Result<(), ApiError> {
     if u64::from(prompt_tokens) + u64::from(max_tokens) <= u64::from(max_model_len) {
         return Ok(());
     }
@@ -21,20 +21,20 @@ pub fn check_length(prompt_tokens: u32, max_tokens: u32, max_model_len: u32) -> 
 }
 
 /// The fields of a request's body.
-pub struct Fields<'a>(&'a Map<String, Value>);
+pub(crate) struct Fields<'a>(&'a Map<String, Value>);
 
 impl<'a> Fields<'a> {
-    pub fn of(body: &'a Value) -> Result<Fields<'a>, ApiError> {
+    pub(crate) fn of(body: &'a Value) -> Result<Fields<'a>, ApiError> {
         let fields = body.as_object().map(Fields);
         fields.ok_or_else(|| ApiError::bad_request(None, "the body must be a JSON object".into()))
     }
 
     /// Treats `null` as absent.
-    pub fn get(&self, key: &str) -> Option<&'a Value> {
+    pub(crate) fn get(&self, key: &str) -> Option<&'a Value> {
         self.0.get(key).filter(|value| !value.is_null())
     }
 
-    pub fn check_model(&self, served: &str) -> Result<(), ApiError> {
+    pub(crate) fn check_model(&self, served: &str) -> Result<(), ApiError> {
         match self.get("model") {
             None => Ok(()),
             Some(Value::String(asked)) if asked == served => Ok(()),
@@ -47,7 +47,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub fn check_sampling(&self) -> Result<(), ApiError> {
+    pub(crate) fn check_sampling(&self) -> Result<(), ApiError> {
         if let Some(value) = self.get("temperature")
             && value.as_f64().is_none_or(|temperature| temperature < 0.0)
         {
@@ -59,7 +59,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub fn flag(&self, key: &'static str) -> Result<bool, ApiError> {
+    pub(crate) fn flag(&self, key: &'static str) -> Result<bool, ApiError> {
         match self.get(key) {
             None => Ok(false),
             Some(Value::Bool(flag)) => Ok(*flag),
@@ -67,7 +67,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub fn count(&self, key: &'static str) -> Result<Option<u32>, ApiError> {
+    pub(crate) fn count(&self, key: &'static str) -> Result<Option<u32>, ApiError> {
         let Some(value) = self.get(key) else { return Ok(None) };
         match value.as_u64().and_then(|count| u32::try_from(count).ok()) {
             Some(count) if count >= 1 => Ok(Some(count)),
@@ -76,7 +76,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A nested object.
-    pub fn table(&self, key: &'static str) -> Result<Option<Fields<'a>>, ApiError> {
+    pub(crate) fn table(&self, key: &'static str) -> Result<Option<Fields<'a>>, ApiError> {
         match self.get(key) {
             None => Ok(None),
             Some(Value::Object(fields)) => Ok(Some(Fields(fields))),
@@ -84,7 +84,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub fn message_tokens(&self) -> Result<u32, ApiError> {
+    pub(crate) fn message_tokens(&self) -> Result<u32, ApiError> {
         let Some(value) = self.get("messages") else { return Err(ApiError::missing("messages")) };
         let messages = value.as_array().filter(|messages| !messages.is_empty());
         let words = messages.and_then(|messages| messages.iter().map(message_words).sum::<Option<usize>>());
@@ -92,7 +92,7 @@ impl<'a> Fields<'a> {
         words.map(tokens).ok_or_else(|| ApiError::invalid("messages", expected, value))
     }
 
-    pub fn prompt_tokens(&self) -> Result<u32, ApiError> {
+    pub(crate) fn prompt_tokens(&self) -> Result<u32, ApiError> {
         let Some(value) = self.get("prompt") else { return Err(ApiError::missing("prompt")) };
         prompt_words(value).map(tokens).ok_or_else(|| {
             let expected = "must be a string, a list of one string, or a list of token ids";
@@ -101,7 +101,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Number of tokens in a text field.
-    pub fn text_tokens(&self, key: &'static str) -> Result<u32, ApiError> {
+    pub(crate) fn text_tokens(&self, key: &'static str) -> Result<u32, ApiError> {
         match self.get(key) {
             None => Err(ApiError::missing(key)),
             Some(Value::String(text)) => Ok(tokens(words(text))),

@@ -2,20 +2,20 @@
 
 mod error;
 mod fields;
-pub mod ollama;
-pub mod openai;
-pub mod tgi;
+pub(crate) mod ollama;
+pub(crate) mod openai;
+pub(crate) mod tgi;
 mod words;
 
 use crate::metrics::record::Finish;
 use crate::simulator::batch::Token;
 use crate::units::Nanos;
 
-pub use error::{ApiError, Voice};
+pub(crate) use error::{ApiError, Voice};
 
 /// What the simulated engine takes from a request; other sampling options have no effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Request {
+pub(crate) struct Request {
     pub prompt_tokens: u32,
     pub max_tokens: u32,
     pub stream: bool,
@@ -25,7 +25,7 @@ pub struct Request {
 
 /// The server that gets the request.
 #[derive(Clone, Copy, Debug)]
-pub struct Server<'a> {
+pub(crate) struct Server<'a> {
     pub identity: &'a Identity,
     /// Prompt and response together.
     pub max_model_len: u32,
@@ -34,17 +34,17 @@ pub struct Server<'a> {
 
 /// What all responses of an engine share.
 #[derive(Debug)]
-pub struct Identity {
+pub(crate) struct Identity {
     pub model: String,
     pub version: String,
     pub seed: u64,
 }
 
 /// A parsed request, and the writer for its response.
-pub type ParsedRequest = (Request, Box<dyn Reply>);
+pub(crate) type ParsedRequest = (Request, Box<dyn Reply>);
 
 /// Writes one response.
-pub trait Reply: Send {
+pub(crate) trait Reply: Send {
     fn content_type(&self) -> &'static str;
 
     /// The events for a token.
@@ -64,7 +64,7 @@ pub trait Reply: Send {
 
 /// What the engine knows about a response's progress, in model time.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Account {
+pub(crate) struct Account {
     pub received_ns: Nanos,
     /// How long it waited for a slot in the batch.
     pub queued_ns: Nanos,
@@ -75,7 +75,7 @@ pub struct Account {
 }
 
 impl Account {
-    pub fn note(&mut self, token: &Token) {
+    pub(crate) fn note(&mut self, token: &Token) {
         if token.index == 0 {
             self.queued_ns = token.queued_ns;
             self.first_token_ns = token.due_ns;
@@ -83,7 +83,7 @@ impl Account {
         self.last_token_ns = token.due_ns;
     }
 
-    pub fn finish(&self) -> Finish {
+    pub(crate) fn finish(&self) -> Finish {
         if self.ends_early { Finish::Stop } else { Finish::Length }
     }
 

@@ -12,7 +12,7 @@ use crate::simulator::dialect::words::Words;
 use crate::simulator::dialect::{Account, ParsedRequest, Reply, Request, Server};
 
 /// What a body asks for.
-pub enum OllamaRequest {
+pub(crate) enum OllamaRequest {
     Generate(ParsedRequest),
     /// An empty prompt only loads or unloads the model.
     Load,
@@ -22,7 +22,12 @@ pub enum OllamaRequest {
 const DEFAULT_MAX_TOKENS: u32 = 128;
 
 /// Parses a request for one of these models.
-pub fn read(api: Api, body: &[u8], models: &[String], server: Server) -> Result<OllamaRequest, ApiError> {
+pub(crate) fn read(
+    api: Api,
+    body: &[u8],
+    models: &[String],
+    server: Server,
+) -> Result<OllamaRequest, ApiError> {
     let body = parse(body)?;
     let fields = Fields::of(&body)?;
     let model = asked_model(&fields, models)?;

@@ -14,7 +14,7 @@ use crate::simulator::dialect::{Account, ParsedRequest, Reply, Request, Server};
 const DEFAULT_MAX_TOKENS: u32 = 16;
 
 /// Parses a request with this id.
-pub fn read(api: Api, body: &[u8], id: &str, server: Server) -> Result<ParsedRequest, ApiError> {
+pub(crate) fn read(api: Api, body: &[u8], id: &str, server: Server) -> Result<ParsedRequest, ApiError> {
     let body = parse(body)?;
     let fields = Fields::of(&body)?;
     fields.check_model(&server.identity.model)?;

@@ -14,7 +14,7 @@ use crate::units::Nanos;
 const DEFAULT_MAX_TOKENS: u32 = 100;
 
 /// Parses a request; its route decides whether the response is streamed.
-pub fn read(stream: bool, body: &[u8], server: Server) -> Result<ParsedRequest, ApiError> {
+pub(crate) fn read(stream: bool, body: &[u8], server: Server) -> Result<ParsedRequest, ApiError> {
     let unprocessable = |error: ApiError| ApiError { status: StatusCode::UNPROCESSABLE_ENTITY, ..error };
     read_fields(stream, &parse(body)?, server).map_err(unprocessable)
 }

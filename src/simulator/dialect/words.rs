@@ -3,7 +3,7 @@
 /// The words of one response, drawn from the engine's seed, the prompt's length, and the position in the response, so
 /// that every start produces the same ones.
 #[derive(Clone, Copy, Debug)]
-pub struct Words {
+pub(crate) struct Words {
     pub seed: u64,
     pub prompt_tokens: u32,
 }
@@ -14,16 +14,16 @@ const WORDS: [&str; 16] = [
 ];
 
 impl Words {
-    pub fn word(&self, index: u32) -> &'static str {
+    pub(crate) fn word(&self, index: u32) -> &'static str {
         WORDS[self.drawn(index)]
     }
 
     /// The word's number, like a tokenizer's token ID.
-    pub fn id(&self, index: u32) -> usize {
+    pub(crate) fn id(&self, index: u32) -> usize {
         1000 + self.drawn(index)
     }
 
-    pub fn text(&self, tokens: u32) -> String {
+    pub(crate) fn text(&self, tokens: u32) -> String {
         (0..tokens).map(|index| self.word(index)).collect()
     }
 

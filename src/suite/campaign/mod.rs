@@ -25,10 +25,10 @@ use crate::verdict::explain::onset;
 
 use crate::session::{SessionId, SessionOutcome, SessionRequest, run_session};
 use scenario_run::{Need, ScenarioRun};
-pub use sweep::{SweepPlan, SweepRunner};
+pub(crate) use sweep::{SweepPlan, SweepRunner};
 
 /// What a campaign runs with.
-pub struct Campaign<'a> {
+pub(crate) struct Campaign<'a> {
     pub run: &'a Run,
     pub target: &'a TargetSpec,
     pub baselines: &'a Baselines,
@@ -46,7 +46,7 @@ const ENDPOINT_PAUSE: Duration = Duration::from_secs(3);
 
 impl<'a> Campaign<'a> {
     /// Measures until every scenario is decided, and saves a scenario's report after each of its sessions.
-    pub fn run(&self, scenarios: &[&'a Scenario]) -> Result<Vec<Report>, StoreError> {
+    pub(crate) fn run(&self, scenarios: &[&'a Scenario]) -> Result<Vec<Report>, StoreError> {
         let mut runs: Vec<ScenarioRun> =
             scenarios.iter().map(|scenario| ScenarioRun::new(scenario)).collect();
         if let Err(error) = self.launcher.check(self.target, &self.recorded_targets(scenarios)) {
@@ -102,7 +102,7 @@ impl<'a> Campaign<'a> {
     }
 
     /// Runs a proof right away, without a suspicion and without a baseline.
-    pub fn prove_at_once(
+    pub(crate) fn prove_at_once(
         &self,
         old: &TargetSpec,
         scenarios: &[&'a Scenario],

@@ -10,7 +10,7 @@ use crate::target::Environment;
 use crate::verdict::Side;
 use crate::verdict::explain::diagnosis;
 
-pub struct ProofSamples {
+pub(crate) struct ProofSamples {
     old: Environment,
     sessions: Vec<ProofSession>,
     minutes: f64,
@@ -18,40 +18,40 @@ pub struct ProofSamples {
 }
 
 impl ProofSamples {
-    pub fn new(old: &Environment) -> ProofSamples {
+    pub(crate) fn new(old: &Environment) -> ProofSamples {
         ProofSamples { old: old.clone(), sessions: Vec::new(), minutes: 0.0, end: ProofEnd::Interrupted }
     }
 
-    pub fn add(&mut self, side: Side, session: Session) {
+    pub(crate) fn add(&mut self, side: Side, session: Session) {
         self.sessions.push(ProofSession { side, session });
     }
 
-    pub fn set_end(&mut self, end: ProofEnd, minutes: f64) {
+    pub(crate) fn set_end(&mut self, end: ProofEnd, minutes: f64) {
         (self.end, self.minutes) = (end, minutes);
     }
 
-    pub fn old_environment(&self) -> &Environment {
+    pub(crate) fn old_environment(&self) -> &Environment {
         &self.old
     }
 
-    pub fn sessions(&self, side: Side) -> impl Iterator<Item = &Session> {
+    pub(crate) fn sessions(&self, side: Side) -> impl Iterator<Item = &Session> {
         self.sessions.iter().filter(move |sample| sample.side == side).map(|sample| &sample.session)
     }
 
     /// Completed starts of each side so far.
-    pub fn starts(&self) -> u32 {
+    pub(crate) fn starts(&self) -> u32 {
         let [old, new] = [Side::Old, Side::New].map(|side| self.sessions(side).count() as u32);
         old.min(new)
     }
 
     /// Says which part of the engine became slower.
-    pub fn slow_part(&self) -> Option<String> {
+    pub(crate) fn slow_part(&self) -> Option<String> {
         let [old, new] = [Side::Old, Side::New]
             .map(|side| Summary::merge(self.sessions(side).map(|session| &session.summary)));
         diagnosis(&old, &new)
     }
 
-    pub fn report(&self, scenario: &Scenario) -> Proof {
+    pub(crate) fn report(&self, scenario: &Scenario) -> Proof {
         Proof {
             old: self.old.clone(),
             starts: self.starts(),

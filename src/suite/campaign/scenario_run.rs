@@ -16,7 +16,7 @@ use crate::target::{Environment, TargetSpec};
 use crate::verdict::{GateOutcome, OldValues, Side, Verdict, is_decided, no_room, wants_proof};
 use judgment::Judgment;
 
-pub struct ScenarioRun<'a> {
+pub(crate) struct ScenarioRun<'a> {
     pub scenario: &'a Scenario,
     hash: String,
     environment: Option<Environment>,
@@ -34,7 +34,7 @@ pub struct ScenarioRun<'a> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Need {
+pub(crate) enum Need {
     Nothing,
     Session,
     Proof,
@@ -49,7 +49,7 @@ enum End {
 }
 
 impl<'a> ScenarioRun<'a> {
-    pub fn new(scenario: &'a Scenario) -> ScenarioRun<'a> {
+    pub(crate) fn new(scenario: &'a Scenario) -> ScenarioRun<'a> {
         ScenarioRun {
             scenario,
             hash: scenario.hash(),
@@ -67,7 +67,7 @@ impl<'a> ScenarioRun<'a> {
     }
 
     /// Remembers the first session's environment, and finds its baseline.
-    pub fn set_environment(&mut self, environment: &Environment, baselines: &'a Baselines) {
+    pub(crate) fn set_environment(&mut self, environment: &Environment, baselines: &'a Baselines) {
         if self.environment.is_some() {
             return;
         }
@@ -92,29 +92,29 @@ impl<'a> ScenarioRun<'a> {
         }
     }
 
-    pub fn add_session(&mut self, session: Session) {
+    pub(crate) fn add_session(&mut self, session: Session) {
         self.sessions.push(session);
     }
 
-    pub fn warn(&mut self, warning: String) {
+    pub(crate) fn warn(&mut self, warning: String) {
         if !self.warnings.contains(&warning) {
             self.warnings.push(warning);
         }
     }
 
-    pub fn ignore(&mut self, reason: String) {
+    pub(crate) fn ignore(&mut self, reason: String) {
         self.end.get_or_insert(End::Ignored(reason));
     }
 
     /// The engine or the client broke down, so none of this scenario's figures can be trusted.
-    pub fn fail(&mut self, reason: String) {
+    pub(crate) fn fail(&mut self, reason: String) {
         if !self.is_over() {
             self.end = Some(End::Failed(reason));
         }
     }
 
     /// A session of the engine under test ended early.
-    pub fn record_error(&mut self, error: SessionError) {
+    pub(crate) fn record_error(&mut self, error: SessionError) {
         match error {
             SessionError::EngineDied(reason) => _ = self.end.get_or_insert(End::EngineDied(reason)),
             SessionError::Other(reason) => self.fail(reason),
@@ -122,11 +122,11 @@ impl<'a> ScenarioRun<'a> {
     }
 
     /// Whether no measurement can add anything. After an engine died, a proof still can.
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         matches!(self.end, Some(End::Ignored(_) | End::Failed(_)))
     }
 
-    pub fn need(&self) -> Need {
+    pub(crate) fn need(&self) -> Need {
         if self.is_over() || self.proof.is_some() {
             return Need::Nothing;
         }
@@ -153,7 +153,7 @@ impl<'a> ScenarioRun<'a> {
     }
 
     /// The target as it was when the baseline was recorded, if it can be started and is a different engine.
-    pub fn old_target(&self) -> Option<TargetSpec> {
+    pub(crate) fn old_target(&self) -> Option<TargetSpec> {
         let facts = &self.old_baseline()?.facts;
         if self.old_unavailable || facts.is_same_engine(self.environment.as_ref()?) {
             return None;
@@ -163,13 +163,13 @@ impl<'a> ScenarioRun<'a> {
     }
 
     /// The old engine can't be started anymore.
-    pub fn mark_old_unavailable(&mut self, why: &str) {
+    pub(crate) fn mark_old_unavailable(&mut self, why: &str) {
         self.old_unavailable = true;
         self.warn(format!("could not run the old version: {why}"));
     }
 
     /// Checks that the server at `old_url` runs the baseline's engine.
-    pub fn check_old_engine(&mut self, found: &Environment) {
+    pub(crate) fn check_old_engine(&mut self, found: &Environment) {
         let Some(Baseline { facts, .. }) = self.old_baseline() else { return };
         if facts.engine != found.engine {
             let place = found.url.as_deref().unwrap_or("the old server");
@@ -185,7 +185,7 @@ impl<'a> ScenarioRun<'a> {
         self.baseline.or(self.other_baseline)
     }
 
-    pub fn add_to_proof(&mut self, side: Side, environment: &Environment, session: Session) {
+    pub(crate) fn add_to_proof(&mut self, side: Side, environment: &Environment, session: Session) {
         if side == Side::New && self.environment.is_none() {
             self.environment = Some(environment.clone());
         }
@@ -193,7 +193,7 @@ impl<'a> ScenarioRun<'a> {
     }
 
     /// Whether more starts of each side could still change the verdict.
-    pub fn is_undecided(&self) -> bool {
+    pub(crate) fn is_undecided(&self) -> bool {
         let starts = self.proof.as_ref().map_or(0, ProofSamples::starts);
         let planned = self.scenario.target.proof.starts;
         // Once the engine has died, its speed is not pursued.
@@ -202,14 +202,14 @@ impl<'a> ScenarioRun<'a> {
     }
 
     /// Records how long the proof has run, in case it gets no further.
-    pub fn pause_proof(&mut self, minutes: f64) {
+    pub(crate) fn pause_proof(&mut self, minutes: f64) {
         if let Some(samples) = &mut self.proof {
             samples.set_end(ProofEnd::Interrupted, minutes);
         }
     }
 
     /// `end` is why the proof ended for its scenarios together; this one may have been decided earlier.
-    pub fn end_proof(&mut self, end: ProofEnd, minutes: f64) {
+    pub(crate) fn end_proof(&mut self, end: ProofEnd, minutes: f64) {
         let end = match end {
             _ if self.is_undecided() => end,
             _ if !self.is_over() => ProofEnd::Decided,
@@ -253,7 +253,7 @@ impl<'a> ScenarioRun<'a> {
     }
 
     /// The baseline to accept, if the verdict calls for one and enough was measured.
-    pub fn next_baseline(&self, recorded: &str) -> Option<Baseline> {
+    pub(crate) fn next_baseline(&self, recorded: &str) -> Option<Baseline> {
         let leaves = self.needs_baseline(&self.judgment());
         let sessions = self.sessions_to_keep();
         let complete = sessions.len() >= self.planned_sessions();
@@ -278,23 +278,23 @@ impl<'a> ScenarioRun<'a> {
         })
     }
 
-    pub fn accepted_baseline(&self) -> Option<&'a Baseline> {
+    pub(crate) fn accepted_baseline(&self) -> Option<&'a Baseline> {
         self.baseline
     }
 
-    pub fn set_pending(&mut self, file: String) {
+    pub(crate) fn set_pending(&mut self, file: String) {
         self.pending = Some(file);
     }
 
-    pub fn verdict(&self) -> Verdict {
+    pub(crate) fn verdict(&self) -> Verdict {
         self.judgment().verdict
     }
 
-    pub fn set_onset(&mut self, onset: String) {
+    pub(crate) fn set_onset(&mut self, onset: String) {
         self.onset = Some(onset);
     }
 
-    pub fn report(&self, run: &Run) -> Report {
+    pub(crate) fn report(&self, run: &Run) -> Report {
         let Judgment { verdict, reason, gates } = self.judgment();
         let baseline =
             self.baseline.zip(self.environment.as_ref()).map(|(baseline, environment)| BaselineUsed {
@@ -325,7 +325,7 @@ impl<'a> ScenarioRun<'a> {
         }
     }
 
-    pub fn passed(&self) -> bool {
+    pub(crate) fn passed(&self) -> bool {
         self.passes(self.judgment().verdict)
     }
 

@@ -20,7 +20,7 @@ use crate::suite::campaign::ENDPOINT_PAUSE;
 use crate::target::TargetSpec;
 
 /// What to measure, and how.
-pub struct SweepPlan {
+pub(crate) struct SweepPlan {
     pub workload: Workload,
     pub axis: Axis,
     /// Each with its value on the axis, in ascending order.
@@ -32,7 +32,7 @@ pub struct SweepPlan {
 }
 
 /// Measures the plan on every target.
-pub struct SweepRunner<'a> {
+pub(crate) struct SweepRunner<'a> {
     pub plan: &'a SweepPlan,
     pub run: &'a Run,
     pub targets: &'a [TargetSpec],
@@ -45,7 +45,7 @@ pub struct SweepRunner<'a> {
 
 impl SweepRunner<'_> {
     /// Measures every level on every target, `run.sessions` times. A target that fails is skipped from then on.
-    pub fn run(&self) -> Result<Sweep, StoreError> {
+    pub(crate) fn run(&self) -> Result<Sweep, StoreError> {
         let mut sweep = self.plan.unmeasured(self.run, self.targets);
         for number in 1..=self.plan.run.sessions {
             let order = order(number, self.targets.len());
@@ -158,7 +158,7 @@ impl SweepRunner<'_> {
 
 impl SweepPlan {
     /// The report before anything was measured.
-    pub fn unmeasured(&self, run: &Run, targets: &[TargetSpec]) -> Sweep {
+    pub(crate) fn unmeasured(&self, run: &Run, targets: &[TargetSpec]) -> Sweep {
         let unmeasured = |target: &TargetSpec| SweptTarget {
             name: target.name.clone(),
             environment: None,

@@ -18,14 +18,14 @@ use crate::store::{AssertSnapshot, Baselines, forget_last_run};
 use crate::suite::files;
 
 use perf_suite::PerfSuite;
-pub use perf_suite::this_run;
-pub use progress::ProgressLine;
-pub use signals::cancel_on_interrupt;
+pub(crate) use perf_suite::this_run;
+pub(crate) use progress::ProgressLine;
+pub(crate) use signals::cancel_on_interrupt;
 
 /// Exit code for mistakes in a suite's files, the same as for a wrong flag.
 const USAGE: u8 = 2;
 /// Exit code after Ctrl-C, as in shells: 128 + SIGINT.
-pub const INTERRUPTED: u8 = 130;
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// What [`main!`](crate::main) knows about the crate that calls it.
 pub struct Crate {

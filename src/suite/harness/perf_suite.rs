@@ -20,7 +20,7 @@ use crate::suite::harness::progress::ProgressLine;
 use crate::suite::harness::{Crate, Loaded};
 use crate::verdict::Verdict;
 
-pub struct PerfSuite {
+pub(crate) struct PerfSuite {
     loaded: Loaded,
     selected: Vec<ScenarioId>,
     pending: Pending,
@@ -31,7 +31,7 @@ pub struct PerfSuite {
 }
 
 impl PerfSuite {
-    pub fn new(
+    pub(crate) fn new(
         of: &Crate,
         loaded: Loaded,
         selected: Vec<ScenarioId>,
@@ -50,7 +50,7 @@ impl PerfSuite {
     }
 
     /// The result of one trial.
-    pub fn outcome(&self, id: &ScenarioId) -> Result<Completion, Failed> {
+    pub(crate) fn outcome(&self, id: &ScenarioId) -> Result<Completion, Failed> {
         let report = self.report(id)?;
         match report.verdict {
             Verdict::Ignored => Ok(Completion::ignored_with(&report.reason)),
@@ -60,7 +60,7 @@ impl PerfSuite {
     }
 
     /// Renders all reports of the run, including those from its other processes.
-    pub fn finish(&self) -> Result<(), ReadError> {
+    pub(crate) fn finish(&self) -> Result<(), ReadError> {
         let reports = self.folder.reports()?;
         if reports.is_empty() {
             return Ok(());
@@ -115,7 +115,7 @@ impl PerfSuite {
 }
 
 /// Under nextest every test is its own process; nextest's run ID ties their reports together.
-pub fn this_run() -> Run {
+pub(crate) fn this_run() -> Run {
     let now = Timestamp::now();
     let id = env::var("NEXTEST_RUN_ID")
         .unwrap_or_else(|_| format!("{}-{}", now.strftime("%Y%m%dT%H%M%SZ"), std::process::id()));

@@ -16,7 +16,7 @@ use crate::session::event::Event;
 /// rules out progress bar libraries, which own whole lines. Draws nothing if standard error isn't a terminal or a test
 /// runner captures it.
 #[derive(Default)]
-pub struct ProgressLine {
+pub(crate) struct ProgressLine {
     drawing: RefCell<Option<Drawing>>,
 }
 
@@ -29,7 +29,7 @@ const END: &str = "\x1b[K\x1b[?7h\x1b8";
 const ERASE: &str = "\x1b[K";
 
 impl ProgressLine {
-    pub fn show(&self, event: Event) {
+    pub(crate) fn show(&self, event: Event) {
         self.clear();
         let text = match event {
             Event::EngineStarts { target, session } => {
@@ -56,7 +56,7 @@ impl ProgressLine {
         }
     }
 
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         if let Some(drawing) = self.drawing.take() {
             drawing.end();
         }
@@ -64,7 +64,7 @@ impl ProgressLine {
 }
 
 /// Prints a line below the progress line.
-pub fn print_below(text: &str) {
+pub(crate) fn print_below(text: &str) {
     let erase = if is_visible() { ERASE } else { "" };
     write(&format!("{erase}\n{text}\n"));
 }

@@ -9,7 +9,7 @@ use crate::client::Cancel;
 use crate::suite::harness::progress::print_below;
 
 /// The first interrupt stops measuring and saves the results so far; the second exits at once.
-pub fn cancel_on_interrupt(cancel: &Cancel) {
+pub(crate) fn cancel_on_interrupt(cancel: &Cancel) {
     let cancel = cancel.clone();
     let watch = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;

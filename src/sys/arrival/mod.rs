@@ -21,7 +21,7 @@ use nix::sys::time::TimeSpec;
 use crate::sys::clock;
 use crate::units::Nanos;
 
-pub use stream::Stream;
+pub(crate) use stream::Stream;
 
 /// Dates what is read from one socket.
 #[derive(Debug)]

@@ -6,17 +6,17 @@ use std::collections::BTreeMap;
 
 use crate::verdict::Verdict;
 
-pub use versions::{ListError, between};
+pub(crate) use versions::between;
 
 /// Versions are indices into a list, oldest first. The first one is good, and every other one is compared with it.
-pub struct Bisection {
+pub(crate) struct Bisection {
     last: usize,
     findings: BTreeMap<usize, Finding>,
 }
 
 /// The result of proving a version against the good end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finding {
+pub(crate) enum Finding {
     Good,
     Bad,
     /// It could not be judged: it didn't run, or the proof decided nothing.
@@ -25,7 +25,7 @@ pub enum Finding {
 
 /// Where the search ends: the first bad version comes after `good` and is `bad` at the latest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Border {
+pub(crate) struct Border {
     pub good: usize,
     pub bad: usize,
     /// The versions in between, which could not be judged.
@@ -49,32 +49,32 @@ impl From<Verdict> for Finding {
 
 impl Border {
     /// Whether good and bad are neighbors.
-    pub fn is_found(&self) -> bool {
+    pub(crate) fn is_found(&self) -> bool {
         self.good + 1 == self.bad
     }
 }
 
 impl Bisection {
     /// Searches the versions `0..=last`; the last one is known to be bad.
-    pub fn up_to(last: usize) -> Bisection {
+    pub(crate) fn up_to(last: usize) -> Bisection {
         let ends = BTreeMap::from([(0, Finding::Good), (last, Finding::Bad)]);
         Bisection { last, findings: ends }
     }
 
-    pub fn record(&mut self, version: usize, finding: Finding) {
+    pub(crate) fn record(&mut self, version: usize, finding: Finding) {
         self.findings.insert(version, finding);
     }
 
     /// The version to prove next: the middle one, or its nearest neighbor without a finding. `None` if there is none
     /// left.
-    pub fn next(&self) -> Option<usize> {
+    pub(crate) fn next(&self) -> Option<usize> {
         let Border { good, bad, .. } = self.border();
         let middle = good.midpoint(bad);
         let open = (good + 1..bad).filter(|version| !self.findings.contains_key(version));
         open.min_by_key(|version| version.abs_diff(middle))
     }
 
-    pub fn border(&self) -> Border {
+    pub(crate) fn border(&self) -> Border {
         let first = |wanted, from| (from..=self.last).find(|version| self.is(*version, wanted));
         let bad = first(Finding::Bad, 1).unwrap_or(self.last);
         let good = (0..bad).rev().find(|version| self.is(*version, Finding::Good)).unwrap_or(0);
@@ -83,7 +83,7 @@ impl Bisection {
     }
 
     /// The maximum number of proofs still needed, if every version can be judged.
-    pub fn most_proofs(&self) -> u32 {
+    pub(crate) fn most_proofs(&self) -> u32 {
         let Border { good, bad, .. } = self.border();
         (bad - good).next_power_of_two().ilog2()
     }

@@ -4,7 +4,7 @@ use crate::text::nearest::did_you_mean;
 
 /// Why a list can't be searched.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ListError {
+pub(crate) enum ListError {
     #[error("line {line}: expected one version per line, found `{found}`")]
     Words { line: usize, found: String },
     #[error("`{version}` is listed twice, on lines {first} and {second}")]
@@ -18,7 +18,7 @@ pub enum ListError {
 }
 
 /// The versions from the good to the bad one. The list has one version per line, oldest first; `#` starts a comment.
-pub fn between(list: &str, good: &str, bad: &str) -> Result<Vec<String>, ListError> {
+pub(crate) fn between(list: &str, good: &str, bad: &str) -> Result<Vec<String>, ListError> {
     let versions = read(list)?;
     let place = |wanted: &str| {
         let help = || did_you_mean(wanted, versions.iter().copied());
