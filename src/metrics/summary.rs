@@ -20,7 +20,7 @@ use form::SummaryForm;
 #[serde(into = "SummaryForm", try_from = "SummaryForm")]
 #[schemars(with = "SummaryForm")]
 pub struct Summary {
-    /// Total length of the [windows](crate::metrics::window) for rates, summed over rounds.
+    /// Total length of the windows that rates are taken over, summed over rounds.
     pub window_s: f64,
     /// What lies outside of the windows. Counts include it; rates don't.
     pub cut: Cut,
