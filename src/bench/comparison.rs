@@ -66,7 +66,7 @@ impl Comparison {
     ///
     /// # Errors
     /// With every gate that does not hold and why. A gate fails, too, if it can't be judged: the runs are of different
-    /// loads, the load client was not exact enough for the tolerance, or answers were not of the asked-for length.
+    /// loads, the load client was not exact enough for the tolerance, or answers did not have the requested length.
     pub fn check<G: AsRef<str>>(&self, gates: impl IntoIterator<Item = G>) -> Result<(), GateFailure> {
         check_all(gates, |gate| match gate.tolerance {
             Some(_) => self.judge_tolerance(gate),
