@@ -15,8 +15,8 @@ use crate::verdict::{Evidence, Old, judge};
 ///
 /// What that can tell: the numbers come from two moments, so a difference may be the engine's or the machine's. **One
 /// run against one** has no interval. **At least two old and three new runs** have a 99.8 % interval, for which the two
-/// days are taken to differ as much as two runs do (see [`MetricChange::interval`]). Only a proof, old and new in turn on
-/// one machine, tells the engine from the machine; the perf suite and `tollgate ab` run one.
+/// days are taken to differ as much as two runs do (see [`MetricChange::interval`]). Only a proof, old and new alternating
+/// on one machine, tells the engine from the machine; the perf suite and `tollgate ab` run one.
 pub fn compare(old: &(impl AsRef<[Summary]> + ?Sized), new: &(impl AsRef<[Summary]> + ?Sized)) -> Comparison {
     let (old, new) = (old.as_ref().to_vec(), new.as_ref().to_vec());
     let changes = compared_metrics().filter_map(|metric| MetricChange::of(metric, &old, &new)).collect();
