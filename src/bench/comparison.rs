@@ -23,7 +23,7 @@ pub fn compare(old: &(impl AsRef<[Summary]> + ?Sized), new: &(impl AsRef<[Summar
     Comparison { changes, old, new }
 }
 
-/// How each metric changed. `{}` prints it as a table.
+/// How each metric changed. `{}` prints it as a table, below a warning if the runs differ in load or prompts.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Comparison {
@@ -75,16 +75,21 @@ impl Comparison {
     }
 
     fn judge_tolerance(&self, gate: &Gate) -> Result<(), String> {
-        let mut hashes = self.old.iter().chain(&self.new).map(|run| &run.measured.hash);
-        let first = hashes.next();
-        if hashes.any(|hash| Some(hash) != first) {
-            return Err("the runs differ in load or prompts, so they can't be compared".into());
+        if let Some(difference) = self.difference() {
+            return Err(format!("can't be compared: {difference}"));
         }
         let name = gate.metric.to_string();
         let change = self.change(&name).ok_or("was not measured in every run, or was 0")?;
         let new: Vec<Evidence> = self.new.iter().map(Summary::evidence).collect();
         let outcome = judge(gate, Old::Stored(&values(gate.metric, &self.old)), &new);
         held(outcome).map_err(|why| format!("{change}: {why}"))
+    }
+
+    /// How load or prompts of the first run differ from those of another.
+    fn difference(&self) -> Option<String> {
+        let mut runs = self.old.iter().chain(&self.new).map(|run| &run.measured);
+        let first = runs.next()?;
+        runs.find_map(|run| first.difference(run))
     }
 }
 
@@ -119,12 +124,15 @@ impl MetricChange {
 impl fmt::Display for MetricChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (old, new) = (figures::number(self.old), figures::number(self.new));
-        write!(f, "{old} → {new} ({:+.1} %)", self.relative * 100.0)
+        write!(f, "{old} → {new} ({})", figures::signed_percent(self.relative))
     }
 }
 
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(difference) = self.difference() {
+            writeln!(f, "Warning: {difference}. The changes below may come from that.")?;
+        }
         let width = self.changes.iter().map(|change| change.metric.len()).max().unwrap_or(0);
         for change in &self.changes {
             writeln!(f, "{:width$}  {change}", change.metric)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::bench::BenchError;
 use crate::bench::plan::engine_named;
-use crate::target::{ContainerSpec, Gpus, Pull};
+use crate::target::{ContainerSpec, Gpus, MalformedVolume, Pull};
 use crate::text::secret::Secret;
 
 /// A container image of an engine, to be started for one run and removed after it.
@@ -21,7 +21,7 @@ pub struct Container {
 }
 
 impl Container {
-    /// An image by name, with its tag or digest, and the engine in it: `Container::new("vllm", "vllm/vllm-openai:v0.11.0")`.
+    /// An image by name, with its tag or digest, and the engine in it: `Container::new("vllm", "vllm/vllm-openai:v0.31.0")`.
     /// It is pulled if it is not on this machine.
     pub fn new(engine: impl Into<String>, image: impl Into<String>) -> Container {
         Container {
@@ -66,9 +66,8 @@ impl Container {
         let port = engine.container_port().ok_or_else(|| {
             BenchError::setting("container", &self.engine, "an engine whose images listen at a known port")
         })?;
-        let volumes = self.volumes.iter().map(|volume| {
-            volume.parse().map_err(|error| BenchError::setting("volume", volume, format!("{error}")))
-        });
+        let volumes =
+            self.volumes.iter().map(|volume| volume.parse().map_err(|error| invalid_volume(volume, error)));
         if self.gpus == Some(Gpus::Count(0)) {
             return Err(BenchError::setting("gpus", 0, "1 or more"));
         }
@@ -87,5 +86,30 @@ impl Container {
             start_timeout: ContainerSpec::START_TIMEOUT,
             hardware: None,
         })
+    }
+}
+
+fn invalid_volume(volume: &str, error: MalformedVolume) -> BenchError {
+    let expected = match error {
+        MalformedVolume::Parts => "HOST:CONTAINER, such as `/data/models:/models:ro`".to_owned(),
+        error => format!("a volume ({error})"),
+    };
+    BenchError::setting("volume", format!("`{volume}`"), expected)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_invalid_volume_says_what_was_expected() {
+        let spec = |volume| Container::new("vllm", "vllm/vllm-openai:v0.31.0").volume(volume).spec(None);
+        let refusal = |volume| spec(volume).unwrap_err().to_string();
+        assert_eq!(
+            refusal("/data"),
+            "`volume` is `/data`: expected HOST:CONTAINER, such as `/data/models:/models:ro`"
+        );
+        assert!(refusal("/data:models").ends_with("must start with `/`)"));
+        assert!(spec("/data:/models").is_ok());
     }
 }

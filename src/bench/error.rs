@@ -19,7 +19,7 @@ pub enum BenchError {
         /// What to do about it.
         why: &'static str,
     },
-    /// A setting has no such value.
+    /// A setting has an invalid value.
     #[error("`{setting}` is {found}: expected {expected}")]
     Setting {
         /// By the name of its method.
@@ -29,10 +29,10 @@ pub enum BenchError {
         /// What values there are.
         expected: String,
     },
-    /// Users, rate, trace, requests or duration make no load.
+    /// Users, rate, trace, requests or duration don't form a valid load.
     #[error("{0}")]
     Load(String),
-    /// Prompts, lengths or sampling are none that an engine could be sent.
+    /// The prompts, lengths, or sampling settings are invalid.
     #[error("{0}")]
     Prompts(String),
     /// A trace or a file of conversations can't be read. The message has the file, and the line where there is one.
@@ -52,14 +52,14 @@ pub enum BenchError {
         /// Its class and its detail, such as `http_status: 404 …`.
         first_failure: String,
     },
-    /// The load client was too late with more than 1 % of the requests, so this was another load.
+    /// The load client was too late with more than 1 % of the requests, so the load was not the one requested.
     #[error("{0}")]
     ClientLate(String),
     /// The simulated engine could not be started.
     #[error("the simulated engine did not start: {0}")]
     Simulator(String),
-    /// The operating system gave the benchmark no thread.
-    #[error("cannot start the benchmark's thread: {0}")]
+    /// The operating system couldn't start the benchmark's thread.
+    #[error("couldn't start a thread: {0}")]
     Thread(io::Error),
 }
 

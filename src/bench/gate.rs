@@ -4,12 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::bench::Summary;
-use crate::metrics::{Better, Gate, GateSpec, Metric};
+use crate::metrics::{Better, Family, Gate, GateError, GateSpec, Metric};
 use crate::units::Percent;
 use crate::verdict::{GateOutcome, Old, Verdict, judge};
 
 impl Summary {
-    /// Checks absolute limits, such as `"ttft_ms_p95 <= 800"` or `"success_rate >= 0.99"`.
+    /// Checks absolute limits, such as `"ttft_ms_p95 <= 800"` or `"success_rate >= 99%"`.
     ///
     /// A metric's name is the field's and the statistic's: `ttft_ms`, `tpot_ms`, `itl_ms` or `e2e_ms` with `_mean`,
     /// `_p50`, `_p90`, `_p95`, `_p99`, `_min` or `_max`, or one of `output_tokens_per_s`, `total_tokens_per_s`,
@@ -32,11 +32,11 @@ impl Summary {
 #[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GateFailure {
-    /// This is no gate.
+    /// A gate's text is not valid.
     #[error(transparent)]
     Malformed(MalformedGate),
     /// Gates that do not hold, and why, one `gate: why` each.
-    #[error("{} of {all} gates do not hold:\n  {}", .broken.len(), .broken.join("\n  "))]
+    #[error("{}:\n  {}", do_not_hold(.broken.len(), *.all), .broken.join("\n  "))]
     Broken {
         /// One line for each gate that does not hold.
         broken: Vec<String>,
@@ -45,15 +45,23 @@ pub enum GateFailure {
     },
 }
 
+fn do_not_hold(broken: usize, all: usize) -> String {
+    match (broken, all) {
+        (1, 1) => "1 gate does not hold".into(),
+        (1, _) => format!("1 of {all} gates does not hold"),
+        _ => format!("{broken} of {all} gates do not hold"),
+    }
+}
+
 impl fmt::Debug for GateFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
     }
 }
 
-/// A gate that can't be read.
+/// A gate whose text is not valid.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("`{gate}` is no gate: {why}")]
+#[error("`{gate}` isn't a valid gate: {why}")]
 pub struct MalformedGate {
     gate: String,
     why: String,
@@ -102,27 +110,57 @@ impl FromStr for Gate {
     }
 }
 
+const EXPECTED: &str =
+    "expected METRIC <= LIMIT, METRIC >= LIMIT or METRIC within PERCENT%, such as \"ttft_ms_p95 <= 800\"";
+
+/// An operator comes before those that it starts with.
+const OPERATORS: [&str; 5] = ["<=", ">=", "<", ">", "within"];
+
 fn gate(text: &str) -> Result<Gate, String> {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let [metric, operator, value] = words[..] else {
-        return Err(EXPECTED.into());
-    };
+    let (metric, operator, value) = parts(text).ok_or(EXPECTED)?;
     let metric: Metric = metric.parse().map_err(|unknown| format!("{unknown}"))?;
-    let number = || value.parse::<f64>().map_err(|_| format!("`{value}` is not a number"));
     let spec = GateSpec { metric, tolerance: None, min: None, max: None };
     let spec = match (operator, metric.better()) {
-        ("<=", Better::Lower) => GateSpec { max: Some(number()?), ..spec },
-        (">=", Better::Higher) => GateSpec { min: Some(number()?), ..spec },
+        ("<=", Better::Lower) => GateSpec { max: Some(limit(metric, value)?), ..spec },
+        (">=", Better::Higher) => GateSpec { min: Some(limit(metric, value)?), ..spec },
         ("within", _) => {
             let Percent(tolerance) = value.parse::<Percent>().map_err(|error| error.to_string())?;
             GateSpec { tolerance: Some(tolerance), ..spec }
         }
-        ("<=", Better::Higher) => return Err(format!("more {} is better: write >=", metric.spoken())),
-        (">=", Better::Lower) => return Err(format!("less {} is better: write <=", metric.spoken())),
-        _ => return Err(EXPECTED.into()),
+        ("<", Better::Lower) => return Err("`<` is not an operator: write <=".into()),
+        (">", Better::Higher) => return Err("`>` is not an operator: write >=".into()),
+        (_, Better::Lower) => return Err(format!("a lower {} is better: write <=", metric.spoken())),
+        (_, Better::Higher) => return Err(format!("a higher {} is better: write >=", metric.spoken())),
     };
-    Gate::new(spec).map_err(|error| error.to_string())
+    Gate::new(spec).map_err(reason)
 }
 
-const EXPECTED: &str =
-    "expected METRIC <= LIMIT, METRIC >= LIMIT or METRIC within PERCENT%, such as \"ttft_ms_p95 <= 800\"";
+/// Metric, operator, and value.
+fn parts(text: &str) -> Option<(&str, &str, &str)> {
+    let split = |operator| Some((operator, text.split_once(operator)?));
+    let (operator, (metric, value)) = OPERATORS.into_iter().find_map(split)?;
+    let (metric, value) = (metric.trim(), value.trim());
+    (!metric.is_empty() && !value.is_empty()).then_some((metric, operator, value))
+}
+
+fn limit(metric: Metric, value: &str) -> Result<f64, String> {
+    if metric.family() == Family::Success && value.ends_with('%') {
+        return value.parse().map(|Percent(share)| share).map_err(|error| error.to_string());
+    }
+    value.parse().map_err(|_| {
+        if value.starts_with(|first: char| first.is_ascii_digit()) {
+            format!("write `{value}` as a plain number: the unit is in the name `{metric}`")
+        } else {
+            format!("`{value}` is not a number")
+        }
+    })
+}
+
+/// In words of gates as text, which have no `min` or `max`.
+fn reason(error: GateError) -> String {
+    match error {
+        GateError::Limit(..) => "the limit must be a number greater than 0".into(),
+        GateError::Unreachable(..) => "a success rate is a share from 0 to 1: write 0.99 or 99%".into(),
+        error => error.to_string(),
+    }
+}

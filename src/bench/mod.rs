@@ -8,8 +8,10 @@ mod gate;
 mod plan;
 mod request;
 mod run;
+mod settings;
 mod simulated_engine;
 mod summary;
+mod summary_text;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -34,8 +36,8 @@ pub use summary::{Percentiles, RequestTotals, Summary};
 /// Every setting has a default but the engine: one user who sends 4 requests with generated prompts of 128 tokens and
 /// asks for 128 tokens each. Settings are checked by [`run`](Bench::run).
 ///
-/// A `Bench` can be run several times. Each run sends other prompts, so that no run is served from the prefix cache that
-/// the last one filled.
+/// A `Bench` can be run several times. Each run sends different prompts from the one before, so that no run is served
+/// from the prefix cache that the last one filled.
 #[derive(Clone)]
 pub struct Bench {
     target: TargetSettings,
@@ -182,8 +184,8 @@ impl Bench {
         self
     }
 
-    /// Runs the load for this long before anything is measured, with other prompts. By default, as at least, one request
-    /// per user (of a rate or a trace: one request).
+    /// Runs the load for this long before anything is measured, with other prompts. At least, and by default, one request
+    /// per user (with a rate or a trace: one request).
     pub fn warm_up(mut self, duration: Duration) -> Bench {
         self.warm_up = duration;
         self

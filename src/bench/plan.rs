@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::bench::{Bench, BenchError};
-use crate::client::{Access, Address};
+use crate::client::{Access, Address, AddressError};
 use crate::config::{
     Excerpt, OnSuspected, RunPlan, SuiteErrors, header_twice, read_conversations, read_trace,
 };
@@ -130,8 +130,7 @@ impl TargetSettings {
     }
 
     fn endpoint(&self, url: &str) -> Result<Endpoint, BenchError> {
-        Address::of(&Access::to(url))
-            .map_err(|error| BenchError::setting("url", format!("{url:?}"), error.to_string()))?;
+        Address::of(&Access::to(url)).map_err(|error| invalid_url(url, error))?;
         if let Some(name) = header_twice(self.headers.iter().map(|(name, _)| name.as_str())) {
             return Err(BenchError::setting("header", format!("`{name}` twice"), "each header once"));
         }
@@ -140,6 +139,17 @@ impl TargetSettings {
             headers: self.headers.iter().cloned().collect(),
             ..Endpoint::at(url)
         })
+    }
+}
+
+fn invalid_url(url: &str, error: AddressError) -> BenchError {
+    const A_URL: &str = "a URL such as `http://127.0.0.1:8000/v1`";
+    match error {
+        _ if url.trim().is_empty() => BenchError::setting("url", "empty", A_URL),
+        AddressError::Url { why, .. } => {
+            BenchError::setting("url", format!("{url:?}"), format!("{A_URL} ({why})"))
+        }
+        AddressError::Tls { .. } => BenchError::Launch(error.to_string()),
     }
 }
 
@@ -183,11 +193,11 @@ impl LoadSettings {
         let (users, rate, trace) = (self.users.is_some(), self.rate.is_some(), self.trace.is_some());
         exclude(
             [("users", users), ("rate", rate), ("trace", trace)],
-            "users send when they are answered, a rate and a trace when a request is due; keep one of them",
+            "users send when they are answered, a rate and a trace when a request is due; set only one of them",
         )?;
         exclude(
             [("requests", self.requests.is_some()), ("duration", self.duration.is_some())],
-            "the first of them would end the run; keep one of them",
+            "the first of them would end the run; set only one of them",
         )?;
         if self.arrival.is_some() && !rate {
             return Err(BenchError::setting(
@@ -239,7 +249,7 @@ impl PromptSettings {
         let (list, sharegpt) = (self.list.is_some(), self.sharegpt.is_some());
         exclude(
             [("input_tokens", self.input_tokens.is_some()), ("prompts", list), ("sharegpt", sharegpt)],
-            "each of them says what the prompts are; keep one of them",
+            "each of them says what the prompts are; set only one of them",
         )?;
         match (&self.list, &self.sharegpt, trace) {
             (Some(list), ..) => Ok(Prompts::List(list.iter().cloned().map(Prompt::Text).collect())),

@@ -17,7 +17,7 @@ pub struct RequestResult {
     pub sent_ms: f64,
     /// Time to first token, in ms; `None` if the request failed.
     pub ttft_ms: Option<f64>,
-    /// Time per output token after the first, in ms; `None` also of an answer of a single token.
+    /// Time per output token after the first, in ms; also `None` for an answer of a single token.
     pub tpot_ms: Option<f64>,
     /// From when it was sent (with a rate or a trace: due) to its last token, in ms; `None` if the request failed.
     pub e2e_ms: Option<f64>,

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use crate::bench::plan::Plan;
 use crate::bench::{Bench, BenchError, OnRecord, RequestResult, Summary};
 use crate::client::Cancel;
-use crate::config::{ScenarioId, hash_of};
+use crate::config::ScenarioId;
 use crate::launch::Launcher;
 use crate::load::Load;
 use crate::metrics::record::{RecordSink, RequestRecord};
@@ -25,9 +25,9 @@ impl Bench {
     /// [`run_async`](Bench::run_async) does not.
     ///
     /// # Errors
-    /// If settings contradict each other or have no such value, if the engine can't be reached or breaks down, if no
-    /// request succeeded, or if the load client itself was too slow for this load. Failed requests beside successful
-    /// ones are no error: [`Summary::success_rate`] has them.
+    /// If settings contradict each other or have an invalid value, if the engine can't be reached or breaks down, if no
+    /// request succeeded, or if the load client itself was too slow for this load. A run in which some requests fail is
+    /// not an error: [`Summary::success_rate`] has them.
     ///
     /// # Panics
     /// If the callback of [`on_record`](Bench::on_record) does.
@@ -118,8 +118,7 @@ impl Work {
         if let Some(late) = client_late(&session.summary) {
             return Err(BenchError::ClientLate(late));
         }
-        let hash = hash_of(workload, load, run);
-        Ok(Summary::of(session, &launched.environment, load.is_open(), hash, warnings))
+        Ok(Summary::of(session, &launched.environment, &self.plan, warnings))
     }
 }
 

@@ -1,7 +1,11 @@
 //! What a benchmark measured, as plain numbers.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::bench::plan::Plan;
+use crate::config::hash_of;
 use crate::metrics::distribution::Distribution;
 use crate::metrics::health::ClientHealth;
 use crate::metrics::{self, Latency, Metric, Rate, Stat};
@@ -15,7 +19,9 @@ use crate::verdict::{Evidence, bottleneck};
 /// A number that could not be measured is NaN, in JSON `null`: [`tpot_ms`](Summary::tpot_ms) and
 /// [`itl_ms`](Summary::itl_ms) of answers of a single token. Comparisons with NaN are false, so that
 /// `assert!(summary.tpot_ms.p95 < 30.0)` fails instead of passing unseen.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+///
+/// `{}` prints a table of throughput, success rate, and latencies, and every warning.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Summary {
     /// Name and version of the engine, such as `vllm 0.11.0`.
@@ -111,6 +117,9 @@ pub(super) struct Measured {
     open: bool,
     /// A fingerprint of prompts and load.
     pub(super) hash: String,
+    /// What the fingerprint is of, to name what differs; empty in summaries that were stored before it existed.
+    #[serde(default)]
+    pub(super) settings: BTreeMap<String, String>,
 }
 
 /// More of a p95 latency than this may not be the client's own.
@@ -120,10 +129,11 @@ impl Summary {
     pub(super) fn of(
         session: Session,
         environment: &Environment,
-        open: bool,
-        hash: String,
+        plan: &Plan,
         warnings: Vec<String>,
     ) -> Summary {
+        let open = plan.load.is_open();
+        let hash = hash_of(&plan.workload, &plan.load, &plan.run);
         let Session { summary, health, .. } = session;
         let rate = |rate| summary.value(Metric::Rate(rate)).unwrap_or(f64::NAN);
         let latency = |latency| Percentiles::of(summary.distribution(latency));
@@ -150,7 +160,7 @@ impl Summary {
             e2e_ms: latency(Latency::E2e),
             client_warning: client_warning(&summary, &health, open),
             warnings,
-            measured: Measured { summary, health, open, hash },
+            measured: Measured { summary, health, open, hash, settings: plan.settings() },
         }
     }
 

@@ -2,6 +2,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::*;
+use crate::metrics::Gate;
 use crate::target::{Faults, SimulatorSettings};
 
 fn engine() -> SimulatedEngine {
@@ -75,7 +76,9 @@ fn a_setting_without_such_a_value_is_named_with_what_was_expected() {
         (nowhere().prompts(["a", " "]), "prompt 2 is empty"),
         (nowhere().arrival(ArrivalProcess::Poisson), "`arrival` is given without `rate`"),
         (nowhere().engine("vlm"), "did you mean `vllm`?"),
-        (Bench::url("not a url"), "`url` is \"not a url\""),
+        (Bench::url("not a url"), "`url` is \"not a url\": expected a URL such as"),
+        (Bench::url("127.0.0.1:18437"), "`url` is \"127.0.0.1:18437\": expected a URL such as"),
+        (Bench::url(""), "`url` is empty: expected a URL such as `http://127.0.0.1:8000/v1`"),
         (nowhere().header("X-A", "1").header("x-a", "2"), "`x-a` twice"),
     ];
     for (bench, expected) in settings {
@@ -157,6 +160,10 @@ fn every_broken_gate_is_listed_with_its_reason() {
         summary.check(["ttft_ms_p50 <= 1", "success_rate >= 0.5", "tpot_ms_mean <= 1"]).unwrap_err();
     let lines: Vec<String> = format!("{failure:?}").lines().map(str::to_owned).collect();
     assert_eq!((lines.len(), lines[0].as_str()), (3, "2 of 3 gates do not hold:"), "{lines:?}");
+    let one = summary.check(["ttft_ms_p50 <= 1"]).unwrap_err().to_string();
+    assert!(one.starts_with("1 gate does not hold:\n"), "{one}");
+    let one_of_two = summary.check(["ttft_ms_p50 <= 1", "success_rate >= 0.5"]).unwrap_err().to_string();
+    assert!(one_of_two.starts_with("1 of 2 gates does not hold:\n"), "{one_of_two}");
     assert!(
         lines[1].starts_with("  ttft_ms_p50 <= 1: ") && lines[1].ends_with(" is above 1.00"),
         "{lines:?}"
@@ -169,12 +176,17 @@ fn a_malformed_gate_says_what_was_expected() {
     let summary = quick(&engine).run().unwrap();
     for (gate, expected) in [
         ("ttft_ms_p95", "expected METRIC <= LIMIT"),
-        ("ttft_ms_p95 < 3", "expected METRIC <= LIMIT"),
+        ("<= 3", "isn't a valid gate: expected METRIC <= LIMIT"),
+        ("ttft_ms_p95 < 3", "write <="),
+        ("output_tokens_per_s > 3", "write >="),
+        ("ttft_ms_p95 <= 800ms", "write `800ms` as a plain number: the unit is in the name `ttft_ms_p95`"),
+        ("ttft_ms_p95 <= many", "`many` is not a number"),
         ("ttft_p95 <= 3", "did you mean `ttft_ms_p95`?"),
-        ("ttft_ms_p95 >= 3", "write <="),
-        ("output_tokens_per_s <= 3", "write >="),
-        ("success_rate >= 99", "a share from 0 to 1"),
-        ("ttft_ms_p95 <= -3", "greater than 0"),
+        ("ttft_ms_p95 >= 3", "a lower p95 time to first token is better: write <="),
+        ("success_rate <= 0.9", "a higher success rate is better: write >="),
+        ("success_rate >= 99", "a share from 0 to 1: write 0.99 or 99%"),
+        ("success_rate >= 0", "the limit must be a number greater than 0"),
+        ("ttft_ms_p95 <= -3", "the limit must be a number greater than 0"),
         ("ttft_ms_p95 <= nan", "greater than 0"),
         ("ttft_ms_p95 within 5", "%"),
         ("output_tokens_per_s within 100%", "could never be exceeded"),
@@ -186,6 +198,60 @@ fn a_malformed_gate_says_what_was_expected() {
     }
     let within = summary.check(["ttft_ms_p95 within 5%"]).unwrap_err().to_string();
     assert!(within.contains("use compare(&old, &new)"), "{within}");
+}
+
+#[test]
+fn a_gate_reads_the_same_with_and_without_spaces() {
+    let gate = |text: &str| text.parse::<Gate>().unwrap();
+    for (short, long) in [
+        ("ttft_ms_p95<=800", "ttft_ms_p95 <= 800"),
+        (" output_tokens_per_s>=120 ", "output_tokens_per_s >= 120"),
+        ("success_rate >= 99%", "success_rate >= 0.99"),
+        ("success_rate>=99.5 %", "success_rate >= 0.995"),
+        ("tpot_ms_mean within 5 %", "tpot_ms_mean within 5%"),
+    ] {
+        assert_eq!(gate(short), gate(long));
+    }
+}
+
+#[test]
+fn a_summary_prints_a_table_and_no_histograms() {
+    let engine = engine();
+    let mut summary = quick(&engine).run().unwrap();
+    summary.warnings = vec!["the engine counts other tokens".into()];
+    let table = summary.to_string();
+    let lines: Vec<&str> = table.lines().collect();
+    assert!(lines[0].starts_with("output_tokens_per_s  "), "{table}");
+    assert_eq!(lines[3], "success_rate         100 %");
+    assert_eq!(lines[5].split_whitespace().collect::<Vec<_>>(), ["metric", "mean", "p50", "p95", "p99"]);
+    let names: Vec<_> = lines[6..10].iter().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(names, ["ttft_ms", "tpot_ms", "itl_ms", "e2e_ms"]);
+    assert_eq!(lines.last(), Some(&"Warning: the engine counts other tokens"));
+    let debug = format!("{summary:?}");
+    assert!(debug.contains("success_rate: 1.0") && !debug.contains("measured"), "{debug}");
+}
+
+#[test]
+fn runs_of_different_loads_name_what_differs() {
+    let engine = engine();
+    let (old, new) = (quick(&engine).users(1), quick(&engine).output_tokens(4));
+    let comparison = compare(&old.run().unwrap(), &new.run().unwrap());
+    let difference = "the runs differ in load or prompts: output_tokens 8 vs 4, users 1 vs 4";
+    let shown = comparison.to_string();
+    assert!(shown.starts_with(&format!("Warning: {difference}. ")), "{shown}");
+    assert!(shown.contains("(−") && !shown.contains("(-"), "{shown}");
+    let failure = comparison.check(["ttft_ms_p50 within 5%"]).unwrap_err().to_string();
+    assert!(failure.ends_with(difference), "{failure}");
+}
+
+#[test]
+fn a_summary_without_settings_still_loads() {
+    let engine = engine();
+    let mut json = serde_json::to_value(quick(&engine).run().unwrap()).unwrap();
+    json["measured"].as_object_mut().unwrap().remove("settings").unwrap();
+    let old: Summary = serde_json::from_value(json).unwrap();
+    let comparison = compare(&old, &quick(&engine).run().unwrap());
+    assert!(!comparison.to_string().contains("Warning"), "{comparison}");
 }
 
 #[test]
@@ -206,7 +272,7 @@ fn a_slower_engine_is_suspected_by_one_run_and_regressed_by_several() {
     assert!(several.change("tpot_ms_mean").unwrap().interval.is_some());
     let other = compare(&old, &run(&before, 2));
     let failure = other.check(["tpot_ms_mean within 90%"]).unwrap_err().to_string();
-    assert!(failure.contains("differ in load or prompts"), "{failure}");
+    assert!(failure.contains("differ in load or prompts: seed 1 vs 2"), "{failure}");
 }
 
 #[test]

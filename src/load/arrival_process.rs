@@ -41,13 +41,13 @@ impl FromStr for ArrivalProcess {
 
 /// An endless series of gaps with a mean of 1.
 #[derive(Clone, Debug)]
-pub enum Gaps {
+pub(crate) enum Gaps {
     Alike,
     Drawn(Gamma<f64>, Pcg64),
 }
 
 impl ArrivalProcess {
-    pub fn gaps(self, rng: Pcg64) -> Gaps {
+    pub(crate) fn gaps(self, rng: Pcg64) -> Gaps {
         let shape = match self {
             ArrivalProcess::Constant => return Gaps::Alike,
             ArrivalProcess::Poisson => 1.0,

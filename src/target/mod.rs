@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use crate::engine::{EngineChoice, HttpVersion};
 use crate::text::secret::Secret;
-pub(crate) use container::{ContainerSpec, Gpus, ImageRef, Pull, Volume, VolumeSource};
+pub(crate) use container::{ContainerSpec, Gpus, ImageRef, MalformedVolume, Pull, Volume, VolumeSource};
 pub(crate) use environment::Environment;
 
 /// One `[targets.NAME]` table of `targets.toml`, validated.
@@ -181,7 +181,7 @@ pub struct Faults {
 }
 
 impl Faults {
-    pub fn are_none(&self) -> bool {
+    pub(crate) fn are_none(&self) -> bool {
         *self == Faults::default()
     }
 }
@@ -223,7 +223,7 @@ pub struct InvalidSetting {
 
 impl SimulatorSettings {
     /// The settings that differ from another engine's.
-    pub fn apart_from(&self, other: &SimulatorSettings) -> String {
+    pub(crate) fn apart_from(&self, other: &SimulatorSettings) -> String {
         let other = other.by_key();
         let differing = self.by_key().into_iter().filter(|(key, value)| other.get(key) != Some(value));
         let named: Vec<String> = differing.map(|(key, value)| format!("{key}={value}")).collect();
@@ -231,7 +231,7 @@ impl SimulatorSettings {
     }
 
     /// Every setting by its key, dotted if it is in a table.
-    pub fn by_key(&self) -> BTreeMap<String, toml::Value> {
+    pub(crate) fn by_key(&self) -> BTreeMap<String, toml::Value> {
         let sound = SimulatorSettings { faults: Faults::default(), ..self.clone() };
         let settings = toml::Table::try_from(sound).expect("settings are plain values");
         let faults = toml::Table::try_from(&self.faults).expect("settings are plain values");
@@ -240,7 +240,7 @@ impl SimulatorSettings {
     }
 
     /// Whether such an engine can be simulated.
-    pub fn validate(&self) -> Result<(), InvalidSetting> {
+    pub(crate) fn validate(&self) -> Result<(), InvalidSetting> {
         for (key, found) in [
             ("prefill_tokens_per_s", self.prefill_tokens_per_s),
             ("decode_step_ms", self.decode_step_ms),
