@@ -7,7 +7,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use tollgate::{Bench, Percentiles, SimulatedEngine, SimulatorSettings};
+use tollgate::{Bench, SimulatedEngine, SimulatorSettings};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let engine =
@@ -26,13 +26,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         })
         .run()?;
     println!("{} with {}", summary.engine, summary.model);
-    println!("{:.0} output tokens/s, {:.1} requests/s", summary.output_tokens_per_s, summary.requests_per_s);
-    for (name, latency) in [("TTFT", summary.ttft_ms), ("TPOT", summary.tpot_ms), ("E2E", summary.e2e_ms)] {
-        let Percentiles { mean, p50, p95, .. } = latency;
-        println!("{name:4}  mean {mean:7.1} ms   p50 {p50:7.1} ms   p95 {p95:7.1} ms");
-    }
-    for warning in summary.client_warning.iter().chain(&summary.warnings) {
-        eprintln!("warning: {warning}");
-    }
+    println!("{summary}");
     Ok(())
 }

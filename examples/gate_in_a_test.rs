@@ -19,8 +19,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn holds_its_latency() -> Result<(), Box<dyn Error>> {
     let engine = engine(1.0)?;
     let summary = bench(&engine).run()?;
-    assert!(summary.ttft_ms.p95 < 400.0, "{:?}", summary.ttft_ms);
-    summary.check(["tpot_ms_p95 <= 60", "output_tokens_per_s >= 20", "success_rate >= 1.0"])?;
+    summary.check([
+        "ttft_ms_p95 <= 400",
+        "tpot_ms_p95 <= 60",
+        "output_tokens_per_s >= 20",
+        "success_rate >= 99%",
+    ])?;
     Ok(())
 }
 
