@@ -11,7 +11,7 @@ use tollgate::{Bench, SimulatedEngine, SimulatorSettings, compare};
 fn main() -> Result<(), Box<dyn Error>> {
     holds_its_latency()?;
     notices_a_slower_version()?;
-    println!("All gates hold.");
+    println!("All gates passed.");
     Ok(())
 }
 

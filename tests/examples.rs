@@ -19,7 +19,7 @@ fn the_gate_example_notices_a_slower_version() {
     run("gate_in_a_test")
         .assert_exit(0)
         .assert_says("tpot_ms_mean within 30%")
-        .assert_says("All gates hold.");
+        .assert_says("All gates passed.");
 }
 
 /// With the test binary of a user's crate, whose `main` is the same; CI builds the example's own crate.

@@ -1,4 +1,4 @@
-//! A benchmark's settings, checked. This is the one place that makes load, workload and target of them.
+//! Validates a benchmark's settings and turns them into load, workload, and target. Nothing else does.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::target::{Endpoint, Place, ProofPlan, TargetSpec};
 use crate::text::nearest::did_you_mean;
 use crate::text::secret::Secret;
 
-/// What a run needs to know.
+/// Everything a run needs.
 pub(super) struct Plan {
     pub(super) target: TargetSpec,
     pub(super) load: Load,
@@ -62,9 +62,9 @@ pub(super) struct PromptSettings {
     pub(super) seed: u64,
 }
 
-/// Tokens of a prompt or an answer by default.
+/// The default length of a prompt and of an answer.
 const TOKENS: u32 = 128;
-/// How long a rate lasts by default.
+/// The default duration of a load with a rate.
 const OPEN_DURATION_MS: u64 = 10_000;
 const REQUESTS_PER_USER: u32 = 4;
 
@@ -183,11 +183,11 @@ impl LoadSettings {
         let (users, rate, trace) = (self.users.is_some(), self.rate.is_some(), self.trace.is_some());
         exclude(
             [("users", users), ("rate", rate), ("trace", trace)],
-            "users send when they are answered, a rate and a trace when a request is due; keep one of them",
+            "users wait for their last request, a rate and a trace send when a request is due; keep one of them",
         )?;
         exclude(
             [("requests", self.requests.is_some()), ("duration", self.duration.is_some())],
-            "the first of them would end the run; keep one of them",
+            "either would end the run; keep one of them",
         )?;
         if self.arrival.is_some() && !rate {
             return Err(BenchError::setting(
@@ -239,7 +239,7 @@ impl PromptSettings {
         let (list, sharegpt) = (self.list.is_some(), self.sharegpt.is_some());
         exclude(
             [("input_tokens", self.input_tokens.is_some()), ("prompts", list), ("sharegpt", sharegpt)],
-            "each of them says what the prompts are; keep one of them",
+            "each sets the prompts; keep one of them",
         )?;
         match (&self.list, &self.sharegpt, trace) {
             (Some(list), ..) => Ok(Prompts::List(list.iter().cloned().map(Prompt::Text).collect())),

@@ -8,7 +8,7 @@ fn engine() -> SimulatedEngine {
     engine_of(1.0)
 }
 
-/// Fast, and still slow enough for a busy machine.
+/// Fast, but slow enough for a busy machine.
 fn engine_of(decode_scale: f64) -> SimulatedEngine {
     let settings = SimulatorSettings {
         prefill_base_ms: 20.0,
@@ -156,7 +156,7 @@ fn every_broken_gate_is_listed_with_its_reason() {
     let failure =
         summary.check(["ttft_ms_p50 <= 1", "success_rate >= 0.5", "tpot_ms_mean <= 1"]).unwrap_err();
     let lines: Vec<String> = format!("{failure:?}").lines().map(str::to_owned).collect();
-    assert_eq!((lines.len(), lines[0].as_str()), (3, "2 of 3 gates do not hold:"), "{lines:?}");
+    assert_eq!((lines.len(), lines[0].as_str()), (3, "2 of 3 gates failed:"), "{lines:?}");
     assert!(
         lines[1].starts_with("  ttft_ms_p50 <= 1: ") && lines[1].ends_with(" is above 1.00"),
         "{lines:?}"

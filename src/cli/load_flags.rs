@@ -1,4 +1,4 @@
-//! The flags that say how an engine is driven.
+//! The flags that define the load.
 
 use std::time::Duration;
 
@@ -14,44 +14,45 @@ use crate::units::{HumanDuration, QuantityError};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct LoadFlags {
-    /// Concurrent users, each sending its next request when its last one is answered.
+    /// Concurrent users, each sending its next request when its last one is complete.
     #[arg(long, default_value_t = 1, conflicts_with_all = ["rate", "trace"])]
     concurrency: u32,
     #[arg(long, conflicts_with = "duration",
         help = format!("Requests over all users [default without --duration: {REQUESTS_PER_USER} per user, or all of --trace]"))]
     requests: Option<u32>,
     #[arg(long, value_parser = round_duration,
-        help = format!("Start no request later than this, such as `30s` [default with --rate and without --requests: {}s]", OPEN_ROUND.as_secs()))]
+        help = format!("Send no request later than this, such as `30s` [default with --rate and without --requests: {}s]", OPEN_ROUND.as_secs()))]
     duration: Option<StopCondition>,
-    /// How long a user waits between an answer and its next request: `2s`, `uniform:1s:3s`, `exponential:2s` (mean),
+    /// How long a user waits between a response and its next request: `2s`, `uniform:1s:3s`, `exponential:2s` (mean),
     /// `lognormal:2s:0.5` (median, sigma).
     #[arg(long, conflicts_with_all = ["rate", "trace"])]
     think_time: Option<ThinkTime>,
-    /// Requests per second, sent when they are due, whether earlier ones are answered or not; instead of --concurrency.
+    /// Requests per second, sent when they are due, whether or not earlier ones are complete; instead of --concurrency.
     #[arg(long, group = "by_the_clock", allow_negative_numbers = true)]
     rate: Option<f64>,
     /// How requests are spaced: `constant`, `poisson`, or `gamma:SHAPE`; below 1 in bursts, above 1 more evenly.
     #[arg(long, default_value = "constant", requires = "rate")]
     arrival: ArrivalProcess,
-    /// A request that is due while this many are unanswered is not sent and counts as failed.
+    /// A request that comes due while this many are in flight is not sent and counts as failed.
     #[arg(long, default_value_t = MAX_IN_FLIGHT, requires = "by_the_clock")]
     max_in_flight: u32,
-    /// Send requests at the times of this trace, and with its lengths unless others are given: a .csv in the format of
-    /// Azure's traces, or a .jsonl in Mooncake's or with {"at_s": …, "input_tokens": …, "output_tokens": …} per line.
+    /// Send requests at the times in this trace, with its lengths unless other flags override them: a .csv in the
+    /// format of Azure's traces, or a .jsonl in Mooncake's format or with {"at_s": …, "input_tokens": …,
+    /// "output_tokens": …} per line.
     #[arg(long, value_name = "FILE", value_parser = trace, group = "by_the_clock", conflicts_with = "ramp")]
     trace: Option<Trace>,
-    /// Speed relative to the trace; at 2, requests come twice as often.
+    /// Speed relative to the trace; 2 sends requests twice as often.
     #[arg(long, default_value_t = 1.0, allow_negative_numbers = true, requires = "trace")]
     speed: f64,
-    /// Users, or requests per second, at the start, and how long it takes to reach the full load: `1:30s` evenly,
-    /// `1:30s:5` in five steps.
+    /// Users or requests per second at the start, and the time to reach the full load: `1:30s` for a linear ramp,
+    /// `1:30s:5` for five steps.
     #[arg(long)]
     ramp: Option<Ramp>,
 }
 
 /// A closed load's default requests per user.
 pub(crate) const REQUESTS_PER_USER: u32 = 4;
-/// An open load's default duration.
+/// The default duration of an open load.
 pub(crate) const OPEN_ROUND: Duration = Duration::from_secs(10);
 
 impl LoadFlags {

@@ -19,13 +19,13 @@ use crate::text::printable::one_line;
 /// Show reports as a table, Markdown, CSV, JSON, an HTML page, or charts.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReportArgs {
-    /// Report files, or folders of them, such as target/tollgate/latest.
+    /// Report files, or folders of them, such as `target/tollgate/latest`.
     #[arg(required = true, value_name = "REPORT")]
     reports: Vec<PathBuf>,
-    /// Output format; if not given, taken from the extension of --output, else a table.
+    /// Output format [default: from the extension of --output, otherwise a table].
     #[arg(long, value_enum)]
     format: Option<ReportFormat>,
-    /// File to write, or folder for all charts with svg and png; stdout if not given.
+    /// File to write, or folder for all charts with svg and png [default: stdout].
     #[arg(long, value_name = "FILE|FOLDER")]
     output: Option<PathBuf>,
     /// Write only this chart, such as `changes`.

@@ -1,4 +1,4 @@
-//! The flags that say how rounds are run.
+//! The flags that define how rounds run.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use crate::units::HumanDuration;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct RunFlags {
-    /// Load before the measured rounds, with its own prompts; at least one request, or one per user.
+    /// Duration of the load before the measurement, with its own prompts; sends at least one request, or one per user.
     #[arg(long, default_value = "0s")]
     warmup: HumanDuration,
-    /// A request that takes longer than this has failed.
+    /// A request that takes longer than this counts as failed.
     #[arg(long, default_value = "2m")]
     request_timeout: HumanDuration,
 }

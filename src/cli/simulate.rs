@@ -25,7 +25,7 @@ pub(crate) struct SimulateArgs {
     /// Port to listen on; 0 picks any free one.
     #[arg(long, default_value_t = 8000)]
     port: u16,
-    /// Model name in requests.
+    /// Name of the served model.
     #[arg(long, value_name = "NAME", default_value = DEFAULT_MODEL)]
     model: String,
     /// Settings of a known regression, such as `vllm-4210-sick`.

@@ -1,4 +1,4 @@
-//! The flags that say what to ask.
+//! The flags that define the workload.
 
 use anyhow::anyhow;
 
@@ -15,51 +15,51 @@ const TOKENS: u32 = 128;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct WorkloadArgs {
-    #[arg(long, help = format!("Output tokens of every answer [default: {TOKENS}, or as the trace or the conversations have]"))]
+    # [arg(long, help = format!("Output tokens to request [default: {TOKENS}, or the lengths in the trace or the
+    # conversations]"))]
     max_tokens: Option<u32>,
-    /// Ask the engine to go on past its end-of-sequence token, so that every answer has the requested length.
+    /// Ask the engine to continue past the end-of-sequence token, so that every answer has the requested length.
     #[arg(long)]
     ignore_eos: bool,
-    #[arg(long, help = format!("Tokens of every generated prompt, or of every turn [default: {TOKENS}, or as the trace has]"))]
+    # [arg(long, help = format!("Tokens of each generated prompt, or of each turn [default: {TOKENS}, or the lengths in
+    # the trace]"))]
     input_tokens: Option<u32>,
-    /// Send this prompt instead of generated ones, each time after a line that makes it unique.
+    /// Send this prompt instead of generated ones, after a line that makes each copy unique.
     #[arg(long, conflicts_with_all = ["input_tokens", "turns"])]
     prompt: Option<String>,
-    /// Send the conversations of a JSON file in ShareGPT's format instead of generated prompts.
+    /// Send the conversations in this ShareGPT file (JSON) instead of generated prompts.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["prompt", "input_tokens"])]
     sharegpt: Option<String>,
-    /// Use this many conversations from the start of the --sharegpt file [default: all].
+    /// Use only the first N conversations of the --sharegpt file [default: all].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), requires = "sharegpt")]
     conversations: Option<u32>,
-    /// Stop a --sharegpt conversation before the first turn that has more tokens than this; skip it if that is
-    /// its first turn.
+    /// End a --sharegpt conversation before the first turn longer than this; skip it if the very first turn is longer.
     #[arg(long, value_name = "N", default_value_t = Excerpt::default().max_input_tokens,
         value_parser = clap::value_parser!(u32).range(1..), requires = "sharegpt")]
     max_input_tokens: u32,
-    /// Stop a --sharegpt conversation before the first turn that, with its answer and everything said before
-    /// it, has more tokens than this.
+    /// End a --sharegpt conversation before its total length, answers included, exceeds this many tokens.
     #[arg(long, value_name = "N", default_value_t = Excerpt::default().max_total_tokens,
         value_parser = clap::value_parser!(u32).range(1..), requires = "sharegpt")]
     max_total_tokens: u32,
-    /// The most turns of a conversation, each sent with everything said before it.
+    /// Maximum turns per conversation; each turn is sent with all earlier ones.
     #[arg(long, default_value_t = 1)]
     turns: u32,
-    /// The OpenAI route that requests go to.
+    /// OpenAI API route to use.
     #[arg(long, value_parser = one_of::<Api>(&Api::ALL.map(Api::name)), default_value = Api::default().name())]
     api: Api,
-    /// Request answers in one piece; TTFT, TPOT and ITL are then unavailable.
+    /// Disable streaming; TTFT, TPOT, and ITL are then unavailable.
     #[arg(long)]
     no_stream: bool,
-    /// The sampling temperature [default: the server's].
+    /// Sampling temperature [default: the server's].
     #[arg(long, allow_negative_numbers = true)]
     temperature: Option<f64>,
-    /// The seed that prompts are drawn from.
+    /// Random seed for the prompts.
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
 
 impl WorkloadArgs {
-    /// `trace` is the load's, which brings its own lengths.
+    /// `trace` is the load's, which has its own lengths.
     ///
     /// # Errors
     /// If the conversations can't be read, or the rule of [`Workload::new`] that the flags break, and the flag.

@@ -21,46 +21,45 @@ use crate::target::{
 use crate::text::secret::Secret;
 use crate::units::{HumanDuration, HumanSize};
 
-/// The targets of tollgate: the one file a version bump touches.
+/// The targets of tollgate: the one file that a version bump changes.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "tollgate targets", extend("required" = ["targets"]))]
 pub(crate) struct TargetsFile {
-    /// Where an engine is available, by a name of your choice.
+    /// The engines to test, each under a name of your choice.
     #[serde(default)]
     targets: BTreeMap<String, TargetTable>,
 }
 
 const MOST_MINUTES: f64 = 7.0 * 24.0 * 60.0;
 
-/// Where an engine is available.
+/// An engine, and where it runs.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table such as { engine = \"simulator\" }")]
 pub(super) struct TargetTable {
     /// Engine type; selects its API and how its version is read.
     pub engine: EngineChoice,
-    /// The model's name in requests. Default: the first that the engine lists.
+    /// Model name in requests. Default: the first one that the engine lists.
     pub model: Option<String>,
     /// The engine's base URL, with or without a trailing /v1. Every engine except the simulator needs this or `image`.
     pub url: Option<String>,
     /// With `url`: where the old version keeps running, for proofs.
     pub old_url: Option<String>,
-    /// The name of the environment variable that holds the bearer key.
+    /// Name of the environment variable with the API key, sent as a bearer token.
     pub api_key_env: Option<String>,
     /// HTTP headers to send with every request, such as { X-Team = "${TEAM}" }. No output shows their values.
     pub headers: Option<BTreeMap<String, String>>,
-    /// CA certificates, as PEM, for the URL's server: a file relative to the folder of this one. Default: those that
-    /// the system trusts.
+    /// PEM file with the CA certificates of the URL's server, relative to the folder of this file. Default: the
+    /// system's.
     pub ca_file: Option<PathBuf>,
-    /// HTTP version: "1.1", or "2", which TLS negotiates for an https:// URL and which is otherwise used without
-    /// negotiation.
+    /// HTTP version: "1.1" or "2". Over https://, TLS negotiates version 2; otherwise it is used without negotiation.
     #[serde(default)]
     pub http_version: HttpVersion,
-    /// The hardware that the engine runs on, as a short word for the folder of its baselines: "l40s".
+    /// Short name of the engine's hardware, used in the path of its baselines: "l40s".
     pub hardware: Option<String>,
-    /// The image of the engine's container, with tag or digest: "vllm/vllm-openai:v0.31.0". The keys below go with it.
+    /// The engine's container image, with a tag or digest: "vllm/vllm-openai:v0.31.0".
     pub image: Option<String>,
-    /// When to pull the image: "missing" (if it is not on this machine), "always" or "never".
+    /// When to pull the image.
     #[schemars(extend("default" = "missing"))]
     pub pull: Option<Pull>,
     /// Arguments after the image's entry point; vLLM also gets its `model`.
@@ -69,10 +68,10 @@ pub(super) struct TargetTable {
     pub env: Option<BTreeMap<String, String>>,
     /// Folders of this machine to mount in the container, as "HOST:CONTAINER" or "HOST:CONTAINER:ro".
     pub volumes: Option<Vec<String>>,
-    /// The port that the engine listens on inside the container. Default: the usual one of its images.
+    /// The port that the engine listens on inside the container. Default: the engine's usual port.
     #[schemars(range(min = 1))]
     pub port: Option<u16>,
-    /// The port on 127.0.0.1 that it is published to. Default: any free port.
+    /// The port on 127.0.0.1 to publish the engine's port on. Default: any free port.
     #[schemars(range(min = 1))]
     pub host_port: Option<u16>,
     /// Shared memory, such as "16GiB".
@@ -81,7 +80,7 @@ pub(super) struct TargetTable {
     pub gpus: Option<GpusValue>,
     /// The user that the engine runs as: "UID:GID", or "me" for the user who runs the suite. Default: the image's.
     pub user: Option<String>,
-    /// How long the engine may take from the start of its container until it is healthy.
+    /// How long the engine may take from the container's start until it is healthy.
     #[schemars(extend("default" = "15m"))]
     pub start_timeout: Option<HumanDuration>,
     /// Settings of the simulated engine; only with engine = "simulator".
@@ -111,12 +110,12 @@ pub(super) enum AllGpus {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, expecting = "a table such as { minutes = 60 }")]
 struct ProofTable {
-    /// Starts of each side before the first judgment; an even number, at least 4.
+    /// Starts of each side before the first verdict; an even number, at least 4.
     #[schemars(range(min = 4))]
     starts: u32,
     /// No session starts after this many minutes; metrics that are undecided by then are inconclusive.
     minutes: f64,
-    /// Run both engines at once, taking turns round by round, if the machine can hold both.
+    /// Run both engines at once and alternate round by round; the machine must have room for both.
     side_by_side: bool,
 }
 
@@ -127,7 +126,7 @@ impl Default for ProofTable {
     }
 }
 
-/// Adds `profile`, which has been replaced by its settings by the time they are read.
+/// Adds `profile`, which is replaced by its settings before they are read.
 fn simulator_schema(generator: &mut SchemaGenerator) -> Schema {
     let names: Vec<&str> =
         known_regressions::profiles().iter().map(|profile| profile.name.as_str()).collect();

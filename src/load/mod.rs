@@ -47,7 +47,7 @@ pub enum Arrival {
     Replay(Replay),
 }
 
-/// A number of users, each sending its next request when its last one is answered.
+/// A number of users, each sending its next request when its last one is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Closed {

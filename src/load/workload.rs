@@ -22,7 +22,7 @@ pub struct WorkloadSpec {
     pub api: Api,
     pub stream: bool,
     pub prompts: Prompts,
-    /// The number of tokens requested of every answer; `None` if every prompt brings its own length.
+    /// The number of tokens requested of every answer; `None` if every prompt has its own length.
     pub output_tokens: Option<u32>,
     /// Ask the engine to go on past the end-of-sequence token, so that every answer has the requested length.
     pub ignore_eos: bool,
@@ -45,7 +45,7 @@ pub enum WorkloadError {
     NoTurns,
     #[error("an answer has at least 1 token")]
     NoOutputTokens,
-    #[error("the length of the answers is missing, and these prompts bring none")]
+    #[error("the length of the answers is missing, and these prompts have none")]
     OutputTokensMissing,
     #[error("a temperature is a number, 0 or more, not {0}")]
     Temperature(f64),
@@ -182,7 +182,7 @@ pub enum Prompts {
 }
 
 impl Prompts {
-    /// Whether they bring the lengths of their answers.
+    /// Whether they have the lengths of their answers.
     pub fn have_lengths(&self) -> bool {
         matches!(self, Prompts::Trace(_) | Prompts::Conversations(_))
     }

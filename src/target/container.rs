@@ -54,7 +54,7 @@ pub enum Pull {
     /// If it is not on this machine.
     #[default]
     Missing,
-    /// At every start of the suite, for a tag that moves, such as `latest`.
+    /// At every start of the suite; for a tag that changes, such as `latest`.
     Always,
     /// The image was built on this machine.
     Never,

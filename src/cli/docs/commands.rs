@@ -105,7 +105,7 @@ fn about(command: &Command) -> String {
 /// On one line, with the full stop that clap's help leaves out.
 fn sentence(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    // Outside of code, HTML would swallow what stands in angle brackets.
+    // Outside of code, angle brackets would be parsed as HTML.
     let line = line
         .split('`')
         .enumerate()

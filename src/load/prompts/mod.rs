@@ -35,7 +35,7 @@ pub struct PromptSampler {
     /// Of purpose, seed, salt and session.
     seeds: SeedSequence,
     source: Source,
-    /// The requested length of an answer, unless the prompts bring it.
+    /// The requested length of an answer, unless the prompts have their own.
     output_tokens: Option<u32>,
     /// Identifies this sampler in the unique lines.
     tag: u32,
