@@ -1,4 +1,4 @@
-//! `cargo xtask`: renews what is generated from the program and checked in.
+//! `cargo xtask`: renews checked-in files that are generated from the program.
 
 mod part;
 mod pictures;
