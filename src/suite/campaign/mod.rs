@@ -235,7 +235,7 @@ fn runs_needing<'c, 'a>(runs: &'c mut [ScenarioRun<'a>], need: Need) -> Vec<&'c 
     runs.iter_mut().filter(|run| run.need() == need).collect()
 }
 
-/// The loads of one scenario file together show from how many users on the engine is slower.
+/// The loads of a scenario file together show the number of users from which the engine is slower.
 fn set_onsets(runs: &mut [ScenarioRun]) {
     let loads: Vec<(String, u32, Verdict)> = runs
         .iter()

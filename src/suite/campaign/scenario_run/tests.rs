@@ -105,11 +105,11 @@ fn a_regression_leaves_no_baseline_if_the_client_was_unhealthy() {
         run.next_baseline("2026-11-21").is_some()
     };
     assert!(next(0.1));
-    // That is 5 % of the TTFT, and next to nothing of the throughput.
+    // That is 5 % of TTFT, and almost nothing of throughput.
     assert!(!next(5.0));
 }
 
-/// Adds a request that came due and found no room.
+/// Adds a request that came due while the engine had no room.
 fn without_room(mut session: Session) -> Session {
     session.summary.requests.sent += 1;
     session.summary.requests.failed.insert(FailureClass::NoRoom, 1);
