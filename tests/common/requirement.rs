@@ -6,8 +6,9 @@ use libtest_mimic::{Completion, Failed};
 /// the requirement.
 pub fn lacking(name: &str, reason: &str) -> Result<Completion, Failed> {
     let required = std::env::var("TOLLGATE_REQUIRE").unwrap_or_default();
-    match required.split(',').any(|required| required.trim() == name) {
-        true => Err(format!("{reason}, and TOLLGATE_REQUIRE names {name}").into()),
-        false => Ok(Completion::ignored_with(reason)),
+    if required.split(',').any(|required| required.trim() == name) {
+        Err(format!("{reason}, and TOLLGATE_REQUIRE names {name}").into())
+    } else {
+        Ok(Completion::ignored_with(reason))
     }
 }

@@ -174,7 +174,7 @@ impl Http2Connection {
     }
 }
 
-/// Nothing has to be woken: whoever awaits a response drives its connection and checks after every step.
+/// No wakeup is needed: the task that awaits a response drives its connection and checks after every step.
 fn quietly() -> Context<'static> {
     Context::from_waker(Waker::noop())
 }
