@@ -33,7 +33,7 @@ fn nowhere() -> Bench {
 }
 
 #[test]
-fn a_bench_measures_what_it_was_asked_to() {
+fn a_bench_measures_the_requested_load() {
     let engine = engine();
     let summary = quick(&engine).warm_up(Duration::from_millis(50)).run().unwrap();
     let RequestTotals { sent, succeeded, failed, late } = summary.requests;
@@ -47,7 +47,7 @@ fn a_bench_measures_what_it_was_asked_to() {
 }
 
 #[test]
-fn settings_that_exclude_each_other_are_named() {
+fn contradictory_settings_are_named() {
     let contradictions = [
         (nowhere().users(2).rate(1.0), "`users` and `rate`"),
         (nowhere().rate(1.0).trace("a.csv"), "`rate` and `trace`"),
@@ -62,7 +62,7 @@ fn settings_that_exclude_each_other_are_named() {
 }
 
 #[test]
-fn a_setting_without_such_a_value_is_named_with_what_was_expected() {
+fn an_invalid_setting_is_named_with_the_expected_value() {
     let settings = [
         (nowhere().users(0), "at least 1 user"),
         (nowhere().requests(0), "at least 1 request"),
@@ -87,7 +87,7 @@ fn a_setting_without_such_a_value_is_named_with_what_was_expected() {
 }
 
 #[test]
-fn an_engine_that_is_not_there_is_an_error() {
+fn an_unreachable_engine_is_an_error() {
     let error = nowhere().engine("vllm").run().unwrap_err();
     assert!(matches!(&error, BenchError::Launch(why) if why.contains("is the engine running")), "{error}");
 }
@@ -136,7 +136,7 @@ fn a_rate_counts_latencies_from_when_a_request_was_due() {
 }
 
 #[test]
-fn what_was_not_measured_is_nan_and_null_and_breaks_its_gate() {
+fn an_unmeasured_metric_is_nan_and_fails_its_gate() {
     let engine = engine();
     let summary = quick(&engine).output_tokens(1).run().unwrap();
     assert!(summary.tpot_ms.mean.is_nan() && summary.itl_ms.count == 0);
@@ -189,7 +189,7 @@ fn a_malformed_gate_says_what_was_expected() {
 }
 
 #[test]
-fn a_slower_engine_is_suspected_by_one_run_and_regressed_by_several() {
+fn one_slower_run_is_suspected_and_several_regress() {
     let (before, bump) = (engine(), engine_of(3.0));
     let run = |engine: &SimulatedEngine, seed| quick(engine).ignore_eos(true).seed(seed).run().unwrap();
     let (old, new) = (run(&before, 1), run(&bump, 1));

@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_of_no_time_is_refused() {
+    fn a_round_of_no_time_is_rejected() {
         assert!(load("--duration 1ms").is_ok());
         for flags in ["--duration 0s", "--rate 1 --duration 0.1ms"] {
             assert!(load(flags).unwrap_err().contains("at least 1ms"), "{flags}");
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn ramps_and_think_times_are_read_from_short_text() {
+    fn ramps_and_think_times_are_parsed_from_short_text() {
         let load = load("--concurrency 8 --ramp 2:30s:3 --think-time lognormal:2s:0.5").unwrap();
         let Arrival::Closed(closed) = load.arrival() else { panic!("users") };
         assert_eq!(closed.ramp, Some(Ramp { from: 2.0, over_ms: 30_000, steps: Some(3) }));
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_breaks_a_rule_is_refused_with_its_flag() {
+    fn a_value_that_breaks_a_rule_is_rejected_with_its_flag() {
         assert!(load("--rate 4 --ramp 8:30s").is_ok());
         let expected = "--ramp: a ramp of users starts with 1 to 4 users, not with 8";
         assert_eq!(load("--concurrency 4 --ramp 8:30s").unwrap_err(), expected);
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_that_contradict_each_other_are_refused() {
+    fn flags_that_contradict_each_other_are_rejected() {
         for flags in [
             "--rate 1 --concurrency 2",
             "--concurrency 0",

@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_charts_may_have_a_version_in_its_name() {
+    fn a_chart_folders_name_may_contain_a_version() {
         let folder = tempfile::tempdir().unwrap();
         let page = Page::of(&Gathered { sweeps: vec![sweep::example::crossing()], ..Gathered::default() });
         let output = folder.path().join("charts-v0.32");

@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_override_a_profile_within_its_faults_too() {
+    fn settings_override_a_profiles_faults_too() {
         let chosen = ["faults.crowd_seqs=3", "time_scale=0.5", "faults.long_prompt_slowdown_grows=true"];
         let chosen = chosen.into_iter().map(|argument| parse_setting(argument).unwrap()).collect();
         let settings = settings(Some(parse_profile("vllm-4210-sick").unwrap()), chosen).unwrap();
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_of_the_wrong_type_is_refused() {
+    fn a_value_of_the_wrong_type_is_rejected() {
         for argument in ["max_seqs=-1", "max_seqs=many", "max_seqs=1.5", "decode_scale=", "seed=\"1\""] {
             let error = parse_setting(argument).unwrap_err();
             assert!(matches!(error, SettingError::BadValue { .. }), "{argument}: {error}");

@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_that_contradict_each_other_are_refused() {
+    fn flags_that_contradict_each_other_are_rejected() {
         for flags in ["--rates 1 --concurrency 2", "--rates 0", "--rates 1,nan", "--arrival poisson"] {
             assert!(loads(&format!("--url http://127.0.0.1:1 {flags}")).is_err(), "{flags}");
         }

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn prompts_of_another_length_leave_the_answers_those_of_the_trace() {
+    fn another_prompt_length_keeps_the_traces_output_lengths() {
         let request = TracedRequest { at_ns: 0, input_tokens: 700, output_tokens: 44, blocks: vec![1, 2] };
         let trace = Trace::new("t.csv", vec![request]);
         let asked = args("--input-tokens 9").unwrap().workload(Some(&trace)).unwrap();
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_breaks_a_rule_is_refused_with_its_flag() {
+    fn a_value_that_breaks_a_rule_is_rejected_with_its_flag() {
         for (flag, value) in
             [("--max-tokens", "0"), ("--input-tokens", "0"), ("--turns", "0"), ("--temperature", "-1")]
         {
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_on_conversations_need_some() {
+    fn flags_for_conversations_require_sharegpt() {
         for flags in ["--conversations 2", "--max-input-tokens 9", "--max-total-tokens 9"] {
             assert!(args(flags).unwrap_err().contains("--sharegpt"), "{flags}");
         }

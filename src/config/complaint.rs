@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unknown_key_is_answered_with_the_nearest_one() {
+    fn an_unknown_key_suggests_the_nearest_one() {
         let complaint = Complaint::of_serde(
             "unknown field `round`, expected one of `warmup`, `rounds`, `sessions`",
             None,

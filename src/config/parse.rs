@@ -281,7 +281,7 @@ itl_ms_p99 = { max = 50 }
     }
 
     #[test]
-    fn a_ca_file_needs_tls_and_lies_in_the_suites_folder() {
+    fn a_ca_file_needs_tls_and_is_relative_to_the_suite() {
         let staging = |url: &str| format!("targets.staging.url={url},targets.staging.ca_file=ca.pem");
         let refused = suite(CHAT, &staging("http://x:8000")).unwrap_err();
         assert!(refused.to_string().contains("`ca_file` goes with https:// only"), "{refused}");

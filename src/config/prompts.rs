@@ -240,7 +240,7 @@ fn json_line(line: &str, api: Api) -> Result<Prompt, Misread> {
             whole("`messages` is empty", "give at least one message")
         }
         PromptLine { prompt: None, messages: Some(_) } if api == Api::Completions => {
-            whole("`messages` can't be asked with api = \"completions\"", "write {\"prompt\": \"…\"}")
+            whole("`messages` can't be used with api = \"completions\"", "write {\"prompt\": \"…\"}")
         }
         PromptLine { prompt: None, messages: Some(messages) } => Ok(Prompt::Messages(messages)),
         _ => whole(

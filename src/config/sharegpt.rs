@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_in_another_format_is_refused() {
+    fn a_file_in_another_format_is_rejected() {
         let refusal =
             |text: &str| read_conversations("f.json", text, &Excerpt::default()).unwrap_err().plain();
         let said = refusal("[{\"conversations\": 3}]");

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn the_warning_about_short_answers_says_what_helps() {
+    fn the_warning_about_short_answers_suggests_a_fix() {
         let mut summary = summary(TokenCount::Usage);
         summary.requests.succeeded = 100;
         summary.requests.ended_by_length = 99;

@@ -75,7 +75,7 @@ fn the_sink_receives_every_measured_record_and_no_other() {
 }
 
 #[test]
-fn after_cancel_a_session_measures_nothing_more() {
+fn a_canceled_session_measures_nothing_more() {
     let outcome = with_request("users-1", None, |request| {
         request.cancel.cancel();
         run_session(request)
@@ -92,7 +92,7 @@ fn two_scenarios_of_a_session_send_different_prompts() {
 }
 
 #[test]
-fn a_record_file_that_can_not_be_opened_is_not_named() {
+fn an_unopenable_record_file_is_not_named() {
     let folder = tempfile::tempdir().unwrap();
     let opened =
         |path: &str| with_request("users-4", Some(folder.path().join(path)), |request| request.record_log());

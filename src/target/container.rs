@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_reads_back_as_it_was_written() {
+    fn an_image_reference_round_trips() {
         for text in [
             "llama-server",
             "vllm/vllm-openai:v0.31.0",

@@ -204,7 +204,7 @@ fn verdict_on(run: &ScenarioRun, metric: &str) -> Verdict {
 }
 
 #[test]
-fn an_engine_that_dies_where_the_old_one_lives_regresses() {
+fn an_engine_that_dies_while_the_old_one_survives_regresses() {
     let scenario = scenario("users-4");
     let healthy = session(1000, 0.1);
     let mut run = ScenarioRun::new(&scenario);
@@ -264,7 +264,7 @@ fn an_incomplete_proof_does_not_convict_a_dead_engine() {
 
 /// The verdict and gates of each scenario, from its old and new throughput.
 #[test]
-fn a_proof_of_one_side_acquits_nobody() {
+fn a_proof_of_one_side_clears_neither() {
     let (scenario, baseline) = scenario_with_baseline();
     for side in [Side::Old, Side::New] {
         let mut run = run_with_sessions(&scenario, "1.1", [session(500, 0.1)]);
