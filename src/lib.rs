@@ -20,8 +20,8 @@
 //! # The perf suite
 //!
 //! Absolute limits are easy; "3 % slower than last week" needs baselines, repeated starts, and statistics. For that,
-//! [`main!`] turns scenarios in TOML files into the tests of one test binary. If a test looks slower, tollgate proves
-//! it by running the old and the new version in turn on the same machine.
+//! [`main!`] turns scenarios in TOML files into the tests of one test binary. Before a test turns red, the old and the
+//! new version alternate on the same machine to prove the regression.
 //!
 //! # Features
 //!

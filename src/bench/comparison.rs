@@ -15,8 +15,8 @@ use crate::verdict::{Evidence, Old, judge};
 ///
 /// The two sides were measured at different times, so either the engine or the machine may cause a difference. **One
 /// run against one** has no interval. **At least two old and three new runs** have a 99.8 % interval, which assumes
-/// that days differ as much as runs do (see [`MetricChange::interval`]). Only a proof, which runs old and new in turn
-/// on one machine, separates the engine from the machine; the perf suite and `tollgate ab` run one.
+/// that days differ as much as runs do (see [`MetricChange::interval`]). Only a proof, which alternates old and new on
+/// one machine, separates the engine from the machine; the perf suite and `tollgate ab` run one.
 pub fn compare(old: &(impl AsRef<[Summary]> + ?Sized), new: &(impl AsRef<[Summary]> + ?Sized)) -> Comparison {
     let (old, new) = (old.as_ref().to_vec(), new.as_ref().to_vec());
     let changes = compared_metrics().filter_map(|metric| MetricChange::of(metric, &old, &new)).collect();
