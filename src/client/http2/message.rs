@@ -18,7 +18,11 @@ impl Http2Request {
         // A pseudo-header replaces `Host` (RFC 9113, 8.3.1).
         let mut authority = request_head.address.host_value();
         request_head.headers(body.len(), |name, value| {
-            if *name == HOST { authority = value.clone() } else { drop(headers.append(name, value.clone())) }
+            if *name == HOST {
+                authority = value.clone();
+            } else {
+                headers.append(name, value.clone());
+            }
         });
         let uri = Uri::builder()
             .scheme(request_head.address.scheme())
