@@ -71,7 +71,7 @@ pub struct Open {
     /// How the rate is reached; without a ramp, it applies from the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ramp: Option<Ramp>,
-    /// A request that is due while this many are unanswered is not sent and counts as failed.
+    /// A request that comes due while this many are in flight is not sent and counts as failed.
     pub max_in_flight: u32,
 }
 

@@ -13,7 +13,7 @@ pub struct Replay {
     pub trace: Trace,
     /// The speed relative to the trace: at 2, requests come twice as often.
     pub speed: f64,
-    /// A request that is due while this many are unanswered is not sent and counts as failed.
+    /// A request that comes due while this many are in flight is not sent and counts as failed.
     pub max_in_flight: u32,
 }
 

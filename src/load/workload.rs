@@ -138,7 +138,7 @@ impl fmt::Display for Workload {
     }
 }
 
-/// The OpenAI route that requests go to.
+/// The OpenAI API route to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Api {
