@@ -173,6 +173,9 @@ impl BenchArgs {
         if let Some(name) = header_twice(self.headers.iter().map(|(name, _)| name.as_str())) {
             bail!("--header `{name}` is given twice; header names are case-insensitive");
         }
+        if let Some(name) = self.api_key_env.as_ref().filter(|name| std::env::var_os(name).is_none()) {
+            bail!("--api-key-env {name}: this environment variable is not set");
+        }
         Ok(TargetSpec {
             name: "endpoint".into(),
             engine: self.engine,

@@ -11,7 +11,8 @@ use crate::report::chart::Chart;
 use crate::report::chart::palette::{DARK, LIGHT, Palette};
 use crate::report::gathered::Gathered;
 use crate::report::page::{self, Page};
-use crate::report::{csv, html, markdown, overview, png, svg, sweep_table, table};
+use crate::report::{csv, html, markdown, metrics, overview, png, svg, sweep_table, table};
+use crate::results::Report;
 use crate::store;
 use crate::text::nearest::did_you_mean;
 use crate::text::printable::one_line;
@@ -58,7 +59,15 @@ enum Theme {
 
 pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     let format = args.format()?;
-    let gathered = Gathered::of(store::read_reports(&args.reports)?);
+    let reports = store::read_reports(&args.reports)?;
+    if reports.is_empty() {
+        let paths: Vec<String> = args.reports.iter().map(|path| path.display().to_string()).collect();
+        bail!(
+            "no reports in {}: expected the .json files that the perf suite, bench, sweep, or compare write",
+            paths.join(", ")
+        );
+    }
+    let gathered = Gathered::of(reports);
     if format.is_of_charts() {
         return charts(args, format, &Page::of(&gathered));
     }
@@ -127,12 +136,21 @@ impl ReportFormat {
     }
 }
 
+/// A gate's table, or every metric of a report without gates, as `tollgate bench` prints it.
+fn single(report: &Report) -> String {
+    if !report.gates.is_empty() || report.summary.requests.sent == 0 {
+        return table::table(report);
+    }
+    let reason = (!report.passed).then(|| format!("{}\n", table::sentence(report)));
+    reason.unwrap_or_default() + &metrics::metrics(report)
+}
+
 fn terminal(gathered: &Gathered) -> String {
     let compared = gathered.comparisons.iter().map(sweep_table::comparison);
     let swept = gathered.sweeps.iter().map(sweep_table::sweep);
     let gated = match gathered.scenarios.as_slice() {
         [] => None,
-        [report] => Some(format!("{}\n{}", report.scenario, table::table(report))),
+        [report] => Some(format!("{}\n{}", report.scenario, single(report))),
         reports => Some(overview::overview(reports)),
     };
     compared.chain(swept).chain(gated).collect::<Vec<_>>().join("\n\n") + "\n"
