@@ -100,6 +100,7 @@ fn quoted_after<'m>(prefix: &str, message: &'m str) -> Option<&'m str> {
 
 fn spoken(expected: &str) -> &str {
     match expected {
+        "u16" => "a whole number from 0 to 65535",
         "u32" => "a whole number from 0 to 4294967295",
         "u64" => "a whole number, 0 or more",
         "f64" => "a number",
