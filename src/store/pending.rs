@@ -194,7 +194,7 @@ mod tests {
         let folder = Settings::clone_current().snapshot_path().to_owned();
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join(format!("{name}.snap.new")), &body[..body.len() / 2]).unwrap();
-        Err::<(), _>(io::Error::from_raw_os_error(28)).unwrap();
+        fs::write("/dev/full", body).unwrap();
     }
 
     fn baseline() -> Baseline {

@@ -162,8 +162,7 @@ mod tests {
         let path = folder.path().join("a.json");
         write_bytes(&path, b"old").unwrap();
         let half = |part: &Path| fs::write(part, "ne").and(Err(io::ErrorKind::StorageFull.into()));
-        let error = replace_with(&path, half).unwrap_err().to_string();
-        assert_eq!(error, format!("can't write {}: no storage space", path.display()));
+        assert_eq!(swap(&path, half).unwrap_err().kind(), io::ErrorKind::StorageFull);
         assert_eq!(names_in(&folder), ["a.json"]);
         assert_eq!(fs::read(&path).unwrap(), b"old");
     }
@@ -218,14 +217,7 @@ mod tests {
     fn a_pipe_receives_the_bytes_and_stays_a_pipe() {
         let folder = tempdir().unwrap();
         let path = folder.path().join("pipe");
-        rustix::fs::mknodat(
-            rustix::fs::CWD,
-            &path,
-            rustix::fs::FileType::Fifo,
-            rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
-            0,
-        )
-        .unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
         let of_reader = path.clone();
         check_writable(&path).unwrap();
         let reader = std::thread::spawn(move || fs::read_to_string(of_reader).unwrap());

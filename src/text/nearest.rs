@@ -2,9 +2,18 @@
 
 /// A hint to append to the error about an unknown word.
 pub(crate) fn did_you_mean<'a>(word: &str, valid: impl IntoIterator<Item = &'a str>) -> String {
+    hint(word, valid, LIST_LIMIT)
+}
+
+/// The same for an unknown key: it lists the keys of even the largest table.
+pub(crate) fn did_you_mean_key<'a>(word: &str, valid: impl IntoIterator<Item = &'a str>) -> String {
+    hint(word, valid, usize::MAX)
+}
+
+fn hint<'a>(word: &str, valid: impl IntoIterator<Item = &'a str>, list_limit: usize) -> String {
     let valid: Vec<&str> = valid.into_iter().collect();
     let nearest = nearest(word, &valid);
-    if valid.len() > LIST_LIMIT {
+    if valid.len() > list_limit {
         return match nearest {
             Some(nearest) => format!("did you mean `{nearest}`?"),
             None => format!("for example `{}`", valid[0]),
@@ -21,8 +30,8 @@ pub(crate) fn did_you_mean<'a>(word: &str, valid: impl IntoIterator<Item = &'a s
     }
 }
 
-/// More than a table has keys; a longer list, such as that of an engine's versions, would not be helpful.
-const LIST_LIMIT: usize = 40;
+/// A longer list of valid words, such as all metrics, would not be helpful.
+const LIST_LIMIT: usize = 15;
 
 /// Below this similarity, a suggestion would be a guess.
 const MIN_SIMILARITY: f64 = 0.7;
@@ -67,7 +76,7 @@ mod tests {
     #[test]
     fn every_key_of_a_large_table_is_listed() {
         let keys: Vec<String> = (0..30).map(|number| format!("key_{number}")).collect();
-        let help = did_you_mean("zzz", keys.iter().map(String::as_str));
+        let help = did_you_mean_key("zzz", keys.iter().map(String::as_str));
         assert!(help.starts_with("Valid here: `key_0`, ") && help.ends_with("`key_29`"), "{help}");
     }
 
