@@ -15,7 +15,8 @@ use crate::units::{HumanDuration, QuantityError};
 #[derive(Debug, clap::Args)]
 pub(crate) struct LoadFlags {
     /// Concurrent users, each sending its next request when its last one is complete.
-    #[arg(long, default_value_t = 1, conflicts_with_all = ["rate", "trace"])]
+    #[arg(long, visible_alias = "users", value_parser = users, default_value_t = 1,
+        conflicts_with_all = ["rate", "trace"])]
     concurrency: u32,
     #[arg(long, conflicts_with = "duration",
         help = format!("Requests over all users [default without --duration: {REQUESTS_PER_USER} per user, or all of --trace]"))]
@@ -28,7 +29,7 @@ pub(crate) struct LoadFlags {
     #[arg(long, conflicts_with_all = ["rate", "trace"])]
     think_time: Option<ThinkTime>,
     /// Requests per second, sent when they are due, whether or not earlier ones are complete; instead of --concurrency.
-    #[arg(long, group = "by_the_clock", allow_negative_numbers = true)]
+    #[arg(long, value_parser = rate, group = "by_the_clock", allow_negative_numbers = true)]
     rate: Option<f64>,
     /// How requests are spaced: `constant`, `poisson`, or `gamma:SHAPE`; below 1 in bursts, above 1 more evenly.
     #[arg(long, default_value = "constant", requires = "rate")]
@@ -116,6 +117,16 @@ pub(crate) fn flag_error(error: LoadError) -> anyhow::Error {
     anyhow!("{flag}: {error}")
 }
 
+pub(crate) fn users(text: &str) -> Result<u32, String> {
+    text.trim().parse().map_err(|_| "expected a number of users, such as 8".to_owned())
+}
+
+pub(crate) fn rate(text: &str) -> Result<f64, String> {
+    text.trim()
+        .parse()
+        .map_err(|_| "expected a number of requests per second, without a unit, such as 2.5".to_owned())
+}
+
 /// How long a round lasts.
 pub(crate) fn round_duration(text: &str) -> Result<StopCondition, QuantityError> {
     text.parse().map(|HumanDuration(duration)| StopCondition::DurationMs(duration.as_millis() as u64))
@@ -178,6 +189,18 @@ mod tests {
         assert_eq!(load("--concurrency 4 --requests 3").unwrap_err(), expected);
         let expected = "--rate: a rate is a number greater than 0, not -1";
         assert_eq!(load("--rate -1").unwrap_err(), expected);
+    }
+
+    #[test]
+    fn users_are_what_concurrency_counts() {
+        assert_eq!(load("--users 3").unwrap(), load("--concurrency 3").unwrap());
+    }
+
+    #[test]
+    fn a_value_with_a_unit_is_rejected_with_an_example() {
+        let error = load("--rate 5/s").unwrap_err();
+        assert!(error.contains("'5/s'") && error.contains("per second, without a unit"), "{error}");
+        assert!(load("--concurrency x").unwrap_err().contains("expected a number of users, such as 8"));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use toml::{Table, Value};
 use crate::simulator::{DEFAULT_MODEL, Simulator, StartError};
 use crate::target::SimulatorSettings;
 use crate::target::known_regressions::{self, Profile};
-use crate::text::nearest::did_you_mean;
+use crate::text::nearest::{did_you_mean, did_you_mean_key};
 
 /// Serve a simulated engine on this machine until Ctrl-C.
 #[derive(Debug, clap::Args)]
@@ -134,7 +134,7 @@ fn parse_setting(argument: &str) -> Result<Setting, SettingError> {
     let (key, value) = argument.split_once('=').ok_or(SettingError::NoValue)?;
     let known = SimulatorSettings::default().by_key();
     let Some(default) = known.get(key) else {
-        let help = did_you_mean(key, known.keys().map(String::as_str));
+        let help = did_you_mean_key(key, known.keys().map(String::as_str));
         return Err(SettingError::UnknownKey { key: key.into(), help });
     };
     let bad_value = || {

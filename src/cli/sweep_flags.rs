@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{anyhow, bail};
 use clap::ArgGroup;
 
-use crate::cli::load_flags::{OPEN_ROUND, REQUESTS_PER_USER, flag_error, round_duration};
+use crate::cli::load_flags::{OPEN_ROUND, REQUESTS_PER_USER, flag_error, rate, round_duration, users};
 use crate::cli::planned_sweep::PlannedSweep;
 use crate::cli::run_flags::RunFlags;
 use crate::cli::words::one_of;
@@ -55,11 +55,12 @@ pub(crate) struct SweepFlags {
 #[group(skip)]
 struct HowFlags {
     /// Concurrent users of each level, each sending its next request when its last one is complete.
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 4, 8, 16, 32])]
+    #[arg(long, visible_alias = "users", value_parser = users, value_delimiter = ',', default_values_t = [1, 2, 4, 8, 16, 32])]
     concurrency: Vec<u32>,
     /// Requests per second of each level, sent when they are due, whether or not earlier ones are complete; instead of
     /// --concurrency.
-    #[arg(long, value_delimiter = ',', allow_negative_numbers = true, conflicts_with = "concurrency")]
+    #[arg(long, value_parser = rate, value_delimiter = ',', allow_negative_numbers = true,
+        conflicts_with = "concurrency")]
     rates: Vec<f64>,
     /// How requests are spaced: `constant`, `poisson`, or `gamma:SHAPE`; below 1 in bursts, above 1 more evenly.
     #[arg(long, default_value = "constant", requires = "rates")]
@@ -248,6 +249,12 @@ mod tests {
             .sweep_plan(None)
             .map(|plan| plan.loads)
             .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_level_that_is_no_number_is_refused_with_an_example() {
+        let error = loads("--url http://127.0.0.1:1 --concurrency 1,x").unwrap_err();
+        assert!(error.contains("'x'") && error.contains("expected a number of users"), "{error}");
     }
 
     #[test]

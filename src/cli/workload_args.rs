@@ -143,9 +143,13 @@ mod tests {
 
     #[test]
     fn a_value_that_breaks_a_rule_is_rejected_with_its_flag() {
-        for (flag, value) in
-            [("--max-tokens", "0"), ("--input-tokens", "0"), ("--turns", "0"), ("--temperature", "-1")]
-        {
+        for (flag, value) in [
+            ("--max-tokens", "0"),
+            ("--input-tokens", "0"),
+            ("--turns", "0"),
+            ("--temperature", "-1"),
+            ("--temperature", "nan"),
+        ] {
             let refused = args(&format!("{flag} {value}")).unwrap().workload(None).unwrap_err().to_string();
             assert!(refused.starts_with(&format!("{flag}: ")), "{refused}");
         }

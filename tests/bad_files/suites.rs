@@ -78,15 +78,15 @@ fn a_terminal_shows_the_line() {
 
 #[test]
 fn a_terminal_shows_the_override() {
-    let variables = [("TOLLGATE_SET", "targets.sim.simulator.decode_scal=1.08")];
+    let variables = [("TOLLGATE_SET", "scenarios.chat.workload.sampling.temprature=1")];
     let errors = errors_of(&[TARGETS, ("scenarios/chat.toml", SCENARIO)], &variables);
     insta::assert_snapshot!(errors.fancy(false), @r#"
-     × unknown key `decode_scal`
-      ╭─[TOLLGATE_SET:1:23]
-    1 │ targets.sim.simulator.decode_scal=1.08
-      ·                       ───────────
+     × unknown key `temprature`
+      ╭─[TOLLGATE_SET:1:34]
+    1 │ scenarios.chat.workload.sampling.temprature=1
+      ·                                  ──────────
       ╰────
-     help: did you mean `decode_scale`?
+     help: did you mean `temperature`? Valid here: `temperature`, `top_p`, `top_k`
     "#);
 }
 

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
+use std::process::Command;
 
 use tempfile::TempDir;
 use tollgate::internals::HttpVersion;
@@ -10,7 +11,7 @@ use tollgate::internals::{Baseline, Facts};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use crate::common::Suite;
+use crate::common::{Outcome, Suite};
 
 const PENDING: &str = "baselines/simulator/chat__users-4__sim.snap.new";
 const ACCEPTED: &str = "baselines/simulator/chat__users-4__sim.snap";
@@ -90,6 +91,48 @@ fn too_few_sessions_need_force() {
     assert!(suite.exists(PENDING) && !suite.exists(ACCEPTED));
     suite.accept(&["--force"]).assert_exit(0);
     assert!(!suite.exists(PENDING) && suite.exists(ACCEPTED));
+}
+
+/// Runs `accept` where no file may have any bytes; `trap` says whether it survives the attempt.
+fn accept_without_space(suite: &Suite, trap: &str) -> Outcome {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("{trap}ulimit -f 0; exec \"$0\" accept --root \"$1\"")]);
+    Outcome::of(shell.arg(env!("CARGO_BIN_EXE_tollgate")).arg(suite.path(".")))
+}
+
+#[test]
+fn without_space_the_accepted_baseline_stays_whole() {
+    let suite = suite_with_pending(&snapshot(4));
+    suite.write(ACCEPTED, &snapshot(5));
+    accept_without_space(&suite, "trap '' XFSZ; ")
+        .assert_exit(1)
+        .assert_complains("simulator/chat__users-4__sim.snap: File too large");
+    assert_eq!(suite.read(ACCEPTED), snapshot(5));
+    let pending = PENDING.trim_start_matches("baselines/");
+    assert_eq!(suite.baselines(), [ACCEPTED.trim_start_matches("baselines/"), pending], "no part is left");
+}
+
+#[test]
+fn a_killed_accept_leaves_the_baseline_whole() {
+    let suite = suite_with_pending(&snapshot(4));
+    suite.write(ACCEPTED, &snapshot(5));
+    accept_without_space(&suite, "").assert_says_not("accepted");
+    assert_eq!(suite.read(ACCEPTED), snapshot(5));
+    assert_eq!(suite.read(PENDING), snapshot(4));
+    suite.accept(&[]).assert_exit(0);
+    assert_ne!(suite.read(ACCEPTED), snapshot(5));
+}
+
+#[test]
+fn a_pending_baseline_that_is_not_written_has_the_systems_reason() {
+    let suite = Suite::new();
+    suite.write("baselines/simulator", "a file where a folder belongs");
+    suite
+        .run(&[])
+        .assert_exit(101)
+        .assert_says("can't write baselines/simulator/chat__users-4__sim.snap.new: ")
+        .assert_says("(os error ")
+        .assert_says_not("INSTA_UPDATE");
 }
 
 #[test]
@@ -190,6 +233,20 @@ fn a_zip_file_with_escaping_paths_is_rejected() {
         refused.assert_exit(2).assert_complains(&format!("entry `{name}` points outside of the archive"));
         assert_eq!(suite.baselines(), [""; 0]);
     }
+}
+
+#[test]
+fn a_zip_file_has_one_limit_over_all_entries() {
+    let suite = Suite::new();
+    let folder = TempDir::new().unwrap();
+    let names: Vec<String> =
+        (0..20).map(|number| format!("baselines/simulator/chat__users-{number}__sim.snap.new")).collect();
+    let large = "0".repeat(1 << 20);
+    let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), large.as_str())).collect();
+    let zip = zipped(&folder, &files);
+    assert!(zip.metadata().unwrap().len() < 100_000);
+    let rejected = suite.accept(&["--from", zip.to_str().unwrap()]);
+    rejected.assert_exit(2).assert_complains("larger than 16777216 bytes together");
 }
 
 #[test]

@@ -213,8 +213,9 @@ impl<'a> Campaign<'a> {
         let scenario = &run.scenario.id;
         if let Some(next) = run.next_baseline(&self.run.started[..10]) {
             match self.pending.leave(self.baselines, scenario, &next) {
-                Some(file) => run.set_pending(file),
-                None => run.warn(
+                Ok(Some(file)) => run.set_pending(file),
+                Err(error) => run.warn(format!("no pending baseline was left: {error}")),
+                Ok(None) => run.warn(
                     "no pending baseline was written because of CI or INSTA_UPDATE; set INSTA_UPDATE=new to write one"
                         .into(),
                 ),
