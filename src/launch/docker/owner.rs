@@ -3,7 +3,6 @@
 use std::env;
 use std::fmt;
 use std::fs;
-use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -23,7 +22,6 @@ pub(crate) struct Owner {
 
 /// Set for a process that only waits for its owner to end.
 const REAPER: &str = "TOLLGATE_REAPER";
-const DOCKER_HOST: &str = "DOCKER_HOST";
 /// Whether this program can be started as one.
 static CAN_REAP: AtomicBool = AtomicBool::new(false);
 const POLL: Duration = Duration::from_millis(100);
@@ -77,7 +75,6 @@ impl fmt::Display for Owner {
 
 /// Every program that starts containers must call this first: it may have been started to remove them.
 pub(crate) fn reap_if_asked() -> Option<ExitCode> {
-    forget_empty_docker_host();
     CAN_REAP.store(true, Ordering::Relaxed);
     let owner = Owner::parse(&env::var(REAPER).ok()?)?;
     // Signals that end the owner's terminal or process group must not reach this process.
@@ -91,17 +88,6 @@ pub(crate) fn reap_if_asked() -> Option<ExitCode> {
         let _ = Docker::connect().and_then(|docker| docker.remove_all_of(&owner));
     }
     Some(ExitCode::SUCCESS)
-}
-
-/// An empty `DOCKER_HOST` is as good as none to Docker's own tools, but a damaged address to their libraries. A program
-/// can't safely change its environment, so it starts over.
-fn forget_empty_docker_host() {
-    if env::var_os(DOCKER_HOST).is_some_and(|address| address.is_empty())
-        && let Ok(program) = env::current_exe()
-    {
-        // Returns only if it fails; the libraries then say what is wrong.
-        let _ = Command::new(program).args(env::args_os().skip(1)).env_remove(DOCKER_HOST).exec();
-    }
 }
 
 fn host() -> String {
