@@ -186,9 +186,10 @@ impl Turns {
             epoll::add(&self.epoll, &socket, epoll::EventData::new_u64(at as u64), epoll::EventFlags::IN)?;
             let arrivals = Arrivals::at(&socket);
             let stream = Some(Stream { socket, arrivals, input: Vec::new(), answer: None });
-            match at < self.streams.len() {
-                true => self.streams[at] = stream,
-                false => self.streams.push(stream),
+            if at < self.streams.len() {
+                self.streams[at] = stream;
+            } else {
+                self.streams.push(stream);
             }
         }
         Ok(())

@@ -140,10 +140,10 @@ fn terminal(gathered: &Gathered) -> String {
 
 /// A run of a suite alone looks like a CI job's summary.
 fn marked_down(gathered: &Gathered) -> String {
-    match gathered.sweeps.is_empty() && gathered.comparisons.is_empty() {
-        true => markdown::markdown(&gathered.scenarios),
-        false => page::markdown(&Page::of(gathered)),
+    if gathered.sweeps.is_empty() && gathered.comparisons.is_empty() {
+        return markdown::markdown(&gathered.scenarios);
     }
+    page::markdown(&Page::of(gathered))
 }
 
 /// Two kinds of rows would need two files.

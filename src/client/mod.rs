@@ -237,10 +237,10 @@ impl Client {
     pub fn truth(&self) -> Result<Truth, String> {
         let url = self.peer.address.url("/truth");
         let (status, body) = self.runtime.block_on(self.control.get(&url))?;
-        match status.is_success() {
-            true => serde_json::from_slice(&body).map_err(|error| error.to_string()),
-            false => Err(format!("HTTP {}: {}", status.as_u16(), refusal(&body))),
+        if !status.is_success() {
+            return Err(format!("HTTP {}: {}", status.as_u16(), refusal(&body)));
         }
+        serde_json::from_slice(&body).map_err(|error| error.to_string())
     }
 
     /// Sends fresh prompts until the load stops. Opens connections and writes the first requests before the clock

@@ -21,8 +21,8 @@ pub(crate) fn event(line: &[u8]) -> Result<Event<'_>, Failure> {
             json => Event::Json(json),
         });
     }
-    match line.starts_with(b"{") {
-        true => Err(error_in(line).unwrap_or_else(|| bad_payload("an event as a `data:` line", line))),
-        false => Ok(Event::Nothing),
+    if line.starts_with(b"{") {
+        return Err(error_in(line).unwrap_or_else(|| bad_payload("an event as a `data:` line", line)));
     }
+    Ok(Event::Nothing)
 }

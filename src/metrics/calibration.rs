@@ -128,15 +128,16 @@ impl Calibration {
         let mut held = held.into_iter().filter_map(|(what, figures)| Some((what, figures?)));
         let (what, (found, limit)) = held.find(|(_, (found, limit))| found > limit)?;
         let found = figures::number(found);
-        Some(match limit > 0.0 {
-            true => format!(
+        Some(if limit > 0.0 {
+            format!(
                 "{found} {what} exceed the {} up to which `tollgate calibrate` found this machine's client accurate",
                 figures::number(limit)
-            ),
-            false => format!(
+            )
+        } else {
+            format!(
                 "{found} {what}: `tollgate calibrate` found this machine's client inaccurate at every number of {what} \
                  that it tried"
-            ),
+            )
         })
     }
 }

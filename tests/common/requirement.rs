@@ -5,8 +5,8 @@ use libtest_mimic::{Completion, Failed};
 /// The answer of a test that lacks something: it is ignored with the reason, or fails where `TOLLGATE_REQUIRE` names it.
 pub fn lacking(name: &str, reason: &str) -> Result<Completion, Failed> {
     let required = std::env::var("TOLLGATE_REQUIRE").unwrap_or_default();
-    match required.split(',').any(|required| required.trim() == name) {
-        true => Err(format!("{reason}, and TOLLGATE_REQUIRE names {name}").into()),
-        false => Ok(Completion::ignored_with(reason)),
+    if required.split(',').any(|required| required.trim() == name) {
+        return Err(format!("{reason}, and TOLLGATE_REQUIRE names {name}").into());
     }
+    Ok(Completion::ignored_with(reason))
 }

@@ -102,9 +102,10 @@ pub(crate) fn run(args: &CalibrateArgs) -> anyhow::Result<ExitCode> {
         not_tried,
         paces,
     };
-    match args.json {
-        true => println!("{}", serde_json::to_string_pretty(&calibration)?),
-        false => println!("{}", calibration_table(&calibration)),
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&calibration)?);
+    } else {
+        println!("{}", calibration_table(&calibration));
     }
     store::save_calibration(&path, &calibration)?;
     eprintln!("Stored: {}", path.display());

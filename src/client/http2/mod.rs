@@ -186,9 +186,11 @@ fn read_head(head: &Parts) -> Head {
 
 /// Uses HTTP/1.1's wording, unless the error is specific to HTTP/2.
 fn broken(error: Error, socket: &SharedSocket) -> Broken {
-    match error.is_io() {
-        true if socket.has_ended() => Broken::Closed,
-        true => error.into_io().map_or(Broken::Closed, Broken::Io),
-        false => Broken::Http2(error),
+    if !error.is_io() {
+        return Broken::Http2(error);
     }
+    if socket.has_ended() {
+        return Broken::Closed;
+    }
+    error.into_io().map_or(Broken::Closed, Broken::Io)
 }

@@ -46,10 +46,8 @@ impl Stream {
                 let length = arrivals.read(tcp, space)?;
                 read = Some(length);
                 // A short read means there was no more: this saves the event loop another read to find that out.
-                match (1..space.len()).contains(&length) {
-                    true => Err(io::ErrorKind::WouldBlock.into()),
-                    false => Ok(()),
-                }
+                let is_short = (1..space.len()).contains(&length);
+                if is_short { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
             });
             match (read, tried) {
                 (Some(length), _) => return Poll::Ready(Ok(length)),
