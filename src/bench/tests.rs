@@ -62,7 +62,7 @@ fn settings_that_exclude_each_other_are_named() {
 }
 
 #[test]
-fn a_setting_without_such_a_value_is_named_with_what_was_expected() {
+fn an_invalid_setting_is_named_with_what_was_expected() {
     let settings = [
         (nowhere().users(0), "at least 1 user"),
         (nowhere().requests(0), "at least 1 request"),
@@ -189,7 +189,7 @@ fn a_malformed_gate_says_what_was_expected() {
 }
 
 #[test]
-fn a_slower_engine_is_suspected_by_one_run_and_regressed_by_several() {
+fn one_run_makes_a_slower_engine_suspected_several_regressed() {
     let (before, bump) = (engine(), engine_of(3.0));
     let run = |engine: &SimulatedEngine, seed| quick(engine).ignore_eos(true).seed(seed).run().unwrap();
     let (old, new) = (run(&before, 1), run(&bump, 1));

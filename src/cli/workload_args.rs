@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn prompts_of_another_length_leave_the_answers_those_of_the_trace() {
+    fn another_prompt_length_keeps_the_answer_lengths_of_the_trace() {
         let request = TracedRequest { at_ns: 0, input_tokens: 700, output_tokens: 44, blocks: vec![1, 2] };
         let trace = Trace::new("t.csv", vec![request]);
         let asked = args("--input-tokens 9").unwrap().workload(Some(&trace)).unwrap();

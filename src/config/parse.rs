@@ -274,7 +274,7 @@ itl_ms_p99 = { max = 50 }
     }
 
     #[test]
-    fn a_header_whose_variable_is_not_set_makes_its_target_unavailable() {
+    fn an_unset_variable_in_a_header_makes_its_target_unavailable() {
         let overrides = "targets.staging.url=http://x:8000,targets.staging.headers={ X-Key = '${KEY}' }";
         let reason = suite(CHAT, overrides).unwrap().targets["staging"].unavailable.clone();
         assert!(reason.unwrap().starts_with("environment variable KEY is not set (TOLLGATE_SET:"));

@@ -19,7 +19,7 @@ fn bench(url: &str, json: &Path) -> Command {
 }
 
 #[test]
-fn an_interrupted_bench_says_so_by_its_exit_code_and_leaves_its_report() {
+fn an_interrupted_bench_has_its_own_exit_code_and_a_report() {
     let (engine, folder) = (EngineProcess::start(&QUICK), TempDir::new().unwrap());
     for signal in [Signal::INT, Signal::TERM] {
         let json = folder.path().join("report.json");
@@ -33,7 +33,7 @@ fn an_interrupted_bench_says_so_by_its_exit_code_and_leaves_its_report() {
 }
 
 #[test]
-fn a_report_that_can_not_be_written_is_reported_before_anything_is_measured() {
+fn a_report_that_cant_be_written_is_refused_before_measuring() {
     let (engine, folder) = (EngineProcess::start(&QUICK), TempDir::new().unwrap());
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();

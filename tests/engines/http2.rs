@@ -25,7 +25,7 @@ fn every_engine_is_asked_in_http_2() {
 }
 
 #[test]
-fn answers_that_an_engine_breaks_off_are_broken_streams_and_cost_no_other() {
+fn a_reset_stream_fails_as_broken_and_costs_no_other_request() {
     let engine = EngineProcess::start(&[&QUICK[..], &["faults.reset_rate=0.5"]].concat());
     let report = Bench::asking(40, &engine, &HTTP_2).report();
     let requests = &report.summary.requests;

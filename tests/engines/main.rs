@@ -209,7 +209,7 @@ fn ollama_gets_a_model_that_it_does_not_have() {
 }
 
 #[test]
-fn answers_that_the_model_ends_early_are_reported_with_what_can_still_be_compared() {
+fn answers_that_end_early_are_reported_with_the_remedy() {
     let engine = EngineProcess::start(&[&QUICK[..], &["eos_rate=0.5"]].concat());
     let warned = |kind: &str| Bench::asking(40, &engine, &["--engine", kind]).report().warnings;
     assert_eq!(warned("vllm"), [""; 0], "ignore_eos spares it");

@@ -25,7 +25,7 @@ fn an_engine_of_a_named_authority_is_measured() {
 }
 
 #[test]
-fn an_engine_of_another_authority_is_asked_nothing_and_the_way_out_is_reported() {
+fn an_untrusted_server_gets_no_request_and_a_hint_at_ca_file() {
     let engine = EngineProcess::start(&QUICK);
     let url = gateway::start(&engine, &[]);
     for authority in [None, Some("other-ca.pem")] {
@@ -36,7 +36,7 @@ fn an_engine_of_another_authority_is_asked_nothing_and_the_way_out_is_reported()
 }
 
 #[test]
-fn a_gateway_that_does_not_agree_to_http_2_is_reported_with_the_way_out() {
+fn a_gateway_that_refuses_http_2_is_reported_with_the_remedy() {
     let engine = EngineProcess::start(&QUICK);
     for protocols in [&["http/1.1"][..], &[]] {
         let url = gateway::start(&engine, protocols);

@@ -170,7 +170,7 @@ fn parts_that_do_not_belong_together_are_refused() {
 }
 
 #[test]
-fn a_start_that_has_passed_and_a_worker_without_work_are_refused() {
+fn a_past_start_and_a_worker_without_work_are_refused() {
     let (engine, folder) = (EngineProcess::start(&QUICK), TempDir::new().unwrap());
     let json = folder.path().join("report.json");
     let refused = |arguments: &[&str], why: &str| {

@@ -56,7 +56,7 @@ async fn a_reset_comes_after_the_first_token_and_as_a_reset() {
 }
 
 #[tokio::test]
-async fn a_stalled_stream_stays_open_at_an_engine_that_says_it_is_well() {
+async fn a_stalled_stream_stays_open_on_an_engine_that_is_healthy() {
     let engine = ill(Faults { stall_rate: 1.0, ..Faults::default() });
     let request = engine.http.post(engine.url("/v1/chat/completions")).body(CHAT_STREAM);
     let mut response = request.send().await.unwrap();

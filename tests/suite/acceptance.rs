@@ -93,7 +93,7 @@ fn too_few_sessions_need_force() {
 }
 
 #[test]
-fn a_baseline_of_another_environment_is_neither_accepted_nor_used() {
+fn another_environments_baseline_is_neither_accepted_nor_used() {
     let suite = Suite::new();
     let elsewhere = "baselines/l40s-qwen3-8b/chat__users-4__sim.snap";
     let complaint = ": the baseline was recorded in `simulator` but is in";
@@ -128,7 +128,7 @@ fn zipped(folder: &TempDir, files: &[(&str, &str)]) -> PathBuf {
 }
 
 #[test]
-fn what_another_machine_left_is_accepted_from_a_folder_which_stays_as_it_is() {
+fn another_machines_baseline_is_accepted_from_a_folder() {
     let suite = Suite::new();
     let downloaded = artifact(&[(PENDING, &snapshot(4))]);
     let from = downloaded.path().to_str().unwrap();

@@ -34,7 +34,7 @@ fn interrupt(child: Child) -> Outcome {
 }
 
 #[test]
-fn an_interrupted_search_goes_on_where_it_was_and_another_question_begins_anew() {
+fn an_interrupted_search_resumes_and_another_one_starts_anew() {
     let suite = Suite::new();
     let child = bisect(&suite, VERSIONS).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     await_some("the second proof", || (proofs(&suite) == 2).then_some(()));
@@ -73,7 +73,7 @@ fn versions_that_cant_be_judged_leave_a_range() {
 }
 
 #[test]
-fn a_list_that_cant_be_searched_is_refused_before_anything_starts() {
+fn an_unsearchable_list_is_refused_before_anything_starts() {
     let suite = Suite::new();
     let refused = |versions: &str, why: &str| {
         Outcome::of(&mut bisect(&suite, versions)).assert_exit(2).assert_complains(why);

@@ -5,7 +5,7 @@ use tollgate::internals::Verdict;
 use crate::common::{CHAT, EngineProcess, SIMULATOR, Suite};
 
 #[test]
-fn where_answers_end_early_throughput_is_not_comparable_and_ttft_is() {
+fn after_early_ends_ttft_is_comparable_and_throughput_is_not() {
     let engine =
         EngineProcess::start(&["prefill_base_ms=20", "decode_step_ms=4", "cold_start_ms=0", "eos_rate=0.5"]);
     let url = &engine.url;

@@ -51,7 +51,7 @@ fn side_by_side_and_in_turn_give_the_same_verdicts() {
 }
 
 #[test]
-fn an_endpoint_is_proven_against_the_old_one_that_goes_on_running_beside_it() {
+fn an_endpoint_is_proven_against_the_old_one_that_still_runs() {
     let quick = ["prefill_base_ms=40", "decode_step_ms=6", "cold_start_ms=0"];
     let old = EngineProcess::start(&quick);
     let new = EngineProcess::start(&[&quick[..], &["version=2.0", "decode_scale=4"]].concat());
@@ -75,7 +75,7 @@ fn an_endpoint_is_proven_against_the_old_one_that_goes_on_running_beside_it() {
 }
 
 #[test]
-fn a_proof_whose_time_is_up_says_so_in_the_report_and_in_the_failure() {
+fn a_proof_out_of_time_says_so_in_the_report_and_the_failure() {
     // The first new session takes longer than that.
     let suite = suite_with_proof("minutes = 0.015");
     let cut = suite.run_with(&[("TOLLGATE_SET", SLOW_DECODE)]);

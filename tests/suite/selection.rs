@@ -86,7 +86,7 @@ fn a_required_target_must_not_be_absent() {
 }
 
 #[test]
-fn a_requirement_that_nothing_could_meet_is_pointed_at_before_anything_starts() {
+fn an_unknown_requirement_is_refused_before_anything_starts() {
     let suite = Suite::new();
     suite
         .run_with(&[("TOLLGATE_REQUIRE", "sim,dokcer")])

@@ -54,7 +54,7 @@ fn advice(comparison: &Value) -> [Value; 2] {
 }
 
 #[test]
-fn curves_that_cross_are_found_and_decide_who_is_recommended_for_how_many_users() {
+fn crossing_curves_decide_which_engine_is_recommended_when() {
     let suite = suite();
     let report = sweep(&suite, "quick,wide", "2,4,8,16", &["--limits", "ttft_ms_p95=5000"]);
     let quick = &report["targets"][0];
@@ -135,7 +135,7 @@ fn ctrl_c_leaves_the_levels_that_were_finished() {
 }
 
 #[test]
-fn a_wrong_flag_or_a_damaged_report_is_reported_before_anything_starts() {
+fn a_wrong_flag_or_damaged_report_is_refused_before_the_start() {
     let suite = suite();
     let wrong = |arguments: &[&str], expected: &str| {
         let outcome = Outcome::of(&mut tollgate(&suite, arguments));

@@ -71,7 +71,7 @@ fn suite_on(url: &str, scenario: &str) -> Suite {
 }
 
 #[test]
-fn an_engine_that_dies_in_a_round_is_invalid_and_what_was_measured_is_kept() {
+fn an_engine_that_dies_makes_a_run_invalid_and_keeps_its_data() {
     let mut engine = EngineProcess::start(&["decode_step_ms=6.0", "prefill_base_ms=20.0", "cold_start_ms=0"]);
     let scenario = two_long_ones().replace("rounds = 1", "rounds = 3");
     let suite = suite_on(&engine.url, &scenario);

@@ -22,7 +22,7 @@ fn expected(throughput: Verdict, ttft: Verdict) -> Vec<(String, Verdict)> {
 }
 
 #[test]
-fn a_slower_decode_fails_the_throughput_gate_until_it_is_accepted() {
+fn a_slower_decode_fails_its_throughput_gate_until_accepted() {
     let suite = Suite::with_baseline();
     let red = suite.run_with(&[SLOW_DECODE]);
     red.assert_exit(101)
@@ -49,7 +49,7 @@ fn a_slower_prefill_fails_the_ttft_gate_alone() {
 }
 
 #[test]
-fn an_improvement_passes_and_leaves_a_baseline_that_would_catch_the_next_loss() {
+fn an_improvement_passes_and_leaves_a_stricter_baseline() {
     let suite = Suite::new();
     suite.run_with(&[SLOW_DECODE]).assert_exit(101);
     suite.accept(&[]).assert_exit(0);
@@ -84,7 +84,7 @@ fn other_gates_do_not_change_what_is_compared() {
 }
 
 #[test]
-fn a_broken_limit_fails_at_once_and_leaves_no_baseline_that_would_break_it_again() {
+fn a_broken_limit_fails_at_once_and_leaves_no_baseline() {
     let suite = Suite::with_baseline();
     suite.write("perf-tests/scenarios/chat.toml", &CHAT.replace("\"80%\"", "\"80%\", max = 1"));
     let red = suite.run(&[]);
