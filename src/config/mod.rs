@@ -3,6 +3,7 @@
 mod complaint;
 mod container_keys;
 mod document;
+mod endpoint_keys;
 mod error;
 mod expand;
 mod file;
