@@ -64,9 +64,6 @@ pub(super) struct PromptSettings {
 
 /// Tokens of a prompt or an answer by default.
 const TOKENS: u32 = 128;
-/// How long a rate lasts by default.
-const OPEN_DURATION_MS: u64 = 10_000;
-const REQUESTS_PER_USER: u32 = 4;
 
 impl Plan {
     pub(super) fn of(bench: &Bench) -> Result<Plan, BenchError> {
@@ -158,25 +155,21 @@ impl LoadSettings {
     }
 
     fn load(&self, trace: Option<&Trace>) -> Result<Load, BenchError> {
-        let (arrival, stop) = match (self.rate, trace) {
+        let arrival = match (self.rate, trace) {
             (Some(rate), _) => {
                 let process = self.arrival.unwrap_or(ArrivalProcess::Constant);
-                let open = Open { rate, process, ramp: None, max_in_flight: MAX_IN_FLIGHT };
-                (Arrival::Open(open), StopCondition::DurationMs(OPEN_DURATION_MS))
+                Arrival::Open(Open { rate, process, ramp: None, max_in_flight: MAX_IN_FLIGHT })
             }
             (None, Some(trace)) => {
-                let all = trace.requests().len() as u32;
-                let replay = Replay { trace: trace.clone(), speed: 1.0, max_in_flight: MAX_IN_FLIGHT };
-                (Arrival::Replay(replay), StopCondition::Requests(all))
+                Arrival::Replay(Replay { trace: trace.clone(), speed: 1.0, max_in_flight: MAX_IN_FLIGHT })
             }
             (None, None) => {
                 let concurrency = self.users.unwrap_or(1);
-                let requests = concurrency.saturating_mul(REQUESTS_PER_USER);
-                let closed = Closed { concurrency, think_time: None, ramp: None };
-                (Arrival::Closed(closed), StopCondition::Requests(requests))
+                Arrival::Closed(Closed { concurrency, think_time: None, ramp: None })
             }
         };
-        Load::new(arrival, self.stop().unwrap_or(stop)).map_err(|error| BenchError::Load(error.to_string()))
+        let stop = self.stop().unwrap_or_else(|| arrival.default_stop());
+        Load::new(arrival, stop).map_err(|error| BenchError::Load(error.to_string()))
     }
 
     fn check(&self) -> Result<(), BenchError> {
@@ -200,8 +193,7 @@ impl LoadSettings {
     }
 
     fn stop(&self) -> Option<StopCondition> {
-        let duration = self.duration.map(|duration| StopCondition::DurationMs(duration.as_millis() as u64));
-        duration.or(self.requests.map(StopCondition::Requests))
+        self.duration.map(StopCondition::after).or(self.requests.map(StopCondition::Requests))
     }
 }
 
