@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use crate::bench::{Bench, BenchError};
 use crate::client::{Access, Address};
-use crate::config::{
-    Excerpt, OnSuspected, RunPlan, SuiteErrors, header_twice, read_conversations, read_trace,
-};
+use crate::config::{Excerpt, RunPlan, SuiteErrors, header_twice, read_conversations, read_trace};
 use crate::engine::{EngineChoice, EngineKind, HttpVersion};
 use crate::load::trace::Trace;
 use crate::load::workload::{Api, Prompt, Prompts, Sampling, Synthetic, Workload, WorkloadSpec};
@@ -76,14 +74,7 @@ impl Plan {
             target: bench.target.target()?,
             load: bench.load.load(trace.as_ref())?,
             workload: bench.prompts.workload(trace.as_ref())?,
-            run: RunPlan {
-                warmup: bench.warm_up,
-                rounds: 1,
-                sessions: 1,
-                request_timeout: bench.timeout,
-                on_suspected: OnSuspected::Warn,
-                records: false,
-            },
+            run: RunPlan::single_round(bench.warm_up, bench.timeout),
         })
     }
 }

@@ -83,6 +83,20 @@ pub struct RunPlan {
     pub records: bool,
 }
 
+impl RunPlan {
+    /// A single round without records, for a load that belongs to no suite.
+    pub(crate) fn single_round(warmup: Duration, request_timeout: Duration) -> RunPlan {
+        RunPlan {
+            warmup,
+            rounds: 1,
+            sessions: 1,
+            request_timeout,
+            on_suspected: OnSuspected::Warn,
+            records: false,
+        }
+    }
+}
+
 /// The result of a test with a suspicion that can't be proven.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
