@@ -85,10 +85,11 @@ mod verdict;
 #[cfg(feature = "container")]
 pub use crate::bench::Container;
 pub use crate::bench::{
-    Bench, BenchError, Comparison, GateFailure, MalformedGate, MetricChange, Percentiles, RequestResult,
-    RequestTotals, SimulatedEngine, Summary, compare,
+    Bench, BenchError, Comparison, GateFailure, MetricChange, Percentiles, RequestResult, RequestTotals,
+    SimulatedEngine, Summary, compare,
 };
 pub use crate::load::ArrivalProcess;
+pub use crate::metrics::MalformedGate;
 pub use crate::target::{Faults, SimulatorSettings};
 
 /// The body of a perf suite's `main`. In `tests/perf.rs` of any crate, with `harness = false` for it in `Cargo.toml`:
