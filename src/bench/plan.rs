@@ -9,7 +9,9 @@ use crate::client::{Access, Address};
 use crate::config::{Excerpt, RunPlan, SuiteErrors, header_twice, read_conversations, read_trace};
 use crate::engine::{EngineChoice, EngineKind, HttpVersion};
 use crate::load::trace::Trace;
-use crate::load::workload::{Api, Prompt, Prompts, Sampling, Synthetic, Workload, WorkloadSpec};
+use crate::load::workload::{
+    Api, DEFAULT_TOKENS, Prompt, Prompts, Sampling, Synthetic, Workload, WorkloadSpec,
+};
 use crate::load::{Arrival, ArrivalProcess, Closed, Load, MAX_IN_FLIGHT, Open, Replay, StopCondition};
 use crate::target::{Endpoint, Place, ProofPlan, TargetSpec};
 use crate::text::nearest::did_you_mean;
@@ -59,9 +61,6 @@ pub(super) struct PromptSettings {
     pub(super) temperature: Option<f64>,
     pub(super) seed: u64,
 }
-
-/// Tokens of a prompt or an answer by default.
-const TOKENS: u32 = 128;
 
 impl Plan {
     pub(super) fn of(bench: &Bench) -> Result<Plan, BenchError> {
@@ -205,7 +204,7 @@ impl Default for PromptSettings {
 impl PromptSettings {
     fn workload(&self, trace: Option<&Trace>) -> Result<Workload, BenchError> {
         let prompts = self.prompts(trace)?;
-        let default = (!prompts.have_lengths()).then_some(TOKENS);
+        let default = (!prompts.have_lengths()).then_some(DEFAULT_TOKENS);
         let spec = WorkloadSpec {
             api: Api::Chat,
             stream: true,
@@ -231,7 +230,9 @@ impl PromptSettings {
                 Some(input_tokens) => trace.with_input_tokens(input_tokens),
                 None => trace.clone(),
             })),
-            (None, None, None) => Ok(Prompts::Synthetic(Synthetic::of(self.input_tokens.unwrap_or(TOKENS)))),
+            (None, None, None) => {
+                Ok(Prompts::Synthetic(Synthetic::of(self.input_tokens.unwrap_or(DEFAULT_TOKENS))))
+            }
         }
     }
 }
