@@ -71,11 +71,8 @@ mod session;
 mod simulator;
 mod store;
 #[cfg(feature = "suite")]
-#[allow(missing_docs)]
 mod suite;
-#[allow(missing_docs)]
 mod sys;
-#[allow(missing_docs)]
 mod target;
 mod text;
 mod units;
