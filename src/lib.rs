@@ -15,13 +15,13 @@
 //! [trace](Bench::trace), with generated prompts or your own. It finds out by itself whether the server is vLLM, SGLang,
 //! TGI, llama.cpp, Ollama or another one that speaks OpenAI's API. [`Summary`] has what it measured: TTFT, TPOT, ITL and
 //! end-to-end latency as [`Percentiles`], throughput, and the success rate. [`Summary::check`] fails with every limit that
-//! is broken. [`compare()`] puts runs of today beside older ones.
+//! is broken. [`compare()`] compares today's runs with older ones.
 //!
 //! # The perf suite
 //!
 //! Absolute limits are one thing; "3 % slower than last week" needs baselines, repeated starts and statistics. For that,
-//! scenarios in TOML files become tests of one test binary by [`main!`], with verdicts that old and new versions, run in
-//! turn on the same machine, have to prove.
+//! [`main!`] makes each scenario of your TOML files a test. Before a test turns red, the old and the new version alternate on
+//! the same machine to prove it.
 //!
 //! # Features
 //!

@@ -15,8 +15,8 @@ use crate::verdict::{Evidence, Old, judge};
 ///
 /// What that can tell: the numbers come from two moments, so a difference may be the engine's or the machine's. **One
 /// run against one** has no interval. **At least two old and three new runs** have a 99.8 % interval, for which the two
-/// days are taken to differ as much as two runs do (see [`MetricChange::interval`]). Only a proof, old and new in turn on
-/// one machine, tells the engine from the machine; the perf suite and `tollgate ab` run one.
+/// days are taken to differ as much as two runs do (see [`MetricChange::interval`]). Only a proof, old and new alternating
+/// on one machine, tells the engine from the machine; the perf suite and `tollgate ab` run one.
 pub fn compare(old: &(impl AsRef<[Summary]> + ?Sized), new: &(impl AsRef<[Summary]> + ?Sized)) -> Comparison {
     let (old, new) = (old.as_ref().to_vec(), new.as_ref().to_vec());
     let changes = compared_metrics().filter_map(|metric| MetricChange::of(metric, &old, &new)).collect();
@@ -66,7 +66,7 @@ impl Comparison {
     ///
     /// # Errors
     /// With every gate that does not hold and why. A gate fails, too, if it can't be judged: the runs are of different
-    /// loads, the load client was not exact enough for the tolerance, or answers were not of the asked-for length.
+    /// loads, the load client was not exact enough for the tolerance, or answers did not have the requested length.
     pub fn check<G: AsRef<str>>(&self, gates: impl IntoIterator<Item = G>) -> Result<(), GateFailure> {
         check_all(gates, |gate| match gate.tolerance {
             Some(_) => self.judge_tolerance(gate),
