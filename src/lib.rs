@@ -71,11 +71,8 @@ mod session;
 mod simulator;
 mod store;
 #[cfg(feature = "suite")]
-#[allow(missing_docs)]
 mod suite;
-#[allow(missing_docs)]
 mod sys;
-#[allow(missing_docs)]
 mod target;
 mod text;
 mod units;
@@ -85,10 +82,11 @@ mod verdict;
 #[cfg(feature = "container")]
 pub use crate::bench::Container;
 pub use crate::bench::{
-    Bench, BenchError, Comparison, GateFailure, MalformedGate, MetricChange, Percentiles, RequestResult,
-    RequestTotals, SimulatedEngine, Summary, compare,
+    Bench, BenchError, Comparison, GateFailure, MetricChange, Percentiles, RequestResult, RequestTotals,
+    SimulatedEngine, Summary, compare,
 };
 pub use crate::load::ArrivalProcess;
+pub use crate::metrics::MalformedGate;
 pub use crate::target::{Faults, SimulatorSettings};
 
 /// The body of a perf suite's `main`. Put it in `tests/perf.rs` of any crate, and set `harness = false` for that test

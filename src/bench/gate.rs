@@ -1,11 +1,9 @@
 //! Gates as text, and the errors for those that fail.
 
 use std::fmt;
-use std::str::FromStr;
 
 use crate::bench::Summary;
-use crate::metrics::{Better, Gate, GateSpec, Metric};
-use crate::units::Percent;
+use crate::metrics::{Gate, MalformedGate};
 use crate::verdict::{GateOutcome, Old, Verdict, judge};
 
 impl Summary {
@@ -50,15 +48,7 @@ impl fmt::Debug for GateFailure {
     }
 }
 
-/// A gate that can't be parsed.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("`{gate}` is no gate: {why}")]
-pub struct MalformedGate {
-    gate: String,
-    why: String,
-}
-
-/// Judges one gate. The error says what is wrong.
+/// Checks every gate. `judged` says in words why one does not hold.
 pub(super) fn check_all<G: AsRef<str>>(
     gates: impl IntoIterator<Item = G>,
     judged: impl Fn(&Gate) -> Result<(), String>,
@@ -91,37 +81,3 @@ pub(super) fn held(outcome: GateOutcome) -> Result<(), String> {
         verdict => Err(format!("{}: {}", verdict.name(), outcome.reason)),
     }
 }
-
-/// `METRIC <= LIMIT`, `METRIC >= LIMIT` or `METRIC within PERCENT%`.
-impl FromStr for Gate {
-    type Err = MalformedGate;
-
-    fn from_str(text: &str) -> Result<Gate, MalformedGate> {
-        gate(text).map_err(|why| MalformedGate { gate: text.to_owned(), why })
-    }
-}
-
-fn gate(text: &str) -> Result<Gate, String> {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let [metric, operator, value] = words[..] else {
-        return Err(EXPECTED.into());
-    };
-    let metric: Metric = metric.parse().map_err(|unknown| format!("{unknown}"))?;
-    let number = || value.parse::<f64>().map_err(|_| format!("`{value}` is not a number"));
-    let spec = GateSpec { metric, tolerance: None, min: None, max: None };
-    let spec = match (operator, metric.better()) {
-        ("<=", Better::Lower) => GateSpec { max: Some(number()?), ..spec },
-        (">=", Better::Higher) => GateSpec { min: Some(number()?), ..spec },
-        ("within", _) => {
-            let Percent(tolerance) = value.parse::<Percent>().map_err(|error| error.to_string())?;
-            GateSpec { tolerance: Some(tolerance), ..spec }
-        }
-        ("<=", Better::Higher) => return Err(format!("more {} is better: write >=", metric.spoken())),
-        (">=", Better::Lower) => return Err(format!("less {} is better: write <=", metric.spoken())),
-        _ => return Err(EXPECTED.into()),
-    };
-    Gate::new(spec).map_err(|error| error.to_string())
-}
-
-const EXPECTED: &str =
-    "expected METRIC <= LIMIT, METRIC >= LIMIT or METRIC within PERCENT%, such as \"ttft_ms_p95 <= 800\"";

@@ -24,7 +24,7 @@ pub use comparison::{Comparison, MetricChange, compare};
 #[cfg(feature = "container")]
 pub use container::Container;
 pub use error::BenchError;
-pub use gate::{GateFailure, MalformedGate};
+pub use gate::GateFailure;
 pub use request::RequestResult;
 pub use simulated_engine::SimulatedEngine;
 pub use summary::{Percentiles, RequestTotals, Summary};

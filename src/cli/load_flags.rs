@@ -1,14 +1,12 @@
 //! The flags that define the load.
 
-use std::time::Duration;
-
 use anyhow::anyhow;
 
 use crate::cli::side_files::trace;
 use crate::load::trace::Trace;
 use crate::load::{
-    Arrival, ArrivalProcess, Closed, Load, LoadError, MAX_IN_FLIGHT, Open, Ramp, Replay, StopCondition,
-    ThinkTime,
+    Arrival, ArrivalProcess, Closed, Load, LoadError, MAX_IN_FLIGHT, OPEN_ROUND, Open, REQUESTS_PER_USER,
+    Ramp, Replay, StopCondition, ThinkTime,
 };
 use crate::units::{HumanDuration, QuantityError};
 
@@ -51,34 +49,27 @@ pub(crate) struct LoadFlags {
     ramp: Option<Ramp>,
 }
 
-/// A closed load's default requests per user.
-pub(crate) const REQUESTS_PER_USER: u32 = 4;
-/// The default duration of an open load.
-pub(crate) const OPEN_ROUND: Duration = Duration::from_secs(10);
-
 impl LoadFlags {
     /// # Errors
     /// The rule of [`Load::new`] that the flags break, and the flag.
     pub(crate) fn load(&self) -> anyhow::Result<Load> {
-        let stop = self.duration.or(self.requests.map(StopCondition::Requests));
         let max_in_flight = self.max_in_flight;
-        let (arrival, usual) = match (self.rate, &self.trace) {
+        let arrival = match (self.rate, &self.trace) {
             (None, Some(trace)) => {
-                let replay = Replay { trace: trace.clone(), speed: self.speed, max_in_flight };
-                let all = replay.all_requests();
-                (Arrival::Replay(replay), all)
+                Arrival::Replay(Replay { trace: trace.clone(), speed: self.speed, max_in_flight })
             }
-            (None, None) => {
-                let (concurrency, think_time, ramp) = (self.concurrency, self.think_time, self.ramp);
-                let usual = StopCondition::Requests(concurrency.saturating_mul(REQUESTS_PER_USER));
-                (Arrival::Closed(Closed { concurrency, think_time, ramp }), usual)
-            }
+            (None, None) => Arrival::Closed(Closed {
+                concurrency: self.concurrency,
+                think_time: self.think_time,
+                ramp: self.ramp,
+            }),
             (Some(rate), _) => {
-                let open = Open { rate, process: self.arrival, ramp: self.ramp, max_in_flight };
-                (Arrival::Open(open), StopCondition::DurationMs(OPEN_ROUND.as_millis() as u64))
+                Arrival::Open(Open { rate, process: self.arrival, ramp: self.ramp, max_in_flight })
             }
         };
-        Load::new(arrival, stop.unwrap_or(usual)).map_err(flag_error)
+        let stop = self.duration.or(self.requests.map(StopCondition::Requests));
+        let stop = stop.unwrap_or_else(|| arrival.default_stop());
+        Load::new(arrival, stop).map_err(flag_error)
     }
 
     pub(crate) fn trace(&self) -> Option<&Trace> {
@@ -129,7 +120,7 @@ pub(crate) fn rate(text: &str) -> Result<f64, String> {
 
 /// How long a round lasts.
 pub(crate) fn round_duration(text: &str) -> Result<StopCondition, QuantityError> {
-    text.parse().map(|HumanDuration(duration)| StopCondition::DurationMs(duration.as_millis() as u64))
+    text.parse().map(|HumanDuration(duration)| StopCondition::after(duration))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::{OnSuspected, RunPlan};
+use crate::config::RunPlan;
 use crate::units::HumanDuration;
 
 #[derive(Debug, clap::Args)]
@@ -18,13 +18,7 @@ pub(crate) struct RunFlags {
 impl RunFlags {
     /// A single round, without records.
     pub(crate) fn plan(&self) -> RunPlan {
-        RunPlan {
-            warmup: self.warmup.0,
-            rounds: 1,
-            sessions: 1,
-            request_timeout: self.request_timeout.0.max(Duration::from_millis(1)),
-            on_suspected: OnSuspected::Warn,
-            records: false,
-        }
+        let request_timeout = self.request_timeout.0.max(Duration::from_millis(1));
+        RunPlan::single_round(self.warmup.0, request_timeout)
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{anyhow, bail};
 use clap::ArgGroup;
 
-use crate::cli::load_flags::{OPEN_ROUND, REQUESTS_PER_USER, flag_error, rate, round_duration, users};
+use crate::cli::load_flags::{flag_error, rate, round_duration, users};
 use crate::cli::planned_sweep::PlannedSweep;
 use crate::cli::run_flags::RunFlags;
 use crate::cli::words::one_of;
@@ -15,7 +15,10 @@ use crate::client::{Access, Address};
 use crate::config::{RunPlan, SUITE_FOLDER, Suite};
 use crate::engine::{EngineChoice, HttpVersion};
 use crate::load::workload::Workload;
-use crate::load::{Arrival, ArrivalProcess, Closed, Load, LoadError, MAX_IN_FLIGHT, Open, StopCondition};
+use crate::load::{
+    Arrival, ArrivalProcess, Closed, Load, LoadError, MAX_IN_FLIGHT, OPEN_ROUND, Open, REQUESTS_PER_USER,
+    StopCondition,
+};
 use crate::results::limits::Limits;
 use crate::results::sweep::Axis;
 use crate::suite::campaign::SweepPlan;

@@ -7,22 +7,17 @@ use crate::cli::words::one_of;
 use crate::config::Excerpt;
 use crate::load::trace::Trace;
 use crate::load::workload::{
-    Api, Prompt, Prompts, Sampling, Synthetic, Workload, WorkloadError, WorkloadSpec,
+    Api, DEFAULT_TOKENS, Prompt, Prompts, Sampling, Synthetic, Workload, WorkloadError, WorkloadSpec,
 };
-
-/// The default length of a prompt and of an answer.
-const TOKENS: u32 = 128;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct WorkloadArgs {
-    # [arg(long, help = format!("Output tokens to request [default: {TOKENS}, or the lengths in the trace or the
-    # conversations]"))]
+    #[arg(long, help = format!("Output tokens to request [default: {DEFAULT_TOKENS}, or the lengths in the trace or the conversations]"))]
     max_tokens: Option<u32>,
     /// Ask the engine to continue past the end-of-sequence token, so that every answer has the requested length.
     #[arg(long)]
     ignore_eos: bool,
-    # [arg(long, help = format!("Tokens of each generated prompt, or of each turn [default: {TOKENS}, or the lengths in
-    # the trace]"))]
+    #[arg(long, help = format!("Tokens of each generated prompt, or of each turn [default: {DEFAULT_TOKENS}, or the lengths in the trace]"))]
     input_tokens: Option<u32>,
     /// Send this prompt instead of generated ones, after a line that makes each copy unique.
     #[arg(long, conflicts_with_all = ["input_tokens", "turns"])]
@@ -65,13 +60,12 @@ impl WorkloadArgs {
     /// If the conversations can't be read, or the rule of [`Workload::new`] that the flags break, and the flag.
     pub(crate) fn workload(&self, trace: Option<&Trace>) -> anyhow::Result<Workload> {
         let prompts = self.prompts(trace)?;
-        let output_tokens =
-            if prompts.have_lengths() { self.max_tokens } else { self.max_tokens.or(Some(TOKENS)) };
+        let default = (!prompts.have_lengths()).then_some(DEFAULT_TOKENS);
         let spec = WorkloadSpec {
             api: self.api,
             stream: !self.no_stream,
             prompts,
-            output_tokens,
+            output_tokens: self.max_tokens.or(default),
             ignore_eos: self.ignore_eos,
             seed: self.seed,
             sampling: Sampling { temperature: self.temperature, ..Sampling::default() },
@@ -91,7 +85,7 @@ impl WorkloadArgs {
             }),
             (None, None, _) => Prompts::Synthetic(Synthetic {
                 turns: self.turns,
-                ..Synthetic::of(self.input_tokens.unwrap_or(TOKENS))
+                ..Synthetic::of(self.input_tokens.unwrap_or(DEFAULT_TOKENS))
             }),
         })
     }

@@ -229,10 +229,8 @@ impl LoadCheck<'_, '_> {
     fn stop(&self, arrival: &Arrival) -> Result<StopCondition, ConfigError> {
         match (self.table.requests, self.table.duration, arrival) {
             (Some(requests), None, _) => Ok(StopCondition::Requests(requests)),
-            (None, Some(HumanDuration(duration)), _) => {
-                Ok(StopCondition::DurationMs(duration.as_millis() as u64))
-            }
-            (None, None, Arrival::Replay(replay)) => Ok(replay.all_requests()),
+            (None, Some(HumanDuration(duration)), _) => Ok(StopCondition::after(duration)),
+            (None, None, Arrival::Replay(_)) => Ok(arrival.default_stop()),
             (Some(_), Some(_), _) => Err(self
                 .key_error("duration", format!("load `{}` has both `requests` and `duration`", self.name))
                 .help("a round ends by one of them; remove the other")),

@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_come_when_those_of_the_trace_did_or_at_another_speed() {
+    fn requests_keep_the_times_of_the_trace_at_its_speed() {
         assert_eq!(due(1.0, StopCondition::Requests(4)), [0, S, 4 * S, 10 * S]);
         assert_eq!(due(2.0, StopCondition::Requests(3)), [0, S / 2, 2 * S]);
         assert_eq!(due(0.5, StopCondition::DurationMs(3000)), [0, 2 * S]);

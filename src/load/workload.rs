@@ -30,6 +30,9 @@ pub struct WorkloadSpec {
     pub sampling: Sampling,
 }
 
+/// Tokens of a prompt and of an answer by default.
+pub(crate) const DEFAULT_TOKENS: u32 = 128;
+
 /// Why a workload could not be sent.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum WorkloadError {

@@ -2,7 +2,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::*;
-use crate::config::OnSuspected;
 use crate::engine::{EngineChoice, HttpVersion};
 use crate::launch::Launcher;
 use crate::load::StopCondition;
@@ -15,12 +14,9 @@ use crate::target::{Place, ProofPlan, SimulatorSettings, TargetSpec};
 fn with_request<T>(load_name: &str, records: Option<PathBuf>, use_it: impl FnOnce(SessionRequest) -> T) -> T {
     let workload = Workload::synthetic(16, 8);
     let plan = RunPlan {
-        warmup: Duration::ZERO,
         rounds: 2,
-        sessions: 1,
-        request_timeout: Duration::from_secs(5),
-        on_suspected: OnSuspected::Warn,
         records: records.is_some(),
+        ..RunPlan::single_round(Duration::ZERO, Duration::from_secs(5))
     };
     let cancel = Cancel::new();
     let launcher = Launcher::new("test", PathBuf::from("."), &cancel, |_| {});

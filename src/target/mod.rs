@@ -182,6 +182,7 @@ pub struct Faults {
 }
 
 impl Faults {
+    /// Whether the engine is healthy.
     pub fn are_none(&self) -> bool {
         *self == Faults::default()
     }

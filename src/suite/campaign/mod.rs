@@ -17,13 +17,13 @@ use crate::launch::{LaunchError, Launched, Launcher, MissingRequirement};
 use crate::results::record_file::Header;
 use crate::results::{Report, Run};
 use crate::session::event::Event;
+use crate::session::{SessionId, SessionOutcome, SessionRequest, run_session};
 use crate::store::{Baselines, Pending, RecordFile, RunFolder, StoreError};
 use crate::sys::clock;
 use crate::target::TargetSpec;
 use crate::verdict::Verdict;
 use crate::verdict::explain::onset;
 
-use crate::session::{SessionId, SessionOutcome, SessionRequest, run_session};
 use scenario_run::{Need, ScenarioRun};
 pub(crate) use sweep::{SweepPlan, SweepRunner};
 

@@ -23,14 +23,7 @@ fn scenario(load: &str) -> Scenario {
         id: ScenarioId { file: "chat".into(), load: load.into(), target: "sim".into() },
         workload: Workload::synthetic(16, 8),
         load: Load::closed(4, StopCondition::Requests(10)),
-        run: RunPlan {
-            warmup: Duration::ZERO,
-            rounds: 1,
-            sessions: STARTS,
-            request_timeout: Duration::from_secs(1),
-            on_suspected: OnSuspected::Warn,
-            records: false,
-        },
+        run: RunPlan { sessions: STARTS, ..RunPlan::single_round(Duration::ZERO, Duration::from_secs(1)) },
         gates: vec![
             gate("output_tokens_per_s", Some(0.03), None),
             gate("ttft_ms_p95", Some(0.1), None),
