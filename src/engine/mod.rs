@@ -5,9 +5,11 @@
 //! To add an engine, add a file here and a line in `ENGINES`.
 
 mod counter_names;
+mod ending;
 mod exposition;
 mod http_version;
 mod kind;
+mod lenient;
 mod lines;
 mod llamacpp;
 mod ollama;
