@@ -12,6 +12,8 @@ mod kind;
 mod lenient;
 mod lines;
 mod llamacpp;
+#[cfg(test)]
+mod odd_answers;
 mod ollama;
 mod openai;
 mod openai_wire;

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::engine::lenient::Filled;
+use crate::engine::lenient::{Filled, Object};
 use crate::engine::lines::{LineTooLong, without_mark};
 use crate::metrics::record::{Failure, FailureClass};
 
@@ -19,7 +19,16 @@ pub(crate) fn refusal(body: &[u8]) -> String {
 
 /// Reads a response's JSON, or fails with the error that it has instead.
 pub(super) fn parsed<T: DeserializeOwned>(expected: &str, json: &[u8]) -> Result<T, Failure> {
-    serde_json::from_slice(json).map_err(|error| unreadable(expected, &error, json))
+    match serde_json::from_slice(json) {
+        Ok(Object(Some(payload))) => Ok(payload),
+        Ok(Object(None)) => Err(no_object(expected, json)),
+        Err(error) => Err(unreadable(expected, &error, json)),
+    }
+}
+
+/// For JSON other than an object, such as a list of errors.
+pub(super) fn no_object(expected: &str, json: &[u8]) -> Failure {
+    error_in(json).unwrap_or_else(|| bad_payload(expected, json))
 }
 
 pub(super) fn unreadable(expected: &str, error: &serde_json::Error, json: &[u8]) -> Failure {

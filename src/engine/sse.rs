@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
 
-use crate::engine::refusal::{bad_payload, error_event, error_in, parsed, unreadable};
+use crate::engine::lenient::Object;
+use crate::engine::refusal::{bad_payload, error_event, error_in, no_object, parsed, unreadable};
 use crate::metrics::record::Failure;
 
 /// What a line of an event stream completes.
@@ -68,13 +69,15 @@ impl EventReader {
         match data {
             b"[DONE]" => Ok(Event::End),
             [b'{' | b'[', ..] => match serde_json::from_slice(data) {
-                Ok(payload) => Ok(Event::Json(payload, Cow::Borrowed(data))),
+                Ok(Object(Some(payload))) => Ok(Event::Json(payload, Cow::Borrowed(data))),
+                Ok(Object(None)) => Err(no_object(expected, data)),
                 Err(error) if error.is_eof() => {
                     self.data.extend_from_slice(data);
                     self.data.push(b'\n');
                     Ok(Event::Nothing)
                 }
-                Err(error) if is_json(data) || data[0] == b'{' => Err(unreadable(expected, &error, data)),
+                Err(error) if data[0] == b'{' => Err(unreadable(expected, &error, data)),
+                // Text such as `[PING]`.
                 Err(_) => Ok(Event::Nothing),
             },
             text => text_event(text, expected).map_or(Ok(Event::Nothing), Err),
@@ -93,10 +96,6 @@ impl EventReader {
         let payload = parsed(expected, data.trim_ascii())?;
         Ok(Event::Json(payload, Cow::Owned(data)))
     }
-}
-
-fn is_json(data: &[u8]) -> bool {
-    serde_json::from_slice::<serde::de::IgnoredAny>(data).is_ok()
 }
 
 /// Text is a keep-alive, unless it is an error message or a page.
