@@ -15,7 +15,7 @@ pub(crate) struct Lines {
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// No engine sends events this long; the limit bounds memory.
-const MAX_LINE_BYTES: usize = 16 << 20;
+pub(super) const MAX_LINE_BYTES: usize = 16 << 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a line of the response exceeds {} MiB", MAX_LINE_BYTES >> 20)]

@@ -232,6 +232,13 @@ fn an_event_may_span_several_data_lines() {
 }
 
 #[test]
+fn an_endless_event_is_rejected() {
+    let line = format!("data: {{\"a\": \"{}\",\n", "x".repeat(1 << 20));
+    let (class, detail) = streamed("openai", &line.repeat(17));
+    assert_eq!((class, detail.contains("16 MiB")), ("bad_payload", true), "{detail:.80}");
+}
+
+#[test]
 fn a_byte_order_mark_before_an_answer_is_skipped() {
     let (reply, outcome) = read("openai", &[b"\xef\xbb", b"\xbf", WHOLE[1..].concat().as_bytes()]);
     assert_eq!((outcome, reply.content_ns.len()), (Ok(()), 2));

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::de::DeserializeOwned;
 
 use crate::engine::lenient::Object;
+use crate::engine::lines::{LineTooLong, MAX_LINE_BYTES};
 use crate::engine::refusal::{bad_payload, error_event, error_in, no_object, parsed, unreadable};
 use crate::metrics::record::Failure;
 
@@ -62,26 +63,30 @@ impl EventReader {
         expected: &str,
     ) -> Result<Event<'a, T>, Failure> {
         if !self.is_between_events() {
-            self.data.extend_from_slice(data);
-            self.data.push(b'\n');
-            return Ok(Event::Nothing);
+            return self.hold(data);
         }
         match data {
             b"[DONE]" => Ok(Event::End),
             [b'{' | b'[', ..] => match serde_json::from_slice(data) {
                 Ok(Object(Some(payload))) => Ok(Event::Json(payload, Cow::Borrowed(data))),
                 Ok(Object(None)) => Err(no_object(expected, data)),
-                Err(error) if error.is_eof() => {
-                    self.data.extend_from_slice(data);
-                    self.data.push(b'\n');
-                    Ok(Event::Nothing)
-                }
+                Err(error) if error.is_eof() => self.hold(data),
                 Err(error) if data[0] == b'{' => Err(unreadable(expected, &error, data)),
                 // Text such as `[PING]`.
                 Err(_) => Ok(Event::Nothing),
             },
             text => text_event(text, expected).map_or(Ok(Event::Nothing), Err),
         }
+    }
+
+    /// Keeps a line of an event that is not whole yet.
+    fn hold<'a, T>(&mut self, data: &[u8]) -> Result<Event<'a, T>, Failure> {
+        if self.data.len() + data.len() > MAX_LINE_BYTES {
+            return Err(LineTooLong.into());
+        }
+        self.data.extend_from_slice(data);
+        self.data.push(b'\n');
+        Ok(Event::Nothing)
     }
 
     /// At the empty line after an event.
