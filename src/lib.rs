@@ -42,10 +42,7 @@
 
 #![warn(missing_docs, unreachable_pub)]
 // All features together use everything.
-#![cfg_attr(
-    not(all(feature = "cli", feature = "container")),
-    allow(dead_code, unreachable_pub, unused_imports)
-)]
+#![cfg_attr(not(all(feature = "cli", feature = "container")), allow(dead_code, unreachable_pub, unused_imports))]
 
 mod bench;
 #[cfg(feature = "cli")]
