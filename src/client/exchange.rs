@@ -142,9 +142,10 @@ impl Peer {
         }
         let reply = &mut standing.reply;
         prepared.wire.read_headers(&|name| head.number(name), reply);
-        match prepared.stream {
-            true => read_stream(prepared.wire, &mut connection, reply).await?,
-            false => read_whole(prepared.wire, &mut connection, reply).await?,
+        if prepared.stream {
+            read_stream(prepared.wire, &mut connection, reply).await?
+        } else {
+            read_whole(prepared.wire, &mut connection, reply).await?
         }
         let reusable = connection.keeps_alive() && drain(&mut connection).await;
         connection.rest();

@@ -46,7 +46,7 @@ pub(crate) use reply::Reply;
 pub(crate) use setup_call::{SetupCall, read_progress};
 pub(crate) use wire::{Ask, Request, Wire};
 
-/// The only list of engines. If the signs of several match, `auto` takes the first.
+/// The only list of engines. If the probes of several match, `auto` takes the first.
 static ENGINES: &[&dyn Engine] = &[
     &simulator::Simulator,
     &vllm::Vllm,

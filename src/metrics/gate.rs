@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 use std::ops::Deref;
+use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::{Better, Metric, Rate};
+use crate::units::Percent;
 
 /// A gate that can be judged: the only way to one is [`Gate::new`]. It reads like the [`GateSpec`] it was made of.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,6 +46,17 @@ pub enum GateError {
     #[error("{} is a share from 0 to 1, so `min = {}` can't be reached", .0.spoken(), .1)]
     Unreachable(Metric, f64),
 }
+
+/// A gate that can't be read.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("`{gate}` is no gate: {why}")]
+pub struct MalformedGate {
+    gate: String,
+    why: String,
+}
+
+const EXPECTED: &str =
+    "expected METRIC <= LIMIT, METRIC >= LIMIT or METRIC within PERCENT%, such as \"ttft_ms_p95 <= 800\"";
 
 impl Gate {
     /// # Errors
@@ -106,6 +119,37 @@ impl TryFrom<GateSpec> for Gate {
     fn try_from(spec: GateSpec) -> Result<Gate, GateError> {
         Gate::new(spec)
     }
+}
+
+/// `METRIC <= LIMIT`, `METRIC >= LIMIT` or `METRIC within PERCENT%`.
+impl FromStr for Gate {
+    type Err = MalformedGate;
+
+    fn from_str(text: &str) -> Result<Gate, MalformedGate> {
+        read(text).map_err(|why| MalformedGate { gate: text.to_owned(), why })
+    }
+}
+
+fn read(text: &str) -> Result<Gate, String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let [metric, operator, value] = words[..] else {
+        return Err(EXPECTED.into());
+    };
+    let metric: Metric = metric.parse().map_err(|unknown| format!("{unknown}"))?;
+    let number = || value.parse::<f64>().map_err(|_| format!("`{value}` is not a number"));
+    let spec = GateSpec { metric, tolerance: None, min: None, max: None };
+    let spec = match (operator, metric.better()) {
+        ("<=", Better::Lower) => GateSpec { max: Some(number()?), ..spec },
+        (">=", Better::Higher) => GateSpec { min: Some(number()?), ..spec },
+        ("within", _) => {
+            let Percent(tolerance) = value.parse::<Percent>().map_err(|error| error.to_string())?;
+            GateSpec { tolerance: Some(tolerance), ..spec }
+        }
+        ("<=", Better::Higher) => return Err(format!("more {} is better: write >=", metric.spoken())),
+        (">=", Better::Lower) => return Err(format!("less {} is better: write <=", metric.spoken())),
+        _ => return Err(EXPECTED.into()),
+    };
+    Gate::new(spec).map_err(|error| error.to_string())
 }
 
 fn check_tolerance(metric: Metric, tolerance: f64) -> Result<(), GateError> {

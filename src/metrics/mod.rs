@@ -13,6 +13,6 @@ pub(crate) mod truth;
 pub(crate) mod window;
 
 pub(crate) use gate::GateError;
-pub use gate::{Gate, GateSpec};
+pub use gate::{Gate, GateSpec, MalformedGate};
 pub(crate) use metric::{Better, Family, Rate, UnknownMetric};
 pub use metric::{Latency, Metric, Stat};

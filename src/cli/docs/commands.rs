@@ -92,7 +92,7 @@ fn meaning(arg: &Arg) -> String {
 fn choices(values: &[PossibleValue]) -> String {
     let visible = values.iter().filter(|value| !value.is_hide_set());
     let described = visible.map(|value| match value.get_help() {
-        Some(help) => format!("`{}` ({help})", value.get_name()),
+        Some(help) => format!("`{}` ({})", value.get_name(), escaped(&help.to_string())),
         None => format!("`{}`", value.get_name()),
     });
     format!("One of {}.", described.collect::<Vec<_>>().join(", "))
@@ -105,13 +105,17 @@ fn about(command: &Command) -> String {
 /// On one line, with the full stop that clap's help leaves out.
 fn sentence(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    // Outside of code, HTML would swallow what stands in angle brackets.
-    let line = line
+    let line = escaped(&line);
+    if line.is_empty() || line.ends_with(['.', '?', '!']) { line } else { format!("{line}.") }
+}
+
+/// Outside of code, angle brackets would be parsed as HTML.
+fn escaped(line: &str) -> String {
+    let parts = line
         .split('`')
         .enumerate()
         .map(|(index, part)| if index % 2 == 0 { part.replace('<', "&lt;") } else { part.to_owned() });
-    let line = line.collect::<Vec<_>>().join("`");
-    if line.is_empty() || line.ends_with(['.', '?', '!']) { line } else { format!("{line}.") }
+    parts.collect::<Vec<_>>().join("`")
 }
 
 #[cfg(test)]
@@ -144,5 +148,12 @@ mod tests {
         assert!(page.contains("| `--form <FORM>` | | The format. One of `html`, `csv`. |"), "{page}");
         assert!(page.contains("| `--quiet` | | Print nothing. |"), "{page}");
         assert!(!page.contains("secret") && !page.contains("--help"), "{page}");
+    }
+
+    #[test]
+    fn angle_brackets_outside_of_code_are_escaped() {
+        assert_eq!(sentence("`<run>` of <run>"), "`<run>` of &lt;run>.");
+        let described = choices(&[PossibleValue::new("report").help("<run>/*.json")]);
+        assert_eq!(described, "One of `report` (&lt;run>/*.json).");
     }
 }
