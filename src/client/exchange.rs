@@ -79,7 +79,7 @@ impl Peer {
                 Ok(())
             }
             Ok(Err(failure)) => Err(failure),
-            Err(_) => Err(self.timed_out(&standing)),
+            Err(_) => Err(standing.reply.abort().unwrap_or_else(|| self.timed_out(&standing))),
         };
         standing.into_record(id, due_ns, outcome)
     }
@@ -260,6 +260,9 @@ fn send_failure(broken: &Broken, begun: bool) -> Failure {
 }
 
 fn broken(broken: &Broken, reply: &Reply) -> Failure {
+    if let Some(abort) = reply.abort() {
+        return abort;
+    }
     let chunks = reply.content_ns.len();
     if broken.is_bad_payload() {
         let detail = format!("{broken}, after {chunks} content chunks");

@@ -5,6 +5,7 @@ mod conversations;
 mod frames;
 mod http;
 mod http2;
+mod odd_answers;
 mod server;
 mod tls;
 mod users;
