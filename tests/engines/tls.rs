@@ -36,7 +36,7 @@ fn an_untrusted_engine_gets_no_request_and_an_error_with_a_fix() {
 }
 
 #[test]
-fn a_gateway_that_does_not_agree_to_http_2_is_reported_with_the_way_out() {
+fn a_gateway_without_http_2_is_reported_with_what_to_set() {
     let engine = EngineProcess::start(&QUICK);
     for protocols in [&["http/1.1"][..], &[]] {
         let url = gateway::start(&engine, protocols);

@@ -31,7 +31,7 @@ fn suite(regression: &'static str, settings: &'static str, scenario: &str) -> Re
 }
 
 #[test]
-fn vllm_4210_is_slower_at_saturation_and_as_fast_as_before_at_low_load() {
+fn vllm_4210_is_slower_at_saturation_only() {
     let loads =
         "[load.users-4]\nconcurrency = 4\nrequests = 12\n[load.users-64]\nconcurrency = 64\nrequests = 128";
     let scenario = chat(&short(16), loads, "output_tokens_per_s = { tolerance = \"5%\" }");
@@ -120,7 +120,7 @@ fn ollama_16754_takes_longer_to_begin_and_decodes_as_before() {
 }
 
 #[test]
-fn ollama_14740_is_a_third_as_fast_on_one_model_and_as_fast_as_before_on_another() {
+fn ollama_14740_is_a_third_as_fast_on_one_model_only() {
     let settings = "cold_start_ms = 0, time_scale = 0.2";
     let targets = [
         Target { name: "qwen3", regression: "ollama-14740", settings },
@@ -158,7 +158,7 @@ fn vllm_51663_collapses_at_40_users_and_not_at_4() {
 }
 
 #[test]
-fn vllm_51663_hangs_at_an_engine_that_says_it_is_well_and_only_the_timeout_sees_it() {
+fn vllm_51663_hangs_while_healthy_and_the_timeout_sees_it() {
     let loads = "[load.users-8]\nconcurrency = 8\nrequests = 24";
     let scenario = chat(&short(12), loads, "output_tokens_per_s = { tolerance = \"5%\" }");
     let scenario = scenario.replace("\"30s\"", "\"1500ms\"");

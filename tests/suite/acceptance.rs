@@ -124,7 +124,7 @@ fn a_killed_accept_leaves_the_baseline_whole() {
 }
 
 #[test]
-fn a_pending_baseline_that_is_not_written_has_the_systems_reason() {
+fn an_unwritten_pending_baseline_has_the_systems_reason() {
     let suite = Suite::new();
     suite.write("baselines/simulator", "a file where a folder belongs");
     suite
@@ -136,7 +136,7 @@ fn a_pending_baseline_that_is_not_written_has_the_systems_reason() {
 }
 
 #[test]
-fn a_baseline_of_another_environment_is_neither_accepted_nor_used() {
+fn another_environments_baseline_is_not_accepted_or_used() {
     let suite = Suite::new();
     let elsewhere = "baselines/l40s-qwen3-8b/chat__users-4__sim.snap";
     let complaint = ": the baseline was recorded in `simulator` but is in";

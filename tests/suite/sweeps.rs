@@ -135,7 +135,7 @@ fn ctrl_c_keeps_the_finished_levels() {
 }
 
 #[test]
-fn a_wrong_flag_or_a_damaged_report_is_reported_before_anything_starts() {
+fn a_wrong_flag_or_report_is_reported_before_anything_starts() {
     let suite = suite();
     let wrong = |arguments: &[&str], expected: &str| {
         let outcome = Outcome::of(&mut tollgate(&suite, arguments));

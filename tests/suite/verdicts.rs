@@ -22,7 +22,7 @@ fn expected(throughput: Verdict, ttft: Verdict) -> Vec<(String, Verdict)> {
 }
 
 #[test]
-fn a_slower_decode_fails_the_throughput_gate_until_it_is_accepted() {
+fn a_slower_decode_fails_the_throughput_gate_until_accepted() {
     let suite = Suite::with_baseline();
     let red = suite.run_with(&[SLOW_DECODE]);
     red.assert_exit(101)
