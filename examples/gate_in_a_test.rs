@@ -11,7 +11,7 @@ use tollgate::{Bench, SimulatedEngine, SimulatorSettings, compare};
 fn main() -> Result<(), Box<dyn Error>> {
     holds_its_latency()?;
     notices_a_slower_version()?;
-    println!("All gates hold.");
+    println!("All gates passed.");
     Ok(())
 }
 
@@ -32,7 +32,7 @@ fn holds_its_latency() -> Result<(), Box<dyn Error>> {
 fn notices_a_slower_version() -> Result<(), Box<dyn Error>> {
     let (old, new) = (bench(&engine(1.0)?).run()?, bench(&engine(2.0)?).run()?);
     let comparison = compare(&old, &new);
-    let failure = comparison.check(["tpot_ms_mean within 30%"]).expect_err("it decodes half as fast");
+    let failure = comparison.check(["tpot_ms_mean within 30%"]).expect_err("it decodes at half the speed");
     println!("As expected, {failure}");
     Ok(())
 }
@@ -41,7 +41,7 @@ fn bench(engine: &SimulatedEngine) -> Bench {
     Bench::url(engine.url()).users(4).requests(12).output_tokens(16).ignore_eos(true)
 }
 
-/// Your server's URL takes this engine's place.
+/// Replace this engine with your server's URL.
 fn engine(decode_scale: f64) -> Result<SimulatedEngine, tollgate::BenchError> {
     let settings = SimulatorSettings {
         prefill_base_ms: 60.0,

@@ -1,5 +1,5 @@
-//! A version bump of an LLM serving engine can make it slower, and no test fails. tollgate benchmarks an engine in a
-//! Rust test and fails the test when it gets slower.
+//! A version bump can make an LLM serving engine slower, and no test fails. tollgate benchmarks an engine in a Rust test
+//! and fails the test when it gets slower.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -12,29 +12,29 @@
 //! ```
 //!
 //! A [`Bench`] drives one load against an engine: [users](Bench::users), a [rate](Bench::rate) or a
-//! [trace](Bench::trace), with generated prompts or your own. It finds out by itself whether the server is vLLM, SGLang,
-//! TGI, llama.cpp, Ollama or another one that speaks OpenAI's API. [`Summary`] has what it measured: TTFT, TPOT, ITL and
-//! end-to-end latency as [`Percentiles`], throughput, and the success rate. [`Summary::check`] fails with every limit that
-//! is broken. [`compare()`] compares today's runs with older ones.
+//! [trace](Bench::trace), with generated prompts or your own. It detects whether the server is vLLM, SGLang, TGI,
+//! llama.cpp, Ollama, or another server with an OpenAI-compatible API. [`Summary`] holds the results: TTFT, TPOT, ITL,
+//! and end-to-end latency as [`Percentiles`], throughput, and the success rate. [`Summary::check`] fails with a list of
+//! all broken limits. [`compare()`] compares today's runs with older ones.
 //!
 //! The guide is the page "tollgate as a library" in the repository, `docs/guide/as-a-library.md`. tollgate runs on Linux
 //! only.
 //!
 //! # The perf suite
 //!
-//! Absolute limits are one thing; "3 % slower than last week" needs baselines, repeated starts and statistics. For that,
-//! [`main!`] makes each scenario of your TOML files a test. tollgate proves a regression by running both versions in turn
-//! on the same machine.
+//! Absolute limits are easy; "3 % slower than last week" needs baselines, repeated starts, and statistics. For that,
+//! [`main!`] turns scenarios in TOML files into the tests of one test binary. tollgate proves a regression by running both
+//! versions in turn on the same machine.
 //!
 //! # Features
 //!
-//! | feature | on by default | brings |
+//! | feature | on by default | what it adds |
 //! |---|---|---|
 //! | `suite` | yes | [`main!`] and the perf suite |
 //! | `cli` | yes | the `tollgate` command |
-//! | `container` | yes | engines started from images: `Container` |
-//! | `gpu` | yes | which GPUs there are, from NVIDIA's library where it is installed |
-//! | `png` | yes | charts as PNG files, for the command |
+//! | `container` | yes | engines started from container images: `Container` |
+//! | `gpu` | yes | GPU detection with NVIDIA's library, if it is installed |
+//! | `png` | yes | charts as PNG files, for the `tollgate` command |
 //!
 //! A test that only benchmarks needs none of them, and compiles 145 crates. tollgate isn't on crates.io yet, so depend on
 //! a clone of its repository:
@@ -45,7 +45,7 @@
 //! ```
 
 #![warn(missing_docs, unreachable_pub)]
-// All features together use everything.
+// Some code is only used if all features are on.
 #![cfg_attr(
     not(all(feature = "cli", feature = "container")),
     allow(dead_code, unreachable_pub, unused_imports)
@@ -54,7 +54,7 @@
 mod bench;
 #[cfg(feature = "cli")]
 mod cli;
-// Documented is what is public; these modules also have what is public to `internals` alone.
+// The public API is documented; these modules also have items that only `internals` exposes.
 #[allow(missing_docs)]
 mod client;
 mod compare;
@@ -75,11 +75,8 @@ mod session;
 mod simulator;
 mod store;
 #[cfg(feature = "suite")]
-#[allow(missing_docs)]
 mod suite;
-#[allow(missing_docs)]
 mod sys;
-#[allow(missing_docs)]
 mod target;
 mod text;
 mod units;
@@ -89,16 +86,16 @@ mod verdict;
 #[cfg(feature = "container")]
 pub use crate::bench::Container;
 pub use crate::bench::{
-    Bench, BenchError, Comparison, GateFailure, MalformedGate, MetricChange, Percentiles, RequestResult,
-    RequestTotals, SimulatedEngine, Summary, compare,
+    Bench, BenchError, Comparison, GateFailure, MetricChange, Percentiles, RequestResult, RequestTotals,
+    SimulatedEngine, Summary, compare,
 };
 /// How far apart the requests of a [`rate`](Bench::rate) come.
 pub use crate::load::ArrivalProcess;
+pub use crate::metrics::MalformedGate;
 pub use crate::target::{Faults, SimulatorSettings};
 
-/// Runs a perf suite, as the body of its `main`.
-///
-/// It goes into `tests/perf.rs` of any crate, with `harness = false` for it in `Cargo.toml`:
+/// Runs a perf suite, as the body of its `main`. Put it in `tests/perf.rs` of any crate, and set `harness = false` for
+/// that test in `Cargo.toml`:
 ///
 /// ```no_run
 /// fn main() -> std::process::ExitCode {
@@ -117,7 +114,7 @@ macro_rules! main {
     };
 }
 
-/// What [`main!`] expands to; not for direct use.
+/// Used by the expansion of [`main!`]; not for direct use.
 #[cfg(feature = "suite")]
 #[doc(hidden)]
 pub mod __suite {
@@ -125,7 +122,7 @@ pub mod __suite {
     pub use insta;
 }
 
-/// What the command, the integration tests and the benches of this repository need. It changes without notice.
+/// Internals for this repository's command, integration tests, and benches. They may change without notice.
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod internals {

@@ -1,4 +1,4 @@
-//! The client's time stamps against the simulated engine's own.
+//! Compares the client's timestamps with the simulated engine's.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -87,7 +87,7 @@ fn errors(records: &[RequestRecord], truths: &HashMap<String, RequestTruth>) -> 
 }
 
 #[test]
-fn the_clients_times_are_the_servers() {
+fn the_clients_times_match_the_servers() {
     for http_version in [HttpVersion::Http1, HttpVersion::Http2] {
         let simulator = simulator();
         let records = round(&simulator, http_version);
@@ -95,7 +95,7 @@ fn the_clients_times_are_the_servers() {
         assert!(records.iter().all(|record| record.output_tokens == OUTPUT_TOKENS));
         let (ttft, itl) = errors(&records, &truth(&simulator));
         println!("{http_version}: TTFT error: {ttft}; ITL error: {itl}");
-        // Medians, so that a busy machine's stalls don't decide; far below what is measured all the same.
+        // Medians, so that a busy machine's stalls don't matter. The bounds are still far below the measured times.
         assert!(ttft.quantile_ms(0.5) < TTFT_MS / 20.0, "{http_version}: TTFT error: {ttft}");
         assert!(itl.quantile_ms(0.5) < STEP_MS / 20.0, "{http_version}: ITL error: {itl}");
     }

@@ -1,4 +1,4 @@
-//! Every example builds and does what its first lines say.
+//! Every example builds and does what its module docs say.
 
 mod common;
 
@@ -19,10 +19,10 @@ fn the_gate_example_notices_a_slower_version() {
     run("gate_in_a_test")
         .assert_exit(0)
         .assert_says("tpot_ms_mean within 30%")
-        .assert_says("All gates hold.");
+        .assert_says("All gates passed.");
 }
 
-/// With the test binary of a user's crate, whose `main` is the same; CI builds the example's own crate.
+/// Uses the test binary of a user's crate, which has the same `main`. CI builds the example's own crate.
 #[test]
 fn the_custom_suite_has_three_scenarios_that_pass() {
     let folder = root().join("examples/custom_suite");
@@ -34,7 +34,7 @@ fn the_custom_suite_has_three_scenarios_that_pass() {
     suite.run(&[]).assert_exit(0).assert_says("3 scenarios: 3 ok.");
 }
 
-/// Built already where all of tollgate's targets are.
+/// Already built along with tollgate's other targets.
 fn run(example: &str) -> Outcome {
     let mut command = cargo(root(), &["run", "--offline", "--quiet", "--example", example]);
     Outcome::of(command.arg("--target-dir").arg(target_dir()))

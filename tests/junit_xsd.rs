@@ -1,4 +1,4 @@
-//! What the suite writes for Jenkins and GitLab is what they read.
+//! The suite's JUnit XML is valid for Jenkins and GitLab.
 
 #[path = "common/junit_schema.rs"]
 mod junit_schema;
@@ -106,9 +106,9 @@ fn texts_survive() {
     }
 }
 
-/// Otherwise the tests above would prove nothing.
+/// Otherwise, the tests above would prove nothing.
 #[test]
-fn the_schema_refuses_what_jenkins_would() {
+fn the_schema_rejects_what_jenkins_would() {
     let valid = junit(&[report(Verdict::Regressed, "slower"), report(Verdict::Ignored, "no GPU")]);
     let broken = [
         ("<failure", "<failed", "</failure", "</failed"),

@@ -1,9 +1,9 @@
-//! `renovate.json` finds every image that a target can name, and nothing else.
+//! `renovate.json` matches every image that a target can name, and nothing else.
 
 use regex::Regex;
 use serde_json::Value;
 
-/// Renovate's regular expressions are RE2's, and so are these.
+/// Renovate uses RE2's regular expressions, and so does this crate.
 fn manager() -> (Regex, Regex) {
     let config: Value = serde_json::from_str(include_str!("../renovate.json")).unwrap();
     let manager = &config["customManagers"][0];
@@ -12,7 +12,7 @@ fn manager() -> (Regex, Regex) {
     (Regex::new(&file).unwrap(), Regex::new(manager["matchStrings"][0].as_str().unwrap()).unwrap())
 }
 
-/// Name, version and digest of each image.
+/// Name, version, and digest of each image.
 fn found(text: &str) -> Vec<(String, String, Option<String>)> {
     let (_, image) = manager();
     let part = |captures: &regex::Captures, name| captures.name(name).map(|part| part.as_str().to_owned());
@@ -24,7 +24,7 @@ fn found(text: &str) -> Vec<(String, String, Option<String>)> {
 }
 
 #[test]
-fn the_file_of_targets_is_looked_at_wherever_the_crate_is() {
+fn targets_files_are_found_in_any_folder() {
     let (file, _) = manager();
     assert!(file.is_match("perf-tests/targets.toml") && file.is_match("crates/gate/perf-tests/targets.toml"));
     assert!(!file.is_match("perf-tests/scenarios/targets.toml"));
@@ -39,7 +39,7 @@ fn every_image_of_the_shipped_targets_is_found() {
 }
 
 #[test]
-fn an_image_is_taken_apart_with_and_without_a_digest() {
+fn an_image_is_parsed_with_and_without_a_digest() {
     let digest = format!("sha256:{}", "4f".repeat(32));
     let text = format!(
         "[targets.vllm]\nimage = \"vllm/vllm-openai:v0.31.0\"   # Renovate bumps this line\n\

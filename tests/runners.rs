@@ -1,5 +1,5 @@
-//! The perf suite of a user's crate under the tools that people use around cargo. Each of them has to be installed: the
-//! test of one that isn't is ignored with the reason, or fails where `TOLLGATE_REQUIRE` names it.
+//! The perf suite of a user's crate under cargo-nextest and cargo-insta. If a tool isn't installed, its test is ignored
+//! with the reason, or fails if `TOLLGATE_REQUIRE` names it.
 
 mod common;
 
@@ -17,11 +17,11 @@ use common::{CHAT, Outcome, SIMULATOR, Suite};
 
 fn main() -> ExitCode {
     let trials = vec![
-        Trial::ignorable_test("nextest_gives_the_verdicts_of_cargo_test", || {
-            with_tool("cargo-nextest", "nextest", nextest_gives_the_verdicts_of_cargo_test)
+        Trial::ignorable_test("nextest_and_cargo_test_give_the_same_verdicts", || {
+            with_tool("cargo-nextest", "nextest", nextest_and_cargo_test_give_the_same_verdicts)
         }),
-        Trial::ignorable_test("cargo_insta_accepts_what_is_pending", || {
-            with_tool("cargo-insta", "insta", cargo_insta_accepts_what_is_pending)
+        Trial::ignorable_test("cargo_insta_accepts_pending_baselines", || {
+            with_tool("cargo-insta", "insta", cargo_insta_accepts_pending_baselines)
         }),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -36,7 +36,7 @@ fn with_tool(tool: &str, subcommand: &str, test: fn()) -> Result<Completion, Fai
     lacking(tool, &format!("{tool} is not installed"))
 }
 
-/// What every user's crate needs: one measurement at a time, and no second try.
+/// What every user's crate needs: one measurement at a time, and no retries.
 const NEXTEST: &str = r#"[profile.default]
 retries = 0
 [[profile.default.overrides]]
@@ -46,7 +46,7 @@ threads-required = "num-test-threads"
 
 const SLOW_DECODE: (&str, &str) = ("TOLLGATE_SET", "targets.sim.simulator.decode_scale=4");
 
-fn nextest_gives_the_verdicts_of_cargo_test() {
+fn nextest_and_cargo_test_give_the_same_verdicts() {
     let suite = crate_with_suite("nextest-crate");
     let nextest = |variables: &[(&str, &str)]| {
         let mut command =
@@ -73,7 +73,7 @@ fn nextest_gives_the_verdicts_of_cargo_test() {
     assert!(by_nextest.values().all(|verdict| *verdict == Verdict::Regressed), "{by_nextest:?}");
 }
 
-fn cargo_insta_accepts_what_is_pending() {
+fn cargo_insta_accepts_pending_baselines() {
     let suite = crate_with_suite("insta-crate");
     suite.run(&[]).assert_exit(101);
     let mut insta = cargo(&suite.path(""), &["insta", "accept"]);
@@ -88,8 +88,8 @@ fn verdicts(suite: &Suite) -> BTreeMap<String, Verdict> {
     suite.reports().into_iter().map(|(scenario, report)| (scenario, report.verdict)).collect()
 }
 
-/// A suite of two scenarios that lies in its crate, as the tools want it. The folder is always the same, so that cargo
-/// finds what it built before.
+/// A suite of two scenarios inside its crate, as the tools expect. The folder is always the same, so that cargo reuses
+/// its earlier build.
 fn crate_with_suite(name: &str) -> Suite {
     let root = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     for leftover in ["perf-tests", "baselines", "target"] {

@@ -1,9 +1,9 @@
-//! The folders of `src` import only what stands above them in the map of ARCHITECTURE.md, and each keeps to its layer.
+//! The folders of `src` import only from folders above them in ARCHITECTURE.md's map, and each keeps to its layer.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What core leaves to the edges, as it appears in code.
+/// Things that core leaves to the edges, as they appear in code.
 const NOT_IN_CORE: &[&str] = &[
     "std::env",
     "std::fs",
@@ -29,13 +29,13 @@ const ONE_FOLDERS_CRATES: &[(&str, &str)] = &[("anyhow", "cli"), ("clap", "cli")
 enum Layer {
     /// No clock, no files, no network, no printing.
     Core,
-    /// Each does one kind of I/O.
+    /// Each folder does one kind of I/O.
     Edge,
-    /// Put everything together.
+    /// Puts everything together.
     Top,
 }
 
-/// The folders of `src` from the ground up: each may import those before it.
+/// The folders of `src` from the bottom up: each may import those before it.
 struct Map(Vec<(String, Layer)>);
 
 impl Map {
@@ -69,7 +69,7 @@ impl Map {
     }
 }
 
-/// Everything a file does that its folder may not, as `file:line: rule`. `path` is relative to `src`.
+/// Every violation in a file, as `file:line: rule`. `path` is relative to `src`.
 fn violations(map: &Map, path: &Path, source: &str) -> Vec<String> {
     let shown = format!("src/{}", path.display());
     let Some(folder) = folder_of(path) else {
@@ -125,12 +125,12 @@ fn not_mapped(folder: &str) -> String {
     format!("folder `{folder}` is not in the map: give it a row in ARCHITECTURE.md")
 }
 
-/// The places right behind each `needle` that is a word of its own.
+/// The positions right after each `needle` that is a whole word.
 fn mentions<'a>(line: &'a str, needle: &'a str) -> impl Iterator<Item = usize> + 'a {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     line.match_indices(needle).filter_map(move |(at, _)| {
         let behind = at + needle.len();
-        // What a macro writes as `$crate` is code of the crate that uses it.
+        // `$crate` in a macro expands in the crate that uses it.
         let joined_before = line[..at].ends_with(|c| is_word(c) || c == '$');
         let joined_behind = needle.ends_with(is_word) && line[behind..].starts_with(is_word);
         (!joined_before && !joined_behind).then_some(behind)
@@ -142,14 +142,14 @@ fn word_at(line: &str, at: usize) -> &str {
     &rest[..rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len())]
 }
 
-/// The line without a comment: a URL's `//` has something before it.
+/// The line without its comment. Unlike a URL's `//`, a comment's follows whitespace.
 fn code(line: &str) -> &str {
     let comment = line.match_indices("//").map(|(at, _)| at);
     let start = comment.into_iter().find(|at| *at == 0 || line[..*at].ends_with(char::is_whitespace));
     &line[..start.unwrap_or(line.len())]
 }
 
-/// The folder of `src` that a file lies in.
+/// The folder of `src` that contains a file.
 fn folder_of(path: &Path) -> Option<String> {
     let mut parts = path.iter();
     let first = parts.next()?;
@@ -171,7 +171,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn every_folder_imports_only_what_stands_below_it() {
+fn every_folder_imports_only_from_below() {
     let map = Map::of_architecture();
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let files = sources(&src);
@@ -192,7 +192,7 @@ fn every_folder_of_the_map_exists() {
     }
 }
 
-/// Against a map of four folders: `ground` and `middle` are core, `edge` is one, `top` is the top.
+/// Uses a map of four folders: `ground` and `middle` are core, `edge` is an edge, and `top` is the top.
 fn found(path: &str, source: &str) -> Vec<String> {
     let rows = ["| `ground/` | core |", "| `edge/` | edge |", "| `middle/` | core |", "| `top/` | top |"];
     let map = Map(rows.into_iter().filter_map(Map::row).collect());
@@ -210,7 +210,7 @@ fn a_folder_may_not_import_one_above_it() {
 }
 
 #[test]
-fn a_cycle_between_folders_is_refused() {
+fn a_cycle_between_folders_is_rejected() {
     let one_way = found("middle/a.rs", "use crate::ground::Metric;");
     let and_back = found("ground/b.rs", "use crate::middle::Gate;");
     assert_eq!((one_way.len(), and_back.len()), (0, 1));
@@ -223,7 +223,7 @@ fn core_may_not_import_an_edge_below_it() {
 }
 
 #[test]
-fn tests_and_inline_paths_are_looked_at_too() {
+fn tests_and_inline_paths_are_checked_too() {
     let source = "#[cfg(test)]\nmod tests {\n    use crate::top::Suite;\n}\nfn f() { crate::top::run(); }";
     let rules = found("edge/mod.rs", source);
     assert_eq!(rules.len(), 2, "{rules:?}");
@@ -231,7 +231,7 @@ fn tests_and_inline_paths_are_looked_at_too() {
 }
 
 #[test]
-fn downwards_is_free() {
+fn downward_imports_are_allowed() {
     assert_eq!(
         found("top/a.rs", "use crate::edge::clock;\nuse crate::ground::Metric;\nuse crate::top::b;"),
         [""; 0]
@@ -240,7 +240,7 @@ fn downwards_is_free() {
 }
 
 #[test]
-fn a_folder_without_a_row_is_refused() {
+fn a_folder_without_a_row_is_rejected() {
     let expected = "src/gadget/mod.rs:1: folder `gadget` is not in the map: give it a row in ARCHITECTURE.md";
     assert_eq!(found("gadget/mod.rs", ""), [expected]);
     assert!(found("top/a.rs", "use crate::gadget::Gadget;")[0].contains("`gadget` is not in the map"));
@@ -248,7 +248,7 @@ fn a_folder_without_a_row_is_refused() {
 }
 
 #[test]
-fn a_use_that_could_hide_a_folder_is_refused() {
+fn a_use_that_could_hide_a_folder_is_rejected() {
     assert!(found("top/a.rs", "use crate::{ground, edge};")[0].contains("a line `use crate::folder::…`"));
     assert!(found("top/b/c.rs", "use super::super::edge;")[0].contains("write `crate::`"));
 }

@@ -1,4 +1,4 @@
-//! The second table: the client's time stamps against the server's.
+//! The second table: the client's timestamps against the server's.
 
 use std::collections::HashMap;
 use std::io;
@@ -18,14 +18,14 @@ const TOKENS: u32 = 64;
 const TTFT_NS: Nanos = 50_000_000;
 const ITL_NS: Nanos = 10_000_000;
 const STREAMS: [u32; 4] = [1, 32, 256, 1024];
-/// Requests of a stream, of which the first is sent in the first wave, together with all others'.
+/// Requests per stream. The first one is sent in the first wave, together with those of all other streams.
 const WAVES: u32 = 4;
-/// So few streams give too few requests for a percentile.
+/// With fewer streams, there are too few requests for a percentile.
 const REQUESTS_AT_LEAST: u32 = 16;
 
 pub fn print() -> io::Result<()> {
     println!(
-        "Error of the client's times in ms, {TOKENS} tokens, TTFT 50 ms, ITL 10 ms, the first wave included\n"
+        "Error of the client's times in ms, {TOKENS} tokens, TTFT 50 ms, ITL 10 ms, including the first wave\n"
     );
     println!(
         "| streams | requests | TTFT p50 | TTFT p99 | ITL p50 | ITL p99 | mean ITL, true | as measured | TTFT p99, true | as measured | busy: client | server |"
@@ -46,7 +46,7 @@ pub fn print() -> io::Result<()> {
     Ok(())
 }
 
-/// Which share of their processors client and server take.
+/// The CPU share that client and server use.
 struct Busy {
     at_ns: Nanos,
     server_ns: Nanos,

@@ -1,15 +1,15 @@
-//! What the server answers: OpenAI's chat chunks as vLLM sends them.
+//! The server's responses: OpenAI's chat chunks as vLLM sends them.
 
-/// How an answer is written.
+/// How a response is written.
 #[derive(Clone, Copy, Debug)]
 pub enum Pace {
     /// One write per token.
     Tokens { ttft_ns: u64, itl_ns: u64 },
-    /// All in one write, at once.
+    /// Everything in one write.
     Whole,
 }
 
-/// What every request is answered with.
+/// The response to every request.
 #[derive(Clone, Copy, Debug)]
 pub struct Script {
     pub pace: Pace,
@@ -18,10 +18,10 @@ pub struct Script {
 
 const MODELS: &str = r#"{"object":"list","data":[{"id":"tiny-llama","object":"model","owned_by":"vllm","max_model_len":131072}]}"#;
 
-/// As many tokens as vLLM's client is told to ask with: else it would change its prompts until they fit.
+/// As many tokens as vLLM's client is configured to send; otherwise it would change its prompts until they fit.
 const TOKENIZED: &str = r#"{"count":16,"max_model_len":131072,"tokens":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16],"token_strs":null}"#;
 
-/// What vLLM's client asks besides, and has to be given.
+/// Other requests of vLLM's client, which need a response.
 pub fn beside_the_load(asked: &str) -> Option<&'static str> {
     match asked {
         "POST /tokenize" => Some(TOKENIZED),
@@ -34,10 +34,10 @@ const HEAD: &str = "HTTP/1.1 200 OK\r\ndate: Sun, 22 Nov 2026 00:21:14 GMT\r\nse
 
 const WORDS: [&str; 8] = [" than", " the", " a", " model", " of", " serving", ",", " engine"];
 
-/// Stands in a prepared write where the answer's number goes.
+/// Placeholder for the response's number in a prepared write.
 const NUMBER: &[u8; 16] = b"NNNNNNNNNNNNNNNN";
 
-/// The writes of an answer, ready but for its number: what is left to do is to copy.
+/// The writes of a response, prepared except for its number, so that only copying is left.
 pub struct Answers {
     writes: Vec<Write>,
 }
@@ -58,12 +58,12 @@ impl Answers {
         Answers { writes: writes.into_iter().map(Write::of).collect() }
     }
 
-    /// How many an answer has.
+    /// The number of writes per response.
     pub fn len(&self) -> usize {
         self.writes.len()
     }
 
-    /// The bytes of an answer's write, in a buffer that is kept.
+    /// The bytes of one write, in a reused buffer.
     pub fn write(&self, number: u64, index: usize, out: &mut Vec<u8>) {
         let Write { bytes, numbers } = &self.writes[index];
         let digits: [u8; 16] = std::array::from_fn(|at| {
@@ -83,7 +83,7 @@ impl Write {
     }
 }
 
-/// The bytes with which an answer's token comes.
+/// The bytes of one token of a response.
 fn token(tokens: u32, index: u32) -> Vec<u8> {
     let mut out = Vec::new();
     let last = index + 1 == tokens;

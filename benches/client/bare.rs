@@ -1,4 +1,4 @@
-//! The least that a client can do: an epoll loop that counts `data:` lines.
+//! The minimal client: an epoll loop that counts `data:` lines.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -9,7 +9,7 @@ use rustix::event::epoll;
 
 use crate::cost::Volume;
 
-/// Sends the requests over as many connections as there are users, and returns how many `data:` lines came.
+/// Sends the requests over one connection per user, and returns the number of `data:` lines received.
 pub fn run(addr: SocketAddr, volume: Volume) -> io::Result<u64> {
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     let mut sockets = (0..volume.users)

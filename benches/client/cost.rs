@@ -1,4 +1,4 @@
-//! The first table: processor time per request.
+//! The first table: CPU time per request.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use crate::answer::{Pace, Script};
 use crate::server::Server;
 use crate::{bare, machine, ours, rival};
 
-/// How much is asked.
+/// How many requests are sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Volume {
     pub users: u32,
@@ -21,7 +21,7 @@ impl Volume {
     }
 }
 
-/// A way of writing answers, and how much is asked of a server that does so.
+/// A way of writing responses, and the load on a server that does so.
 struct Case {
     name: &'static str,
     pace: Pace,
@@ -48,14 +48,12 @@ const CASES: [Case; 3] = [
     },
 ];
 
-/// Each client is measured so often, in turn, and its least figure counts: what else the machine does only adds.
+/// Passes per client, in turn. The lowest figure counts, because other work on the machine only adds to it.
 const PASSES: u32 = 3;
 
 pub fn print() -> io::Result<()> {
-    println!(
-        "Processor seconds of the client per 1,000 requests of {TOKENS} tokens (least of {PASSES} passes)\n"
-    );
-    println!("| answers | bare epoll loop | tollgate | of bare | vllm-rs | of vllm-rs |");
+    println!("CPU seconds of the client per 1,000 requests of {TOKENS} tokens (lowest of {PASSES} passes)\n");
+    println!("| responses | bare epoll loop | tollgate | vs. bare | vllm-rs | vs. vllm-rs |");
     println!("|---|---|---|---|---|---|");
     for case in CASES {
         let server = Server::start(Script { pace: case.pace, tokens: TOKENS })?;
@@ -81,7 +79,7 @@ fn bare_s(server: &Server, volume: Volume) -> io::Result<f64> {
     Ok(per_thousand_s(machine::thread_cpu_ns() - started_ns, volume))
 }
 
-/// All threads of the process but the server's.
+/// All threads of the process except the server's.
 fn ours_s(server: &Server, volume: Volume) -> io::Result<f64> {
     let mut client = ours::Client::of(server.addr, TOKENS);
     let spent_ns = || machine::process_cpu_ns() - server.cpu_ns();

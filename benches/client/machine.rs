@@ -8,19 +8,19 @@ use rustix::time::{ClockId, clock_gettime};
 pub const CLIENTS_CORE: usize = 0;
 pub const SERVERS_CORE: usize = 1;
 
-/// Keeps this thread, and those that it starts, on a core.
+/// Pins this thread, and the threads that it starts, to a core.
 pub fn pin(core: usize) -> io::Result<()> {
     let mut cores = CpuSet::new();
     cores.set(core);
     Ok(sched_setaffinity(None, &cores)?)
 }
 
-/// Processor time of this whole process.
+/// CPU time of this whole process.
 pub fn process_cpu_ns() -> u64 {
     spent_ns(ClockId::ProcessCPUTime)
 }
 
-/// Processor time of this thread.
+/// CPU time of this thread.
 pub fn thread_cpu_ns() -> u64 {
     spent_ns(ClockId::ThreadCPUTime)
 }
@@ -30,17 +30,17 @@ fn spent_ns(clock: ClockId) -> u64 {
     spent.tv_sec as u64 * 1_000_000_000 + spent.tv_nsec as u64
 }
 
-/// Processor time of the processes that this one has started and waited for, in steps of 10 ms.
+/// CPU time of the child processes that this one has waited for, in steps of 10 ms.
 pub fn children_cpu_s() -> io::Result<f64> {
     let stat = fs::read_to_string("/proc/self/stat")?;
     let after_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
     let fields: Vec<f64> = after_name.split(' ').map(|field| field.parse().unwrap_or(0.0)).collect();
     const TICKS_PER_S: f64 = 100.0;
-    // cutime and cstime, proc_pid_stat(5): fields 16 and 17, of which the first two were the number and the name.
+    // cutime and cstime, proc_pid_stat(5): fields 16 and 17, after the first two, the pid and the name.
     Ok((fields[13] + fields[14]) / TICKS_PER_S)
 }
 
-/// What stands beside the figures.
+/// The description of the machine next to the figures.
 pub fn description() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));

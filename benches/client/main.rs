@@ -1,7 +1,8 @@
-//! What the load client costs, and how exact its times are, against a server on the other core.
+//! What the load client costs, and how accurate its times are, against a server on the other core.
 //!
-//! `cargo bench --bench client` prints the tables. `VLLM_RS` and `VLLM_RS_TOKENIZER`, the paths of vLLM's Rust program
-//! and of a tokenizer's folder, add that one's benchmark. docs/explanation/client.md says what the tables mean.
+//! `cargo bench --bench client` prints the tables. With `VLLM_RS` and `VLLM_RS_TOKENIZER`, the paths of vLLM's Rust
+//! benchmark client and of a tokenizer's folder, that client is measured, too. docs/explanation/client.md explains the
+//! tables.
 
 mod accuracy;
 mod answer;

@@ -1,4 +1,4 @@
-//! tollgate's own client, as the bench uses it.
+//! tollgate's own client, as this bench uses it.
 
 use std::net::SocketAddr;
 use std::time::Duration;

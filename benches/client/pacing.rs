@@ -20,7 +20,7 @@ const ARRIVAL_PROCESSES: [(&str, ArrivalProcess); 2] =
 pub fn print() -> io::Result<()> {
     println!("An open load of {RATE_PER_S} requests/s, {REQUESTS} requests of {} tokens\n", SCRIPT.tokens);
     println!(
-        "| arrival process | achieved, requests/s | due to sent p50 | p99 | most, ms | Kolmogorov–Smirnov D of the gaps: sent | p | due | p |"
+        "| arrival process | achieved, requests/s | due to sent p50 | p99 | max, ms | Kolmogorov–Smirnov D of the gaps: sent | p | due | p |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");
     for (name, process) in ARRIVAL_PROCESSES {
@@ -42,7 +42,7 @@ fn cells(records: &[RequestRecord], process: ArrivalProcess) -> String {
     let achieved_per_s = sent.len() as f64 / sent.iter().sum::<f64>();
     let quantile = |q| format!("{:.3}", lag_ms.quantile_ms(q));
     let test = |gaps_s: Vec<f64>| match process {
-        // All alike: there is no distribution to compare them with.
+        // All gaps are equal, so there is no distribution to compare them with.
         ArrivalProcess::Constant => "– | –".to_owned(),
         _ => {
             let (count, distance) = (gaps_s.len(), distance_from_exponential(gaps_s));
@@ -58,7 +58,7 @@ fn gaps_s(moments_ns: impl Iterator<Item = Nanos>) -> Vec<f64> {
     moments_ns.windows(2).map(|pair| pair[1].saturating_sub(pair[0]) as f64 / 1e9).collect()
 }
 
-/// The greatest distance between the gaps' own distribution function and an exponential one of the rate.
+/// The greatest distance between the gaps' empirical distribution function and the exponential one with this rate.
 fn distance_from_exponential(mut gaps_s: Vec<f64>) -> f64 {
     gaps_s.sort_by(f64::total_cmp);
     let count = gaps_s.len() as f64;
@@ -69,7 +69,7 @@ fn distance_from_exponential(mut gaps_s: Vec<f64>) -> f64 {
     gaps_s.iter().enumerate().map(distance).fold(0.0, f64::max)
 }
 
-/// How likely at least such a distance is, were the gaps exponential (Stephens, Use of the Kolmogorov–Smirnov …
+/// The probability of at least this distance if the gaps were exponential (Stephens, Use of the Kolmogorov–Smirnov …
 /// statistics without extensive tables, J. R. Stat. Soc. B 32, 1970).
 fn chance_of(distance: f64, count: usize) -> f64 {
     let root = (count as f64).sqrt();

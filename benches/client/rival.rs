@@ -1,4 +1,4 @@
-//! `vllm-rs bench serve`, where it is installed.
+//! `vllm-rs bench serve`, if it is installed.
 
 use std::io;
 use std::process::{Command, Stdio};
@@ -7,14 +7,13 @@ use crate::cost::Volume;
 use crate::machine;
 use crate::server::Server;
 
-/// Its processor seconds per 1,000 requests; `None` where the environment doesn't say where it is.
+/// Its CPU seconds per 1,000 requests; `None` if the environment doesn't name its path.
 ///
-/// It is run with two numbers of requests, so that its start, which reads a tokenizer, does not count.
+/// It runs with two numbers of requests, so that its startup, which reads a tokenizer, does not count.
 pub fn per_thousand_s(server: &Server, volume: Volume) -> io::Result<Option<f64>> {
     let Ok(program) = std::env::var("VLLM_RS") else { return Ok(None) };
-    let tokenizer = std::env::var("VLLM_RS_TOKENIZER").map_err(|_| {
-        io::Error::other("VLLM_RS needs VLLM_RS_TOKENIZER, the folder of a tokenizer, beside it")
-    })?;
+    let tokenizer = std::env::var("VLLM_RS_TOKENIZER")
+        .map_err(|_| io::Error::other("VLLM_RS also needs VLLM_RS_TOKENIZER, the folder of a tokenizer"))?;
     let spent_s = |requests: u32| -> io::Result<f64> {
         let before_s = machine::children_cpu_s()?;
         let status = Command::new(&program)

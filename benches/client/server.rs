@@ -1,6 +1,6 @@
-//! The server of this bench: one thread on its own core, which writes tokens at absolute deadlines, stamps each write,
-//! and has the system stamp what arrives. It is no engine's and no HTTP library's, and what it writes is prepared, so that
-//! it neither limits nor blurs what is measured.
+//! The server of this bench: one thread on its own core that writes tokens at absolute deadlines, timestamps each
+//! write, and has the kernel timestamp what arrives. It uses no engine and no HTTP library, and its writes are
+//! prepared, so that it neither limits nor distorts the measurement.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -41,7 +41,7 @@ pub struct Server {
 #[derive(Default)]
 struct Shared {
     stop: AtomicBool,
-    /// Processor time of the server's thread, as of its last wait.
+    /// CPU time of the server's thread, as of its last wait.
     cpu_ns: AtomicU64,
     truths: Mutex<Vec<Truth>>,
 }
@@ -49,7 +49,7 @@ struct Shared {
 impl Server {
     pub fn start(script: Script) -> io::Result<Server> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
-        // std asks for 128, and a load opens all of its connections at once.
+        // std uses a backlog of 128, and a load opens all of its connections at once.
         rustix::net::listen(&listener, 4096)?;
         listener.set_nonblocking(true)?;
         let addr = listener.local_addr()?;
@@ -67,7 +67,7 @@ impl Server {
         Ok(Server { addr, shared, thread: Some(thread) })
     }
 
-    /// Processor time of the server; exact while nothing is asked of it.
+    /// CPU time of the server; exact while it is idle.
     pub fn cpu_ns(&self) -> u64 {
         std::thread::sleep(std::time::Duration::from_nanos(2 * IDLE_NS));
         self.shared.cpu_ns.load(Ordering::Relaxed)
@@ -75,7 +75,7 @@ impl Server {
 
     /// The requests that have ended since the last call.
     pub fn truths(&self) -> Vec<Truth> {
-        std::mem::take(&mut self.shared.truths.lock().expect("nobody panics with the truths"))
+        std::mem::take(&mut self.shared.truths.lock().expect("no thread panics while it holds the lock"))
     }
 }
 
@@ -116,9 +116,9 @@ struct Answer {
 
 const LISTENER: u64 = u64::MAX;
 const IDLE_NS: Nanos = 20_000_000;
-/// Below this, waiting is spinning.
+/// Shorter waits spin.
 const SPIN_NS: Nanos = 100_000;
-/// So often the writing stops to look for requests.
+/// How often writing pauses to check for requests.
 const WRITES_BETWEEN_LOOKS: u32 = 8;
 
 impl Turns {
@@ -163,7 +163,7 @@ impl Turns {
         Ok(())
     }
 
-    /// Takes in what has arrived.
+    /// Reads what has arrived.
     fn look(&mut self, wait_ns: Nanos) -> io::Result<()> {
         let wait = Timespec { tv_sec: 0, tv_nsec: wait_ns as i64 };
         epoll::wait(&self.epoll, spare_capacity(&mut self.events), Some(&wait))?;
@@ -186,10 +186,7 @@ impl Turns {
             epoll::add(&self.epoll, &socket, epoll::EventData::new_u64(at as u64), epoll::EventFlags::IN)?;
             let arrivals = Arrivals::at(&socket);
             let stream = Some(Stream { socket, arrivals, input: Vec::new(), answer: None });
-            match at < self.streams.len() {
-                true => self.streams[at] = stream,
-                false => self.streams.push(stream),
-            }
+            if at < self.streams.len() { self.streams[at] = stream } else { self.streams.push(stream) }
         }
         Ok(())
     }
@@ -248,13 +245,13 @@ impl Turns {
             }
             _ => {
                 let ended = slot.take().map(|answer| answer.truth);
-                self.shared.truths.lock().expect("nobody panics with the truths").extend(ended);
+                self.shared.truths.lock().expect("no thread panics while it holds the lock").extend(ended);
             }
         }
     }
 }
 
-/// A client that is gone is found out when its socket is read.
+/// A disconnected client is detected when its socket is read.
 fn send(socket: &mut TcpStream, mut bytes: &[u8]) {
     while !bytes.is_empty() {
         match socket.write(bytes) {
@@ -272,7 +269,7 @@ struct Request {
 }
 
 impl Request {
-    /// The request, once it is there in full.
+    /// The request, once it is complete.
     fn whole(input: &[u8]) -> Option<Request> {
         let end = memchr::memmem::find(input, b"\r\n\r\n")? + 4;
         let head = std::str::from_utf8(&input[..end]).ok()?;

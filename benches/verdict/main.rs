@@ -1,8 +1,8 @@
-//! What the verdict is worth: its false alarms and its power on thousands of simulated suites, from the code that
-//! judges real ones.
+//! How good the verdict is: its false alarms and its power on thousands of simulated suites, with the code that judges
+//! real ones.
 //!
-//! `cargo bench --bench verdict` prints the tables; `VERDICT_JSON=FILE` writes them too, and `VERDICT_SUITES=N` sets
-//! how many suites stand behind each figure. docs/explanation/verdict.md says what they mean.
+//! `cargo bench --bench verdict` prints the tables; `VERDICT_JSON=FILE` also writes them to a file, and
+//! `VERDICT_SUITES=N` sets the number of suites per figure. docs/explanation/verdict.md explains them.
 
 mod naive;
 mod noise;
@@ -25,21 +25,21 @@ const LEVELS: [f64; 6] = [0.003, 0.005, 0.01, 0.015, 0.02, 0.03];
 const REQUESTS: [u32; 2] = [1000, 4000];
 const EFFECTS: [f64; 4] = [0.01, 0.03, 0.05, 0.10];
 const TTFT_TOLERANCE: f64 = 0.05;
-/// A second line: a true change of exactly the tolerance is seen on either side of it equally often.
+/// A second row: a true change of exactly the tolerance is measured above and below it equally often.
 const LENIENT_TTFT_TOLERANCE: f64 = 0.10;
 const LENIENT_EFFECTS: [f64; 4] = [0.05, 0.10, 0.15, 0.20];
-/// Sessions of today where there is nothing old to run.
+/// Sessions of today if the old engine can't run.
 const SESSIONS_OF_TODAY: usize = 4;
 const STORED_EFFECTS: [f64; 2] = [0.10, 0.20];
 const SUITES: u64 = 4000;
-/// Suites behind a figure of power, as a share of those behind one of false alarms.
+/// Suites per figure of power, as a share of those per figure of false alarms.
 const POWER_SUITES: u64 = 4;
 const POOL_SESSIONS: u64 = 2000;
 const THREADS: u64 = 2;
-/// The changed scenario: in the middle of a session, like most.
+/// The changed scenario, in the middle of a session, like most scenarios.
 const CHANGED: usize = 10;
 
-/// All that was counted at one level of noise and one size of session.
+/// All counts for one level of noise and one session size.
 pub struct Cell {
     pub level: f64,
     pub requests: u32,
@@ -51,7 +51,7 @@ pub struct Cell {
 
 pub struct NothingOldToRun {
     pub unchanged: Tally,
-    /// By each of [`STORED_EFFECTS`] in throughput.
+    /// One for each of [`STORED_EFFECTS`] in throughput.
     pub slower: [Tally; 2],
 }
 
@@ -93,7 +93,7 @@ fn main() -> io::Result<()> {
 }
 
 /// glibc hands freed memory back to the kernel beyond the size of the largest block it has seen freed. Without this,
-/// faulting in every suite's histograms anew takes most of the time.
+/// page faults for every suite's new histograms take most of the time.
 fn keep_freed_memory() {
     drop(std::hint::black_box(vec![0u8; 16 << 20]));
 }
@@ -172,7 +172,7 @@ fn pool(noise: &NoiseModel, level: f64, requests: u32) -> Vec<PoolSession> {
     })
 }
 
-/// Runs `each` so many times with generators of their own, whose seeds don't depend on the threads.
+/// Runs `each` this many times, each with its own generator, whose seed doesn't depend on the threads.
 fn parallel<T: Clone + Send>(
     times: u64,
     empty: T,

@@ -1,6 +1,6 @@
-//! Gates as they are often built: one session of today, its rounds taken for replicates.
+//! Gates as they are often built: one session of today, with its rounds treated as replicates.
 //!
-//! Each is given the rule's own tolerance and error level, so that what differs is what it takes for a replicate.
+//! Each uses the rule's own tolerance and error level, so that they differ only in what counts as a replicate.
 
 use rand::Rng;
 use rand_pcg::Pcg64;
@@ -19,7 +19,7 @@ pub enum Naive {
     Bootstrap,
 }
 
-/// Which gates a naive gate calls red.
+/// Which gates are red according to a naive gate.
 pub type Red = [[bool; METRICS]; SCENARIOS];
 
 const RESAMPLES: usize = 2000;

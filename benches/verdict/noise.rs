@@ -1,8 +1,8 @@
-//! How measurements of an unchanged engine scatter.
+//! The scatter of measurements of an unchanged engine.
 //!
-//! Everything is in slowness, `ln` of a latency or `−ln` of a throughput, where noise adds up. What lies between
-//! sessions is drawn anew for every simulated session; what lies within one comes from a pool of sessions whose every
-//! request was simulated and reduced by the crate's own [`Summary`] and `Distribution`.
+//! Everything is in slowness, `ln` of a latency or `−ln` of a throughput, where noise adds up. Noise between sessions
+//! is drawn for every simulated session. Noise within a session comes from a pool of sessions in which every request
+//! was simulated and reduced by the crate's own [`Summary`] and `Distribution`.
 
 use rand::Rng;
 use rand_distr::{Distribution as _, Pareto, StandardNormal};
@@ -24,7 +24,7 @@ pub type Slowness = [f64; METRICS];
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NoiseModel {
-    /// The level that stands for an ordinary machine.
+    /// The level of a typical machine.
     pub typical_level: f64,
     pub session: SessionNoise,
     pub request: RequestNoise,
@@ -34,19 +34,19 @@ pub struct NoiseModel {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SessionNoise {
-    /// How much stronger than throughput TTFT reacts to whatever happens.
+    /// How much more TTFT reacts than throughput.
     ttft_factor: f64,
-    /// The share of the restarts' variance that all scenarios of a session have in common.
+    /// The share of the variance between restarts that all scenarios of a session have in common.
     engine_share: f64,
     /// The share that both metrics of a scenario have in common beyond that.
     scenario_share: f64,
     /// Standard deviation of a day's effect on all its sessions and scenarios alike.
     day: f64,
-    /// What a campaign's every session is slower than the one before it.
+    /// How much slower each session of a campaign is than the one before it.
     drift_per_session: f64,
     slow_interval_chance: f64,
     slow_interval_levels: f64,
-    /// The most scenarios, measured one after the other, that one slow interval reaches.
+    /// Maximum number of consecutive scenarios that one slow interval affects.
     slow_interval_scenarios: usize,
 }
 
@@ -58,7 +58,7 @@ pub struct RequestNoise {
     output_tokens: u32,
     ttft_ms_p50: f64,
     ttft_ln_sd: f64,
-    /// From one request to the next: a queue that is long stays long for a while.
+    /// Autocorrelation from one request to the next: a long queue stays long for a while.
     ttft_autocorrelation: f64,
     /// The share of requests whose TTFT is multiplied by a Pareto variable.
     tail_share: f64,
@@ -76,7 +76,7 @@ impl NoiseModel {
     }
 }
 
-/// A session as its requests alone make it, on a machine without any noise between sessions.
+/// A session with only the noise of its requests, and none between sessions.
 #[derive(Clone)]
 pub struct PoolSession {
     pub whole: Slowness,
@@ -175,10 +175,10 @@ pub struct Day<'a> {
     sessions: u32,
 }
 
-/// What a session yields for one scenario.
+/// The values of a session for one scenario.
 #[derive(Clone, Copy)]
 pub struct Measured<'a> {
-    /// What lies between sessions, to be added to the requests' own.
+    /// The noise between sessions, to be added to that of the requests.
     pub offset: Slowness,
     pub requests: &'a PoolSession,
 }

@@ -1,4 +1,4 @@
-//! A suite of scenarios as the campaign runs and judges it, on simulated sessions.
+//! A suite of scenarios, run and judged as by a campaign, but on simulated sessions.
 
 use rand_pcg::Pcg64;
 
@@ -21,19 +21,19 @@ pub const STORED_SESSIONS: usize = 4;
 
 /// Blocks before the first judgment; one more before each further one.
 const FIRST_BLOCKS: usize = 2;
-/// Starts of each side at most: a proof's minutes are taken to allow all that the rule does.
+/// Maximum starts of each side, assuming that a proof's time limit allows all that the rule allows.
 const MOST_STARTS: usize = FIRST_BLOCKS * Side::BLOCK.len() / 2 * MOST_STARTS_OF_PLANNED as usize;
 
 pub fn metrics() -> [Metric; METRICS] {
     ["output_tokens_per_s", "ttft_ms_p95"].map(|name| name.parse().expect("a metric of the crate"))
 }
 
-/// What is done once the single session of today looks slower.
+/// What happens after the single session of today looks slower.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rule {
     /// Old and new alternate.
     Proof,
-    /// There is nothing old to run: more sessions of today against the stored ones.
+    /// The old engine can't run: more sessions of today against the stored ones.
     MoreSessionsOfToday(usize),
 }
 
@@ -46,7 +46,7 @@ pub struct Effect {
 }
 
 impl Effect {
-    /// `share` less throughput, or `share` more latency.
+    /// `share` less throughput or `share` more latency.
     pub fn of(scenario: usize, metric: usize, share: f64) -> Effect {
         Effect { scenario, metric, slowness: stats::tau(metrics()[metric], share) }
     }
@@ -65,7 +65,7 @@ type ScenarioOutcome = [GateOutcome; METRICS];
 
 pub struct SuiteOutcome {
     pub verdicts: Vec<[Verdict; METRICS]>,
-    /// Scenarios that one session could not clear.
+    /// Scenarios that one session did not clear.
     pub doubted: usize,
     /// Starts of each side in the proof.
     pub starts: usize,
@@ -164,7 +164,7 @@ impl Setup<'_> {
 }
 
 fn value(metric: usize, slowness: f64) -> f64 {
-    // Latencies in another unit, about which a relative verdict doesn't care, keep their histograms small.
+    // A different unit, which makes no difference to a relative verdict, keeps the latency histograms small.
     if metric == THROUGHPUT { (-slowness).exp() } else { slowness.exp() / 1e3 }
 }
 

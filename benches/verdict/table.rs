@@ -1,4 +1,4 @@
-//! The tables, as text for people and as JSON for programs.
+//! The tables, as text and as JSON.
 
 use serde_json::{Map, Value, json};
 
@@ -16,7 +16,7 @@ pub fn text(noise: &NoiseModel, cells: &[Cell]) -> String {
     let Some(first) = cells.first() else { return String::new() };
     let mut out = format!(
         "{SCENARIOS} scenarios x {METRICS} gates. Noise: standard deviation of throughput between restarts, \
-         {} = called typical. [95 % interval]\n",
+         {} is typical. [95 % interval]\n",
         percent(noise.typical_level),
     );
     let section = |title: &str, head: String, row: &dyn Fn(&Cell) -> String| {
@@ -30,18 +30,18 @@ pub fn text(noise: &NoiseModel, cells: &[Cell]) -> String {
     };
     let unchanged = first.unchanged.suites;
     out += &section(
-        &format!("Nothing changed: suites ({unchanged} a line)"),
+        &format!("Unchanged engine: suites ({unchanged} per row)"),
         format!("{:<21}{:<21}{:>9}{:>8}{:>8}", "red", "not green", "doubted", "starts", "cost"),
         &|cell| suites(cell),
     );
     out += &section(
-        &format!("Nothing changed: gates ({} a line)", first.unchanged.of_gates(Verdict::Ok).of),
+        &format!("Unchanged engine: gates ({} per row)", first.unchanged.of_gates(Verdict::Ok).of),
         columns(KINDS.map(|kind| kind.name().to_owned())),
         &|cell| columns(KINDS.map(|kind| interval(cell.unchanged.of_gates(kind)))),
     );
     out += &section(
         &format!(
-            "Nothing old to run, {SESSIONS_OF_TODAY} sessions of today: suites with nothing changed, and throughput truly worse: that gate red"
+            "Old engine unavailable, {SESSIONS_OF_TODAY} sessions of today: unchanged suites, and red gates by true loss of throughput"
         ),
         columns(
             ["red", "suspected", &percent(STORED_EFFECTS[0]), &percent(STORED_EFFECTS[1])].map(str::to_owned),
@@ -55,7 +55,7 @@ pub fn text(noise: &NoiseModel, cells: &[Cell]) -> String {
             format!("p95 TTFT (tolerance {:.0} %)", power.ttft_tolerance * 100.0)
         };
         let title = format!(
-            "One scenario's {tolerance} truly worse by so much: that gate red ({} suites a figure)",
+            "True loss in one scenario's {tolerance}: how often its gate is red ({} suites per figure)",
             power.tally.suites
         );
         let of = |cell: &Cell| -> [String; EFFECTS.len()] {
@@ -66,7 +66,7 @@ pub fn text(noise: &NoiseModel, cells: &[Cell]) -> String {
         out += &section(&title, head, &|cell| columns(of(cell)));
     }
     out += &section(
-        "Naive gates on one session of today: suites red with nothing changed / 5 % throughput / 10 % p95 caught",
+        "Naive gates on one session of today: unchanged suites red / 5 % throughput caught / 10 % p95 caught",
         columns(Naive::ALL.map(|naive| naive.name().replace('_', " "))),
         &|cell| {
             let of = |row: &NaiveRow| [row.unchanged.red(), row.throughput.caught(), row.ttft.caught()];
@@ -95,7 +95,7 @@ fn suites(cell: &Cell) -> String {
     )
 }
 
-/// By their names in the JSON.
+/// The shares, by their names in the JSON.
 fn nothing_old_to_run(cell: &Cell) -> [(&'static str, Share); 4] {
     let NothingOldToRun { unchanged, slower } = &cell.nothing_old_to_run;
     let caught = slower.each_ref().map(|tally| tally.of_changed(Verdict::Regressed));

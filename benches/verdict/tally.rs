@@ -9,7 +9,7 @@ use tollgate::internals::Verdict;
 
 use crate::suite::{Effect, METRICS, SCENARIOS, SuiteOutcome};
 
-/// So many of so many.
+/// A count out of a total.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Share {
     pub count: u64,
@@ -37,7 +37,7 @@ pub struct Tally {
     pub red: u64,
     /// Red, inconclusive or invalid.
     pub not_green: u64,
-    /// None red, one or more suspected.
+    /// None red, at least one suspected.
     pub suspected: u64,
     pub gates: BTreeMap<Verdict, u64>,
     pub doubted_scenarios: u64,
@@ -46,7 +46,7 @@ pub struct Tally {
     pub scenario_sessions: u64,
     /// The changed gate's verdicts.
     pub changed: BTreeMap<Verdict, u64>,
-    /// Suites in which a gate was red that nothing had changed.
+    /// Suites in which the gate of an unchanged metric was red.
     pub wrong_gate: u64,
 }
 
@@ -102,7 +102,7 @@ impl Tally {
         Share { count, of: self.suites }
     }
 
-    /// Of the gates that nothing had changed.
+    /// The verdicts of the gates of unchanged metrics.
     pub fn of_gates(&self, verdict: Verdict) -> Share {
         let count = self.gates.get(&verdict).copied().unwrap_or(0);
         Share { count, of: self.gates.values().sum() }
@@ -158,7 +158,7 @@ impl NaiveTally {
     }
 }
 
-/// As it stands in the JSON: what is known of a share.
+/// A share as written to the JSON.
 #[derive(Serialize)]
 pub struct Counted {
     count: u64,

@@ -1,4 +1,4 @@
-//! Runs of today against runs of before.
+//! Compares today's runs with older ones.
 
 use std::fmt;
 
@@ -10,13 +10,13 @@ use crate::verdict::rule::MIN_SESSIONS_FOR_REGRESSION;
 use crate::verdict::stats::{self, Difference};
 use crate::verdict::{Evidence, Old, judge};
 
-/// Compares runs of today with older ones, metric by metric. Each side is one [`Summary`] or several of them, of the
-/// same load.
+/// Compares today's runs with older ones, metric by metric. Each side is one [`Summary`] or several, all of the same
+/// load.
 ///
-/// What that can tell: the numbers come from two moments, so a difference may be the engine's or the machine's. **One
-/// run against one** has no interval. **At least two old and three new runs** have a 99.8 % interval, for which the two
-/// days are taken to differ as much as two runs do (see [`MetricChange::interval`]). Only a proof, old and new alternating
-/// on one machine, tells the engine from the machine; the perf suite and `tollgate ab` run one.
+/// The two sides were measured at different times, so either the engine or the machine may cause a difference. **One
+/// run against one** has no interval. **At least two old and three new runs** have a 99.8 % interval, which assumes
+/// that days differ as much as runs do (see [`MetricChange::interval`]). Only a proof, which alternates old and new on
+/// one machine, separates the engine from the machine; the perf suite and `tollgate ab` run one.
 pub fn compare(old: &(impl AsRef<[Summary]> + ?Sized), new: &(impl AsRef<[Summary]> + ?Sized)) -> Comparison {
     let (old, new) = (old.as_ref().to_vec(), new.as_ref().to_vec());
     let changes = compared_metrics().filter_map(|metric| MetricChange::of(metric, &old, &new)).collect();
@@ -27,8 +27,8 @@ pub fn compare(old: &(impl AsRef<[Summary]> + ?Sized), new: &(impl AsRef<[Summar
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Comparison {
-    /// One per metric that all runs of both sides measured, and that was 0 in none of them. The success rate takes absolute
-    /// limits alone and is not among them.
+    /// One per metric that every run of both sides measured, with a value other than 0. The success rate takes only
+    /// absolute limits and is not included.
     pub changes: Vec<MetricChange>,
     old: Vec<Summary>,
     new: Vec<Summary>,
@@ -38,7 +38,7 @@ pub struct Comparison {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct MetricChange {
-    /// By its name in gates, such as `ttft_ms_p95`.
+    /// The metric's name in gates, such as `ttft_ms_p95`.
     pub metric: String,
     /// The geometric mean over the older runs, in the metric's unit.
     pub old: f64,
@@ -48,13 +48,13 @@ pub struct MetricChange {
     pub relative: f64,
     /// The 99.8 % interval of `relative`, low end first; `None` with fewer than two old or three new runs.
     ///
-    /// Student's interval on the logarithms with pooled variance s²·(1/K + 1/n + 2) for K old and n new runs: between
-    /// days as much scatter is assumed as within them (Kalibera and Jones 2013).
+    /// Student's t interval on the logarithms with pooled variance s²·(1/K + 1/n + 2) for K old and n new runs. It
+    /// assumes as much scatter between days as within them (Kalibera and Jones 2013).
     pub interval: Option<(f64, f64)>,
 }
 
 impl Comparison {
-    /// One metric's change by its name in gates; `None` if it is not among [`changes`](Comparison::changes).
+    /// The change of a metric, by its name in gates; `None` if it is not in [`changes`](Comparison::changes).
     pub fn change(&self, metric: &str) -> Option<&MetricChange> {
         self.changes.iter().find(|change| change.metric == metric)
     }
@@ -65,8 +65,8 @@ impl Comparison {
     /// the interval proves it. Absolute limits are checked against each new run.
     ///
     /// # Errors
-    /// With every gate that does not hold and why. A gate fails, too, if it can't be judged: the runs are of different
-    /// loads, the load client was not exact enough for the tolerance, or answers did not have the requested length.
+    /// Lists every gate that fails and why. A gate also fails if it can't be judged: the runs have different loads, the
+    /// load client was not accurate enough for the tolerance, or answers did not have the requested length.
     pub fn check<G: AsRef<str>>(&self, gates: impl IntoIterator<Item = G>) -> Result<(), GateFailure> {
         check_all(gates, |gate| match gate.tolerance {
             Some(_) => self.judge_tolerance(gate),
@@ -141,7 +141,7 @@ impl fmt::Display for Comparison {
     }
 }
 
-/// Of the engine: all but success, which takes limits alone, and what is the client's own.
+/// The engine's metrics, except success, which takes only absolute limits, and except the client's own metrics.
 fn compared_metrics() -> impl Iterator<Item = Metric> {
     Metric::all().filter(|metric| {
         !matches!(metric, Metric::Latency(Latency::QueueLag, _)) && metric.family() != Family::Success

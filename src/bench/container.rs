@@ -1,4 +1,4 @@
-//! An engine that a benchmark starts from an image.
+//! An engine that a benchmark starts from a container image.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,9 @@ use crate::bench::plan::engine_named;
 use crate::target::{ContainerSpec, Gpus, MalformedVolume, Pull};
 use crate::text::secret::Secret;
 
-/// A container image of an engine, to be started for one run and removed after it.
+/// A container image of an engine. A container is started for one run and removed afterwards.
 ///
-/// The model goes to [`Bench::model`](crate::Bench::model); engines that take it as a flag get it.
+/// Set the model with [`Bench::model`](crate::Bench::model). Engines that take the model as a flag get it from there.
 #[derive(Clone, Debug)]
 pub struct Container {
     engine: String,
@@ -21,8 +21,8 @@ pub struct Container {
 }
 
 impl Container {
-    /// An image by name, with its tag or digest, and the engine in it: `Container::new("vllm", "vllm/vllm-openai:v0.31.0")`.
-    /// It is pulled if it is not on this machine.
+    /// An engine, and its image with a tag or digest: `Container::new("vllm", "vllm/vllm-openai:v0.31.0")`. The image
+    /// is pulled if it is not on this machine.
     pub fn new(engine: impl Into<String>, image: impl Into<String>) -> Container {
         Container {
             engine: engine.into(),
@@ -46,13 +46,13 @@ impl Container {
         self
     }
 
-    /// A mount as `docker run -v` has it, such as `/data/models:/models:ro`.
+    /// A mount in the syntax of `docker run -v`, such as `/data/models:/models:ro`.
     pub fn volume(mut self, volume: impl Into<String>) -> Container {
         self.volumes.push(volume.into());
         self
     }
 
-    /// This many GPUs of the machine; none by default.
+    /// How many GPUs the container gets; none by default.
     pub fn gpus(mut self, count: u32) -> Container {
         self.gpus = Some(Gpus::Count(count));
         self

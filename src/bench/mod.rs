@@ -26,18 +26,18 @@ pub use comparison::{Comparison, MetricChange, compare};
 #[cfg(feature = "container")]
 pub use container::Container;
 pub use error::BenchError;
-pub use gate::{GateFailure, MalformedGate};
+pub use gate::GateFailure;
 pub use request::RequestResult;
 pub use simulated_engine::SimulatedEngine;
 pub use summary::{Percentiles, RequestTotals, Summary};
 
-/// A benchmark to run: an engine, a load and prompts.
+/// A benchmark to run: an engine, a load, and prompts.
 ///
-/// Every setting has a default but the engine: one user who sends 4 requests with generated prompts of 128 tokens and
-/// asks for 128 tokens each. Settings are checked by [`run`](Bench::run).
+/// Only the engine is required. By default, one user sends 4 requests with generated prompts of 128 tokens, and
+/// requests 128 output tokens each. [`run`](Bench::run) validates the settings.
 ///
-/// A `Bench` can be run several times. Each run sends different prompts from the one before, so that no run is served
-/// from the prefix cache that the last one filled.
+/// A `Bench` can run several times. Each run sends different prompts from the one before, so that no run hits the prefix
+/// cache that the last one filled.
 #[derive(Clone)]
 pub struct Bench {
     target: TargetSettings,
@@ -59,7 +59,7 @@ impl Bench {
         Bench::of(TargetSettings::url(url.into()))
     }
 
-    /// Benchmarks an engine that is started from an image, for this run alone.
+    /// Benchmarks an engine that is started from a container image, for this run only.
     #[cfg(feature = "container")]
     pub fn container(container: Container) -> Bench {
         Bench::of(TargetSettings::container(container))
@@ -76,13 +76,13 @@ impl Bench {
         }
     }
 
-    /// The engine by its name, such as `vllm`, `sglang` or `ollama`; `auto` by default, which asks the server.
+    /// The engine type, such as `vllm`, `sglang` or `ollama`; by default `auto`, which detects it.
     pub fn engine(mut self, name: impl Into<String>) -> Bench {
         self.target.engine = Some(name.into());
         self
     }
 
-    /// The model's name in requests; by default the first that the server lists.
+    /// The model's name in requests; by default the first one that the server lists.
     pub fn model(mut self, name: impl Into<String>) -> Bench {
         self.target.model = Some(name.into());
         self
@@ -100,28 +100,28 @@ impl Bench {
         self
     }
 
-    /// A closed load: each user sends its next request when its last one is answered.
+    /// A closed load: each user sends its next request when its last one is complete.
     pub fn users(mut self, users: u32) -> Bench {
         self.load.users = Some(users);
         self
     }
 
-    /// An open load: requests per second, sent when they are due, whether earlier ones are answered or not. Latencies
+    /// An open load: requests per second, sent when they are due, whether or not earlier ones are complete. Latencies
     /// count from when a request was due.
     pub fn rate(mut self, requests_per_s: f64) -> Bench {
         self.load.rate = Some(requests_per_s);
         self
     }
 
-    /// How far apart the requests of a [`rate`](Bench::rate) come; evenly by default.
+    /// How the requests of a [`rate`](Bench::rate) are spaced; evenly by default.
     pub fn arrival(mut self, arrival: ArrivalProcess) -> Bench {
         self.load.arrival = Some(arrival);
         self
     }
 
     /// An open load that replays a trace: its times, and its lengths unless [`input_tokens`](Bench::input_tokens) or
-    /// [`output_tokens`](Bench::output_tokens) give others. A `.csv` of Azure's traces, or a `.jsonl` of Mooncake's or
-    /// with `{"at_s": …, "input_tokens": …, "output_tokens": …}` per line.
+    /// [`output_tokens`](Bench::output_tokens) override them. A `.csv` in Azure's format, or a `.jsonl` in Mooncake's
+    /// or with `{"at_s": …, "input_tokens": …, "output_tokens": …}` per line.
     pub fn trace(mut self, file: impl Into<PathBuf>) -> Bench {
         self.load.trace = Some(file.into());
         self
@@ -133,8 +133,8 @@ impl Bench {
         self
     }
 
-    /// Starts no request later than this after the first; requests in flight are awaited. 10 s by default with a
-    /// [`rate`](Bench::rate).
+    /// Sends no request later than this after the first, then waits for requests in flight. With a
+    /// [`rate`](Bench::rate), 10 s by default.
     pub fn duration(mut self, duration: Duration) -> Bench {
         self.load.duration = Some(duration);
         self
@@ -146,27 +146,27 @@ impl Bench {
         self
     }
 
-    /// Sends these prompts instead of generated ones, in shuffled order, again and again. A short line before each makes
-    /// every copy unique, so that no answer comes from the prefix cache.
+    /// Sends these prompts instead of generated ones, repeatedly and in shuffled order. A short line before each copy
+    /// makes it unique, so that none hits the prefix cache.
     pub fn prompts<P: Into<String>>(mut self, prompts: impl IntoIterator<Item = P>) -> Bench {
         self.prompts.list = Some(prompts.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Sends the first turns of the conversations of a ShareGPT file (JSON) instead of generated prompts. Answers are
-    /// asked to be as long as the file's unless [`output_tokens`](Bench::output_tokens) says otherwise.
+    /// Sends the first turns of the conversations in a ShareGPT file (JSON) instead of generated prompts. Requests as
+    /// many output tokens as the file's answers have unless [`output_tokens`](Bench::output_tokens) is set.
     pub fn sharegpt(mut self, file: impl Into<PathBuf>) -> Bench {
         self.prompts.sharegpt = Some(file.into());
         self
     }
 
-    /// Tokens to ask for in every answer (`max_tokens`); 128 by default.
+    /// Output tokens to request (`max_tokens`); 128 by default.
     pub fn output_tokens(mut self, tokens: u32) -> Bench {
         self.prompts.output_tokens = Some(tokens);
         self
     }
 
-    /// Asks the engine to go on past its end-of-sequence token, so that every answer has the same length.
+    /// Asks the engine to continue past the end-of-sequence token, so that every answer has the requested length.
     pub fn ignore_eos(mut self, ignore: bool) -> Bench {
         self.prompts.ignore_eos = ignore;
         self
@@ -178,14 +178,14 @@ impl Bench {
         self
     }
 
-    /// Seeds prompts and arrivals; 1 by default.
+    /// The seed for prompts and arrival times; 1 by default.
     pub fn seed(mut self, seed: u64) -> Bench {
         self.prompts.seed = seed;
         self
     }
 
-    /// Runs the load for this long before anything is measured, with other prompts. At least, and by default, one request
-    /// per user (with a rate or a trace: one request).
+    /// Runs the load for this long before the measurement, with different prompts. The default and the minimum are one
+    /// request per user (with a rate or a trace: one request).
     pub fn warm_up(mut self, duration: Duration) -> Bench {
         self.warm_up = duration;
         self
@@ -197,8 +197,8 @@ impl Bench {
         self
     }
 
-    /// Calls this with every measured request when it has ended, on the load client's thread: return within
-    /// microseconds, and leave slow work to another thread.
+    /// Calls this after every measured request, on the load client's thread: return within microseconds, and leave slow
+    /// work to another thread.
     pub fn on_record(mut self, callback: impl Fn(&RequestResult) + Send + Sync + 'static) -> Bench {
         self.on_record = Some(Arc::new(callback));
         self

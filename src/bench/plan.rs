@@ -1,4 +1,4 @@
-//! A benchmark's settings, checked. This is the one place that makes load, workload and target of them.
+//! Validates a benchmark's settings and turns them into load, workload, and target. Nothing else does.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,18 +6,18 @@ use std::time::Duration;
 
 use crate::bench::{Bench, BenchError};
 use crate::client::{Access, Address, AddressError};
-use crate::config::{
-    Excerpt, OnSuspected, RunPlan, SuiteErrors, header_twice, read_conversations, read_trace,
-};
+use crate::config::{Excerpt, RunPlan, SuiteErrors, header_twice, read_conversations, read_trace};
 use crate::engine::{EngineChoice, EngineKind, HttpVersion};
 use crate::load::trace::Trace;
-use crate::load::workload::{Api, Prompt, Prompts, Sampling, Synthetic, Workload, WorkloadSpec};
+use crate::load::workload::{
+    Api, DEFAULT_TOKENS, Prompt, Prompts, Sampling, Synthetic, Workload, WorkloadSpec,
+};
 use crate::load::{Arrival, ArrivalProcess, Closed, Load, MAX_IN_FLIGHT, Open, Replay, StopCondition};
 use crate::target::{Endpoint, Place, ProofPlan, TargetSpec};
 use crate::text::nearest::did_you_mean;
 use crate::text::secret::Secret;
 
-/// What a run needs to know.
+/// Everything a run needs.
 pub(super) struct Plan {
     pub(super) target: TargetSpec,
     pub(super) load: Load,
@@ -62,12 +62,6 @@ pub(super) struct PromptSettings {
     pub(super) seed: u64,
 }
 
-/// Tokens of a prompt or an answer by default.
-const TOKENS: u32 = 128;
-/// How long a rate lasts by default.
-const OPEN_DURATION_MS: u64 = 10_000;
-const REQUESTS_PER_USER: u32 = 4;
-
 impl Plan {
     pub(super) fn of(bench: &Bench) -> Result<Plan, BenchError> {
         bench.load.check()?;
@@ -79,14 +73,7 @@ impl Plan {
             target: bench.target.target()?,
             load: bench.load.load(trace.as_ref())?,
             workload: bench.prompts.workload(trace.as_ref())?,
-            run: RunPlan {
-                warmup: bench.warm_up,
-                rounds: 1,
-                sessions: 1,
-                request_timeout: bench.timeout,
-                on_suspected: OnSuspected::Warn,
-                records: false,
-            },
+            run: RunPlan::single_round(bench.warm_up, bench.timeout),
         })
     }
 }
@@ -168,36 +155,32 @@ impl LoadSettings {
     }
 
     fn load(&self, trace: Option<&Trace>) -> Result<Load, BenchError> {
-        let (arrival, stop) = match (self.rate, trace) {
+        let arrival = match (self.rate, trace) {
             (Some(rate), _) => {
                 let process = self.arrival.unwrap_or(ArrivalProcess::Constant);
-                let open = Open { rate, process, ramp: None, max_in_flight: MAX_IN_FLIGHT };
-                (Arrival::Open(open), StopCondition::DurationMs(OPEN_DURATION_MS))
+                Arrival::Open(Open { rate, process, ramp: None, max_in_flight: MAX_IN_FLIGHT })
             }
             (None, Some(trace)) => {
-                let all = trace.requests().len() as u32;
-                let replay = Replay { trace: trace.clone(), speed: 1.0, max_in_flight: MAX_IN_FLIGHT };
-                (Arrival::Replay(replay), StopCondition::Requests(all))
+                Arrival::Replay(Replay { trace: trace.clone(), speed: 1.0, max_in_flight: MAX_IN_FLIGHT })
             }
             (None, None) => {
                 let concurrency = self.users.unwrap_or(1);
-                let requests = concurrency.saturating_mul(REQUESTS_PER_USER);
-                let closed = Closed { concurrency, think_time: None, ramp: None };
-                (Arrival::Closed(closed), StopCondition::Requests(requests))
+                Arrival::Closed(Closed { concurrency, think_time: None, ramp: None })
             }
         };
-        Load::new(arrival, self.stop().unwrap_or(stop)).map_err(|error| BenchError::Load(error.to_string()))
+        let stop = self.stop().unwrap_or_else(|| arrival.default_stop());
+        Load::new(arrival, stop).map_err(|error| BenchError::Load(error.to_string()))
     }
 
     fn check(&self) -> Result<(), BenchError> {
         let (users, rate, trace) = (self.users.is_some(), self.rate.is_some(), self.trace.is_some());
         exclude(
             [("users", users), ("rate", rate), ("trace", trace)],
-            "users send when they are answered, a rate and a trace when a request is due; set only one of them",
+            "users wait for their last request, a rate and a trace send when a request is due; set only one of them",
         )?;
         exclude(
             [("requests", self.requests.is_some()), ("duration", self.duration.is_some())],
-            "the first of them would end the run; set only one of them",
+            "either would end the run; set only one of them",
         )?;
         if self.arrival.is_some() && !rate {
             return Err(BenchError::setting(
@@ -210,8 +193,7 @@ impl LoadSettings {
     }
 
     fn stop(&self) -> Option<StopCondition> {
-        let duration = self.duration.map(|duration| StopCondition::DurationMs(duration.as_millis() as u64));
-        duration.or(self.requests.map(StopCondition::Requests))
+        self.duration.map(StopCondition::after).or(self.requests.map(StopCondition::Requests))
     }
 }
 
@@ -232,7 +214,7 @@ impl Default for PromptSettings {
 impl PromptSettings {
     fn workload(&self, trace: Option<&Trace>) -> Result<Workload, BenchError> {
         let prompts = self.prompts(trace)?;
-        let default = (!prompts.have_lengths()).then_some(TOKENS);
+        let default = (!prompts.have_lengths()).then_some(DEFAULT_TOKENS);
         let spec = WorkloadSpec {
             api: Api::Chat,
             stream: true,
@@ -249,7 +231,7 @@ impl PromptSettings {
         let (list, sharegpt) = (self.list.is_some(), self.sharegpt.is_some());
         exclude(
             [("input_tokens", self.input_tokens.is_some()), ("prompts", list), ("sharegpt", sharegpt)],
-            "each of them says what the prompts are; set only one of them",
+            "each sets the prompts; set only one of them",
         )?;
         match (&self.list, &self.sharegpt, trace) {
             (Some(list), ..) => Ok(Prompts::List(list.iter().cloned().map(Prompt::Text).collect())),
@@ -258,7 +240,9 @@ impl PromptSettings {
                 Some(input_tokens) => trace.with_input_tokens(input_tokens),
                 None => trace.clone(),
             })),
-            (None, None, None) => Ok(Prompts::Synthetic(Synthetic::of(self.input_tokens.unwrap_or(TOKENS)))),
+            (None, None, None) => {
+                Ok(Prompts::Synthetic(Synthetic::of(self.input_tokens.unwrap_or(DEFAULT_TOKENS))))
+            }
         }
     }
 }

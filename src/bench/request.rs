@@ -1,31 +1,31 @@
-//! What became of one request, in times that count from its sending.
+//! The result of one request, with times relative to when it was sent.
 
 use crate::load::Load;
 use crate::metrics::record::RequestRecord;
 use crate::metrics::summary::Times;
 use crate::units::Nanos;
 
-/// What became of one measured request.
+/// The result of one measured request.
 ///
-/// The latencies are those that [`Summary`](crate::Summary) is made of.
+/// [`Summary`](crate::Summary) is computed from these latencies.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RequestResult {
-    /// Sent along as `X-Request-Id`, so that the server's own log of the request can be found.
+    /// Sent as the `X-Request-Id` header, to find the request in the server's log.
     pub id: String,
     /// When it was sent, in ms since the measured load began.
     pub sent_ms: f64,
     /// Time to first token, in ms; `None` if the request failed.
     pub ttft_ms: Option<f64>,
-    /// Time per output token after the first, in ms; also `None` for an answer of a single token.
+    /// Time per output token after the first, in ms; `None` if the request failed or its response has a single token.
     pub tpot_ms: Option<f64>,
     /// From when it was sent (with a rate or a trace: due) to its last token, in ms; `None` if the request failed.
     pub e2e_ms: Option<f64>,
     /// When each chunk with content arrived, in ms since the request was sent. Several tokens may share a chunk.
     pub chunks_ms: Vec<f64>,
-    /// As the server counts them; `None` if it does not say.
+    /// As counted by the server; `None` if it reports no count.
     pub input_tokens: Option<u32>,
-    /// As the server counts them, or one per chunk if it does not say.
+    /// As counted by the server, or one per chunk if it reports no count.
     pub output_tokens: u32,
     /// Why it failed, such as `timeout: after 120 s`; `None` if it succeeded.
     pub failure: Option<String>,

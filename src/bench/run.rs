@@ -1,4 +1,4 @@
-//! Runs a benchmark on a thread of its own, so that it works inside and outside an async runtime.
+//! Runs a benchmark on its own thread, so that it works inside and outside an async runtime.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,15 +19,15 @@ use crate::units::Nanos;
 use crate::verdict::client_late;
 
 impl Bench {
-    /// Runs the load to its end and sums it up. Prints nothing.
+    /// Runs the load and returns its summary. Prints nothing.
     ///
-    /// It blocks the calling thread, also inside an async runtime. There it may block what else the runtime has to do:
-    /// [`run_async`](Bench::run_async) does not.
+    /// Blocks the calling thread. Inside an async runtime, use [`run_async`](Bench::run_async) instead, which does not
+    /// block other tasks.
     ///
     /// # Errors
-    /// If settings contradict each other or have an invalid value, if the engine can't be reached or breaks down, if no
-    /// request succeeded, or if the load client itself was too slow for this load. A run in which some requests fail is
-    /// not an error: [`Summary::success_rate`] has them.
+    /// If settings are invalid or contradict each other, if the engine can't be reached or breaks down, if no request
+    /// succeeded, or if the load client itself was too slow for this load. A run in which some requests fail is not an
+    /// error: see [`Summary::success_rate`].
     ///
     /// # Panics
     /// If the callback of [`on_record`](Bench::on_record) does.
@@ -37,13 +37,13 @@ impl Bench {
         thread.join().unwrap_or_else(|panic| resume_unwind(panic))
     }
 
-    /// Like [`run`](Bench::run), without blocking the runtime. Dropping the future ends the load.
+    /// Like [`run`](Bench::run), but without blocking the runtime. Dropping the future stops the load.
     ///
     /// # Errors
-    /// As [`run`](Bench::run).
+    /// Same as [`run`](Bench::run).
     ///
     /// # Panics
-    /// As [`run`](Bench::run).
+    /// Same as [`run`](Bench::run).
     pub async fn run_async(&self) -> Result<Summary, BenchError> {
         let work = Work::of(self)?;
         let cancel = CancelOnDrop(Cancel::new());
@@ -51,11 +51,11 @@ impl Bench {
         let of_thread = cancel.0.clone();
         let work = move || {
             let result = catch_unwind(AssertUnwindSafe(|| work.run(&of_thread)));
-            // Nobody listens if the future was dropped.
+            // If the future was dropped, there is no receiver.
             let _ = done.send(result);
         };
         thread_named().spawn(work).map_err(BenchError::Thread)?;
-        let result = result.await.expect("the thread sends whatever happens");
+        let result = result.await.expect("the thread always sends a result");
         result.unwrap_or_else(|panic| resume_unwind(panic))
     }
 }
@@ -122,14 +122,14 @@ impl Work {
     }
 }
 
-/// Two runs have two, so that they send different prompts.
+/// Unique per run, so that two runs send different prompts.
 fn run_id() -> String {
     static RUNS: AtomicU32 = AtomicU32::new(0);
     let number = RUNS.fetch_add(1, Ordering::Relaxed);
     format!("bench-{}-{}-{number}", Timestamp::now().as_millisecond(), std::process::id())
 }
 
-/// Hands every record to the caller.
+/// Passes every record to the caller.
 struct Callback<'a> {
     on_record: Option<&'a OnRecord>,
     load: &'a Load,

@@ -1,4 +1,4 @@
-//! A simulated engine as a test's server.
+//! A simulated engine as the server of a test.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -8,8 +8,8 @@ use crate::target::SimulatorSettings;
 
 /// A simulated engine that runs in this process, on a free port of 127.0.0.1, until it is dropped.
 ///
-/// It is a real HTTP server that speaks the wire of every supported engine. Its tokens come when a model of continuous
-/// batching says so, so a benchmark of it needs neither a GPU nor a model.
+/// It is a real HTTP server that speaks the API of every supported engine. A simulation of continuous batching times
+/// its tokens, so a benchmark of it needs neither a GPU nor a model.
 #[derive(Debug)]
 pub struct SimulatedEngine {
     url: String,
@@ -17,10 +17,11 @@ pub struct SimulatedEngine {
 }
 
 impl SimulatedEngine {
-    /// Starts the default engine: 200 ms to the first token, then a token every 20 ms, for up to 64 requests at once.
+    /// Starts the default engine: 200 ms to the first token, then a token every 20 ms, for up to 64 concurrent
+    /// requests.
     ///
     /// # Errors
-    /// If it can't listen or gets no threads.
+    /// If it can't listen or can't start its threads.
     pub fn start() -> Result<SimulatedEngine, BenchError> {
         SimulatedEngine::with(SimulatorSettings::default())
     }
@@ -28,7 +29,7 @@ impl SimulatedEngine {
     /// Starts an engine with these settings: one that is slower, queues earlier, or fails.
     ///
     /// # Errors
-    /// If a setting is one that no engine could have, if it can't listen, or gets no threads.
+    /// If a setting is out of range, if it can't listen, or if it can't start its threads.
     pub fn with(settings: SimulatorSettings) -> Result<SimulatedEngine, BenchError> {
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let server = Simulator::start(settings, 1, any_port)?;

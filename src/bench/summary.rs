@@ -1,4 +1,4 @@
-//! What a benchmark measured, as plain numbers.
+//! The results of a benchmark, as plain numbers.
 
 use std::collections::BTreeMap;
 
@@ -14,11 +14,11 @@ use crate::target::Environment;
 use crate::text::figures;
 use crate::verdict::{Evidence, bottleneck};
 
-/// What a benchmark measured. Latencies and token counts are those of successful requests.
+/// The results of a benchmark. Latencies and token counts cover successful requests only.
 ///
-/// A number that could not be measured is NaN, in JSON `null`: [`tpot_ms`](Summary::tpot_ms) and
-/// [`itl_ms`](Summary::itl_ms) of answers of a single token. Comparisons with NaN are false, so that
-/// `assert!(summary.tpot_ms.p95 < 30.0)` fails instead of passing unseen.
+/// A number that could not be measured is NaN (`null` in JSON), such as [`tpot_ms`](Summary::tpot_ms) and
+/// [`itl_ms`](Summary::itl_ms) of single-token responses. Comparisons with NaN are false, so
+/// `assert!(summary.tpot_ms.p95 < 30.0)` fails instead of passing silently.
 ///
 /// `{}` prints a table of throughput, success rate, and latencies, and every warning.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -26,29 +26,29 @@ use crate::verdict::{Evidence, bottleneck};
 pub struct Summary {
     /// Name and version of the engine, such as `vllm 0.11.0`.
     pub engine: String,
-    /// The model that answered.
+    /// The model's name.
     pub model: String,
-    /// How many requests were sent, and what became of them.
+    /// Request counts by outcome.
     pub requests: RequestTotals,
-    /// The time that rates are taken over, in s: from the first request to the last answer, without a ramp-up and
-    /// without the tail in which users have nothing left to send.
+    /// The time window of the rates, in s: from the first request to the end of the last response, without a ramp-up
+    /// and without the tail in which users have nothing left to send.
     pub window_s: f64,
-    /// Tokens of all prompts, as the server counts them.
+    /// Tokens of all prompts, as counted by the server.
     pub input_tokens: u64,
-    /// Tokens of all answers, as the server counts them; one per chunk if it does not say.
+    /// Tokens of all responses, as counted by the server, or one per chunk if the server reports no count.
     pub output_tokens: u64,
-    /// Output tokens within the window, per second of it.
+    /// Output tokens per second within the window.
     #[serde(deserialize_with = "nan_of_null")]
     pub output_tokens_per_s: f64,
-    /// Input and output tokens within the window, per second of it.
+    /// Input and output tokens per second within the window.
     #[serde(deserialize_with = "nan_of_null")]
     pub total_tokens_per_s: f64,
-    /// Successful requests within the window, per second of it.
+    /// Successful requests per second within the window.
     #[serde(deserialize_with = "nan_of_null")]
     pub requests_per_s: f64,
     /// Successful requests as a share of those sent, from 0 to 1.
     pub success_rate: f64,
-    /// Time to first token: from sending (with a rate or a trace: from when it was due) to the first content.
+    /// Time to first token: from when the request was sent (with a rate or a trace: due) to the first content.
     pub ttft_ms: Percentiles,
     /// Time per output token after the first: (E2E − TTFT) / (output tokens − 1), one value per request.
     pub tpot_ms: Percentiles,
@@ -56,35 +56,36 @@ pub struct Summary {
     pub itl_ms: Percentiles,
     /// End-to-end latency: from the same moment as TTFT to the last content.
     pub e2e_ms: Percentiles,
-    /// Why the load client may have distorted the numbers: it was busy for more than 90 % of the time, or its own timing
-    /// error may be more than 5 % of a p95 latency. `None` for a healthy client.
+    /// Why the load client may have distorted the numbers: it was busy more than 90 % of the time, or its own timing
+    /// error may exceed 5 % of a p95 latency. `None` if the client was healthy.
     pub client_warning: Option<String>,
-    /// Other reasons to doubt the numbers, such as an engine that counts other tokens than its answers tell.
+    /// Other reasons to doubt the numbers, such as token counts that differ between the engine's counters and its
+    /// responses.
     pub warnings: Vec<String>,
     pub(super) measured: Measured,
 }
 
-/// How many requests were sent, and what became of them.
+/// Request counts by outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RequestTotals {
-    /// Those that were sent, and those that the engine left no room for.
+    /// Requests sent, including those that the engine left no room for.
     pub sent: u64,
-    /// Answered in full.
+    /// Requests that completed.
     pub succeeded: u64,
-    /// All other requests of those sent.
+    /// All other requests.
     pub failed: u64,
-    /// Due, and not sent since the load client was late; not among those sent.
+    /// Requests that were due but not sent because the load client was late; not included in `sent`.
     pub late: u64,
 }
 
-/// One latency over all requests (ITL: over all gaps), in ms. All are NaN where `count` is 0.
+/// One latency over all requests (ITL: over all gaps), in ms. All fields are NaN if `count` is 0.
 ///
-/// Quantiles come from an HDR histogram, exact to 0.1 %: the smallest time that this share of all times does not exceed.
+/// Percentiles come from an HDR histogram with 0.1 % precision.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Percentiles {
-    /// How many times were measured.
+    /// The number of measured values.
     pub count: u64,
     /// The arithmetic mean, in ms.
     #[serde(deserialize_with = "nan_of_null")]
@@ -109,7 +110,7 @@ pub struct Percentiles {
     pub max: f64,
 }
 
-/// What gates and comparisons are judged by.
+/// The data that gates and comparisons are judged by.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Measured {
     summary: metrics::summary::Summary,
@@ -122,7 +123,7 @@ pub(super) struct Measured {
     pub(super) settings: BTreeMap<String, String>,
 }
 
-/// More of a p95 latency than this may not be the client's own.
+/// The largest share of a p95 latency that the client's own error may account for.
 const MOST_TIMING_ERROR: f64 = 0.05;
 
 impl Summary {
@@ -175,7 +176,7 @@ impl Summary {
     }
 }
 
-/// So that one run is taken like several.
+/// Lets one run be passed like several.
 impl AsRef<[Summary]> for Summary {
     fn as_ref(&self) -> &[Summary] {
         std::slice::from_ref(self)
@@ -208,7 +209,7 @@ fn client_warning(summary: &metrics::summary::Summary, health: &ClientHealth, op
         let error = health.timing_error(metric, summary, open)?;
         (error > MOST_TIMING_ERROR).then(|| {
             let error = figures::percent(error);
-            format!("{error} of {metric} may be the load client's own delay; something else may keep the machine busy")
+            format!("{error} of {metric} may be the load client's own delay; the machine may be busy with other work")
         })
     })
 }

@@ -17,7 +17,7 @@ pub(crate) struct AbArgs {
     #[command(flatten)]
     subject: Subject,
     /// Image, tag, or URL of the old variant, or any setting of the target, such as `simulator.decode_scale=1.0`;
-    /// unchanged from the file if not given.
+    /// by default unchanged.
     #[arg(long, value_name = "IMAGE|TAG|URL|KEY=VALUE", num_args = 1..)]
     old: Vec<String>,
     /// Same for the new variant.

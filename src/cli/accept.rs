@@ -10,9 +10,9 @@ use crate::store::{Artifact, PendingBaseline};
 /// Accept pending baselines.
 #[derive(Debug, clap::Args)]
 pub(crate) struct AcceptArgs {
-    /// Scenarios to accept, such as `chat::users-32::vllm`; all pending ones if none is given.
+    /// Scenarios to accept, such as `chat::users-32::vllm`; by default all pending ones.
     scenarios: Vec<String>,
-    /// Accept baselines of fewer than four sessions.
+    /// Accept baselines with fewer than four sessions.
     #[arg(long)]
     force: bool,
     /// Read the pending baselines from this folder or ZIP file instead, such as a downloaded CI artifact.

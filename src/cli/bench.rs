@@ -1,4 +1,4 @@
-//! `tollgate bench`: one load against one URL, without any file.
+//! `tollgate bench`: one load against one URL, without any files.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -35,10 +35,10 @@ use crate::verdict::{Verdict, client_late};
 /// Drive one load against a server and show every metric.
 #[derive(Debug, clap::Args)]
 pub(crate) struct BenchArgs {
-    /// The server's base URL, with or without `/v1`.
+    /// Base URL of the server, with or without `/v1`.
     #[arg(long, value_parser = base_url)]
     url: String,
-    /// The model's name in requests [default: the first that the server lists].
+    /// Model name in requests [default: the first one that the server lists].
     #[arg(long)]
     model: Option<String>,
     /// Engine type; selects its API and how its version is read.
@@ -51,29 +51,29 @@ pub(crate) struct BenchArgs {
     workload: WorkloadArgs,
     #[command(flatten)]
     run: RunFlags,
-    /// The environment variable that holds the bearer key.
+    /// Environment variable with the API key, sent as a bearer token.
     #[arg(long)]
     api_key_env: Option<String>,
-    /// An HTTP header to send with every request, such as "X-Team: perf".
+    /// HTTP header to send with every request, such as "X-Team: perf".
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
     headers: Vec<(String, Secret)>,
-    /// CA certificates, as PEM, for the server [default: those that the system trusts].
+    /// PEM file with the server's CA certificates [default: the system's].
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
-    /// HTTP version; TLS negotiates 2 for an https:// URL, otherwise it is used without negotiation.
+    /// HTTP version; over https://, TLS negotiates version 2, otherwise it is used without negotiation.
     #[arg(long, value_parser = one_of::<HttpVersion>(&HttpVersion::NAMES),
         default_value = HttpVersion::NAMES[0])]
     http_version: HttpVersion,
-    /// Write the report to this file, and a record of every request next to it, as `.records`.
+    /// Write the report to this file, and a record of every request next to it, with the extension `.records`.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Keep no records.
+    /// Don't write records.
     #[arg(long)]
     no_records: bool,
-    /// Run as worker I of N, sharing this load, such as `2/4`; `tollgate merge` merges the workers' reports.
+    /// Run as worker I of N that share this load, such as `2/4`; merge their reports with `tollgate merge`.
     #[arg(long, value_name = "I/N", requires = "start_at")]
     worker: Option<Worker>,
-    /// Start the measured requests at this time, after the warm-up: RFC 3339, or seconds of Unix time.
+    /// Start the measurement at this time, after the warm-up: RFC 3339, or Unix time in seconds.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     start_at: Option<Timestamp>,
 }
@@ -115,7 +115,7 @@ pub(crate) fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
     Ok(not_whole(&cancel))
 }
 
-/// Exit code of a load that did not run to its end.
+/// Exit code of a load that did not complete.
 fn not_whole(cancel: &Cancel) -> ExitCode {
     ExitCode::from(if cancel.is_cancelled() { INTERRUPTED } else { FAILED })
 }
@@ -129,7 +129,7 @@ fn header(text: &str) -> Result<(String, Secret), String> {
     Ok((name.trim().to_owned(), Secret::new(value.trim())))
 }
 
-/// What the flags ask for, checked.
+/// The validated flags.
 struct Plan {
     run: Run,
     scenario: ScenarioId,
@@ -139,7 +139,7 @@ struct Plan {
     whole: Load,
     /// This worker's share of it.
     load: Load,
-    /// The hash of what all workers ask together.
+    /// The hash of what all workers send together.
     hash: String,
     rounds: RunPlan,
     /// When the measured requests start, if that was given.
@@ -172,6 +172,9 @@ impl BenchArgs {
     fn target(&self) -> anyhow::Result<TargetSpec> {
         if let Some(name) = header_twice(self.headers.iter().map(|(name, _)| name.as_str())) {
             bail!("--header `{name}` is given twice; header names are case-insensitive");
+        }
+        if let Some(name) = self.api_key_env.as_ref().filter(|name| std::env::var_os(name).is_none()) {
+            bail!("--api-key-env {name}: this environment variable is not set");
         }
         Ok(TargetSpec {
             name: "endpoint".into(),
@@ -268,7 +271,7 @@ fn moment(text: &str) -> Result<Timestamp, String> {
         Some(seconds) => Timestamp::from_nanosecond((seconds * 1e9) as i128).ok(),
         None => text.parse().ok(),
     };
-    read.ok_or_else(|| "expected a time such as 2026-11-25T20:15:00Z, or seconds of Unix time".to_owned())
+    read.ok_or_else(|| "expected a time such as 2026-11-25T20:15:00Z, or Unix time in seconds".to_owned())
 }
 
 /// The time on this machine's monotonic clock.

@@ -19,7 +19,7 @@ use crate::store;
 /// or runs a sweep first.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CompareArgs {
-    /// Reports written by `sweep --json` or `bench --json`, or target/tollgate/<run>/*.json.
+    /// Reports written by `sweep --json` or `bench --json`, or `target/tollgate/<run>/*.json`.
     #[arg(required_unless_present_any = ["targets", "urls"])]
     reports: Vec<PathBuf>,
     #[command(flatten)]
@@ -34,7 +34,7 @@ pub(crate) struct CompareArgs {
     /// How simple each target is to operate, from 1 to 5 (simplest), such as `vllm=3,ollama=5`.
     #[arg(long, value_name = "TARGET=N,…", value_parser = simplicity)]
     simplicity: Option<Values>,
-    /// Cost of each target per hour in any currency, or its power in watts; used for efficiency.
+    /// Cost of each target per hour in any currency, or its power in watts; used for the efficiency criterion.
     #[arg(long, value_name = "TARGET=COST,…", value_parser = costs)]
     costs: Option<Values>,
     /// Write the comparison to this file.

@@ -23,7 +23,7 @@ pub(crate) struct Subject {
     /// Target from perf-tests/targets.toml.
     #[arg(long)]
     pub target: String,
-    /// Run only this scenario, such as `chat::users-4::sim`; all scenarios of the target if not given.
+    /// Run only this scenario, such as `chat::users-4::sim` [default: all scenarios of the target].
     #[arg(long)]
     scenario: Vec<String>,
     /// Path to the crate that contains `perf-tests/`.

@@ -1,82 +1,75 @@
-//! The flags that say how an engine is driven.
-
-use std::time::Duration;
+//! The flags that define the load.
 
 use anyhow::anyhow;
 
 use crate::cli::side_files::trace;
 use crate::load::trace::Trace;
 use crate::load::{
-    Arrival, ArrivalProcess, Closed, Load, LoadError, MAX_IN_FLIGHT, Open, Ramp, Replay, StopCondition,
-    ThinkTime,
+    Arrival, ArrivalProcess, Closed, Load, LoadError, MAX_IN_FLIGHT, OPEN_ROUND, Open, REQUESTS_PER_USER,
+    Ramp, Replay, StopCondition, ThinkTime,
 };
 use crate::units::{HumanDuration, QuantityError};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct LoadFlags {
-    /// Concurrent users, each sending its next request when its last one is answered.
-    #[arg(long, default_value_t = 1, conflicts_with_all = ["rate", "trace"])]
+    /// Concurrent users, each sending its next request when its last one is complete.
+    #[arg(long, visible_alias = "users", value_parser = users, default_value_t = 1,
+        conflicts_with_all = ["rate", "trace"])]
     concurrency: u32,
     #[arg(long, conflicts_with = "duration",
         help = format!("Requests over all users [default without --duration: {REQUESTS_PER_USER} per user, or all of --trace]"))]
     requests: Option<u32>,
     #[arg(long, value_parser = round_duration,
-        help = format!("Start no request later than this, such as `30s` [default with --rate and without --requests: {}s]", OPEN_ROUND.as_secs()))]
+        help = format!("Send no request later than this, such as `30s` [default with --rate and without --requests: {}s]", OPEN_ROUND.as_secs()))]
     duration: Option<StopCondition>,
-    /// How long a user waits between an answer and its next request: `2s`, `uniform:1s:3s`, `exponential:2s` (mean),
+    /// How long a user waits between a response and its next request: `2s`, `uniform:1s:3s`, `exponential:2s` (mean),
     /// `lognormal:2s:0.5` (median, sigma).
     #[arg(long, conflicts_with_all = ["rate", "trace"])]
     think_time: Option<ThinkTime>,
-    /// Requests per second, sent when they are due, whether earlier ones are answered or not; instead of --concurrency.
-    #[arg(long, group = "by_the_clock", allow_negative_numbers = true)]
+    /// Requests per second, sent when they are due, whether or not earlier ones are complete; instead of --concurrency.
+    #[arg(long, value_parser = rate, group = "by_the_clock", allow_negative_numbers = true)]
     rate: Option<f64>,
     /// How requests are spaced: `constant`, `poisson`, or `gamma:SHAPE`; below 1 in bursts, above 1 more evenly.
     #[arg(long, default_value = "constant", requires = "rate")]
     arrival: ArrivalProcess,
-    /// A request that is due while this many are unanswered is not sent and counts as failed.
+    /// A request that comes due while this many are in flight is not sent and counts as failed.
     #[arg(long, default_value_t = MAX_IN_FLIGHT, requires = "by_the_clock")]
     max_in_flight: u32,
-    /// Send requests at the times of this trace, and with its lengths unless others are given: a .csv in the format of
-    /// Azure's traces, or a .jsonl in Mooncake's or with {"at_s": …, "input_tokens": …, "output_tokens": …} per line.
+    /// Send requests at the times in this trace, with its lengths unless other flags override them: a .csv in the
+    /// format of Azure's traces, or a .jsonl in Mooncake's format or with {"at_s": …, "input_tokens": …,
+    /// "output_tokens": …} per line.
     #[arg(long, value_name = "FILE", value_parser = trace, group = "by_the_clock", conflicts_with = "ramp")]
     trace: Option<Trace>,
-    /// Speed relative to the trace; at 2, requests come twice as often.
+    /// Speed relative to the trace; 2 sends requests twice as often.
     #[arg(long, default_value_t = 1.0, allow_negative_numbers = true, requires = "trace")]
     speed: f64,
-    /// Users, or requests per second, at the start, and how long it takes to reach the full load: `1:30s` evenly,
-    /// `1:30s:5` in five steps.
+    /// Users or requests per second at the start, and the time to reach the full load: `1:30s` for a linear ramp,
+    /// `1:30s:5` for five steps.
     #[arg(long)]
     ramp: Option<Ramp>,
 }
-
-/// A closed load's default requests per user.
-pub(crate) const REQUESTS_PER_USER: u32 = 4;
-/// An open load's default duration.
-pub(crate) const OPEN_ROUND: Duration = Duration::from_secs(10);
 
 impl LoadFlags {
     /// # Errors
     /// The rule of [`Load::new`] that the flags break, and the flag.
     pub(crate) fn load(&self) -> anyhow::Result<Load> {
-        let stop = self.duration.or(self.requests.map(StopCondition::Requests));
         let max_in_flight = self.max_in_flight;
-        let (arrival, usual) = match (self.rate, &self.trace) {
+        let arrival = match (self.rate, &self.trace) {
             (None, Some(trace)) => {
-                let replay = Replay { trace: trace.clone(), speed: self.speed, max_in_flight };
-                let all = replay.all_requests();
-                (Arrival::Replay(replay), all)
+                Arrival::Replay(Replay { trace: trace.clone(), speed: self.speed, max_in_flight })
             }
-            (None, None) => {
-                let (concurrency, think_time, ramp) = (self.concurrency, self.think_time, self.ramp);
-                let usual = StopCondition::Requests(concurrency.saturating_mul(REQUESTS_PER_USER));
-                (Arrival::Closed(Closed { concurrency, think_time, ramp }), usual)
-            }
+            (None, None) => Arrival::Closed(Closed {
+                concurrency: self.concurrency,
+                think_time: self.think_time,
+                ramp: self.ramp,
+            }),
             (Some(rate), _) => {
-                let open = Open { rate, process: self.arrival, ramp: self.ramp, max_in_flight };
-                (Arrival::Open(open), StopCondition::DurationMs(OPEN_ROUND.as_millis() as u64))
+                Arrival::Open(Open { rate, process: self.arrival, ramp: self.ramp, max_in_flight })
             }
         };
-        Load::new(arrival, stop.unwrap_or(usual)).map_err(flag_error)
+        let stop = self.duration.or(self.requests.map(StopCondition::Requests));
+        let stop = stop.unwrap_or_else(|| arrival.default_stop());
+        Load::new(arrival, stop).map_err(flag_error)
     }
 
     pub(crate) fn trace(&self) -> Option<&Trace> {
@@ -115,9 +108,19 @@ pub(crate) fn flag_error(error: LoadError) -> anyhow::Error {
     anyhow!("{flag}: {error}")
 }
 
+pub(crate) fn users(text: &str) -> Result<u32, String> {
+    text.trim().parse().map_err(|_| "expected a number of users, such as 8".to_owned())
+}
+
+pub(crate) fn rate(text: &str) -> Result<f64, String> {
+    text.trim()
+        .parse()
+        .map_err(|_| "expected a number of requests per second, without a unit, such as 2.5".to_owned())
+}
+
 /// How long a round lasts.
 pub(crate) fn round_duration(text: &str) -> Result<StopCondition, QuantityError> {
-    text.parse().map(|HumanDuration(duration)| StopCondition::DurationMs(duration.as_millis() as u64))
+    text.parse().map(|HumanDuration(duration)| StopCondition::after(duration))
 }
 
 #[cfg(test)]
@@ -141,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_of_no_time_is_refused() {
+    fn a_round_of_no_time_is_rejected() {
         assert!(load("--duration 1ms").is_ok());
         for flags in ["--duration 0s", "--rate 1 --duration 0.1ms"] {
             assert!(load(flags).unwrap_err().contains("at least 1ms"), "{flags}");
@@ -161,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn ramps_and_think_times_are_read_from_short_text() {
+    fn ramps_and_think_times_are_parsed_from_short_text() {
         let load = load("--concurrency 8 --ramp 2:30s:3 --think-time lognormal:2s:0.5").unwrap();
         let Arrival::Closed(closed) = load.arrival() else { panic!("users") };
         assert_eq!(closed.ramp, Some(Ramp { from: 2.0, over_ms: 30_000, steps: Some(3) }));
@@ -169,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_breaks_a_rule_is_refused_with_its_flag() {
+    fn a_value_that_breaks_a_rule_is_rejected_with_its_flag() {
         assert!(load("--rate 4 --ramp 8:30s").is_ok());
         let expected = "--ramp: a ramp of users starts with 1 to 4 users, not with 8";
         assert_eq!(load("--concurrency 4 --ramp 8:30s").unwrap_err(), expected);
@@ -180,7 +183,19 @@ mod tests {
     }
 
     #[test]
-    fn flags_that_contradict_each_other_are_refused() {
+    fn users_are_what_concurrency_counts() {
+        assert_eq!(load("--users 3").unwrap(), load("--concurrency 3").unwrap());
+    }
+
+    #[test]
+    fn a_value_with_a_unit_is_rejected_with_an_example() {
+        let error = load("--rate 5/s").unwrap_err();
+        assert!(error.contains("'5/s'") && error.contains("per second, without a unit"), "{error}");
+        assert!(load("--concurrency x").unwrap_err().contains("expected a number of users, such as 8"));
+    }
+
+    #[test]
+    fn flags_that_contradict_each_other_are_rejected() {
         for flags in [
             "--rate 1 --concurrency 2",
             "--concurrency 0",

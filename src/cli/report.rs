@@ -11,7 +11,8 @@ use crate::report::chart::Chart;
 use crate::report::chart::palette::{DARK, LIGHT, Palette};
 use crate::report::gathered::Gathered;
 use crate::report::page::{self, Page};
-use crate::report::{csv, html, markdown, overview, png, svg, sweep_table, table};
+use crate::report::{csv, html, markdown, metrics, overview, png, svg, sweep_table, table};
+use crate::results::Report;
 use crate::store;
 use crate::text::nearest::did_you_mean;
 use crate::text::printable::one_line;
@@ -19,13 +20,13 @@ use crate::text::printable::one_line;
 /// Show reports as a table, Markdown, CSV, JSON, an HTML page, or charts.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReportArgs {
-    /// Report files, or folders of them, such as target/tollgate/latest.
+    /// Report files, or folders of them, such as `target/tollgate/latest`.
     #[arg(required = true, value_name = "REPORT")]
     reports: Vec<PathBuf>,
-    /// Output format; if not given, taken from the extension of --output, else a table.
+    /// Output format [default: from the extension of --output, otherwise a table].
     #[arg(long, value_enum)]
     format: Option<ReportFormat>,
-    /// File to write, or folder for all charts with svg and png; stdout if not given.
+    /// File to write, or folder for all charts with svg and png [default: stdout].
     #[arg(long, value_name = "FILE|FOLDER")]
     output: Option<PathBuf>,
     /// Write only this chart, such as `changes`.
@@ -58,7 +59,15 @@ enum Theme {
 
 pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     let format = args.format()?;
-    let gathered = Gathered::of(store::read_reports(&args.reports)?);
+    let reports = store::read_reports(&args.reports)?;
+    if reports.is_empty() {
+        let paths: Vec<String> = args.reports.iter().map(|path| path.display().to_string()).collect();
+        bail!(
+            "no reports in {}: expected the .json files that the perf suite, bench, sweep, or compare write",
+            paths.join(", ")
+        );
+    }
+    let gathered = Gathered::of(reports);
     if format.is_of_charts() {
         return charts(args, format, &Page::of(&gathered));
     }
@@ -127,12 +136,21 @@ impl ReportFormat {
     }
 }
 
+/// A gate's table, or every metric of a report without gates, as `tollgate bench` prints it.
+fn single(report: &Report) -> String {
+    if !report.gates.is_empty() || report.summary.requests.sent == 0 {
+        return table::table(report);
+    }
+    let reason = (!report.passed).then(|| format!("{}\n", table::sentence(report)));
+    reason.unwrap_or_default() + &metrics::metrics(report)
+}
+
 fn terminal(gathered: &Gathered) -> String {
     let compared = gathered.comparisons.iter().map(sweep_table::comparison);
     let swept = gathered.sweeps.iter().map(sweep_table::sweep);
     let gated = match gathered.scenarios.as_slice() {
         [] => None,
-        [report] => Some(format!("{}\n{}", report.scenario, table::table(report))),
+        [report] => Some(format!("{}\n{}", report.scenario, single(report))),
         reports => Some(overview::overview(reports)),
     };
     compared.chain(swept).chain(gated).collect::<Vec<_>>().join("\n\n") + "\n"
@@ -140,9 +158,10 @@ fn terminal(gathered: &Gathered) -> String {
 
 /// A run of a suite alone looks like a CI job's summary.
 fn marked_down(gathered: &Gathered) -> String {
-    match gathered.sweeps.is_empty() && gathered.comparisons.is_empty() {
-        true => markdown::markdown(&gathered.scenarios),
-        false => page::markdown(&Page::of(gathered)),
+    if gathered.sweeps.is_empty() && gathered.comparisons.is_empty() {
+        markdown::markdown(&gathered.scenarios)
+    } else {
+        page::markdown(&Page::of(gathered))
     }
 }
 
@@ -248,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_charts_may_have_a_version_in_its_name() {
+    fn a_chart_folders_name_may_contain_a_version() {
         let folder = tempfile::tempdir().unwrap();
         let page = Page::of(&Gathered { sweeps: vec![sweep::example::crossing()], ..Gathered::default() });
         let output = folder.path().join("charts-v0.32");

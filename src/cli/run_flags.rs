@@ -1,16 +1,16 @@
-//! The flags that say how rounds are run.
+//! The flags that define how rounds run.
 
 use std::time::Duration;
 
-use crate::config::{OnSuspected, RunPlan};
+use crate::config::RunPlan;
 use crate::units::HumanDuration;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct RunFlags {
-    /// Load before the measured rounds, with its own prompts; at least one request, or one per user.
+    /// Duration of the load before the measurement, with its own prompts; sends at least one request, or one per user.
     #[arg(long, default_value = "0s")]
     warmup: HumanDuration,
-    /// A request that takes longer than this has failed.
+    /// A request that takes longer than this counts as failed.
     #[arg(long, default_value = "2m")]
     request_timeout: HumanDuration,
 }
@@ -18,13 +18,7 @@ pub(crate) struct RunFlags {
 impl RunFlags {
     /// A single round, without records.
     pub(crate) fn plan(&self) -> RunPlan {
-        RunPlan {
-            warmup: self.warmup.0,
-            rounds: 1,
-            sessions: 1,
-            request_timeout: self.request_timeout.0.max(Duration::from_millis(1)),
-            on_suspected: OnSuspected::Warn,
-            records: false,
-        }
+        let request_timeout = self.request_timeout.0.max(Duration::from_millis(1));
+        RunPlan::single_round(self.warmup.0, request_timeout)
     }
 }

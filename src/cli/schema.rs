@@ -60,7 +60,7 @@ mod tests {
     use crate::cli::docs::check_file;
 
     #[test]
-    fn the_checked_in_schemas_are_what_the_program_reads() {
+    fn the_checked_in_schemas_are_current() {
         for format in SchemaKind::value_variants() {
             let name = format.to_possible_value().unwrap().get_name().to_owned();
             check_file(&format!("schemas/{name}.schema.json"), "schemas", &format.text());

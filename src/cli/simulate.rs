@@ -14,7 +14,7 @@ use toml::{Table, Value};
 use crate::simulator::{DEFAULT_MODEL, Simulator, StartError};
 use crate::target::SimulatorSettings;
 use crate::target::known_regressions::{self, Profile};
-use crate::text::nearest::did_you_mean;
+use crate::text::nearest::{did_you_mean, did_you_mean_key};
 
 /// Serve a simulated engine on this machine until Ctrl-C.
 #[derive(Debug, clap::Args)]
@@ -25,7 +25,7 @@ pub(crate) struct SimulateArgs {
     /// Port to listen on; 0 picks any free one.
     #[arg(long, default_value_t = 8000)]
     port: u16,
-    /// Model name in requests.
+    /// Name of the served model.
     #[arg(long, value_name = "NAME", default_value = DEFAULT_MODEL)]
     model: String,
     /// Settings of a known regression, such as `vllm-4210-sick`.
@@ -134,7 +134,7 @@ fn parse_setting(argument: &str) -> Result<Setting, SettingError> {
     let (key, value) = argument.split_once('=').ok_or(SettingError::NoValue)?;
     let known = SimulatorSettings::default().by_key();
     let Some(default) = known.get(key) else {
-        let help = did_you_mean(key, known.keys().map(String::as_str));
+        let help = did_you_mean_key(key, known.keys().map(String::as_str));
         return Err(SettingError::UnknownKey { key: key.into(), help });
     };
     let bad_value = || {
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_override_a_profile_within_its_faults_too() {
+    fn settings_override_a_profiles_faults_too() {
         let chosen = ["faults.crowd_seqs=3", "time_scale=0.5", "faults.long_prompt_slowdown_grows=true"];
         let chosen = chosen.into_iter().map(|argument| parse_setting(argument).unwrap()).collect();
         let settings = settings(Some(parse_profile("vllm-4210-sick").unwrap()), chosen).unwrap();
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_of_the_wrong_type_is_refused() {
+    fn a_value_of_the_wrong_type_is_rejected() {
         for argument in ["max_seqs=-1", "max_seqs=many", "max_seqs=1.5", "decode_scale=", "seed=\"1\""] {
             let error = parse_setting(argument).unwrap_err();
             assert!(matches!(error, SettingError::BadValue { .. }), "{argument}: {error}");

@@ -1,4 +1,4 @@
-//! The flags that say what to sweep, and how.
+//! The flags that define a sweep.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{anyhow, bail};
 use clap::ArgGroup;
 
-use crate::cli::load_flags::{OPEN_ROUND, REQUESTS_PER_USER, flag_error, round_duration};
+use crate::cli::load_flags::{flag_error, rate, round_duration, users};
 use crate::cli::planned_sweep::PlannedSweep;
 use crate::cli::run_flags::RunFlags;
 use crate::cli::words::one_of;
@@ -15,7 +15,10 @@ use crate::client::{Access, Address};
 use crate::config::{RunPlan, SUITE_FOLDER, Suite};
 use crate::engine::{EngineChoice, HttpVersion};
 use crate::load::workload::Workload;
-use crate::load::{Arrival, ArrivalProcess, Closed, Load, LoadError, MAX_IN_FLIGHT, Open, StopCondition};
+use crate::load::{
+    Arrival, ArrivalProcess, Closed, Load, LoadError, MAX_IN_FLIGHT, OPEN_ROUND, Open, REQUESTS_PER_USER,
+    StopCondition,
+};
 use crate::results::limits::Limits;
 use crate::results::sweep::Axis;
 use crate::suite::campaign::SweepPlan;
@@ -32,33 +35,35 @@ pub(crate) struct SweepFlags {
     /// Targets from perf-tests/targets.toml, such as `vllm,ollama`.
     #[arg(long, value_delimiter = ',')]
     targets: Vec<String>,
-    /// A server's base URL, optionally with a name: `vllm=http://127.0.0.1:8000`. May be repeated.
+    /// Base URL of a server, optionally with a name: `vllm=http://127.0.0.1:8000`. May be repeated.
     #[arg(long = "url", value_name = "[NAME=]URL", value_parser = named_url)]
     urls: Vec<(String, String)>,
-    /// CA certificates, as PEM, for the servers at https:// URLs [default: those that the system trusts].
+    /// PEM file with the CA certificates of the servers at https:// URLs [default: the system's].
     #[arg(long, value_name = "FILE", requires = "urls")]
     ca_file: Option<PathBuf>,
-    /// HTTP version for the servers at URLs; TLS negotiates 2 for https://, otherwise it is used without negotiation.
+    /// HTTP version for the servers at URLs; over https://, TLS negotiates version 2, otherwise it is used without
+    /// negotiation.
     #[arg(long, value_parser = one_of::<HttpVersion>(&HttpVersion::NAMES), requires = "urls",
         default_value = HttpVersion::NAMES[0])]
     http_version: HttpVersion,
     #[command(flatten)]
     how: HowFlags,
-    /// The crate that holds `perf-tests/`.
+    /// Path to the crate that contains `perf-tests/`.
     #[arg(long, default_value = ".")]
     root: PathBuf,
 }
 
-/// How targets are swept; none of these flags means anything without a target.
+/// How targets are swept; these flags require a target.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 struct HowFlags {
-    /// Users of each level, each sending its next request when its last one is answered.
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 4, 8, 16, 32])]
+    /// Concurrent users of each level, each sending its next request when its last one is complete.
+    #[arg(long, visible_alias = "users", value_parser = users, value_delimiter = ',', default_values_t = [1, 2, 4, 8, 16, 32])]
     concurrency: Vec<u32>,
-    /// Requests per second of each level, sent when they are due, whether earlier ones are answered or not; instead of
+    /// Requests per second of each level, sent when they are due, whether or not earlier ones are complete; instead of
     /// --concurrency.
-    #[arg(long, value_delimiter = ',', allow_negative_numbers = true, conflicts_with = "concurrency")]
+    #[arg(long, value_parser = rate, value_delimiter = ',', allow_negative_numbers = true,
+        conflicts_with = "concurrency")]
     rates: Vec<f64>,
     /// How requests are spaced: `constant`, `poisson`, or `gamma:SHAPE`; below 1 in bursts, above 1 more evenly.
     #[arg(long, default_value = "constant", requires = "rates")]
@@ -66,23 +71,22 @@ struct HowFlags {
     #[arg(long, conflicts_with = "duration",
         help = format!("Requests per level and round, over all users [default without --duration: {REQUESTS_PER_USER} per user, or those of {} s at --rates; at least {MIN_REQUESTS}]", OPEN_ROUND.as_secs()))]
     requests: Option<u32>,
-    /// Per level and round: start no request later than this, such as `30s`.
+    /// Duration per level and round: send no request later than this, such as `30s`.
     #[arg(long, value_parser = round_duration)]
     duration: Option<StopCondition>,
-    /// How often each level is measured per session. The scatter between rounds decides what is a tie.
+    /// Measurements of each level per session. The scatter between rounds decides what counts as a tie.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// How often each target is started and all levels are measured; endpoints are left alone for a moment instead.
+    /// Times to start each target and measure all levels; an endpoint is not restarted, but gets a short pause.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     sessions: u32,
-    /// Run all targets at once, taking turns level by level.
+    /// Start all targets at once, and alternate between them level by level.
     #[arg(long)]
     interleaved: bool,
-    /// Limits that each level is checked against, such as `ttft_ms_p95=800,tpot_ms_p95=50`.
+    /// Limits to check each level against, such as `ttft_ms_p95=800,tpot_ms_p95=50`.
     #[arg(long, value_name = "METRIC=BOUND,…")]
     limits: Option<Limits>,
-    /// Use the workload of this scenario file instead of the flags', such as `chat` or
-    /// `perf-tests/scenarios/chat.toml`.
+    /// Take the workload from this scenario file instead of flags, such as `chat` or `perf-tests/scenarios/chat.toml`.
     #[arg(long, value_name = "FILE", conflicts_with = "WorkloadArgs")]
     scenario: Option<PathBuf>,
     #[command(flatten)]
@@ -91,7 +95,7 @@ struct HowFlags {
     run: RunFlags,
 }
 
-/// The ids of a group's flags, as clap has them.
+/// The clap ids of a group's flags.
 fn ids_of<F: clap::Args>() -> Vec<clap::Id> {
     let flags = F::augment_args(clap::Command::new("flags"));
     flags.get_arguments().map(|flag| flag.get_id().clone()).collect()
@@ -109,7 +113,7 @@ impl SweepFlags {
         Ok(PlannedSweep { run: this_run(), targets, plan })
     }
 
-    /// The suite is read only if a target or a scenario of it is named.
+    /// Reads the suite only if one of its targets or scenarios is named.
     fn suite(&self) -> anyhow::Result<Option<Suite>> {
         if self.targets.is_empty() && self.how.scenario.is_none() {
             return Ok(None);
@@ -163,9 +167,7 @@ impl SweepFlags {
         let (axis, loads) = how.levels()?;
         for (_, load) in &loads {
             workload.check_load(load).map_err(|error| {
-                anyhow!(
-                    "{workload}: {error}; give --concurrency instead of --rates, or ask for one turn only"
-                )
+                anyhow!("{workload}: {error}; give --concurrency instead of --rates, or send only one turn")
             })?;
         }
         Ok(SweepPlan {
@@ -213,7 +215,7 @@ impl HowFlags {
     }
 }
 
-/// The default of a round's requests is never less: fewer have no 95th percentile to speak of.
+/// The minimum for a round's default number of requests: with fewer, a 95th percentile means little.
 const MIN_REQUESTS: u32 = 16;
 
 /// `vllm=http://127.0.0.1:8000`, or the URL alone, which is then named after its host and port.
@@ -253,6 +255,12 @@ mod tests {
     }
 
     #[test]
+    fn a_level_that_is_no_number_is_refused_with_an_example() {
+        let error = loads("--url http://127.0.0.1:1 --concurrency 1,x").unwrap_err();
+        assert!(error.contains("'x'") && error.contains("expected a number of users"), "{error}");
+    }
+
+    #[test]
     fn a_level_of_users_has_four_requests_per_user_and_at_least_16() {
         let found = loads("--url http://127.0.0.1:1 --concurrency 8,1,8").unwrap();
         let expected = [(1.0, StopCondition::Requests(16)), (8.0, StopCondition::Requests(32))];
@@ -272,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_that_contradict_each_other_are_refused() {
+    fn flags_that_contradict_each_other_are_rejected() {
         for flags in ["--rates 1 --concurrency 2", "--rates 0", "--rates 1,nan", "--arrival poisson"] {
             assert!(loads(&format!("--url http://127.0.0.1:1 {flags}")).is_err(), "{flags}");
         }

@@ -1,4 +1,4 @@
-//! The flags that say what to ask.
+//! The flags that define the workload.
 
 use anyhow::anyhow;
 
@@ -7,71 +7,65 @@ use crate::cli::words::one_of;
 use crate::config::Excerpt;
 use crate::load::trace::Trace;
 use crate::load::workload::{
-    Api, Prompt, Prompts, Sampling, Synthetic, Workload, WorkloadError, WorkloadSpec,
+    Api, DEFAULT_TOKENS, Prompt, Prompts, Sampling, Synthetic, Workload, WorkloadError, WorkloadSpec,
 };
-
-/// The default length of a prompt and of an answer.
-const TOKENS: u32 = 128;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct WorkloadArgs {
-    #[arg(long, help = format!("Output tokens of every answer [default: {TOKENS}, or as the trace or the conversations have]"))]
+    #[arg(long, help = format!("Output tokens to request [default: {DEFAULT_TOKENS}, or the lengths in the trace or the conversations]"))]
     max_tokens: Option<u32>,
-    /// Ask the engine to go on past its end-of-sequence token, so that every answer has the requested length.
+    /// Ask the engine to continue past the end-of-sequence token, so that every answer has the requested length.
     #[arg(long)]
     ignore_eos: bool,
-    #[arg(long, help = format!("Tokens of every generated prompt, or of every turn [default: {TOKENS}, or as the trace has]"))]
+    #[arg(long, help = format!("Tokens of each generated prompt, or of each turn [default: {DEFAULT_TOKENS}, or the lengths in the trace]"))]
     input_tokens: Option<u32>,
-    /// Send this prompt instead of generated ones, each time after a line that makes it unique.
+    /// Send this prompt instead of generated ones, after a line that makes each copy unique.
     #[arg(long, conflicts_with_all = ["input_tokens", "turns"])]
     prompt: Option<String>,
-    /// Send the conversations of a JSON file in ShareGPT's format instead of generated prompts.
+    /// Send the conversations in this ShareGPT file (JSON) instead of generated prompts.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["prompt", "input_tokens"])]
     sharegpt: Option<String>,
-    /// Use this many conversations from the start of the --sharegpt file [default: all].
+    /// Use only the first N conversations of the --sharegpt file [default: all].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), requires = "sharegpt")]
     conversations: Option<u32>,
-    /// Stop a --sharegpt conversation before the first turn that has more tokens than this; skip it if that is
-    /// its first turn.
+    /// End a --sharegpt conversation before the first turn longer than this; skip it if the very first turn is longer.
     #[arg(long, value_name = "N", default_value_t = Excerpt::default().max_input_tokens,
         value_parser = clap::value_parser!(u32).range(1..), requires = "sharegpt")]
     max_input_tokens: u32,
-    /// Stop a --sharegpt conversation before the first turn that, with its answer and everything said before
-    /// it, has more tokens than this.
+    /// End a --sharegpt conversation before its total length, answers included, exceeds this many tokens.
     #[arg(long, value_name = "N", default_value_t = Excerpt::default().max_total_tokens,
         value_parser = clap::value_parser!(u32).range(1..), requires = "sharegpt")]
     max_total_tokens: u32,
-    /// The most turns of a conversation, each sent with everything said before it.
+    /// Maximum turns per conversation; each turn is sent with all earlier ones.
     #[arg(long, default_value_t = 1)]
     turns: u32,
-    /// The OpenAI route that requests go to.
+    /// OpenAI API route to use.
     #[arg(long, value_parser = one_of::<Api>(&Api::ALL.map(Api::name)), default_value = Api::default().name())]
     api: Api,
-    /// Request answers in one piece; TTFT, TPOT and ITL are then unavailable.
+    /// Disable streaming; TTFT, TPOT, and ITL are then unavailable.
     #[arg(long)]
     no_stream: bool,
-    /// The sampling temperature [default: the server's].
+    /// Sampling temperature [default: the server's].
     #[arg(long, allow_negative_numbers = true)]
     temperature: Option<f64>,
-    /// The seed that prompts are drawn from.
+    /// Random seed for the prompts.
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
 
 impl WorkloadArgs {
-    /// `trace` is the load's, which brings its own lengths.
+    /// `trace` is the load's, which has its own lengths.
     ///
     /// # Errors
     /// If the conversations can't be read, or the rule of [`Workload::new`] that the flags break, and the flag.
     pub(crate) fn workload(&self, trace: Option<&Trace>) -> anyhow::Result<Workload> {
         let prompts = self.prompts(trace)?;
-        let output_tokens =
-            if prompts.have_lengths() { self.max_tokens } else { self.max_tokens.or(Some(TOKENS)) };
+        let default = (!prompts.have_lengths()).then_some(DEFAULT_TOKENS);
         let spec = WorkloadSpec {
             api: self.api,
             stream: !self.no_stream,
             prompts,
-            output_tokens,
+            output_tokens: self.max_tokens.or(default),
             ignore_eos: self.ignore_eos,
             seed: self.seed,
             sampling: Sampling { temperature: self.temperature, ..Sampling::default() },
@@ -91,7 +85,7 @@ impl WorkloadArgs {
             }),
             (None, None, _) => Prompts::Synthetic(Synthetic {
                 turns: self.turns,
-                ..Synthetic::of(self.input_tokens.unwrap_or(TOKENS))
+                ..Synthetic::of(self.input_tokens.unwrap_or(DEFAULT_TOKENS))
             }),
         })
     }
@@ -128,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn prompts_of_another_length_leave_the_answers_those_of_the_trace() {
+    fn another_prompt_length_keeps_the_traces_output_lengths() {
         let request = TracedRequest { at_ns: 0, input_tokens: 700, output_tokens: 44, blocks: vec![1, 2] };
         let trace = Trace::new("t.csv", vec![request]);
         let asked = args("--input-tokens 9").unwrap().workload(Some(&trace)).unwrap();
@@ -142,17 +136,21 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_breaks_a_rule_is_refused_with_its_flag() {
-        for (flag, value) in
-            [("--max-tokens", "0"), ("--input-tokens", "0"), ("--turns", "0"), ("--temperature", "-1")]
-        {
+    fn a_value_that_breaks_a_rule_is_rejected_with_its_flag() {
+        for (flag, value) in [
+            ("--max-tokens", "0"),
+            ("--input-tokens", "0"),
+            ("--turns", "0"),
+            ("--temperature", "-1"),
+            ("--temperature", "nan"),
+        ] {
             let refused = args(&format!("{flag} {value}")).unwrap().workload(None).unwrap_err().to_string();
             assert!(refused.starts_with(&format!("{flag}: ")), "{refused}");
         }
     }
 
     #[test]
-    fn flags_on_conversations_need_some() {
+    fn flags_for_conversations_require_sharegpt() {
         for flags in ["--conversations 2", "--max-input-tokens 9", "--max-total-tokens 9"] {
             assert!(args(flags).unwrap_err().contains("--sharegpt"), "{flags}");
         }

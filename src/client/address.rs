@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use http::uri::Scheme;
+use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Uri};
 use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, CertificateError, ClientConfig};
@@ -76,7 +76,7 @@ impl Address {
             return Err(wrong("a CA file needs https://".into()));
         }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        let port = port(authority).map_err(wrong)?.unwrap_or(if secure { 443 } else { 80 });
         let path = uri.path().trim_end_matches('/');
         Ok(Address {
             prefix: path.strip_suffix("/v1").unwrap_or(path).to_owned(),
@@ -199,6 +199,17 @@ impl Tls {
     }
 }
 
+/// `None` if the URL has no port. `Authority` itself takes a port out of range for none.
+fn port(authority: &Authority) -> Result<Option<u16>, String> {
+    match authority.as_str().strip_prefix(authority.host()).unwrap_or_default() {
+        "" | ":" => Ok(None),
+        digits => match digits[1..].parse() {
+            Ok(port @ 1..) => Ok(Some(port)),
+            _ => Err(format!("port {} is not between 1 and 65535", &digits[1..])),
+        },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,6 +230,16 @@ mod tests {
     fn a_gateways_path_is_kept_and_ports_have_defaults() {
         assert_eq!(parsed("https://h/llm/v1"), ("h".into(), 443, "/llm/v1/models".into()));
         assert_eq!(parsed("http://[::1]/"), ("::1".into(), 80, "/v1/models".into()));
+    }
+
+    #[test]
+    fn a_port_out_of_range_is_refused() {
+        for url in ["http://h:99999", "http://h:0/v1", "https://[::1]:65536"] {
+            let error = Address::of(&Access::to(url)).err().unwrap().to_string();
+            assert!(error.ends_with("is not between 1 and 65535"), "{error}");
+        }
+        assert_eq!(parsed("http://[::1]:8000/").1, 8000);
+        assert_eq!(parsed("http://h:/").1, 80);
     }
 
     #[test]

@@ -79,7 +79,7 @@ impl Peer {
                 Ok(())
             }
             Ok(Err(failure)) => Err(failure),
-            Err(_) => Err(self.timed_out(&standing)),
+            Err(_) => Err(standing.reply.abort().unwrap_or_else(|| self.timed_out(&standing))),
         };
         standing.into_record(id, due_ns, outcome)
     }
@@ -142,9 +142,10 @@ impl Peer {
         }
         let reply = &mut standing.reply;
         prepared.wire.read_headers(&|name| head.number(name), reply);
-        match prepared.stream {
-            true => read_stream(prepared.wire, &mut connection, reply).await?,
-            false => read_whole(prepared.wire, &mut connection, reply).await?,
+        if prepared.stream {
+            read_stream(prepared.wire, &mut connection, reply).await?
+        } else {
+            read_whole(prepared.wire, &mut connection, reply).await?
         }
         let reusable = connection.keeps_alive() && drain(&mut connection).await;
         connection.rest();
@@ -259,6 +260,9 @@ fn send_failure(broken: &Broken, begun: bool) -> Failure {
 }
 
 fn broken(broken: &Broken, reply: &Reply) -> Failure {
+    if let Some(abort) = reply.abort() {
+        return abort;
+    }
     let chunks = reply.content_ns.len();
     if broken.is_bad_payload() {
         let detail = format!("{broken}, after {chunks} content chunks");

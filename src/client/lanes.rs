@@ -46,9 +46,10 @@ impl<T> Lanes<T> {
     /// Resolves to something to do, or to nothing once the round is over.
     pub(crate) fn rest(&self, connection: Option<Connection>) -> oneshot::Receiver<(T, Option<Connection>)> {
         let (wake, woken) = oneshot::channel();
-        match self.closed.get() {
-            false => self.free.borrow_mut().push(Resting { wake, connection }),
-            true => self.left.borrow_mut().extend(connection),
+        if self.closed.get() {
+            self.left.borrow_mut().extend(connection)
+        } else {
+            self.free.borrow_mut().push(Resting { wake, connection })
         }
         woken
     }

@@ -237,9 +237,10 @@ impl Client {
     pub fn truth(&self) -> Result<Truth, String> {
         let url = self.peer.address.url("/truth");
         let (status, body) = self.runtime.block_on(self.control.get(&url))?;
-        match status.is_success() {
-            true => serde_json::from_slice(&body).map_err(|error| error.to_string()),
-            false => Err(format!("HTTP {}: {}", status.as_u16(), refusal(&body))),
+        if status.is_success() {
+            serde_json::from_slice(&body).map_err(|error| error.to_string())
+        } else {
+            Err(format!("HTTP {}: {}", status.as_u16(), refusal(&body)))
         }
     }
 

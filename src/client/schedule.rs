@@ -173,9 +173,10 @@ impl<'a> Schedule<'a> {
             next.await
         {
             let exchange = self.peer.exchange(&mut connection, &prepared, id, due_ns);
-            let (record, then) = match question.is_followed() {
-                false => (exchange.await, None),
-                true => join(exchange, self.write_next(question)).await,
+            let (record, then) = if question.is_followed() {
+                join(exchange, self.write_next(question)).await
+            } else {
+                (exchange.await, None)
             };
             next = self.lanes.rest(connection);
             self.ended(&record, then);
@@ -331,10 +332,10 @@ impl<'a> Schedule<'a> {
 
     fn note(&self, record: &RequestRecord) {
         let unconnected = matches!(&record.outcome, Err(Failure { class: FailureClass::Connect, .. }));
-        match unconnected {
-            true => self.unconnected.set(self.unconnected.get() + 1),
-            false if record.is_sent() => self.unconnected.set(0),
-            false => {}
+        if unconnected {
+            self.unconnected.set(self.unconnected.get() + 1);
+        } else if record.is_sent() {
+            self.unconnected.set(0);
         }
         self.progress.ended.fetch_add(1, Ordering::Relaxed);
         self.progress.failed.fetch_add(u32::from(record.outcome.is_err()), Ordering::Relaxed);

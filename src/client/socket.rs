@@ -74,7 +74,7 @@ impl Socket {
     pub(crate) fn is_quiet(&mut self) -> bool {
         match (self.peek(), self) {
             (Err(Errno::AGAIN), _) => true,
-            // TLS sends messages of its own.
+            // TLS sends its own messages.
             (Ok(1..), Socket::Tls(stream)) => {
                 let mut byte = [0];
                 let mut cx = Context::from_waker(Waker::noop());

@@ -118,9 +118,10 @@ mod tests {
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 // By its own clock, so that a busy machine only makes it last longer.
                 let until_ns = thread_cpu_ns() + blocked.as_nanos() as u64;
-                match spin {
-                    true => while thread_cpu_ns() < until_ns {},
-                    false => std::thread::sleep(blocked),
+                if spin {
+                    while thread_cpu_ns() < until_ns {}
+                } else {
+                    std::thread::sleep(blocked)
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
             };

@@ -48,9 +48,10 @@ fn authorities(file: &Path) -> Result<RootCertStore, String> {
         let certificate = certificate.map_err(|error| format!("expected PEM: {error}"))?;
         roots.add(certificate).map_err(|error| error.to_string())?;
     }
-    match roots.is_empty() {
-        true => Err("expected certificates as PEM (-----BEGIN CERTIFICATE-----), found none".into()),
-        false => Ok(roots),
+    if roots.is_empty() {
+        Err("expected certificates as PEM (-----BEGIN CERTIFICATE-----), found none".into())
+    } else {
+        Ok(roots)
     }
 }
 

@@ -1,7 +1,7 @@
 //! A deserializer's errors, in the words of someone who writes a file.
 
 use crate::config::error::ConfigError;
-use crate::text::nearest::did_you_mean;
+use crate::text::nearest::{did_you_mean, did_you_mean_key};
 
 #[derive(Debug, PartialEq)]
 pub(crate) struct Complaint {
@@ -15,7 +15,7 @@ impl Complaint {
         if let Some((word, valid)) = unknown("unknown field", message) {
             return Complaint::with_help(
                 format!("unknown key `{word}`"),
-                did_you_mean(word, valid.iter().copied()),
+                did_you_mean_key(word, valid.iter().copied()),
             );
         }
         if let Some((word, valid)) = unknown("unknown variant", message) {
@@ -100,6 +100,7 @@ fn quoted_after<'m>(prefix: &str, message: &'m str) -> Option<&'m str> {
 
 fn spoken(expected: &str) -> &str {
     match expected {
+        "u16" => "a whole number from 0 to 65535",
         "u32" => "a whole number from 0 to 4294967295",
         "u64" => "a whole number, 0 or more",
         "f64" => "a number",
@@ -115,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unknown_key_is_answered_with_the_nearest_one() {
+    fn an_unknown_key_suggests_the_nearest_one() {
         let complaint = Complaint::of_serde(
             "unknown field `round`, expected one of `warmup`, `rounds`, `sessions`",
             None,

@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_not_a_variable_is_refused() {
+    fn text_that_is_not_a_variable_is_rejected() {
         for text in ["${", "${}", "${A B}", "${A:-b}"] {
             assert!(matches!(expanded(text), Expanded::Malformed(_)), "{text}");
         }

@@ -28,37 +28,36 @@ pub(crate) struct ScenarioFile {
     #[schemars(length(min = 1))]
     targets: Vec<String>,
     workload: WorkloadTable,
-    /// How the engine is driven, by a name of your choice.
+    /// The loads, each under a name of your choice.
     #[serde(default)]
     #[schemars(extend("minProperties" = 1))]
     load: LoadTables,
     #[serde(default)]
     run: RunTable,
-    /// What must not become worse.
+    /// The metrics that must not get worse, and their limits.
     #[serde(default)]
     #[schemars(with = "BTreeMap<Metric, GateTable>", extend("minProperties" = 1))]
     gates: GateTables,
 }
 
-/// What the engine is asked.
+/// The prompts and outputs to request from the engine.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table [workload]")]
 struct WorkloadTable {
     prompts: PromptsValue,
-    /// The number of tokens requested of every answer. Default: the lengths that prompts from `trace` and `sharegpt`
-    /// bring.
+    /// Output tokens to request. Default: the lengths in the `trace` or `sharegpt` file.
     #[schemars(range(min = 1))]
     output_tokens: Option<u32>,
-    /// The seed for synthetic prompts and for the order of listed ones.
+    /// Random seed for synthetic prompts and for the order of listed ones.
     #[serde(default = "one")]
     seed: u64,
-    /// The OpenAI route that requests go to.
+    /// OpenAI API route to use.
     #[serde(default)]
     api: Api,
-    /// Whether answers are streamed token by token.
+    /// Whether to stream responses token by token.
     #[serde(default = "yes")]
     stream: bool,
-    /// Ask the engine to go on past the end-of-sequence token, so that every answer has the requested length.
+    /// Ask the engine to continue past the end-of-sequence token, so that every answer has the requested length.
     #[serde(default = "yes")]
     ignore_eos: bool,
     /// Passed to the engine unchanged.
@@ -66,11 +65,11 @@ struct WorkloadTable {
     sampling: Sampling,
 }
 
-/// How a scenario is run.
+/// How to run a scenario.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, expecting = "a table [run]")]
 struct RunTable {
-    /// Load before the first measured round of a session, such as "30s".
+    /// Duration of the load before a session's first measured round, such as "30s".
     #[schemars(extend("default" = "10s"))]
     warmup: HumanDuration,
     /// Measured rounds per session.
@@ -79,7 +78,7 @@ struct RunTable {
     /// Sessions (engine starts) that make a baseline.
     #[schemars(range(min = 1))]
     sessions: u32,
-    /// A request that takes longer than this has failed.
+    /// A request that takes longer than this counts as failed.
     #[schemars(extend("default" = "2m"))]
     request_timeout: HumanDuration,
     /// Whether a suspicion that can't be proven passes with a warning or fails.

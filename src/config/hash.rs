@@ -78,7 +78,7 @@ mod tests {
     use crate::load::trace::{Trace, TracedRequest};
 
     #[test]
-    fn the_contents_of_a_file_count_and_not_its_path() {
+    fn a_files_contents_are_hashed_and_not_its_path() {
         let trace = |file: &str, input_tokens| {
             let request = TracedRequest { at_ns: 0, input_tokens, output_tokens: 4, blocks: Vec::new() };
             hash(&json!({ "load": Trace::new(file, vec![request]) }))

@@ -18,7 +18,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_header_given_twice_is_found_whatever_its_case() {
+    fn a_duplicate_header_is_found_regardless_of_case() {
         assert_eq!(header_twice(["X-Team", "x-key", "x-team"]), Some("x-team"));
         assert_eq!(header_twice(["X-Team", "X-Teams"]), None);
     }

@@ -17,8 +17,7 @@ use crate::load::{
 };
 use crate::units::HumanDuration;
 
-/// Users that wait for their answers (`concurrency`), requests that come by the clock (`rate`), or the requests of a
-/// recording (`trace`).
+/// A number of users (`concurrency`), a request rate (`rate`), or recorded requests (`trace`).
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table such as { concurrency = 4, requests = 100 }")]
 #[schemars(extend("allOf" = [
@@ -30,32 +29,32 @@ use crate::units::HumanDuration;
     ] },
 ]))]
 pub(crate) struct LoadTable {
-    /// Concurrent users, each sending its next request when its last one is answered.
+    /// Concurrent users, each sending its next request when its last one is complete.
     #[schemars(range(min = 1))]
     concurrency: Option<u32>,
-    /// With `concurrency`: how long a user waits between an answer and its next request.
+    /// With `concurrency`: how long a user waits between a response and its next request.
     think_time: Option<ThinkTimeValue>,
-    /// Requests per second, sent when they are due, whether earlier ones are answered or not.
+    /// Requests per second, sent when they are due, whether or not earlier ones are complete.
     #[schemars(extend("exclusiveMinimum" = 0))]
     rate: Option<f64>,
     /// With `rate`: how requests are spaced.
     #[schemars(extend("default" = "constant"))]
     arrival: Option<ArrivalWord>,
     /// With arrival = "gamma": the shape of the gamma-distributed gaps. Below 1, requests come in bursts; 1 is Poisson;
-    /// above 1, they come more evenly.
+    /// above 1, they are spaced more evenly.
     #[schemars(extend("exclusiveMinimum" = 0))]
     burstiness: Option<f64>,
-    /// Send requests at the times of this trace, a file relative to perf-tests/: a .csv with Azure's columns
+    /// Send requests at the times in this trace, a file relative to perf-tests/: a .csv with Azure's columns
     /// TIMESTAMP,ContextTokens,GeneratedTokens, or a .jsonl with {"at_s": …, "input_tokens": …, "output_tokens": …} per
     /// line or Mooncake's {"timestamp": …, "input_length": …, "output_length": …, "hash_ids": […]}.
     trace: Option<String>,
-    /// With `trace`: the speed relative to the trace; at 2, requests come twice as often.
+    /// With `trace`: the speed relative to the trace; 2 sends requests twice as often.
     #[schemars(extend("exclusiveMinimum" = 0, "default" = 1))]
     speed: Option<f64>,
-    /// With `rate` or `trace`: a request that is due while this many are unanswered is not sent and counts as failed.
+    /// With `rate` or `trace`: a request that comes due while this many are in flight is not sent and counts as failed.
     #[schemars(range(min = 1), extend("default" = MAX_IN_FLIGHT))]
     max_in_flight: Option<u32>,
-    /// How the number of users, or the rate, is reached.
+    /// How to reach the number of users or the rate.
     ramp: Option<RampTable>,
     /// Requests per round, over all users; instead of `duration`. With neither, a trace sends all of its requests.
     #[schemars(range(min = 1))]
@@ -75,16 +74,16 @@ enum ArrivalWord {
     Gamma,
 }
 
-/// From a starting level to that of the load, evenly or in steps.
+/// From a starting level to the full load, linearly or in steps.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table such as { from = 1, over = \"30s\" }")]
 struct RampTable {
-    /// Users, or requests per second, at the start.
+    /// Users or requests per second at the start.
     #[schemars(range(min = 0))]
     from: f64,
     /// How long the ramp takes: "30s".
     over: HumanDuration,
-    /// The number of plateaus of equal length. Default: an even ramp.
+    /// The number of plateaus of equal length. Default: a linear ramp.
     #[schemars(range(min = 1))]
     steps: Option<u32>,
 }
@@ -230,10 +229,8 @@ impl LoadCheck<'_, '_> {
     fn stop(&self, arrival: &Arrival) -> Result<StopCondition, ConfigError> {
         match (self.table.requests, self.table.duration, arrival) {
             (Some(requests), None, _) => Ok(StopCondition::Requests(requests)),
-            (None, Some(HumanDuration(duration)), _) => {
-                Ok(StopCondition::DurationMs(duration.as_millis() as u64))
-            }
-            (None, None, Arrival::Replay(replay)) => Ok(replay.all_requests()),
+            (None, Some(HumanDuration(duration)), _) => Ok(StopCondition::after(duration)),
+            (None, None, Arrival::Replay(_)) => Ok(arrival.default_stop()),
             (Some(_), Some(_), _) => Err(self
                 .key_error("duration", format!("load `{}` has both `requests` and `duration`", self.name))
                 .help("a round ends by one of them; remove the other")),
@@ -247,7 +244,7 @@ impl LoadCheck<'_, '_> {
         }
     }
 
-    /// Keys that mean nothing without another one.
+    /// Keys that require another one.
     fn refuse(&self, without: &str, keys: &[(&str, bool)]) -> Result<(), ConfigError> {
         match keys.iter().find(|(_, given)| *given) {
             None => Ok(()),
@@ -271,7 +268,7 @@ impl LoadCheck<'_, '_> {
     }
 }
 
-/// The keys of a load's table that lead to what is wrong.
+/// The keys of a load's table that lead to the mistake.
 fn keys_of(error: &LoadError) -> &'static [&'static str] {
     match error {
         LoadError::NoUsers => &["concurrency"],

@@ -3,6 +3,7 @@
 mod complaint;
 mod container_keys;
 mod document;
+mod endpoint_keys;
 mod error;
 mod expand;
 mod file;
@@ -80,6 +81,20 @@ pub struct RunPlan {
     pub on_suspected: OnSuspected,
     /// Whether to keep a record of every request next to the report.
     pub records: bool,
+}
+
+impl RunPlan {
+    /// A single round without records, for a load that belongs to no suite.
+    pub(crate) fn single_round(warmup: Duration, request_timeout: Duration) -> RunPlan {
+        RunPlan {
+            warmup,
+            rounds: 1,
+            sessions: 1,
+            request_timeout,
+            on_suspected: OnSuspected::Warn,
+            records: false,
+        }
+    }
 }
 
 /// The result of a test with a suspicion that can't be proven.

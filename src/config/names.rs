@@ -37,7 +37,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_would_make_test_names_ambiguous_are_refused() {
+    fn names_that_would_make_test_names_ambiguous_are_rejected() {
         for name in ["", "a::b", "a__b", "a_", "_b", "a b", "a/b", "..", "é"] {
             assert!(objection(name, NAME).is_some(), "{name}");
         }

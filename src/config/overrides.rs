@@ -244,13 +244,13 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_without_a_value_is_refused_at_its_position() {
+    fn a_pair_without_a_value_is_rejected_at_its_position() {
         let error = parse("a.b=1,c.d").unwrap_err();
         assert_eq!(error.position(), "TOLLGATE_SET:1:7");
     }
 
     #[test]
-    fn odd_text_is_refused_without_a_panic() {
+    fn odd_text_is_rejected_without_a_panic() {
         for text in ["=", "a", ".=1", "a..b=1", "a b=1", "\"=1", "a#=1", "a\nb=1", "=,=", "é=1"] {
             assert!(parse(text).is_err(), "{text}");
         }

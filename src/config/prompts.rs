@@ -29,7 +29,7 @@ pub(crate) enum PromptsValue {
     Elsewhere(PromptsTable),
 }
 
-/// Prompts from elsewhere: give one of the keys.
+/// Where the prompts come from. Set exactly one of these keys.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
@@ -39,30 +39,29 @@ pub(crate) struct PromptsTable {
     file: Option<String>,
     synthetic: Option<SyntheticTable>,
     sharegpt: Option<ShareGptTable>,
-    /// Generated prompts with the lengths of a trace, and with as much in common: a file relative to perf-tests/, in
-    /// the formats of a load's `trace`.
+    /// Generated prompts with the lengths and the shared prefixes of a trace: a file relative to perf-tests/, in the
+    /// formats of a load's `trace`.
     trace: Option<String>,
 }
 
-/// Conversations between people and models, in ShareGPT's format.
+/// Conversations between people and models, in ShareGPT format.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table such as { file = \"prompts/sharegpt.json\" }")]
 struct ShareGptTable {
     /// A JSON file relative to perf-tests/: [{"conversations": [{"from": "human", "value": "…"}, {"from": "gpt", …}]},
     /// …].
     file: String,
-    /// The most turns to send of a conversation, each with everything said before it.
+    /// Maximum turns per conversation; each turn is sent with all earlier ones.
     #[schemars(range(min = 1), extend("default" = 1))]
     turns: Option<u32>,
-    /// Use this many conversations from the start of the file. Default: all of them.
+    /// Use only this many conversations from the start of the file. Default: all.
     #[schemars(range(min = 1))]
     conversations: Option<u32>,
-    /// Stop a conversation before the first turn that has more tokens than this, at four characters per token; skip it if
-    /// that is its first turn.
+    /// End a conversation before the first turn longer than this, at four characters per token; skip it if the very
+    /// first turn is longer.
     #[schemars(range(min = 1), extend("default" = Excerpt::default().max_input_tokens))]
     max_input_tokens: Option<u32>,
-    /// Stop a conversation before the first turn that, with its answer and everything said before it, has more tokens
-    /// than this.
+    /// End a conversation before its total length, answers included, exceeds this many tokens.
     #[schemars(range(min = 1), extend("default" = Excerpt::default().max_total_tokens))]
     max_total_tokens: Option<u32>,
 }
@@ -74,10 +73,10 @@ struct SyntheticTable {
     /// The length of every prompt.
     #[schemars(range(min = 1))]
     input_tokens: u32,
-    /// The share of every prompt, from its start, that is the same in all of them: "50%".
+    /// The part of every prompt, from its start, that is the same in all prompts: "50%".
     #[schemars(extend("default" = "0%"))]
     shared_prefix: Option<Percent>,
-    /// Turns of a conversation, each of `input_tokens` and sent with everything said before it.
+    /// Turns per conversation, each of `input_tokens` and sent with all earlier ones.
     #[schemars(range(min = 1), extend("default" = 1))]
     turns: Option<u32>,
 }
@@ -241,7 +240,7 @@ fn json_line(line: &str, api: Api) -> Result<Prompt, Misread> {
             whole("`messages` is empty", "give at least one message")
         }
         PromptLine { prompt: None, messages: Some(_) } if api == Api::Completions => {
-            whole("`messages` can't be asked with api = \"completions\"", "write {\"prompt\": \"…\"}")
+            whole("`messages` can't be used with api = \"completions\"", "write {\"prompt\": \"…\"}")
         }
         PromptLine { prompt: None, messages: Some(messages) } => Ok(Prompt::Messages(messages)),
         _ => whole(

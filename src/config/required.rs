@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_typo_is_answered_with_the_nearest_name() {
+    fn a_typo_suggests_the_nearest_name() {
         let said = required("vllm, dokcer", &suite()).unwrap_err().to_string();
         let expected =
             "TOLLGATE_REQUIRE:1:7: unknown requirement `dokcer` (did you mean `docker`? Valid here: ";
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_outside_the_suite_can_not_be_required() {
+    fn an_engine_outside_the_suite_cant_be_required() {
         let said = required("simulator", &suite()).unwrap_err().to_string();
         assert!(said.starts_with("TOLLGATE_REQUIRE:1:1: unknown requirement `simulator`"), "{said}");
     }

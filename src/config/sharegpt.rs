@@ -29,7 +29,7 @@ pub(crate) struct Excerpt {
     pub conversations: Option<u32>,
     /// The most tokens of a turn.
     pub max_input_tokens: u32,
-    /// The most tokens of a turn with its answer and everything said before it.
+    /// Maximum total tokens of a conversation up to a turn, including the turn's answer.
     pub max_total_tokens: u32,
 }
 
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_in_another_format_is_refused() {
+    fn a_file_in_another_format_is_rejected() {
         let refusal =
             |text: &str| read_conversations("f.json", text, &Excerpt::default()).unwrap_err().plain();
         let said = refusal("[{\"conversations\": 3}]");

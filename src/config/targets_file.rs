@@ -7,60 +7,56 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use url::Url;
 
 use crate::config::document::Document;
 use crate::config::error::ConfigError;
 use crate::config::expand::{EnvLookup, is_variable_name};
-use crate::config::headers::{header_twice, is_header_name};
 use crate::config::names;
 use crate::engine::{EngineChoice, EngineKind, HttpVersion};
 use crate::target::{
-    Endpoint, InvalidSetting, Place, ProofPlan, Pull, SimulatorSettings, TargetSpec, known_regressions,
+    InvalidSetting, Place, ProofPlan, Pull, SimulatorSettings, TargetSpec, known_regressions,
 };
-use crate::text::secret::Secret;
 use crate::units::{HumanDuration, HumanSize};
 
-/// The targets of tollgate: the one file a version bump touches.
+/// The targets of tollgate: the one file that a version bump changes.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "tollgate targets", extend("required" = ["targets"]))]
 pub(crate) struct TargetsFile {
-    /// Where an engine is available, by a name of your choice.
+    /// The engines to test, each under a name of your choice.
     #[serde(default)]
     targets: BTreeMap<String, TargetTable>,
 }
 
 const MOST_MINUTES: f64 = 7.0 * 24.0 * 60.0;
 
-/// Where an engine is available.
+/// An engine, and where it runs.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table such as { engine = \"simulator\" }")]
 pub(super) struct TargetTable {
     /// Engine type; selects its API and how its version is read.
     pub engine: EngineChoice,
-    /// The model's name in requests. Default: the first that the engine lists.
+    /// Model name in requests. Default: the first one that the engine lists.
     pub model: Option<String>,
     /// The engine's base URL, with or without a trailing /v1. Every engine except the simulator needs this or `image`.
     pub url: Option<String>,
     /// With `url`: where the old version keeps running, for proofs.
     pub old_url: Option<String>,
-    /// The name of the environment variable that holds the bearer key.
+    /// Name of the environment variable with the API key, sent as a bearer token.
     pub api_key_env: Option<String>,
     /// HTTP headers to send with every request, such as { X-Team = "${TEAM}" }. No output shows their values.
     pub headers: Option<BTreeMap<String, String>>,
-    /// CA certificates, as PEM, for the URL's server: a file relative to the folder of this one. Default: those that
-    /// the system trusts.
+    /// PEM file with the CA certificates of the URL's server, relative to the folder of this file. Default: the
+    /// system's.
     pub ca_file: Option<PathBuf>,
-    /// HTTP version: "1.1", or "2", which TLS negotiates for an https:// URL and which is otherwise used without
-    /// negotiation.
+    /// HTTP version: "1.1" or "2". Over https://, TLS negotiates version 2; otherwise it is used without negotiation.
     #[serde(default)]
     pub http_version: HttpVersion,
-    /// The hardware that the engine runs on, as a short word for the folder of its baselines: "l40s".
+    /// Short name of the engine's hardware, used in the path of its baselines: "l40s".
     pub hardware: Option<String>,
-    /// The image of the engine's container, with tag or digest: "vllm/vllm-openai:v0.31.0". The keys below go with it.
+    /// The engine's container image, with a tag or digest: "vllm/vllm-openai:v0.31.0".
     pub image: Option<String>,
-    /// When to pull the image: "missing" (if it is not on this machine), "always" or "never".
+    /// When to pull the image.
     #[schemars(extend("default" = "missing"))]
     pub pull: Option<Pull>,
     /// Arguments after the image's entry point; vLLM also gets its `model`.
@@ -69,10 +65,10 @@ pub(super) struct TargetTable {
     pub env: Option<BTreeMap<String, String>>,
     /// Folders of this machine to mount in the container, as "HOST:CONTAINER" or "HOST:CONTAINER:ro".
     pub volumes: Option<Vec<String>>,
-    /// The port that the engine listens on inside the container. Default: the usual one of its images.
+    /// The port that the engine listens on inside the container. Default: the engine's usual port.
     #[schemars(range(min = 1))]
     pub port: Option<u16>,
-    /// The port on 127.0.0.1 that it is published to. Default: any free port.
+    /// The port on 127.0.0.1 to publish the engine's port on. Default: any free port.
     #[schemars(range(min = 1))]
     pub host_port: Option<u16>,
     /// Shared memory, such as "16GiB".
@@ -81,7 +77,7 @@ pub(super) struct TargetTable {
     pub gpus: Option<GpusValue>,
     /// The user that the engine runs as: "UID:GID", or "me" for the user who runs the suite. Default: the image's.
     pub user: Option<String>,
-    /// How long the engine may take from the start of its container until it is healthy.
+    /// How long the engine may take from the container's start until it is healthy.
     #[schemars(extend("default" = "15m"))]
     pub start_timeout: Option<HumanDuration>,
     /// Settings of the simulated engine; only with engine = "simulator".
@@ -111,12 +107,12 @@ pub(super) enum AllGpus {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, expecting = "a table such as { minutes = 60 }")]
 struct ProofTable {
-    /// Starts of each side before the first judgment; an even number, at least 4.
+    /// Starts of each side before the first verdict; an even number, at least 4.
     #[schemars(range(min = 4))]
     starts: u32,
     /// No session starts after this many minutes; metrics that are undecided by then are inconclusive.
     minutes: f64,
-    /// Run both engines at once, taking turns round by round, if the machine can hold both.
+    /// Run both engines at once and alternate round by round; the machine must have room for both.
     side_by_side: bool,
 }
 
@@ -127,7 +123,7 @@ impl Default for ProofTable {
     }
 }
 
-/// Adds `profile`, which has been replaced by its settings by the time they are read.
+/// Adds `profile`, which is replaced by its settings before they are read.
 fn simulator_schema(generator: &mut SchemaGenerator) -> Schema {
     let names: Vec<&str> =
         known_regressions::profiles().iter().map(|profile| profile.name.as_str()).collect();
@@ -168,18 +164,6 @@ impl TargetsFile {
     }
 }
 
-impl TargetTable {
-    fn endpoint_keys(&self) -> Vec<(&'static str, bool)> {
-        vec![
-            ("url", self.url.is_some()),
-            ("old_url", self.old_url.is_some()),
-            ("api_key_env", self.api_key_env.is_some()),
-            ("headers", self.headers.is_some()),
-            ("ca_file", self.ca_file.is_some()),
-        ]
-    }
-}
-
 fn first_given(keys: &[(&'static str, bool)]) -> Option<&'static str> {
     keys.iter().find(|(_, given)| *given).map(|(key, _)| *key)
 }
@@ -187,7 +171,7 @@ fn first_given(keys: &[(&'static str, bool)]) -> Option<&'static str> {
 /// One target under validation.
 pub(super) struct TargetCheck<'c, 't> {
     pub name: &'c str,
-    document: &'c Document<'t>,
+    pub(super) document: &'c Document<'t>,
     environment: EnvLookup<'c>,
 }
 
@@ -280,91 +264,6 @@ impl TargetCheck<'_, '_> {
         Ok(Place::Endpoint(self.endpoint(table)?))
     }
 
-    fn endpoint(&self, table: TargetTable) -> Result<Endpoint, ConfigError> {
-        let Some(url) = table.url else {
-            return Err(self
-                .error("engine", format!("target `{}` needs a `url` or an `image`", self.name))
-                .help("add url = \"http://127.0.0.1:8000\", or image = \"vllm/vllm-openai:v0.31.0\""));
-        };
-        self.check_url("url", &url)?;
-        if let Some(old_url) = &table.old_url {
-            self.check_url("old_url", old_url)?;
-            if *old_url == url {
-                return Err(self
-                    .error("old_url", "the same as `url`: a server can't be proven against itself")
-                    .help("name the server on which the old version keeps running, or remove it"));
-            }
-        }
-        if table.ca_file.is_some() {
-            self.check_is_tls("url", Some(&url))?;
-            self.check_is_tls("old_url", table.old_url.as_deref())?;
-        }
-        if let Some(variable) = table.api_key_env.as_ref().filter(|_| !self.is_unset("api_key_env"))
-            && !is_variable_name(variable)
-        {
-            return Err(self.error("api_key_env", "not the name of an environment variable").help(
-                "`api_key_env` names the variable that holds the key; the key itself must not be in a file",
-            ));
-        }
-        let headers = self.headers(table.headers.unwrap_or_default())?;
-        Ok(Endpoint {
-            url,
-            old_url: table.old_url,
-            api_key_env: table.api_key_env,
-            headers,
-            ca_file: table.ca_file,
-            hardware: table.hardware,
-        })
-    }
-
-    fn headers(&self, given: BTreeMap<String, String>) -> Result<BTreeMap<String, Secret>, ConfigError> {
-        let mut headers = BTreeMap::new();
-        if let Some(name) = header_twice(given.keys().map(String::as_str)) {
-            let at = ["targets", self.name, "headers", name];
-            let message = format!("the header `{name}` is given twice; header names are case-insensitive");
-            return Err(self.document.error_at_key(&at, message).help("remove one of them"));
-        }
-        for (name, value) in given {
-            let at = ["targets", self.name, "headers", name.as_str()];
-            if !is_header_name(&name) {
-                let message = format!("`{name}` is not the name of an HTTP header");
-                let help = "a header name consists of letters, digits and hyphens, such as X-Team";
-                return Err(self.document.error_at_key(&at, message).help(help));
-            }
-            // The value may be a secret and is not shown.
-            if value.chars().any(char::is_control) {
-                let message = format!("the value of header `{name}` contains a control character");
-                return Err(self.document.error_at(&at, message).help("does it end with a line feed?"));
-            }
-            headers.insert(name, Secret::new(value));
-        }
-        Ok(headers)
-    }
-
-    fn check_url(&self, key: &str, url: &str) -> Result<(), ConfigError> {
-        if self.is_unset(key) {
-            return Ok(());
-        }
-        let help = "for example \"http://127.0.0.1:8000\" or \"https://llm.example.com/v1\"";
-        let message = match Url::parse(url) {
-            Err(reason) => format!("`{url}` is not a URL: {reason}"),
-            Ok(parsed) => match parsed.scheme() {
-                "http" | "https" => return Ok(()),
-                other => format!("`{url}` begins with `{other}:`, expected http:// or https://"),
-            },
-        };
-        Err(self.error(key, message).help(help))
-    }
-
-    /// CA certificates mean nothing for a URL without TLS.
-    fn check_is_tls(&self, key: &str, url: Option<&str>) -> Result<(), ConfigError> {
-        let Some(url) = url.filter(|url| !self.is_unset(key) && !url.starts_with("https:")) else {
-            return Ok(());
-        };
-        let message = format!("`ca_file` goes with https:// only, and `{key}` is `{url}`");
-        Err(self.key_error("ca_file", message).help("remove it, or change the URL"))
-    }
-
     /// Why the target is unavailable, if one of its strings names a variable that is not set.
     fn unset_variable(&self) -> Option<String> {
         let mine = self.document.unset().iter().find(|unset| {
@@ -398,7 +297,7 @@ impl TargetCheck<'_, '_> {
         self.document.error_at(&["targets", self.name, key, &index.to_string()], message)
     }
 
-    fn key_error(&self, key: &str, message: impl Into<String>) -> ConfigError {
+    pub(super) fn key_error(&self, key: &str, message: impl Into<String>) -> ConfigError {
         self.document.error_at_key(&["targets", self.name, key], message)
     }
 }

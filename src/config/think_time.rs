@@ -16,7 +16,7 @@ pub(crate) enum ThinkTimeValue {
     Drawn(DrawnTable),
 }
 
-/// Give one of the keys.
+/// Set exactly one of these keys.
 #[derive(Clone, Copy, Debug, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "ThinkTimeTable", extend("minProperties" = 1, "maxProperties" = 1))]

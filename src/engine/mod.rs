@@ -5,11 +5,15 @@
 //! To add an engine, add a file here and a line in `ENGINES`.
 
 mod counter_names;
+mod ending;
 mod exposition;
 mod http_version;
 mod kind;
+mod lenient;
 mod lines;
 mod llamacpp;
+#[cfg(test)]
+mod odd_answers;
 mod ollama;
 mod openai;
 mod openai_wire;

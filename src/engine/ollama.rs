@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::engine::payload::{Content, Filled, FinishReason};
+use crate::engine::ending::Ending;
+use crate::engine::lenient::{Filled, Number, Object};
+use crate::engine::payload::Content;
 use crate::engine::prompt::{self, Messages};
-use crate::engine::refusal::{bad_payload, reported_error};
+use crate::engine::refusal::{error_in, parsed};
 use crate::engine::{Ask, Engine, Identity, Probe, Reply, Request, SetupCall, Wire, text};
 use crate::load::workload::{Api, Sampling};
 use crate::metrics::record::Failure;
@@ -123,21 +125,23 @@ impl Wire for OllamaWire {
 
     fn read_line(&self, line: &[u8], at_ns: Nanos, reply: &mut Reply) -> Result<(), Failure> {
         match line.trim_ascii() {
-            b"" => Ok(()),
+            // Gateways send keep-alives.
+            b"" | b"null" | [b':', ..] => Ok(()),
             json => self.read_body(json, at_ns, reply),
         }
     }
 
     fn read_body(&self, json: &[u8], at_ns: Nanos, reply: &mut Reply) -> Result<(), Failure> {
-        let record: Record = serde_json::from_slice(json)
-            .map_err(|error| bad_payload(&format!("an Ollama record ({error})"), json))?;
-        if record.error.0 {
-            return Err(reported_error(json));
+        let record: Record = parsed("an Ollama record", json)?;
+        if record.may_be_error()
+            && let Some(error) = error_in(json)
+        {
+            return Err(error);
         }
-        if record.response.0 || record.thinking.0 || record.message.as_ref().is_some_and(Content::filled) {
+        if record.response.0 || record.thinking.0 || record.message.0.as_ref().is_some_and(Content::filled) {
             reply.content_ns.push(at_ns);
         }
-        if record.done {
+        if record.done.0 {
             record.end(reply);
         }
         Ok(())
@@ -180,49 +184,58 @@ struct Options {
 #[derive(Deserialize)]
 struct Record {
     #[serde(default)]
-    message: Option<Content>,
+    message: Object<Content>,
     #[serde(default)]
     response: Filled,
     #[serde(default)]
     thinking: Filled,
     #[serde(default)]
-    done: bool,
+    done: Filled,
     #[serde(default)]
-    done_reason: Option<FinishReason>,
+    done_reason: Ending,
     #[serde(default)]
-    total_duration: Nanos,
+    total_duration: Number,
     #[serde(default)]
-    load_duration: Nanos,
+    load_duration: Number,
     #[serde(default)]
-    prompt_eval_count: Option<u32>,
+    prompt_eval_count: Number,
     #[serde(default)]
-    prompt_eval_duration: Nanos,
+    prompt_eval_duration: Number,
     #[serde(default)]
-    eval_count: Option<u32>,
+    eval_count: Number,
     #[serde(default)]
-    eval_duration: Nanos,
+    eval_duration: Number,
     #[serde(default)]
     error: Filled,
 }
 
 impl Record {
+    /// Whether it may be an error object: one in itself, or something other than a record.
+    fn may_be_error(&self) -> bool {
+        let is_unknown = self.message.0.is_none() && !self.response.0 && !self.thinking.0 && !self.done.0;
+        self.error.0 || is_unknown
+    }
+
     fn end(&self, reply: &mut Reply) {
         reply.done = true;
-        reply.finish = self.done_reason.as_ref().map(|reason| reason.0);
-        reply.input_tokens = self.prompt_eval_count.filter(|&tokens| tokens > 0);
-        reply.output_tokens = self.eval_count.filter(|&tokens| tokens > 0);
-        if self.total_duration == 0 {
+        reply.note_ending(self.done_reason.clone());
+        reply.input_tokens = self.prompt_eval_count.count().filter(|&tokens| tokens > 0);
+        reply.output_tokens = self.eval_count.count().filter(|&tokens| tokens > 0);
+        let total_ns = self.total_duration.nanos();
+        if total_ns == 0 {
             return;
         }
-        let worked_ns = self.load_duration + self.prompt_eval_duration + self.eval_duration;
+        let parts_ns = [self.load_duration, self.prompt_eval_duration, self.eval_duration].map(Number::nanos);
+        let [load_ns, prefill_ns, decode_ns] = parts_ns;
+        let worked_ns = parts_ns.into_iter().fold(0, Nanos::saturating_add);
         let mean = |ns: Nanos| Mean::of(ns as f64 / 1e6);
         let times = &mut reply.server_times;
-        times.load_ms = mean(self.load_duration);
-        times.prefill_ms = mean(self.prompt_eval_duration);
-        times.decode_ms = mean(self.eval_duration);
-        times.e2e_ms = mean(self.total_duration);
+        times.load_ms = mean(load_ns);
+        times.prefill_ms = mean(prefill_ns);
+        times.decode_ms = mean(decode_ns);
+        times.e2e_ms = mean(total_ns);
         // Ollama doesn't report it; it is the remaining time.
-        times.queue_ms = mean(self.total_duration.saturating_sub(worked_ns));
+        times.queue_ms = mean(total_ns.saturating_sub(worked_ns));
     }
 }
 

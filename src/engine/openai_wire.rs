@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+use crate::engine::lenient::Number;
 use crate::engine::payload::{Payload, Timings};
 use crate::engine::prompt::{Messages, messages, text};
-use crate::engine::refusal::{bad_payload, reported_error};
-use crate::engine::sse::{Event, event};
+use crate::engine::refusal::{error_in, parsed};
+use crate::engine::sse::{Event, EventReader};
 use crate::engine::{Ask, Reply, Request, Wire};
 use crate::load::workload::{Api, Sampling};
 use crate::metrics::record::Failure;
@@ -32,17 +33,19 @@ impl Wire for OpenaiWire {
     }
 
     fn read_line(&self, line: &[u8], at_ns: Nanos, reply: &mut Reply) -> Result<(), Failure> {
-        if let Some(content) = reply.template.read(line) {
+        if reply.events.is_between_events()
+            && let Some(content) = reply.template.read(line)
+        {
             reply.note_content(content, at_ns);
             return Ok(());
         }
-        match event(line)? {
-            Event::Json(json) => {
-                let payload = read_payload(json)?;
-                if payload.choices.content && payload.is_only_content() {
+        match reply.events.read(line, EXPECTED)? {
+            Event::Json(payload, json) => {
+                let payload = verified(payload, &json)?;
+                if payload.choices.content && payload.is_only_content() && matches!(json, Cow::Borrowed(_)) {
                     reply.template.learn(line, is_blank);
                 }
-                take_in(&payload, at_ns, reply);
+                take_in(payload, at_ns, reply);
             }
             Event::End => reply.done = true,
             Event::Nothing => {}
@@ -51,34 +54,40 @@ impl Wire for OpenaiWire {
     }
 
     fn read_body(&self, json: &[u8], at_ns: Nanos, reply: &mut Reply) -> Result<(), Failure> {
-        take_in(&read_payload(json)?, at_ns, reply);
+        take_in(verified(parsed(EXPECTED, json)?, json)?, at_ns, reply);
         Ok(())
     }
 }
 
-fn read_payload(json: &[u8]) -> Result<Payload, Failure> {
-    let read = serde_json::from_slice(json);
-    let payload: Payload = read.map_err(|error| bad_payload(&format!("OpenAI JSON ({error})"), json))?;
-    if payload.error.0 { Err(reported_error(json)) } else { Ok(payload) }
+const EXPECTED: &str = "OpenAI JSON";
+
+fn verified(payload: Payload, json: &[u8]) -> Result<Payload, Failure> {
+    match payload.may_be_error().then(|| error_in(json)).flatten() {
+        Some(error) => Err(error),
+        None => Ok(payload),
+    }
 }
 
 /// Whether a chunk carries no information.
 fn is_blank(line: &[u8]) -> bool {
-    let Ok(Event::Json(json)) = event(line) else { return false };
-    read_payload(json).is_ok_and(|payload| !payload.choices.content && payload.is_only_content())
+    match EventReader::default().read::<Payload>(line, EXPECTED) {
+        Ok(Event::Json(payload, _)) => !payload.choices.content && payload.is_only_content(),
+        _ => false,
+    }
 }
 
-fn take_in(payload: &Payload, at_ns: Nanos, reply: &mut Reply) {
+fn take_in(payload: Payload, at_ns: Nanos, reply: &mut Reply) {
     reply.note_content(payload.choices.content, at_ns);
-    reply.finish = payload.choices.finish.or(reply.finish);
+    reply.note_ending(payload.choices.ending);
     // Some engines put a usage of zeros into every chunk; the last nonzero one is the response's.
-    if let Some(usage) = payload.usage {
-        reply.input_tokens = usage.prompt_tokens.filter(|&tokens| tokens > 0).or(reply.input_tokens);
-        reply.output_tokens = usage.completion_tokens.filter(|&tokens| tokens > 0).or(reply.output_tokens);
+    if let Some(usage) = payload.usage.0 {
+        let nonzero = |number: Number| number.count().filter(|&tokens| tokens > 0);
+        reply.input_tokens = nonzero(usage.prompt_tokens).or(reply.input_tokens);
+        reply.output_tokens = nonzero(usage.completion_tokens).or(reply.output_tokens);
     }
-    if let Some(Timings { prompt_ms, predicted_ms }) = payload.timings {
-        reply.server_times.prefill_ms = prompt_ms.map(Mean::of).unwrap_or_default();
-        reply.server_times.decode_ms = predicted_ms.map(Mean::of).unwrap_or_default();
+    if let Some(Timings { prompt_ms, predicted_ms }) = payload.timings.0 {
+        reply.server_times.prefill_ms = prompt_ms.0.map(Mean::of).unwrap_or_default();
+        reply.server_times.decode_ms = predicted_ms.0.map(Mean::of).unwrap_or_default();
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 
-use crate::metrics::record::Finish;
+use crate::engine::ending::Ending;
+use crate::engine::lenient::{Filled, Number, Object};
 
 /// A chunk of a streamed response, or a whole response. Unknown fields are skipped.
 #[derive(Debug, Deserialize)]
@@ -13,10 +14,10 @@ pub(crate) struct Payload {
     #[serde(default)]
     pub choices: Choices,
     #[serde(default)]
-    pub usage: Option<Usage>,
+    pub usage: Object<Usage>,
     /// llama.cpp's own times.
     #[serde(default)]
-    pub timings: Option<Timings>,
+    pub timings: Object<Timings>,
     /// Whether there is an `error`.
     #[serde(default)]
     pub error: Filled,
@@ -26,47 +27,61 @@ impl Payload {
     /// Whether it holds content and nothing else, or nothing at all.
     pub(crate) fn is_only_content(&self) -> bool {
         let Payload { choices, usage, timings, error } = self;
-        choices.finish.is_none() && usage.is_none() && timings.is_none() && !error.0
+        choices.ending.is_none() && usage.0.is_none() && timings.0.is_none() && !error.0 && !choices.error
+    }
+
+    /// Whether it may be an error object: one in itself or in a choice, or something other than a response.
+    pub(crate) fn may_be_error(&self) -> bool {
+        let Payload { choices, usage, timings, error } = self;
+        let is_unknown = choices.is_empty && usage.0.is_none() && timings.0.is_none();
+        error.0 || choices.error || is_unknown
     }
 }
 
 /// All choices, reduced to the facts needed; usage chunks have none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Choices {
+    pub is_empty: bool,
     pub content: bool,
-    pub finish: Option<Finish>,
+    pub ending: Ending,
+    /// Whether a choice has an `error`.
+    pub error: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+impl Default for Choices {
+    fn default() -> Choices {
+        Choices { is_empty: true, content: false, ending: Ending::None, error: false }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 pub(crate) struct Usage {
     #[serde(default)]
-    pub prompt_tokens: Option<u32>,
+    pub prompt_tokens: Number,
     #[serde(default)]
-    pub completion_tokens: Option<u32>,
+    pub completion_tokens: Number,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 pub(crate) struct Timings {
     #[serde(default)]
-    pub prompt_ms: Option<f64>,
+    pub prompt_ms: Number,
     #[serde(default)]
-    pub predicted_ms: Option<f64>,
+    pub predicted_ms: Number,
 }
-
-/// Whether a value is present and not empty.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Filled(pub bool);
 
 #[derive(Deserialize)]
 struct Choice {
     #[serde(default)]
-    delta: Option<Content>,
+    delta: Object<Content>,
     #[serde(default)]
-    message: Option<Content>,
+    message: Object<Content>,
     #[serde(default)]
     text: Filled,
     #[serde(default)]
-    finish_reason: Option<FinishReason>,
+    finish_reason: Ending,
+    #[serde(default)]
+    error: Filled,
 }
 
 /// The content of a message or of a part of one.
@@ -83,9 +98,9 @@ pub(crate) struct Content {
     thinking: Filled,
     #[serde(default)]
     tool_calls: Filled,
+    #[serde(default)]
+    error: Filled,
 }
-
-pub(crate) struct FinishReason(pub Finish);
 
 impl Content {
     pub(crate) fn filled(&self) -> bool {
@@ -116,91 +131,12 @@ impl<'de> Visitor<'de> for ChoicesVisitor {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Choices, A::Error> {
         let mut choices = Choices::default();
         while let Some(choice) = seq.next_element::<Choice>()? {
-            let content = choice.delta.or(choice.message).is_some_and(|content| content.filled());
-            choices.content |= content || choice.text.0;
-            choices.finish = choices.finish.or(choice.finish_reason.map(|reason| reason.0));
+            let content = choice.delta.0.or(choice.message.0);
+            choices.is_empty = false;
+            choices.content |= choice.text.0 || content.as_ref().is_some_and(Content::filled);
+            choices.error |= choice.error.0 || content.is_some_and(|content| content.error.0);
+            choices.ending = choices.ending.and(choice.finish_reason);
         }
         Ok(choices)
-    }
-}
-
-impl<'de> Deserialize<'de> for FinishReason {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<FinishReason, D::Error> {
-        deserializer.deserialize_str(FinishVisitor)
-    }
-}
-
-struct FinishVisitor;
-
-impl Visitor<'_> for FinishVisitor {
-    type Value = FinishReason;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a finish reason")
-    }
-
-    fn visit_str<E: de::Error>(self, reason: &str) -> Result<FinishReason, E> {
-        Ok(FinishReason(match reason {
-            "length" => Finish::Length,
-            // TGI also names the stop sequence.
-            "stop" | "eos_token" | "stop_sequence" => Finish::Stop,
-            _ => Finish::Other,
-        }))
-    }
-}
-
-impl<'de> Deserialize<'de> for Filled {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Filled, D::Error> {
-        deserializer.deserialize_any(FilledVisitor)
-    }
-}
-
-struct FilledVisitor;
-
-impl<'de> Visitor<'de> for FilledVisitor {
-    type Value = Filled;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<Filled, E> {
-        Ok(Filled(false))
-    }
-
-    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Filled, E> {
-        Ok(Filled(value))
-    }
-
-    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Filled, E> {
-        Ok(Filled(true))
-    }
-
-    fn visit_u64<E: de::Error>(self, _: u64) -> Result<Filled, E> {
-        Ok(Filled(true))
-    }
-
-    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Filled, E> {
-        Ok(Filled(true))
-    }
-
-    fn visit_str<E: de::Error>(self, value: &str) -> Result<Filled, E> {
-        Ok(Filled(!value.is_empty()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Filled, A::Error> {
-        let mut filled = false;
-        while seq.next_element::<IgnoredAny>()?.is_some() {
-            filled = true;
-        }
-        Ok(Filled(filled))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Filled, A::Error> {
-        let mut filled = false;
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
-            filled = true;
-        }
-        Ok(Filled(filled))
     }
 }

@@ -1,6 +1,8 @@
 //! What is known of a response while it arrives.
 
+use crate::engine::ending::Ending;
 use crate::engine::lines::Lines;
+use crate::engine::sse::EventReader;
 use crate::engine::template::Template;
 use crate::metrics::record::{Failure, FailureClass, Finish};
 use crate::metrics::server_side::ServerTimes;
@@ -15,11 +17,14 @@ pub struct Reply {
     /// As counted by the server.
     pub output_tokens: Option<u32>,
     pub finish: Option<Finish>,
+    /// The engine's word for why it gave up.
+    pub(super) aborted: Option<String>,
     /// As measured by the engine.
     pub server_times: ServerTimes,
     /// The engine said that nothing more will come.
     pub done: bool,
     pub(super) lines: Lines,
+    pub(super) events: EventReader,
     pub(super) template: Template,
 }
 
@@ -36,8 +41,30 @@ impl Reply {
         }
     }
 
+    pub(super) fn note_ending(&mut self, ending: Ending) {
+        match ending {
+            Ending::None => {}
+            Ending::Good(finish) => self.finish = Some(finish),
+            Ending::Aborted(word) => {
+                self.finish = Some(Finish::Other);
+                self.aborted.get_or_insert(word);
+            }
+        }
+    }
+
+    /// The failure of a response that the engine gave up, however the stream ends afterwards.
+    pub fn abort(&self) -> Option<Failure> {
+        let word = self.aborted.as_ref()?;
+        let chunks = self.content_ns.len();
+        let detail = format!("the engine ended the response with `{word}`, after {chunks} content chunks");
+        Some(Failure { class: FailureClass::EngineAborted, detail })
+    }
+
     /// Whether a finished response is valid: one without content has no first token to measure.
     pub(super) fn verify(&self) -> Result<(), Failure> {
+        if let Some(abort) = self.abort() {
+            return Err(abort);
+        }
         if !self.done && self.finish.is_none() {
             let detail = match self.content_ns.len() {
                 0 => "the response ended before any content".to_owned(),

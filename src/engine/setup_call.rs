@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::engine::refusal::reported_error;
+use crate::engine::refusal::error_in;
 
 /// A POST request outside the load. The response may be a stream of progress lines.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,15 +22,13 @@ pub(crate) fn read_progress(line: &[u8]) -> Result<Option<f64>, String> {
     #[derive(Deserialize)]
     struct Line {
         #[serde(default)]
-        error: Value,
-        #[serde(default)]
         completed: Option<f64>,
         #[serde(default)]
         total: Option<f64>,
     }
     let Ok(read) = serde_json::from_slice::<Line>(line) else { return Ok(None) };
-    if !read.error.is_null() {
-        return Err(reported_error(line).detail);
+    if let Some(error) = error_in(line) {
+        return Err(error.detail);
     }
     let share = read.completed.zip(read.total.filter(|total| *total > 0.0));
     Ok(share.map(|(completed, total)| completed / total))

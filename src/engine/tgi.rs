@@ -4,10 +4,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::engine::ending::Ending;
+use crate::engine::lenient::{Filled, Number, Object};
 use crate::engine::openai_wire::OpenaiWire;
-use crate::engine::payload::{Filled, FinishReason};
-use crate::engine::refusal::{bad_payload, reported_error};
-use crate::engine::sse::{Event, event};
+use crate::engine::refusal::{error_in, parsed};
+use crate::engine::sse::Event;
 use crate::engine::{Ask, CounterNames, Engine, Identity, Probe, Reply, Request, Wire, prompt, text};
 use crate::load::workload::Api;
 use crate::metrics::record::Failure;
@@ -105,33 +106,28 @@ impl Wire for GenerateWire {
     }
 
     fn read_line(&self, line: &[u8], at_ns: Nanos, reply: &mut Reply) -> Result<(), Failure> {
-        match event(line)? {
-            Event::Json(json) => {
-                let event: StreamEvent = parsed(json)?;
-                if event.error.0 {
-                    return Err(reported_error(json));
-                }
-                if event.token.is_some_and(|token| token.text.0 && !token.special) {
-                    reply.content_ns.push(at_ns);
-                }
-                // The whole text comes with the last token.
-                reply.done |= event.generated_text.is_some();
-                event.details.iter().for_each(|details| details.tell(reply));
-                Ok(())
-            }
-            Event::End | Event::Nothing => Ok(()),
+        let (event, json): (StreamEvent, _) = match reply.events.read(line, EXPECTED)? {
+            Event::Json(event, json) => (event, json),
+            Event::End | Event::Nothing => return Ok(()),
+        };
+        let is_unknown = event.token.0.is_none() && event.generated_text.is_none();
+        fail_on_error(event.error.0 || is_unknown, &json)?;
+        if event.token.0.is_some_and(|token| token.text.0 && !token.special.0) {
+            reply.content_ns.push(at_ns);
         }
+        // The whole text comes with the last token.
+        reply.done |= event.generated_text.is_some();
+        event.details.0.into_iter().for_each(|details| details.tell(reply));
+        Ok(())
     }
 
     fn read_body(&self, json: &[u8], at_ns: Nanos, reply: &mut Reply) -> Result<(), Failure> {
-        let answer: WholeAnswer = parsed(json)?;
-        if answer.error.0 {
-            return Err(reported_error(json));
-        }
+        let answer: WholeAnswer = parsed(EXPECTED, json)?;
+        fail_on_error(answer.error.0 || !answer.generated_text.0, json)?;
         if answer.generated_text.0 {
             reply.content_ns.push(at_ns);
         }
-        answer.details.iter().for_each(|details| details.tell(reply));
+        answer.details.0.into_iter().for_each(|details| details.tell(reply));
         Ok(())
     }
 
@@ -140,7 +136,7 @@ impl Wire for GenerateWire {
         reply.server_times.queue_ms = mean("x-queue-time");
         reply.server_times.inference_ms = mean("x-inference-time");
         reply.server_times.e2e_ms = mean("x-total-time");
-        reply.input_tokens = header("x-prompt-tokens").map(|tokens| tokens as u32);
+        reply.input_tokens = Number(header("x-prompt-tokens")).count();
     }
 }
 
@@ -168,12 +164,12 @@ struct Parameters {
 #[derive(Deserialize)]
 struct StreamEvent {
     #[serde(default)]
-    token: Option<TgiToken>,
+    token: Object<TgiToken>,
     /// Present, though possibly empty, in the last event only.
     #[serde(default)]
     generated_text: Option<Filled>,
     #[serde(default)]
-    details: Option<Details>,
+    details: Object<Details>,
     #[serde(default)]
     error: Filled,
 }
@@ -184,7 +180,7 @@ struct TgiToken {
     text: Filled,
     /// Ends a sequence and the like; not part of the response.
     #[serde(default)]
-    special: bool,
+    special: Filled,
 }
 
 #[derive(Deserialize)]
@@ -192,7 +188,7 @@ struct WholeAnswer {
     #[serde(default)]
     generated_text: Filled,
     #[serde(default)]
-    details: Option<Details>,
+    details: Object<Details>,
     #[serde(default)]
     error: Filled,
 }
@@ -200,23 +196,25 @@ struct WholeAnswer {
 #[derive(Deserialize)]
 struct Details {
     #[serde(default)]
-    finish_reason: Option<FinishReason>,
+    finish_reason: Ending,
     #[serde(default)]
-    generated_tokens: Option<u32>,
+    generated_tokens: Number,
     #[serde(default)]
-    input_length: Option<u32>,
+    input_length: Number,
 }
 
 impl Details {
-    fn tell(&self, reply: &mut Reply) {
-        reply.finish = self.finish_reason.as_ref().map(|reason| reason.0);
-        reply.output_tokens = self.generated_tokens;
-        reply.input_tokens = self.input_length.or(reply.input_tokens);
+    fn tell(self, reply: &mut Reply) {
+        reply.note_ending(self.finish_reason);
+        reply.output_tokens = self.generated_tokens.count();
+        reply.input_tokens = self.input_length.count().or(reply.input_tokens);
     }
 }
 
-fn parsed<'j, T: Deserialize<'j>>(json: &'j [u8]) -> Result<T, Failure> {
-    serde_json::from_slice(json).map_err(|error| bad_payload(&format!("a TGI response ({error})"), json))
+const EXPECTED: &str = "a TGI response";
+
+fn fail_on_error(may_be_error: bool, json: &[u8]) -> Result<(), Failure> {
+    may_be_error.then(|| error_in(json)).flatten().map_or(Ok(()), Err)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::engine::Reply;
+use crate::engine::lines::without_mark;
 use crate::load::conversations::Question;
 use crate::load::workload::{Api, Prompt, Sampling, Workload};
 use crate::metrics::record::Failure;
@@ -33,12 +34,14 @@ pub trait Wire: fmt::Debug + Send + Sync {
     fn read_end(&self, at_ns: Nanos, reply: &mut Reply) -> Result<(), Failure> {
         let lines = std::mem::take(&mut reply.lines);
         self.read_line(lines.rest(), at_ns, reply)?;
+        // The empty line that ends the last event may be missing.
+        self.read_line(b"", at_ns, reply)?;
         reply.verify()
     }
 
     /// Reads a response that came as a whole.
     fn read_whole(&self, body: &[u8], at_ns: Nanos, reply: &mut Reply) -> Result<(), Failure> {
-        self.read_body(body, at_ns, reply)?;
+        self.read_body(without_mark(body), at_ns, reply)?;
         reply.done = true;
         reply.verify()
     }

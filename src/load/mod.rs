@@ -47,7 +47,7 @@ pub enum Arrival {
     Replay(Replay),
 }
 
-/// A number of users, each sending its next request when its last one is answered.
+/// A number of users, each sending its next request when its last one is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Closed {
@@ -71,7 +71,7 @@ pub struct Open {
     /// How the rate is reached; without a ramp, it applies from the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ramp: Option<Ramp>,
-    /// A request that is due while this many are unanswered is not sent and counts as failed.
+    /// A request that comes due while this many are in flight is not sent and counts as failed.
     pub max_in_flight: u32,
 }
 
@@ -86,6 +86,10 @@ pub enum StopCondition {
 
 /// The default of `max_in_flight`: more than most engines answer at once.
 pub(crate) const MAX_IN_FLIGHT: u32 = 1024;
+/// How many requests each user sends by default.
+pub(crate) const REQUESTS_PER_USER: u32 = 4;
+/// How long a rate lasts by default.
+pub(crate) const OPEN_ROUND: Duration = Duration::from_secs(10);
 
 impl Load {
     /// Users without think time or ramp, for numbers that are known to be right.
@@ -191,7 +195,7 @@ impl Load {
             Arrival::Open(open) => Arrival::Open(Open { ramp: None, ..*open }),
             Arrival::Replay(replay) => Arrival::Replay(replay.clone()),
         };
-        Load { arrival, stop: StopCondition::DurationMs(duration.as_millis() as u64), ..*self }
+        Load { arrival, stop: StopCondition::after(duration), ..*self }
     }
 }
 
@@ -209,7 +213,25 @@ impl<'de> Deserialize<'de> for Load {
     }
 }
 
+impl Arrival {
+    /// When a round is over by default.
+    pub(crate) fn default_stop(&self) -> StopCondition {
+        match self {
+            Arrival::Closed(closed) => {
+                StopCondition::Requests(closed.concurrency.saturating_mul(REQUESTS_PER_USER))
+            }
+            Arrival::Open(_) => StopCondition::after(OPEN_ROUND),
+            Arrival::Replay(replay) => replay.all_requests(),
+        }
+    }
+}
+
 impl StopCondition {
+    /// No request starts later than this, to the millisecond.
+    pub(crate) fn after(duration: Duration) -> StopCondition {
+        StopCondition::DurationMs(duration.as_millis() as u64)
+    }
+
     pub fn duration(&self) -> Option<Duration> {
         match self {
             StopCondition::Requests(_) => None,

@@ -13,7 +13,7 @@ pub struct Replay {
     pub trace: Trace,
     /// The speed relative to the trace: at 2, requests come twice as often.
     pub speed: f64,
-    /// A request that is due while this many are unanswered is not sent and counts as failed.
+    /// A request that comes due while this many are in flight is not sent and counts as failed.
     pub max_in_flight: u32,
 }
 
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_come_when_those_of_the_trace_did_or_at_another_speed() {
+    fn requests_keep_the_times_of_the_trace_at_its_speed() {
         assert_eq!(due(1.0, StopCondition::Requests(4)), [0, S, 4 * S, 10 * S]);
         assert_eq!(due(2.0, StopCondition::Requests(3)), [0, S / 2, 2 * S]);
         assert_eq!(due(0.5, StopCondition::DurationMs(3000)), [0, 2 * S]);

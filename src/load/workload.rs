@@ -22,13 +22,16 @@ pub struct WorkloadSpec {
     pub api: Api,
     pub stream: bool,
     pub prompts: Prompts,
-    /// The number of tokens requested of every answer; `None` if every prompt brings its own length.
+    /// The number of tokens requested of every answer; `None` if every prompt has its own length.
     pub output_tokens: Option<u32>,
     /// Ask the engine to go on past the end-of-sequence token, so that every answer has the requested length.
     pub ignore_eos: bool,
     pub seed: u64,
     pub sampling: Sampling,
 }
+
+/// Tokens of a prompt and of an answer by default.
+pub(crate) const DEFAULT_TOKENS: u32 = 128;
 
 /// Why a workload could not be sent.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
@@ -45,7 +48,7 @@ pub enum WorkloadError {
     NoTurns,
     #[error("an answer has at least 1 token")]
     NoOutputTokens,
-    #[error("the length of the answers is missing, and these prompts bring none")]
+    #[error("the length of the answers is missing, and these prompts have none")]
     OutputTokensMissing,
     #[error("a temperature is a number, 0 or more, not {0}")]
     Temperature(f64),
@@ -138,7 +141,7 @@ impl fmt::Display for Workload {
     }
 }
 
-/// The OpenAI route that requests go to.
+/// The OpenAI API route to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Api {
@@ -182,7 +185,7 @@ pub enum Prompts {
 }
 
 impl Prompts {
-    /// Whether they bring the lengths of their answers.
+    /// Whether they have the lengths of their answers.
     pub fn have_lengths(&self) -> bool {
         matches!(self, Prompts::Trace(_) | Prompts::Conversations(_))
     }

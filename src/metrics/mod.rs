@@ -3,6 +3,7 @@
 pub(crate) mod calibration;
 pub(crate) mod distribution;
 mod gate;
+mod gate_text;
 pub(crate) mod health;
 mod metric;
 pub(crate) mod record;
@@ -14,5 +15,6 @@ pub(crate) mod window;
 
 pub(crate) use gate::GateError;
 pub use gate::{Gate, GateSpec};
+pub use gate_text::MalformedGate;
 pub(crate) use metric::{Better, Family, Rate, UnknownMetric};
 pub use metric::{Latency, Metric, Stat};

@@ -96,6 +96,8 @@ pub enum FailureClass {
     BrokenStream,
     /// The engine reported an error inside a 200 response.
     InStreamError,
+    /// The engine ended the response with a `finish_reason` that is no known good one, such as `abort`.
+    EngineAborted,
     /// The response did not have the engine's format.
     BadPayload,
 }
@@ -153,7 +155,8 @@ impl Finish {
 }
 
 impl FailureClass {
-    pub const ALL: [FailureClass; 8] = [
+    /// Stored as indices: only ever append.
+    pub const ALL: [FailureClass; 9] = [
         FailureClass::Connect,
         FailureClass::Timeout,
         FailureClass::HttpStatus,
@@ -162,6 +165,7 @@ impl FailureClass {
         FailureClass::BadPayload,
         FailureClass::Late,
         FailureClass::NoRoom,
+        FailureClass::EngineAborted,
     ];
 
     pub fn name(self) -> &'static str {
@@ -173,6 +177,7 @@ impl FailureClass {
             FailureClass::HttpStatus => "http_status",
             FailureClass::BrokenStream => "broken_stream",
             FailureClass::InStreamError => "in_stream_error",
+            FailureClass::EngineAborted => "engine_aborted",
             FailureClass::BadPayload => "bad_payload",
         }
     }

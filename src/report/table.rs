@@ -35,7 +35,7 @@ pub(super) fn remarks(report: &Report) -> Vec<String> {
     lines
 }
 
-pub(super) fn sentence(report: &Report) -> String {
+pub(crate) fn sentence(report: &Report) -> String {
     let verdict = report.verdict.name().to_uppercase();
     if report.reason.is_empty() {
         return format!("{verdict}.");

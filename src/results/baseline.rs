@@ -138,6 +138,10 @@ impl Baseline {
     pub fn parse(file: &str, text: &str) -> Result<Baseline, ConfigError> {
         let error = |span: Range<usize>, message: String| ConfigError::within(file, text, span, message);
         let of_toml = |e: toml::de::Error| error(e.span().unwrap_or(0..0), e.message().to_owned());
+        if let Some(marker) = conflict_marker(text) {
+            let message = "this file has a merge conflict".to_owned();
+            return Err(error(marker, message).help(KEEP_ONE_SIDE));
+        }
         let body = without_header(text).ok_or_else(|| {
             error(0..text.len().min(3), "expected insta's header between two lines of `---`".into())
         })?;
@@ -167,6 +171,19 @@ impl Baseline {
 }
 
 const RECORD_AGAIN: &str = "delete the file and run the scenario: it records a new baseline";
+
+const KEEP_ONE_SIDE: &str =
+    "keep all lines of one side (git checkout --ours or --theirs); sessions of two baselines don't mix";
+
+/// The first line that git writes around the two sides of a conflict.
+fn conflict_marker(text: &str) -> Option<Range<usize>> {
+    let mut start = 0;
+    text.split_inclusive('\n').find_map(|line| {
+        let span = start..start + line.trim_end().len();
+        start += line.len();
+        ["<<<<<<<", "|||||||", ">>>>>>>"].iter().any(|marker| line.starts_with(marker)).then_some(span)
+    })
+}
 
 fn session_values(metric: Metric, array: &Spanned<DeValue>) -> Result<Vec<f64>, (Range<usize>, String)> {
     let expected = || format!("expected one number per session, such as {metric} = [412.0, 409.5]");
@@ -245,6 +262,23 @@ mod tests {
     #[test]
     fn a_baseline_survives_the_round_trip() {
         assert_eq!(parse(&file(&baseline().to_toml())).unwrap(), baseline());
+    }
+
+    #[test]
+    fn a_merge_conflict_is_named_wherever_it_is() {
+        let whole = file(&baseline().to_toml());
+        for line in ["source: ", "ttft_ms_p95 = "] {
+            let text = whole.replace(line, &format!("<<<<<<< HEAD\n{line}"));
+            let number = text.lines().position(|line| line == "<<<<<<< HEAD").unwrap() + 1;
+            let error = parse(&text).unwrap_err();
+            assert!(
+                error.starts_with(&format!("a.snap:{number}:1: this file has a merge conflict")),
+                "{error}"
+            );
+            assert!(error.contains("git checkout --ours or --theirs"), "{error}");
+        }
+        let before_the_header = parse(&format!("<<<<<<< HEAD\n{whole}")).unwrap_err();
+        assert!(before_the_header.contains("merge conflict"), "{before_the_header}");
     }
 
     #[test]

@@ -15,12 +15,12 @@ use crate::verdict::LEAST_SHARE_ENDED_BY_LENGTH;
 #[derive(Default)]
 pub(crate) struct CounterCheck {
     before: Option<ServerSide>,
-    /// What the answers themselves report.
+    /// What the responses themselves report.
     reported: ServerTimes,
     warnings: Vec<String>,
 }
 
-/// An engine may count an answer shortly after it has sent the end of it.
+/// An engine may count a response shortly after it has sent the end of it.
 const RETRY_PAUSES: [Duration; 5] = [Duration::from_millis(100); 5];
 
 impl CounterCheck {
@@ -106,7 +106,7 @@ fn long_queueing(times: &ServerTimes, engine: EngineKind) -> Option<String> {
     })
 }
 
-/// A warning if the engine's counters and its answers differ.
+/// A warning if the engine's counters and its responses differ.
 fn mismatch(counts: &ServerCounts, summary: &Summary) -> Option<String> {
     let totals = [
         ("input", counts.input_tokens, summary.input_tokens),
@@ -114,7 +114,7 @@ fn mismatch(counts: &ServerCounts, summary: &Summary) -> Option<String> {
     ];
     let differing: Vec<String> = totals
         .into_iter()
-        // Without usage data, answers say nothing about their input.
+        // Without usage data, responses say nothing about their input.
         .filter(|(_, _, reported)| *reported > 0)
         .filter_map(|(what, counted, reported)| Some((what, counted?, reported)))
         .filter(|(_, counted, reported)| counted != reported)
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn the_warning_about_short_answers_says_what_helps() {
+    fn the_warning_about_short_answers_suggests_a_fix() {
         let mut summary = summary(TokenCount::Usage);
         summary.requests.succeeded = 100;
         summary.requests.ended_by_length = 99;

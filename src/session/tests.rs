@@ -2,7 +2,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::*;
-use crate::config::OnSuspected;
 use crate::engine::{EngineChoice, HttpVersion};
 use crate::launch::Launcher;
 use crate::load::StopCondition;
@@ -15,12 +14,9 @@ use crate::target::{Place, ProofPlan, SimulatorSettings, TargetSpec};
 fn with_request<T>(load_name: &str, records: Option<PathBuf>, use_it: impl FnOnce(SessionRequest) -> T) -> T {
     let workload = Workload::synthetic(16, 8);
     let plan = RunPlan {
-        warmup: Duration::ZERO,
         rounds: 2,
-        sessions: 1,
-        request_timeout: Duration::from_secs(5),
-        on_suspected: OnSuspected::Warn,
         records: records.is_some(),
+        ..RunPlan::single_round(Duration::ZERO, Duration::from_secs(5))
     };
     let cancel = Cancel::new();
     let launcher = Launcher::new("test", PathBuf::from("."), &cancel, |_| {});
@@ -75,7 +71,7 @@ fn the_sink_receives_every_measured_record_and_no_other() {
 }
 
 #[test]
-fn after_cancel_a_session_measures_nothing_more() {
+fn a_canceled_session_measures_nothing_more() {
     let outcome = with_request("users-1", None, |request| {
         request.cancel.cancel();
         run_session(request)
@@ -92,7 +88,7 @@ fn two_scenarios_of_a_session_send_different_prompts() {
 }
 
 #[test]
-fn a_record_file_that_can_not_be_opened_is_not_named() {
+fn an_unopenable_record_file_is_not_named() {
     let folder = tempfile::tempdir().unwrap();
     let opened =
         |path: &str| with_request("users-4", Some(folder.path().join(path)), |request| request.record_log());

@@ -27,10 +27,17 @@ pub(crate) enum ArtifactError {
     LeadsOut { path: PathBuf, name: String },
     #[error("{}: entry `{name}` is larger than {LARGEST} bytes, the most a baseline may have", path.display())]
     TooLarge { path: PathBuf, name: String },
+    #[error(
+        "{}: its pending baselines are larger than {LARGEST_TOTAL} bytes together, so nothing in it is accepted",
+        path.display()
+    )]
+    TooLargeTogether { path: PathBuf },
 }
 
 /// In bytes; a baseline has only one line per metric.
 const LARGEST: u64 = 1 << 20;
+/// In bytes, unpacked: thousands of baselines.
+const LARGEST_TOTAL: u64 = 16 << 20;
 
 impl Artifact {
     pub(crate) fn open(path: &Path) -> Result<Artifact, ArtifactError> {
@@ -58,6 +65,7 @@ fn unpack(path: &Path, folder: &Path) -> Result<(), ArtifactError> {
     let zip = |cause| ArtifactError::Zip { path: path.to_owned(), cause };
     let mut archive = ZipArchive::new(File::open(path).map_err(unreadable)?).map_err(zip)?;
     let mut texts = Vec::new();
+    let mut total = 0;
     for index in 0..archive.len() {
         let entry = archive.by_index(index).map_err(zip)?;
         let name = entry.name().map_err(zip)?.into_owned();
@@ -69,6 +77,10 @@ fn unpack(path: &Path, folder: &Path) -> Result<(), ArtifactError> {
             entry.take(LARGEST + 1).read_to_end(&mut text).map_err(unreadable)?;
             if text.len() as u64 > LARGEST {
                 return Err(ArtifactError::TooLarge { path: path.to_owned(), name });
+            }
+            total += text.len() as u64;
+            if total > LARGEST_TOTAL {
+                return Err(ArtifactError::TooLargeTogether { path: path.to_owned() });
             }
             texts.push((name, text));
         }

@@ -10,6 +10,7 @@ mod pending;
 mod record_log;
 mod record_reader;
 mod rendered;
+mod replace;
 mod run;
 
 use std::fs;
@@ -31,6 +32,8 @@ pub(crate) use pending::{AssertSnapshot, Pending, PendingBaseline};
 pub(crate) use record_log::{RecordFile, RecordLog};
 pub(crate) use record_reader::{RecordFileError, RecordReader};
 pub(crate) use rendered::{read_reports, write_rendered, write_rendered_in};
+pub(crate) use replace::check_writable;
+use replace::write_bytes;
 pub(crate) use run::{JUNIT, RECORDS, RunFolder, SUMMARY, forget_last_run};
 
 #[derive(Debug, thiserror::Error)]
@@ -90,40 +93,8 @@ pub(crate) fn records_beside(report: &Path) -> PathBuf {
     }
 }
 
-/// Creates the folder and checks that a file can be written, before a run spends hours on it.
-pub(crate) fn check_writable(path: &Path) -> Result<(), StoreError> {
-    let failed = |cause| StoreError::new("write", path, cause);
-    if path.is_dir() {
-        return Err(failed(io::ErrorKind::IsADirectory.into()));
-    }
-    make_folder_of(path)?;
-    let part = part_of(path);
-    fs::write(&part, "").and_then(|()| fs::remove_file(&part)).map_err(failed)
-}
-
 fn write(path: &Path, text: &str) -> Result<(), StoreError> {
     write_bytes(path, text.as_bytes())
-}
-
-/// Writes atomically, even if the process is killed, and creates the folder if necessary.
-fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    make_folder_of(path)?;
-    let part = part_of(path);
-    fs::write(&part, bytes)
-        .and_then(|()| fs::rename(&part, path))
-        .map_err(|source| StoreError::new("write", path, source))
-}
-
-fn make_folder_of(path: &Path) -> Result<(), StoreError> {
-    let Some(folder) = path.parent() else { return Ok(()) };
-    fs::create_dir_all(folder).map_err(|cause| StoreError::new("create folder", folder, cause))
-}
-
-/// The temporary file that is renamed once it is complete.
-fn part_of(path: &Path) -> PathBuf {
-    let mut part = path.as_os_str().to_owned();
-    part.push(format!(".part-{}", std::process::id()));
-    part.into()
 }
 
 #[cfg(test)]

@@ -97,14 +97,17 @@ struct Frames {
 
 impl Frames {
     fn new(path: PathBuf, mut file: BufReader<File>) -> Result<Frames, RecordFileError> {
-        let mut start = [0; MAGIC.len() + 1];
-        let is_records_file = file.read_exact(&mut start).is_ok() && start.starts_with(MAGIC);
-        match start[MAGIC.len()] {
-            _ if !is_records_file => Err(RecordFileError::Other { path }),
-            version @ OLDEST_VERSION..=VERSION => {
-                Ok(Frames { path, file, read: start.len() as u64, decoder: Decoder::new(version) })
+        let mut start = Vec::new();
+        let read = file.by_ref().take(MAGIC.len() as u64 + 1).read_to_end(&mut start);
+        let read = read.map_err(|cause| StoreError::new("read", &path, cause))? as u64;
+        match start.strip_prefix(MAGIC) {
+            Some(&[version @ OLDEST_VERSION..=VERSION]) => {
+                Ok(Frames { path, file, read, decoder: Decoder::new(version) })
             }
-            found => Err(RecordFileError::Version { path, found }),
+            Some(&[found, ..]) => Err(RecordFileError::Version { path, found }),
+            // A writer that was killed in its first second leaves an empty file.
+            _ if MAGIC.starts_with(&start) => Err(RecordFileError::Cut { path, bytes: read }),
+            _ => Err(RecordFileError::Other { path }),
         }
     }
 
@@ -221,7 +224,7 @@ mod tests {
         append(&path, "session 1", 0..4);
         let whole = fs::read(&path).unwrap();
         let mut seen = Vec::new();
-        for length in MAGIC.len() + 1..whole.len() {
+        for length in 0..whole.len() {
             fs::write(&path, &whole[..length]).unwrap();
             let (records, error) = read(&path);
             assert!(matches!(error, Some(RecordFileError::Cut { .. })), "{length}: {error:?}");

@@ -45,7 +45,7 @@ pub(crate) struct RunFolder {
 impl RunFolder {
     /// For a suite's run: its first process creates the folder and forgets the last run.
     pub(crate) fn of_suite(target_dir: &Path, run: &str) -> Result<RunFolder, StoreError> {
-        let folder = RunFolder { root: target_dir.join(RESULTS), run: run.to_owned() };
+        let folder = RunFolder::named(target_dir, run);
         if folder.create()? {
             forget_last_run(target_dir)?;
         }
@@ -54,9 +54,13 @@ impl RunFolder {
 
     /// For a comparison, which leaves a suite's results unchanged.
     pub(crate) fn of_comparison(target_dir: &Path, run: &str) -> Result<RunFolder, StoreError> {
-        let folder = RunFolder { root: target_dir.join(RESULTS), run: run.to_owned() };
+        let folder = RunFolder::named(target_dir, run);
         folder.create()?;
         Ok(folder)
+    }
+
+    fn named(target_dir: &Path, run: &str) -> RunFolder {
+        RunFolder { root: target_dir.join(RESULTS), run: folder_name(run) }
     }
 
     pub(crate) fn path(&self) -> PathBuf {
@@ -123,4 +127,29 @@ impl RunFolder {
 
 fn file_name(report: &Report) -> String {
     format!("{}.json", report.scenario.file_stem())
+}
+
+/// A run's ID may be anything that `NEXTEST_RUN_ID` says: the name stays within the results and is none of theirs.
+fn folder_name(run: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    let name: String = run.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
+    if name.is_empty() || name == LATEST { format!("run-{name}") } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_run_id_leads_out_of_the_results() {
+        let folder = tempfile::tempdir().unwrap();
+        for id in ["../../escaped", "/tmp/escaped", "..", ".", "", "a/b", "latest", "junit.xml"] {
+            let run = RunFolder::of_suite(folder.path(), id).unwrap();
+            let path = run.path();
+            assert!(path.is_dir() && path.parent() == Some(&folder.path().join(RESULTS)), "{id}: {path:?}");
+            assert!(![LATEST, JUNIT, SUMMARY].contains(&run.run.as_str()), "{id}");
+        }
+        let id = "0e1b2c3d-4f5a-6789-abcd-ef0123456789";
+        assert_eq!(folder_name(id), id);
+    }
 }

@@ -80,7 +80,7 @@ fn read_scenarios(root: &Path) -> (Vec<TextFile>, Vec<ConfigError>) {
     (files, errors)
 }
 
-/// Swap and backup files, which editors create and nobody means as a scenario.
+/// Swap and backup files of editors, which are never meant as scenarios.
 fn is_editor_file(name: &str) -> bool {
     name.starts_with('.') || name.ends_with('~')
 }

@@ -54,7 +54,7 @@ pub enum Pull {
     /// If it is not on this machine.
     #[default]
     Missing,
-    /// At every start of the suite, for a tag that moves, such as `latest`.
+    /// At every start of the suite; for a tag that changes, such as `latest`.
     Always,
     /// The image was built on this machine.
     Never,
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_reads_back_as_it_was_written() {
+    fn an_image_reference_round_trips() {
         for text in [
             "llama-server",
             "vllm/vllm-openai:v0.31.0",

@@ -143,7 +143,7 @@ pub struct SimulatorSettings {
     pub eos_rate: f64,
     /// How long a request that finds the engine idle waits before its prefill, as if a model had to wake up.
     pub wake_ms: f64,
-    /// Idle time after which a request has to wait for that; 0 is any pause.
+    /// Idle time before `wake_ms` applies; 0 is any pause.
     pub wake_after_ms: f64,
     /// Faults to inject.
     #[serde(skip_serializing_if = "Faults::are_none")]
@@ -154,33 +154,35 @@ pub struct SimulatorSettings {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Faults {
-    /// Share of requests that are refused with HTTP 500.
+    /// Share of requests that fail with HTTP 500.
     pub error_rate: f64,
-    /// Share of answers that break off: the connection, or with HTTP/2 the stream, is reset.
+    /// Share of responses that break off: the connection, or with HTTP/2 the stream, is reset.
     pub reset_rate: f64,
-    /// Share of answers that stop halfway and never end, keeping their slot in the batch. `/health` still returns 200.
+    /// Share of responses that stop halfway and never end, keeping their slot in the batch. `/health` still returns
+    /// 200.
     pub stall_rate: f64,
-    /// Share of answers with one event that is not valid JSON.
+    /// Share of responses with one event that is not valid JSON.
     pub malformed_rate: f64,
-    /// Number of requests that the engine takes; the next one crashes it: all connections break, and no more are
+    /// Number of requests that the engine accepts; the next one crashes it: all connections break, and no more are
     /// accepted. 0 is never.
     pub crash_after_requests: u32,
-    /// Number of requests that the engine takes; the next one stops all answers for good, while `/health` still returns
-    /// 200. 0 is never.
+    /// Number of requests that the engine accepts; the next one stops all responses permanently, while `/health` still
+    /// returns 200. 0 is never.
     pub hang_after_requests: u32,
     /// Number of sequences that decode together without slowdown; 0 is unlimited.
     pub crowd_seqs: u32,
     /// Time that each sequence beyond `crowd_seqs` adds to a decoding step.
     pub crowd_step_ms_per_seq: f64,
-    /// A prompt longer than this leaves the engine slower from then on; 0 is never.
+    /// A prompt longer than this slows the engine down from then on; 0 is never.
     pub long_prompt_tokens: u32,
-    /// How much longer every decoding step is after such a prompt, as a fraction: 1.0 doubles it.
+    /// How much longer every decoding step takes after such a prompt, as a fraction: 1.0 doubles it.
     pub long_prompt_slowdown: f64,
-    /// Whether every further long prompt adds the same slowdown again.
+    /// Whether every additional long prompt adds the same slowdown again.
     pub long_prompt_slowdown_grows: bool,
 }
 
 impl Faults {
+    /// Whether the engine is healthy.
     pub(crate) fn are_none(&self) -> bool {
         *self == Faults::default()
     }
@@ -211,7 +213,7 @@ impl Default for SimulatorSettings {
     }
 }
 
-/// A setting that no engine can have.
+/// A setting that is out of range.
 #[derive(Clone, Debug, PartialEq, Error)]
 #[error("simulator setting `{key}` is {found}: expected {expected}")]
 pub struct InvalidSetting {

@@ -316,7 +316,7 @@ pub(crate) fn client_late(summary: &Summary) -> Option<String> {
     })
 }
 
-/// The same if so many requests were unanswered that no more could be sent; that is the engine's fault.
+/// The same if requests weren't sent because too many were in flight; that is the engine's fault.
 pub(crate) fn no_room(summary: &Summary) -> Option<String> {
     let (without, all) = (summary.requests.without_room(), summary.requests.sent);
     (without as f64 > MOST_NOT_SENT * all as f64)

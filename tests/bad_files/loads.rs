@@ -1,34 +1,34 @@
-//! Loads: users, rates, traces, conversations.
+//! Loads: users, rates, traces, and conversations.
 
-use super::{TARGETS, assert_scenario_refused, errors_of, scenario_with};
+use super::{TARGETS, assert_scenario_rejected, errors_of, scenario_with};
 
 #[test]
-fn a_load_that_could_not_run_is_refused() {
-    assert_scenario_refused(
+fn a_load_that_cant_run_is_rejected() {
+    assert_scenario_rejected(
         &scenario_with("[load.users-4]\nconcurrency = 4\nrequests = 8", ""),
         &["1:1: no load: nothing says how to drive the engine \
            (add a table such as [load.users-4] with concurrency = 4, requests = 100)"],
     );
-    assert_scenario_refused(
+    assert_scenario_rejected(
         &scenario_with("requests = 8", ""),
         &["5:1: nothing says when a round of load `users-4` is over \
            (add requests = 100, or duration = \"30s\")"],
     );
-    assert_scenario_refused(
+    assert_scenario_rejected(
         &scenario_with("requests = 8", "requests = 8\nduration = \"3s\""),
         &["8:1: load `users-4` has both `requests` and `duration` \
            (a round ends by one of them; remove the other)"],
     );
-    assert_scenario_refused(
+    assert_scenario_rejected(
         &scenario_with("requests = 8", "requests = 3"),
         &["7:12: 3 requests for 4 users: 1 of them would never send one \
            (`requests` counts all users together; make it at least 4)"],
     );
-    assert_scenario_refused(
+    assert_scenario_rejected(
         &scenario_with("concurrency = 4", "concurrency = 0"),
         &["6:15: a load needs at least 1 user"],
     );
-    assert_scenario_refused(
+    assert_scenario_rejected(
         &scenario_with("[load.users-4]", "[load.\"a::b\"]"),
         &[
             "5:7: not a load's name: `a::b` contains `:`; a name consists of letters, digits and `-` `_` `.`, \
@@ -38,9 +38,9 @@ fn a_load_that_could_not_run_is_refused() {
 }
 
 #[test]
-fn a_key_of_the_other_kind_of_load_is_refused_where_it_stands() {
+fn a_key_of_another_kind_of_load_is_rejected() {
     let refused = |keys: &str, expected: &str| {
-        assert_scenario_refused(&scenario_with("concurrency = 4", keys), &[expected]);
+        assert_scenario_rejected(&scenario_with("concurrency = 4", keys), &[expected]);
     };
     refused(
         "concurrency = 4\nrate = 2.5",
@@ -72,9 +72,9 @@ fn a_key_of_the_other_kind_of_load_is_refused_where_it_stands() {
 }
 
 #[test]
-fn a_trace_that_could_not_be_replayed_is_refused() {
+fn a_trace_that_cant_be_replayed_is_rejected() {
     let refused = |keys: &str, expected: &str| {
-        assert_scenario_refused(&scenario_with("concurrency = 4\nrequests = 8", keys), &[expected]);
+        assert_scenario_rejected(&scenario_with("concurrency = 4\nrequests = 8", keys), &[expected]);
     };
     refused(
         "trace = \"traces/no.csv\"",
@@ -113,12 +113,12 @@ fn a_trace_that_could_not_be_replayed_is_refused() {
 }
 
 #[test]
-fn conversations_without_users_are_refused() {
+fn conversations_without_users_are_rejected() {
     let text = scenario_with("concurrency = 4", "rate = 4").replace(
         "prompts = [\"Why is the sky blue?\"]",
         "prompts = { synthetic = { input_tokens = 8, turns = 2 } }",
     );
-    assert_scenario_refused(
+    assert_scenario_rejected(
         &text,
         &[
             "5:1: load `users-4`: conversations need users to hold them, and requests that come by the clock have none \
@@ -128,9 +128,9 @@ fn conversations_without_users_are_refused() {
 }
 
 #[test]
-fn a_ramp_or_think_time_that_makes_no_sense_is_refused() {
+fn a_nonsensical_ramp_or_think_time_is_rejected() {
     let refused = |keys: &str, expected: &str| {
-        assert_scenario_refused(&scenario_with("concurrency = 4", keys), &[expected]);
+        assert_scenario_rejected(&scenario_with("concurrency = 4", keys), &[expected]);
     };
     refused(
         "concurrency = 4\nramp = { from = 5, over = \"1s\" }",

@@ -1,4 +1,4 @@
-//! Malformed suites: every mistake is answered with its place and what to do, before anything starts.
+//! Malformed suites: every mistake is reported with its position and a fix, before anything starts.
 
 mod keys;
 mod loads;
@@ -58,9 +58,9 @@ fn errors_of(files: &[(&str, &str)], variables: &[(&str, &str)]) -> SuiteErrors 
     }
 }
 
-/// What is said of a scenario, line for line, without the file's name.
+/// The errors of a scenario file, line by line, without the file's name.
 #[track_caller]
-fn assert_scenario_refused(text: &str, expected: &[&str]) {
+fn assert_scenario_rejected(text: &str, expected: &[&str]) {
     let said = errors_of(&[TARGETS, ("scenarios/chat.toml", text)], &[]).to_string();
     let said: Vec<&str> = said
         .lines()
@@ -70,7 +70,7 @@ fn assert_scenario_refused(text: &str, expected: &[&str]) {
 }
 
 #[track_caller]
-fn assert_targets_refused(text: &str, expected: &[&str]) {
+fn assert_targets_rejected(text: &str, expected: &[&str]) {
     let said = errors_of(&[("targets.toml", text), ("scenarios/chat.toml", SCENARIO)], &[]).to_string();
     let said: Vec<&str> =
         said.lines().map(|line| line.strip_prefix("perf-tests/targets.toml:").unwrap_or(line)).collect();
@@ -78,7 +78,7 @@ fn assert_targets_refused(text: &str, expected: &[&str]) {
 }
 
 #[track_caller]
-fn assert_overrides_refused(overrides: &str, expected: &[&str]) {
+fn assert_overrides_rejected(overrides: &str, expected: &[&str]) {
     let said = errors_of(&[TARGETS, ("scenarios/chat.toml", SCENARIO)], &[("TOLLGATE_SET", overrides)]);
     assert_eq!(said.to_string().lines().collect::<Vec<_>>(), expected, "\n{overrides}");
 }

@@ -1,4 +1,4 @@
-//! Whole suites, and how their mistakes are shown.
+//! Whole suites, and how their errors are shown.
 
 use tempfile::TempDir;
 use tollgate::internals::{SuiteText, TextFile, parse};
@@ -60,7 +60,7 @@ fn a_folder_without_a_suite_is_an_error() {
 }
 
 #[test]
-fn a_terminal_is_shown_the_line() {
+fn a_terminal_shows_the_line() {
     let text = scenario_with("concurrency = 4", "concurency = 4");
     let errors = errors_of(&[TARGETS, ("scenarios/chat.toml", &text)], &[]);
     insta::assert_snapshot!(errors.fancy(false), @r#"
@@ -77,21 +77,21 @@ fn a_terminal_is_shown_the_line() {
 }
 
 #[test]
-fn a_terminal_is_shown_the_override() {
-    let variables = [("TOLLGATE_SET", "targets.sim.simulator.decode_scal=1.08")];
+fn a_terminal_shows_the_override() {
+    let variables = [("TOLLGATE_SET", "scenarios.chat.workload.sampling.temprature=1")];
     let errors = errors_of(&[TARGETS, ("scenarios/chat.toml", SCENARIO)], &variables);
     insta::assert_snapshot!(errors.fancy(false), @r#"
-     × unknown key `decode_scal`
-      ╭─[TOLLGATE_SET:1:23]
-    1 │ targets.sim.simulator.decode_scal=1.08
-      ·                       ───────────
+     × unknown key `temprature`
+      ╭─[TOLLGATE_SET:1:34]
+    1 │ scenarios.chat.workload.sampling.temprature=1
+      ·                                  ──────────
       ╰────
-     help: did you mean `decode_scale`?
+     help: did you mean `temperature`? Valid here: `temperature`, `top_p`, `top_k`
     "#);
 }
 
 #[test]
-fn a_terminal_is_shown_the_folder_where_there_is_no_line() {
+fn a_terminal_shows_the_folder_if_there_is_no_line() {
     insta::assert_snapshot!(errors_of(&[TARGETS], &[]).fancy(false), @r#"
     × perf-tests/scenarios: no scenario file (*.toml) in this folder
     help: add a scenario, for example perf-tests/scenarios/chat.toml
@@ -99,7 +99,7 @@ fn a_terminal_is_shown_the_folder_where_there_is_no_line() {
 }
 
 #[test]
-fn no_single_slip_of_a_finger_makes_it_panic() {
+fn no_single_typo_makes_it_panic() {
     let file = |path: &str, text: &str| TextFile { path: path.to_owned(), text: text.to_owned() };
     let try_it = |targets: &str, scenario: &str, overrides: &str| {
         let suite = parse(&SuiteText {

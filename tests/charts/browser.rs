@@ -1,5 +1,5 @@
-//! Chromium by chromedriver: as much of the WebDriver protocol as these tests need. It is JSON over HTTP, and a client
-//! for all of it would compile longer than this whole test.
+//! Drives Chromium through chromedriver, with just enough of the WebDriver protocol (JSON over HTTP). A full client
+//! would take longer to compile than this whole test.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -13,19 +13,19 @@ use serde_json::{Value, json};
 /// Debian's.
 const CHROMIUM: &str = "/usr/bin/chromium";
 const CHROMEDRIVER: &str = "/usr/bin/chromedriver";
-/// No sound answer takes as long.
+/// No working browser takes this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Browser {
     driver: Child,
-    /// Held open: the driver goes on writing.
+    /// Kept open because the driver keeps writing.
     _output: BufReader<ChildStdout>,
     port: u16,
     session: String,
 }
 
 impl Browser {
-    /// `None` where it is not installed.
+    /// `None` if it is not installed.
     pub fn start() -> Result<Option<Browser>, Failed> {
         if ![CHROMIUM, CHROMEDRIVER].iter().all(|path| Path::new(path).exists()) {
             return Ok(None);
@@ -44,12 +44,12 @@ impl Browser {
         self.command("/url", &json!({ "url": format!("file://{}", page.display()) }));
     }
 
-    /// What the body of a function returns.
+    /// Runs a function body and returns its result.
     pub fn run(&mut self, script: &str) -> Value {
         self.command("/execute/sync", &json!({ "script": script, "args": [] }))
     }
 
-    /// Everything that the console has received since the last time.
+    /// Everything logged to the console since the last call.
     pub fn console(&mut self) -> Vec<String> {
         let entries = self.command("/se/log", &json!({ "type": "browser" }));
         entries.as_array().expect("a list of messages").iter().map(Value::to_string).collect()
@@ -61,7 +61,7 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", json!({ "features": features }));
     }
 
-    /// As wide as a phone, or any other screen.
+    /// Sets the width of the screen, such as a phone's.
     pub fn resize(&mut self, width: u32) {
         let metrics = json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": true });
         self.devtools("Emulation.setDeviceMetricsOverride", metrics);
@@ -98,7 +98,7 @@ impl Browser {
     }
 }
 
-/// As long as its head says: the driver keeps the connection open, whatever it is asked.
+/// Reads as much as Content-Length says, because the driver always keeps the connection open.
 fn body_of(mut answer: impl BufRead) -> io::Result<Vec<u8>> {
     let mut length = 0;
     loop {
@@ -127,7 +127,7 @@ fn port(output: &mut impl BufRead) -> Option<u16> {
 }
 
 impl Drop for Browser {
-    /// The browser goes with its session, also when a test has failed; a second panic would abort all of it.
+    /// Ends the browser with its session, even after a failed test; a second panic would abort the process.
     fn drop(&mut self) {
         if !self.session.is_empty() {
             let _ = self.try_ask("DELETE", &format!("/session/{}", self.session), &json!({}));
@@ -137,7 +137,7 @@ impl Drop for Browser {
     }
 }
 
-/// Whatever it might ask of a network is answered by nobody. Chromium refuses its sandbox to root.
+/// All network requests go to a dead proxy. Chromium refuses to run its sandbox as root.
 fn capabilities() -> Value {
     let arguments = [
         "--headless=new",

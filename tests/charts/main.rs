@@ -17,7 +17,7 @@ use common::requirement::lacking;
 use common::{EngineProcess, Outcome};
 
 const LARGEST_BYTES: u64 = 6_000_000;
-/// A name that would do harm wherever it were taken for markup, a script or a formula.
+/// A name that would do harm if it were parsed as markup, a script, or a formula.
 const HOSTILE: &str =
     "=HYPERLINK(1)</script><script>window.harmed=1</script><img src=x onerror='window.harmed=1'>\"]]>";
 
@@ -57,14 +57,14 @@ fn in_a_browser(page: impl Fn() -> PathBuf, more: impl Fn(&mut Browser)) -> Resu
     every_chart_is_drawn(&mut browser);
     nothing_was_harmed(&mut browser);
     a_target_can_be_hidden(&mut browser);
-    it_is_dark_where_the_system_is(&mut browser);
+    it_is_dark_if_the_system_is(&mut browser);
     more(&mut browser);
     it_fits_on_a_phone(&mut browser);
     assert_eq!(browser.console(), [""; 0], "the console has to stay empty");
     Ok(Completion::Completed)
 }
 
-/// Of two measured reports, the second one's names hostile.
+/// The page of two measured reports, the second with hostile names.
 fn run_page(folder: &Path) -> PathBuf {
     let engine = EngineProcess::start(&["prefill_base_ms=5", "decode_step_ms=2", "cold_start_ms=0"]);
     let first = folder.join("first.json");
@@ -81,7 +81,7 @@ fn run_page(folder: &Path) -> PathBuf {
     written(folder, &[&first, &second])
 }
 
-/// Of a real sweep over two engines, one of them with a hostile name, and what comes of it.
+/// The page of a real sweep over two engines, one with a hostile name, and of its comparison.
 fn sweep_page(folder: &Path) -> PathBuf {
     let engine = || EngineProcess::start(&["prefill_base_ms=5", "decode_step_ms=2", "cold_start_ms=0"]);
     let (one, other) = (engine(), engine());
@@ -157,7 +157,7 @@ fn nothing_was_harmed(browser: &mut Browser) {
         "the page's own script"
     );
     let shown = browser.run("return document.body.textContent");
-    assert!(shown.as_str().unwrap().contains("=HYPERLINK(1)</script>"), "the name is shown as it is");
+    assert!(shown.as_str().unwrap().contains("=HYPERLINK(1)</script>"), "the name is shown unchanged");
 }
 
 fn a_target_can_be_hidden(browser: &mut Browser) {
@@ -173,7 +173,7 @@ fn a_target_can_be_hidden(browser: &mut Browser) {
     assert_eq!(browser.run(shown), before);
 }
 
-fn it_is_dark_where_the_system_is(browser: &mut Browser) {
+fn it_is_dark_if_the_system_is(browser: &mut Browser) {
     let ground = "return [document.body, document.querySelector('figure svg rect')]
         .map(element => getComputedStyle(element))
         .map((style, of) => of === 0 ? style.backgroundColor : style.fill).join(' ')";
@@ -194,8 +194,8 @@ fn it_fits_on_a_phone(browser: &mut Browser) {
     browser.resize(375);
     assert_eq!(browser.run("return innerWidth"), 375);
     let width = browser.run("return document.documentElement.scrollWidth");
-    assert!(width.as_u64() <= Some(375), "the page is {width} wide and has to be scrolled");
-    // The smallest letters of the narrow layout have 11.5 units.
+    assert!(width.as_u64() <= Some(375), "the page is {width} wide and needs scrolling");
+    // The smallest text of the narrow layout has 11.5 units.
     let scales = browser.run(
         "return [...document.querySelectorAll('figure svg')].map(svg => [svg, svg.getBoundingClientRect().width])
             .filter(([_, width]) => width > 0).map(([svg, width]) => width / svg.viewBox.baseVal.width)",

@@ -1,8 +1,8 @@
-//! What Jenkins and GitLab take as JUnit XML.
+//! The schema of the JUnit XML that Jenkins and GitLab accept.
 
 const SCHEMA: &str = include_str!("../fixtures/jenkins-junit.xsd");
 
-/// What the schema finds wrong; `Err` where it isn't XML.
+/// The schema violations; `Err` if the text isn't XML.
 pub fn complaints(xml: &str) -> Result<Vec<String>, String> {
     let schema = uppsala::parse(SCHEMA).expect("the schema is XML");
     let validator = uppsala::XsdValidator::from_schema(&schema).expect("the schema is a schema");

@@ -1,4 +1,4 @@
-//! Another crate's perf suite: its test binary, and suites in folders of their own to run it on.
+//! Another crate's perf suite: its test binary, and suites in separate folders to run it on.
 
 #![allow(dead_code, reason = "no test binary needs all of it")]
 
@@ -23,7 +23,7 @@ use tollgate::internals::Report;
 pub use outcome::Outcome;
 use user_crate::UserCrate;
 
-/// Quick, and still slow enough for a busy machine.
+/// Fast, but slow enough for a busy machine.
 pub const SIMULATOR: &str = r#"[targets.sim]
 engine = "simulator"
 [targets.sim.simulator]
@@ -32,8 +32,8 @@ decode_step_ms = 6.0
 cold_start_ms = 0.0
 "#;
 
-/// An answer takes 46 ms + 29 × 6.2 ms. The tolerances are as wide as the tests' effects are large: a stall of the
-/// machine that makes the client sick has to be a long one.
+/// An answer takes 46 ms + 29 × 6.2 ms. The tolerances are as wide as the tests' effects are large, so only a long
+/// stall of the machine makes the client unhealthy.
 pub const CHAT: &str = r#"targets = ["sim"]
 [workload]
 prompts = { synthetic = { input_tokens = 16 } }
@@ -50,13 +50,13 @@ ttft_ms_p50 = { tolerance = "80%" }
 success_rate = { min = 1.0 }
 "#;
 
-/// No sound run takes as long.
+/// No healthy run takes this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The folder of a suite, with its results below `target/`.
 pub struct Suite {
     root: PathBuf,
-    /// Goes with the suite, unless the folder is someone else's.
+    /// Removed with the suite, unless the folder belongs to someone else.
     _temporary: Option<TempDir>,
 }
 
@@ -74,14 +74,14 @@ impl Suite {
         suite
     }
 
-    /// In a folder that is there already.
+    /// A suite in an existing folder.
     pub fn within(root: &Path, files: &[(&str, &str)]) -> Suite {
         let suite = Suite { root: root.to_owned(), _temporary: None };
         suite.write_all(files);
         suite
     }
 
-    /// The suite above after a first run and its acceptance.
+    /// The suite above after a first run and `tollgate accept`.
     pub fn with_baseline() -> Suite {
         let suite = Suite::new();
         suite.record_baselines();
@@ -122,7 +122,7 @@ impl Suite {
         self.command_of(&UserCrate::built().perf)
     }
 
-    /// Another program that runs it.
+    /// Runs it through another program.
     pub fn command_of(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         self.make_at_home(&mut command);
@@ -130,7 +130,7 @@ impl Suite {
         command
     }
 
-    /// What the environment of these tests says about them must not reach what they run.
+    /// The environment variables of these tests must not reach the programs they run.
     pub fn make_at_home(&self, command: &mut Command) {
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy().into_owned();
@@ -150,7 +150,7 @@ impl Suite {
         Outcome::of(self.command().envs(variables.iter().copied()))
     }
 
-    /// For a test that does something to it while it runs.
+    /// For a test that interacts with the running process.
     pub fn start_with(&self, variables: &[(&str, &str)]) -> Child {
         let mut command = self.command();
         command.envs(variables.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -177,7 +177,7 @@ impl Suite {
         self.path("target/tollgate/latest").read_link().ok()
     }
 
-    /// All reports of the newest run that are whole at this moment, by scenario.
+    /// All reports of the newest run that are complete at this moment, by scenario.
     pub fn reports(&self) -> BTreeMap<String, Report> {
         let files = fs::read_dir(self.path("target/tollgate/latest")).into_iter().flatten().flatten();
         let texts = files.filter_map(|file| fs::read_to_string(file.path()).ok());
@@ -185,7 +185,7 @@ impl Suite {
         reports.map(|report| (report.scenario.to_string(), report)).collect()
     }
 
-    /// The run's JUnit XML, which Jenkins would take.
+    /// The run's JUnit XML, which Jenkins would accept.
     pub fn junit(&self) -> String {
         let xml = self.read("target/tollgate/junit.xml");
         junit_schema::assert_valid(&xml);
@@ -200,7 +200,7 @@ impl Suite {
         Some(document.text_content_deep(node))
     }
 
-    /// Names below `baselines/`, in order.
+    /// Names below `baselines/`, sorted.
     pub fn baselines(&self) -> Vec<String> {
         let folders = fs::read_dir(self.path("baselines")).into_iter().flatten().flatten();
         let files = folders.flat_map(|folder| fs::read_dir(folder.path()).into_iter().flatten().flatten());
@@ -213,7 +213,7 @@ impl Suite {
     }
 }
 
-/// `tollgate simulate` as a process of its own, which can be killed.
+/// `tollgate simulate` as a separate process, which can be killed.
 pub struct EngineProcess {
     child: Child,
     pub url: String,
@@ -224,7 +224,7 @@ impl EngineProcess {
         EngineProcess::by(Command::new(env!("CARGO_BIN_EXE_tollgate")), settings)
     }
 
-    /// By a command that hands its arguments to `tollgate`.
+    /// Starts it through a command that passes its arguments to `tollgate`.
     pub fn by(mut command: Command, settings: &[&str]) -> EngineProcess {
         command.args(["simulate", "--port", "0"]).stdout(Stdio::piped());
         for setting in settings {
@@ -237,7 +237,7 @@ impl EngineProcess {
         EngineProcess { child, url }
     }
 
-    /// How many requests it has answered to their end.
+    /// How many requests have completed.
     pub fn requests_answered(&self) -> u64 {
         let address = self.url.strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(address).unwrap();
@@ -260,7 +260,7 @@ impl Drop for EngineProcess {
     }
 }
 
-/// Polls until there is something.
+/// Polls until there is a value.
 pub fn await_some<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let asked = Instant::now();
     loop {

@@ -1,4 +1,4 @@
-//! What a process said and how it ended.
+//! The output of a process and how it ended.
 
 use std::process::{Child, Command, Output};
 

@@ -1,12 +1,14 @@
-//! What a test needs that isn't everywhere.
+//! Requirements of a test that are not available everywhere.
 
 use libtest_mimic::{Completion, Failed};
 
-/// The answer of a test that lacks something: it is ignored with the reason, or fails where `TOLLGATE_REQUIRE` names it.
+/// The result of a test with a missing requirement: it is ignored with the reason, or fails if `TOLLGATE_REQUIRE` names
+/// the requirement.
 pub fn lacking(name: &str, reason: &str) -> Result<Completion, Failed> {
     let required = std::env::var("TOLLGATE_REQUIRE").unwrap_or_default();
-    match required.split(',').any(|required| required.trim() == name) {
-        true => Err(format!("{reason}, and TOLLGATE_REQUIRE names {name}").into()),
-        false => Ok(Completion::ignored_with(reason)),
+    if required.split(',').any(|required| required.trim() == name) {
+        Err(format!("{reason}, and TOLLGATE_REQUIRE names {name}").into())
+    } else {
+        Ok(Completion::ignored_with(reason))
     }
 }

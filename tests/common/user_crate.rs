@@ -1,4 +1,4 @@
-//! A crate that has a perf suite by `tollgate::main!()`, as any user's.
+//! A crate with a perf suite through `tollgate::main!()`, like any user's.
 
 use std::env;
 use std::fs;
@@ -20,7 +20,7 @@ pub struct UserCrate {
 }
 
 impl UserCrate {
-    /// Built once per process; among processes cargo's own lock sees to it that one builds and the others wait.
+    /// Built once per process. Across processes, cargo's own lock lets one build while the others wait.
     pub fn built() -> &'static UserCrate {
         static BUILT: OnceLock<UserCrate> = OnceLock::new();
         BUILT.get_or_init(|| {
@@ -31,15 +31,15 @@ impl UserCrate {
     }
 }
 
-/// Our own target folder: the dependencies are compiled in there already.
+/// Our own target folder, where the dependencies are already compiled.
 pub fn target_dir() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
         .parent()
         .expect("cargo's folder for tests is within its target folder")
 }
 
-/// A cargo that builds a user's crate. The variables by which ours speaks to these tests must not reach it: some build
-/// scripts (ring's) run again when they change, and everything above them would be compiled again each time.
+/// A cargo that builds a user's crate, without the variables that our cargo sets for these tests: some build scripts
+/// (ring's) rerun when those change, and all their dependents would be rebuilt each time.
 pub fn cargo(root: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     for (name, _) in env::vars_os() {
@@ -52,8 +52,8 @@ pub fn cargo(root: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Same profile and same lock file as ours, and our dev-dependencies: so the features of all dependencies are the same
-/// and none is compiled twice.
+/// The same profile, lock file, and dev-dependencies as ours, so that all dependencies have the same features and none
+/// is compiled twice.
 pub fn write_crate(root: &Path) {
     let ours = Path::new(env!("CARGO_MANIFEST_DIR"));
     let manifest: Table = fs::read_to_string(ours.join("Cargo.toml")).unwrap().parse().unwrap();
@@ -65,7 +65,7 @@ pub fn write_crate(root: &Path) {
     "#
     .parse()
     .unwrap();
-    // A name of its own gives it a test binary of its own in the shared target folder.
+    // A unique name gives it its own test binary in the shared target folder.
     let name = root.file_name().unwrap().to_str().unwrap();
     theirs["package"].as_table_mut().unwrap().insert("name".into(), name.into());
     let mut dependencies = manifest["dev-dependencies"].as_table().unwrap().clone();
@@ -78,13 +78,13 @@ pub fn write_crate(root: &Path) {
     write(&root.join("Cargo.toml"), &theirs.to_string());
     write(&root.join("lib.rs"), "");
     write(&root.join("tests/perf.rs"), PERF);
-    // Cargo adds the crate itself to its lock file; the copy beside it tells when ours has changed.
+    // Cargo adds the crate itself to its lock file; the copy next to it shows when ours has changed.
     if write(&root.join("ours.lock"), &fs::read_to_string(ours.join("Cargo.lock")).unwrap()) {
         fs::copy(root.join("ours.lock"), root.join("Cargo.lock")).unwrap();
     }
 }
 
-/// Leaves a file as it is where nothing changes, since cargo goes by time stamps; says whether it wrote. Another
+/// Writes a file only if its content changes, because cargo checks timestamps. Returns whether it wrote. Another
 /// process may be reading.
 fn write(path: &Path, text: &str) -> bool {
     if fs::read_to_string(path).is_ok_and(|found| found == text) {

@@ -1,4 +1,4 @@
-//! Images of the simulated engine, made on the spot: no registry is needed.
+//! Images of the simulated engine, built locally, so that no registry is needed.
 
 use std::fs;
 use std::io::Write;
@@ -12,7 +12,7 @@ pub struct Images {
     pub name: String,
 }
 
-/// What every engine starts with; the same quick one as in the other tests.
+/// The settings of every engine; as fast as in the other tests.
 const ENGINE: [&str; 12] = [
     "/tollgate",
     "simulate",
@@ -61,7 +61,7 @@ impl Images {
         }
     }
 
-    /// The engine's program with the libraries it is linked to.
+    /// The engine's executable with the libraries it links to.
     fn import(&self) {
         let root = TempDir::new().unwrap();
         let program = env!("CARGO_BIN_EXE_tollgate");
@@ -77,7 +77,7 @@ impl Images {
         import(root.path(), &self.of("base"));
     }
 
-    /// With an anonymous volume, as many images have: it has to go with its container.
+    /// With an anonymous volume, as many images have. It must be removed with its container.
     pub fn tag(&self, tag: &str, settings: &[&str]) {
         let version = format!("version={tag}");
         let entry_point = serde_json::to_string(&[&ENGINE, settings, &["--set", &version]].concat()).unwrap();
@@ -100,7 +100,7 @@ fn import(root: &Path, image: &str) {
     assert!(tar.wait().unwrap().success(), "tar");
 }
 
-/// What a `docker` command says.
+/// The output of a `docker` command.
 pub fn docker(arguments: &[&str]) -> String {
     let output = Command::new("docker").args(arguments).output().expect("Docker was there a moment ago");
     assert!(output.status.success(), "docker {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));

@@ -1,4 +1,4 @@
-//! Engines in containers, end to end: a version bump proven, and nothing left behind whichever way a run ends.
+//! Engines in containers, end to end: proves a version bump, and leaves nothing behind, however a run ends.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -67,7 +67,7 @@ fn main() -> ExitCode {
             one_start_serves_all_processes,
         ),
     ];
-    // Each of them looks at which containers there are.
+    // Each of them checks which containers exist.
     let arguments = Arguments { test_threads: Some(1), ..arguments };
     let conclusion = libtest_mimic::run(&arguments, trials.into());
     // A static is not dropped.
@@ -85,7 +85,7 @@ fn trial(name: &str, test: fn(&Images)) -> Trial {
         let images = IMAGES.get_or_init(Images::make);
         let before = unused_volumes();
         test(images);
-        // What a reaper removes takes a moment.
+        // The reaper needs a moment.
         await_some("the containers' end", || images.containers().is_empty().then_some(()));
         await_some("the volumes' end", || unused_volumes().is_subset(&before).then_some(()));
         Ok(Completion::Completed)
@@ -93,7 +93,7 @@ fn trial(name: &str, test: fn(&Images)) -> Trial {
     Trial::ignorable_test(name, run)
 }
 
-/// What a container without its volumes leaves; those in use are others'.
+/// Volumes without a container; volumes in use belong to others.
 fn unused_volumes() -> BTreeSet<String> {
     docker(&["volume", "ls", "-q", "--filter", "dangling=true"]).lines().map(str::to_owned).collect()
 }
@@ -110,7 +110,7 @@ fn suite_with(image: &str, more: &str, scenario: &str) -> Suite {
     Suite::of(&[("targets.toml", &targets(image, more)), ("scenarios/chat.toml", scenario)])
 }
 
-/// As Renovate would do it.
+/// Bumps the version, as Renovate would.
 fn bump(suite: &Suite, image: &str) {
     suite.write("perf-tests/targets.toml", &targets(image, ""));
 }
@@ -143,12 +143,15 @@ fn a_version_bump_is_proven_and_accepted(images: &Images) {
 fn the_same_image_under_another_tag(images: &Images) {
     let suite = suite_on(&images.of("1.0"));
     suite.record_baselines();
-    // Its figures can't be its own: then the machine has changed, and the engine is not to blame.
+    // The same engine can't have changed, so the machine has, and the engine is not to blame.
     let file = format!("baselines/cpu-simulated/{}.snap", ID.replace("::", "__"));
     let baseline = suite.read(&file);
-    let doctored = baseline.lines().map(|line| match line.starts_with("output_tokens_per_s") {
-        true => "output_tokens_per_s = [9990.0, 9991.0, 9992.0, 9993.0]\n".to_owned(),
-        false => format!("{line}\n"),
+    let doctored = baseline.lines().map(|line| {
+        if line.starts_with("output_tokens_per_s") {
+            "output_tokens_per_s = [9990.0, 9991.0, 9992.0, 9993.0]\n".to_owned()
+        } else {
+            format!("{line}\n")
+        }
     });
     suite.write(&file, &doctored.collect::<String>());
     bump(&suite, &images.of("1.0-same"));
@@ -186,7 +189,7 @@ fn another_machines_baseline(images: &Images) {
         suite.write("perf-tests/targets.toml", &targets(&images.of(tag), "hardware = \"desktop\"\n"));
         suite.run(&[])
     };
-    // The same engine on another machine: there is nothing to compare it with.
+    // The same engine on another machine, without a baseline to compare with.
     on_desktop("1.0").assert_exit(101).assert_says("NO BASELINE");
     fs::remove_dir_all(suite.path("baselines/desktop-simulated")).unwrap();
 
@@ -299,7 +302,7 @@ fn an_interrupt_while_measuring(images: &Images) {
     assert!(log.contains("simulated engine"), "{log}");
 }
 
-/// Once its container has been asked something.
+/// Waits until its container has received requests.
 fn answered(images: &Images) -> Option<()> {
     let container = images.containers().first()?.split(' ').next()?.to_owned();
     let stats = docker(&["stats", "--no-stream", "--format", "{{.NetIO}}", &container]);
@@ -316,7 +319,7 @@ fn a_killed_run(images: &Images) {
     child.wait().unwrap();
 }
 
-/// Six of them, two loads in each of three files.
+/// Six scenarios: two loads in each of three files.
 fn suite_of_six(image: &str) -> Suite {
     let two = CHAT.replace("[run]", "[load.users-2]\nconcurrency = 2\nrequests = 4\n[run]");
     let files = ["a", "b", "c"].map(|name| format!("scenarios/{name}.toml"));
@@ -340,7 +343,7 @@ fn one_start_serves_all_scenarios(images: &Images) {
     assert_eq!(logs(&suite).len(), 1);
 }
 
-/// The shell stands for the runner: it starts a process per test, one after the other, and then ends.
+/// The shell plays the runner: it starts one process per test, one after another, and exits.
 fn one_start_serves_all_processes(images: &Images) {
     let suite = suite_of_six(&images.of("1.0"));
     suite.record_baselines();

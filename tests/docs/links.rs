@@ -1,4 +1,4 @@
-//! Follows the relative links of a page.
+//! Checks the relative links of a page.
 
 use std::path::Path;
 

@@ -14,7 +14,7 @@ fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// All files below a folder whose name ends so.
+/// All files below a folder with this file name suffix.
 fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
@@ -61,14 +61,14 @@ fn every_page_is_in_the_table_of_contents() {
 }
 
 #[test]
-fn every_page_that_the_code_names_exists() {
+fn every_page_named_in_the_code_exists() {
     let code = ["src", "tests", "benches", "perf-tests"].into_iter();
     let files = code.flat_map(|folder| files(&root().join(folder), "rs"));
     let missing: Vec<String> = files.flat_map(|file| missing_pages(&shown(&file), &read(&file))).collect();
     assert!(missing.is_empty(), "no such page:\n{}", missing.join("\n"));
 }
 
-/// The files below `docs/` that a source file names although there is none, as `file:line: path`.
+/// The missing files below `docs/` that a source file names, as `file:line: path`.
 fn missing_pages(file: &str, source: &str) -> Vec<String> {
     let is_path = |c: char| c.is_alphanumeric() || "/_-.".contains(c);
     let mut missing = Vec::new();
@@ -88,13 +88,13 @@ fn missing_pages(file: &str, source: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_page_that_is_gone_is_found_in_the_code() {
+fn a_reference_to_a_missing_page_is_found_in_the_code() {
     let source =
         format!("//! See {0}/verdict-of-old.md.\n//! And tests/{0}/none.md, https://{0}/none.md.", "docs");
     assert_eq!(missing_pages("a.rs", &source), [format!("a.rs:1: {}/verdict-of-old.md", "docs")]);
 }
 
-/// The files and folders that a page names in code spans although there is none, as `page: path`.
+/// The missing files and folders that a page names in code spans, as `page: path`.
 fn missing_sources(page: &str, text: &str) -> Vec<String> {
     let roots = [
         "src/",
@@ -109,7 +109,7 @@ fn missing_sources(page: &str, text: &str) -> Vec<String> {
         ".github/",
     ];
     let spans = markdown::code_spans(text).into_iter();
-    // A pattern such as `scenarios/*.toml` stands for many files.
+    // A pattern such as `scenarios/*.toml` matches many files.
     let paths = spans.filter(|span| {
         roots.iter().any(|root| span.starts_with(root)) && !span.contains([' ', '*', '{', '<', '…'])
     });
@@ -117,14 +117,14 @@ fn missing_sources(page: &str, text: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_file_that_the_contributors_guide_names_exists() {
+fn every_file_named_in_the_contributing_guide_exists() {
     let missing =
         ["CONTRIBUTING.md", "ARCHITECTURE.md"].map(|page| missing_sources(page, &read(&root().join(page))));
     assert!(missing.concat().is_empty(), "no such file:\n{}", missing.concat().join("\n"));
 }
 
 #[test]
-fn a_file_that_is_gone_is_found_in_a_page() {
+fn a_reference_to_a_missing_file_is_found_in_a_page() {
     let text = "`src/lib.rs` and `src/gone.rs`, `src/*/gone.rs`\n```\nsrc/gone.rs\n```";
     assert_eq!(missing_sources("A.md", text), ["A.md: src/gone.rs"]);
 }

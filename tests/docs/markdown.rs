@@ -1,4 +1,4 @@
-//! The little of Markdown that following links needs: links, headings, and what is code instead.
+//! A minimal Markdown parser for checking links: links, headings, and code.
 
 /// Where a link, an image, or an HTML attribute points, and on which line it ends.
 #[derive(Debug, PartialEq)]
@@ -43,7 +43,7 @@ fn heading(line: &str) -> Option<&str> {
 
 fn slug(heading: &str) -> String {
     let mut text = heading.trim().to_owned();
-    // Of a link, only its text is part of the heading.
+    // Only the text of a link is part of the heading.
     while let Some(at) = text.find("](") {
         let Some(end) = text[at..].find(')') else { break };
         text.replace_range(at..=at + end, "");
@@ -82,7 +82,7 @@ fn without_code(text: &str) -> String {
     split_code(&without_fences(text)).0
 }
 
-/// The text without its code spans, and these.
+/// The text without its code spans, and the code spans.
 fn split_code(text: &str) -> (String, Vec<String>) {
     let mut kept = String::new();
     let mut spans = Vec::new();

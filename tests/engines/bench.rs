@@ -1,4 +1,4 @@
-//! How `tollgate bench`, and what else drives a load by itself, begins and ends.
+//! How `tollgate bench` and similar commands start and end.
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +19,7 @@ fn bench(url: &str, json: &Path) -> Command {
 }
 
 #[test]
-fn an_interrupted_bench_says_so_by_its_exit_code_and_leaves_its_report() {
+fn an_interrupted_bench_has_its_exit_code_and_keeps_its_report() {
     let (engine, folder) = (EngineProcess::start(&QUICK), TempDir::new().unwrap());
     for signal in [Signal::INT, Signal::TERM] {
         let json = folder.path().join("report.json");
@@ -33,7 +33,7 @@ fn an_interrupted_bench_says_so_by_its_exit_code_and_leaves_its_report() {
 }
 
 #[test]
-fn a_report_that_can_not_be_written_is_reported_before_anything_is_measured() {
+fn an_unwritable_report_is_an_error_before_the_measurement() {
     let (engine, folder) = (EngineProcess::start(&QUICK), TempDir::new().unwrap());
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
@@ -60,7 +60,7 @@ fn no_two_reports_share_their_records() {
 }
 
 #[test]
-fn a_header_that_is_given_twice_is_refused() {
+fn a_duplicate_header_is_rejected() {
     let folder = TempDir::new().unwrap();
     let mut command = bench("http://127.0.0.1:1", &folder.path().join("report.json"));
     let refused = Outcome::of(command.args(["--header", "X-Team: a", "--header", "x-team: b"]));
@@ -68,7 +68,7 @@ fn a_header_that_is_given_twice_is_refused() {
 }
 
 #[test]
-fn an_engine_takes_as_many_connections_as_the_system_lets_it() {
+fn an_engine_accepts_as_many_connections_as_the_system_allows() {
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -Sn 64; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_tollgate")]);
     let (engine, folder) = (EngineProcess::by(command, &QUICK), TempDir::new().unwrap());
@@ -78,7 +78,7 @@ fn an_engine_takes_as_many_connections_as_the_system_lets_it() {
 }
 
 #[test]
-fn a_calibration_that_is_ended_leaves_no_engine_running() {
+fn a_killed_calibration_leaves_no_engine_running() {
     let cache = TempDir::new().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
     command.arg("calibrate").env("XDG_CACHE_HOME", cache.path()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -93,7 +93,7 @@ fn a_calibration_that_is_ended_leaves_no_engine_running() {
     await_some("the engine's end", || command_line(engine).is_none().then_some(()));
 }
 
-/// Of a process that is there and has not ended.
+/// The command line of a process, if it is still running.
 fn command_line(process: u32) -> Option<String> {
     let words = fs::read_to_string(format!("/proc/{process}/cmdline")).ok()?;
     (!words.is_empty()).then_some(words)

@@ -1,4 +1,4 @@
-//! What stands before an engine and takes TLS off.
+//! A gateway in front of an engine that terminates TLS.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -13,12 +13,12 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::common::EngineProcess;
 
-/// Of the certificates that the client's own tests have, too.
+/// One of the certificates from the client's own tests.
 pub fn certificate(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src/client/tests/tls").join(name)
 }
 
-/// Lives as long as the test; its URL.
+/// Starts a gateway that lives as long as the test, and returns its URL.
 pub fn start(engine: &EngineProcess, protocols: &[&str]) -> String {
     let acceptor = TlsAcceptor::from(Arc::new(config(protocols)));
     let behind = engine.url.strip_prefix("http://").unwrap().to_owned();
@@ -32,7 +32,7 @@ pub fn start(engine: &EngineProcess, protocols: &[&str]) -> String {
             while let Ok((client, _)) = listener.accept().await {
                 let (acceptor, behind) = (acceptor.clone(), behind.clone());
                 tokio::spawn(async move {
-                    // Where it fails, both sides learn of it by their connection's end.
+                    // If this fails, both sides see their connection close.
                     let mut client = acceptor.accept(client).await?;
                     let mut engine = TcpStream::connect(&behind).await?;
                     copy_bidirectional(&mut client, &mut engine).await

@@ -1,4 +1,4 @@
-//! Engines that are asked in HTTP/2.
+//! Engines over HTTP/2.
 
 use tollgate::internals::EngineKind;
 use tollgate::internals::FailureClass;
@@ -25,7 +25,7 @@ fn every_engine_is_asked_in_http_2() {
 }
 
 #[test]
-fn answers_that_an_engine_breaks_off_are_broken_streams_and_cost_no_other() {
+fn a_reset_http2_stream_breaks_no_other_stream() {
     let engine = EngineProcess::start(&[&QUICK[..], &["faults.reset_rate=0.5"]].concat());
     let report = Bench::asking(40, &engine, &HTTP_2).report();
     let requests = &report.summary.requests;
@@ -34,7 +34,7 @@ fn answers_that_an_engine_breaks_off_are_broken_streams_and_cost_no_other() {
 }
 
 #[test]
-fn an_unknown_version_is_answered_with_those_there_are() {
+fn an_unknown_version_gets_the_supported_ones_listed() {
     let outcome = Bench::at("http://127.0.0.1:1", 1, &["--http-version", "3"]).outcome;
     outcome
         .assert_exit(2)

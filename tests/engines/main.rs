@@ -1,4 +1,4 @@
-//! Every engine's client against the simulated engine, which speaks every engine's wire, through the real binary.
+//! Every engine's client against the simulated engine, which speaks every engine's API, through the real binary.
 
 mod bench;
 #[path = "../common/mod.rs"]
@@ -27,7 +27,7 @@ const QUICK: [&str; 4] = ["prefill_base_ms=20", "decode_step_ms=4", "cold_start_
 const REQUESTS: u64 = 8;
 const OUTPUT_TOKENS: u64 = 12;
 
-/// A measurement by `tollgate bench`, and what is left of it.
+/// A measurement by `tollgate bench`, and the files it leaves.
 struct Bench {
     outcome: Outcome,
     /// As it was written.
@@ -68,7 +68,7 @@ fn mean_ms(report: &Report, latency: Latency) -> f64 {
 }
 
 #[test]
-fn every_engine_is_asked_and_understood_on_its_own_wire() {
+fn every_engine_is_driven_through_its_own_api() {
     let engine = EngineProcess::start(&QUICK);
     for kind in EngineKind::all() {
         for api in ["chat", "completions"] {
@@ -92,7 +92,7 @@ fn every_engine_is_asked_and_understood_on_its_own_wire() {
 }
 
 #[test]
-fn every_engine_says_who_it_is_as_far_as_it_can() {
+fn every_engine_is_identified_as_far_as_possible() {
     let engine = EngineProcess::start(&QUICK);
     for kind in EngineKind::all() {
         let report = Bench::asking(1, &engine, &["--engine", kind.name()]).report();
@@ -106,10 +106,10 @@ fn every_engine_says_who_it_is_as_far_as_it_can() {
 }
 
 #[test]
-fn what_an_engine_counts_is_what_its_answers_tell() {
+fn an_engines_counters_match_its_responses() {
     let engine = EngineProcess::start(&QUICK);
     for kind in EngineKind::all().filter(|kind| kind.counter_names().is_some()) {
-        // What the warm-up asks for is counted too, and not for this session.
+        // The engine also counts the warm-up, which does not belong to the session.
         let bench = Bench::run(&engine, &["--engine", kind.name(), "--warmup", "50ms"]);
         let report = bench.report();
         let counts = report.sessions[0].server.unwrap().counts;
@@ -123,9 +123,9 @@ fn what_an_engine_counts_is_what_its_answers_tell() {
     }
 }
 
-/// The client sees nothing before the server has done it, so its times are the longer ones on any machine.
+/// The client sees each event after the server, so its times are longer on any machine.
 #[test]
-fn an_engines_own_times_stand_beside_ours() {
+fn the_engines_own_times_are_shown_next_to_ours() {
     let engine = EngineProcess::start(&QUICK);
     for (kind, api, mode) in [
         ("vllm", "chat", &[][..]),
@@ -161,11 +161,11 @@ fn an_engines_own_times_stand_beside_ours() {
 }
 
 #[test]
-fn tokens_for_someone_else_are_reported_as_a_warning() {
+fn tokens_for_other_clients_cause_a_warning() {
     let engine = EngineProcess::start(&QUICK);
     let url = engine.url.clone();
     let other = thread::spawn(move || {
-        // Goes on until it is certain that some of it fell into the other's measurement.
+        // Continues until some of it surely overlapped the other measurement.
         for _ in 0..40 {
             let address = url.strip_prefix("http://").unwrap();
             let mut stream = TcpStream::connect(address).unwrap();
@@ -186,7 +186,7 @@ fn tokens_for_someone_else_are_reported_as_a_warning() {
 }
 
 #[test]
-fn an_engine_is_found_out_where_none_is_named() {
+fn the_engine_is_detected_if_none_is_named() {
     let engine = EngineProcess::start(&QUICK);
     let environment = Bench::run(&engine, &[]).report().environment.unwrap();
     assert_eq!(environment.engine, "simulator 9.8.7");
@@ -197,22 +197,22 @@ fn an_engine_is_found_out_where_none_is_named() {
 }
 
 #[test]
-fn ollama_gets_a_model_that_it_does_not_have() {
+fn ollama_pulls_a_missing_model() {
     let engine = EngineProcess::start(&QUICK);
     let arguments = ["--engine", "ollama", "--model", "qwen3:8b"];
     let environment = Bench::run(&engine, &arguments).report().environment.unwrap();
     let (model, digest) = environment.model.split_once('@').unwrap();
     assert_eq!((model, digest.len()), ("qwen3:8b", 12));
-    // Others say that they don't have it.
+    // Other engines report that they don't have it.
     let refused = Bench::run(&engine, &["--engine", "vllm", "--model", "qwen3:8b"]);
     refused.outcome.assert_exit(4).assert_complains("HTTP 404: The model `qwen3:8b` does not exist");
 }
 
 #[test]
-fn answers_that_the_model_ends_early_are_reported_with_what_can_still_be_compared() {
+fn answers_that_end_early_cause_a_warning() {
     let engine = EngineProcess::start(&[&QUICK[..], &["eos_rate=0.5"]].concat());
     let warned = |kind: &str| Bench::asking(40, &engine, &["--engine", kind]).report().warnings;
-    assert_eq!(warned("vllm"), [""; 0], "ignore_eos spares it");
+    assert_eq!(warned("vllm"), [""; 0], "ignore_eos prevents it");
     let warnings = warned("ollama");
     let warning = warnings.first().expect("a warning");
     assert!(warning.contains("of the answers had the requested length"), "{warning}");

@@ -1,4 +1,4 @@
-//! Engines behind TLS, whose authority no system knows.
+//! Engines behind TLS, with a CA that no system trusts.
 
 use crate::common::EngineProcess;
 use crate::gateway::{self, certificate};
@@ -11,7 +11,7 @@ fn bench(url: &str, authority: Option<&str>, arguments: &[&str]) -> Bench {
 }
 
 #[test]
-fn an_engine_of_a_named_authority_is_measured() {
+fn an_engine_with_a_trusted_ca_is_measured() {
     let engine = EngineProcess::start(&QUICK);
     let url = gateway::start(&engine, &["h2", "http/1.1"]);
     for (version, shown) in [("1.1", None), ("2", Some("2"))] {
@@ -25,7 +25,7 @@ fn an_engine_of_a_named_authority_is_measured() {
 }
 
 #[test]
-fn an_engine_of_another_authority_is_asked_nothing_and_the_way_out_is_reported() {
+fn an_untrusted_engine_gets_no_request_and_an_error_with_a_fix() {
     let engine = EngineProcess::start(&QUICK);
     let url = gateway::start(&engine, &[]);
     for authority in [None, Some("other-ca.pem")] {
@@ -36,7 +36,7 @@ fn an_engine_of_another_authority_is_asked_nothing_and_the_way_out_is_reported()
 }
 
 #[test]
-fn a_gateway_that_does_not_agree_to_http_2_is_reported_with_the_way_out() {
+fn a_gateway_without_http_2_is_reported_with_what_to_set() {
     let engine = EngineProcess::start(&QUICK);
     for protocols in [&["http/1.1"][..], &[]] {
         let url = gateway::start(&engine, protocols);

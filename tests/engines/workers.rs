@@ -1,4 +1,4 @@
-//! Records on the disk, and a load that several processes ask together.
+//! Records on disk, and a load shared by several processes.
 
 use std::collections::HashSet;
 use std::fs;
@@ -34,7 +34,7 @@ fn report(path: &Path) -> Report {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// As `tollgate records` prints them.
+/// The records as `tollgate records` prints them.
 fn records(path: &Path) -> Vec<Value> {
     let outcome = Outcome::of(tollgate(&["records"]).arg(path));
     outcome.assert_exit(0);
@@ -46,11 +46,11 @@ fn field_ms(record: &Value, name: &str) -> f64 {
 }
 
 #[test]
-fn what_became_of_every_request_is_beside_the_report() {
+fn every_requests_record_is_next_to_the_report() {
     let (engine, folder) = (EngineProcess::start(&QUICK), TempDir::new().unwrap());
     let json = folder.path().join("report.json");
     for _ in 0..2 {
-        // The second one replaces what the first one left.
+        // The second one replaces the files of the first.
         Outcome::of(&mut bench(&engine, &json, &["--concurrency", "3", "--requests", "9"])).assert_exit(0);
     }
     let file = folder.path().join("report.records");
@@ -81,7 +81,7 @@ struct Crew {
 impl Crew {
     fn new() -> Crew {
         let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-        // Time enough for processes to start on a busy machine.
+        // Enough time for processes to start on a busy machine.
         Crew { folder: TempDir::new().unwrap(), start_at: (now_s + 15).to_string() }
     }
 
@@ -99,13 +99,13 @@ impl Crew {
         Outcome::of(tollgate(&["merge"]).args(reports).arg("--output").arg(self.whole("json")))
     }
 
-    /// What `merge` writes, into a folder that it makes.
+    /// The output of `merge`, in a folder that it creates.
     fn whole(&self, extension: &str) -> PathBuf {
         self.folder.path().join("merged/whole").with_extension(extension)
     }
 }
 
-/// Milliseconds from one request's moment to the next one's.
+/// Milliseconds from each request to the next.
 fn gaps_ms(records: &[Value]) -> Vec<f64> {
     let mut due: Vec<Timestamp> =
         records.iter().map(|record| record["due"].as_str().unwrap().parse().unwrap()).collect();
@@ -114,7 +114,7 @@ fn gaps_ms(records: &[Value]) -> Vec<f64> {
 }
 
 #[test]
-fn workers_together_measure_what_their_records_say() {
+fn the_merged_report_matches_the_workers_records() {
     let (engine, crew, open_crew) = (EngineProcess::start(&QUICK), Crew::new(), Crew::new());
     let workers = ["1/4", "2/4", "3/4", "4/4"];
     let children = workers.map(|worker| crew.start(&engine, worker, &USERS));
@@ -157,7 +157,7 @@ fn workers_together_measure_what_their_records_say() {
 }
 
 #[test]
-fn parts_that_do_not_belong_together_are_refused() {
+fn parts_that_do_not_belong_together_are_rejected() {
     let (engine, crew) = (EngineProcess::start(&QUICK), Crew::new());
     let other_seed = [USERS.as_slice(), &["--seed", "2"]].concat();
     let children = [crew.start(&engine, "1/2", &USERS), crew.start(&engine, "2/2", &other_seed)];
@@ -170,7 +170,7 @@ fn parts_that_do_not_belong_together_are_refused() {
 }
 
 #[test]
-fn a_start_that_has_passed_and_a_worker_without_work_are_refused() {
+fn a_past_start_and_an_idle_worker_are_rejected() {
     let (engine, folder) = (EngineProcess::start(&QUICK), TempDir::new().unwrap());
     let json = folder.path().join("report.json");
     let refused = |arguments: &[&str], why: &str| {

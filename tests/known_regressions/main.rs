@@ -1,8 +1,8 @@
-//! Regressions that reached users, each against a scenario that would have been there: the gate catches it and names
-//! the metric, and the healthy engine passes.
+//! Regressions that reached users, each with a scenario that would have caught it: the gate fails and names the metric,
+//! and the healthy engine passes.
 //!
-//! The public figures are in `src/target/known_regressions.toml`; the scenarios are shorter than a user's, most of the
-//! times too.
+//! The published figures are in `src/target/known_regressions.toml`. The scenarios are shorter than a user's, and so
+//! are most of the times.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -18,7 +18,7 @@ fn chat(workload: &str, loads: &str, gates: &str) -> String {
     )
 }
 
-/// Short prompts, and answers of so many tokens.
+/// Short prompts, and answers of this many tokens.
 fn short(output_tokens: u32) -> String {
     format!("prompts = {{ synthetic = {{ input_tokens = 16 }} }}\noutput_tokens = {output_tokens}")
 }
@@ -31,7 +31,7 @@ fn suite(regression: &'static str, settings: &'static str, scenario: &str) -> Re
 }
 
 #[test]
-fn vllm_4210_is_slower_at_saturation_and_as_fast_as_before_at_low_load() {
+fn vllm_4210_is_slower_at_saturation_only() {
     let loads =
         "[load.users-4]\nconcurrency = 4\nrequests = 12\n[load.users-64]\nconcurrency = 64\nrequests = 128";
     let scenario = chat(&short(16), loads, "output_tokens_per_s = { tolerance = \"5%\" }");
@@ -46,7 +46,7 @@ fn vllm_4210_is_slower_at_saturation_and_as_fast_as_before_at_low_load() {
 
 #[test]
 fn vllm_8918_is_slower_to_the_first_token_and_in_nothing_else() {
-    // A user alone: among several, the time to the next step of the others is part of it, and covers a small loss.
+    // A single user: with several, TTFT includes the wait for the next step of the others, which hides a small loss.
     let loads = "[load.user]\nconcurrency = 1\nrequests = 3";
     let gates = "output_tokens_per_s = { tolerance = \"5%\" }\nttft_ms_p50 = { tolerance = \"15%\" }\n\
                  tpot_ms_p50 = { tolerance = \"5%\" }";
@@ -89,7 +89,8 @@ fn ollama_16505_decodes_seven_percent_slower() {
     let gates = "output_tokens_per_s = { tolerance = \"3%\" }\nttft_ms_p50 = { tolerance = \"30%\" }\n\
                  tpot_ms_p50 = { tolerance = \"3%\" }";
     let loads = "[load.users-2]\nconcurrency = 2\nrequests = 4";
-    // Long steps: a third of 3 % of an answer of 0.4 s would be 4 ms, and a busy machine's client is later than that.
+    // Long steps: a third of 3 % of a 0.4 s response would be 4 ms, and the client on a busy machine is later than
+    // that.
     let suite = suite("ollama-16505", "cold_start_ms = 0, time_scale = 3", &chat(&short(48), loads, gates));
     suite.healthy().assert_green();
     suite
@@ -103,7 +104,7 @@ fn ollama_16505_decodes_seven_percent_slower() {
         .assert_gate("ttft_ms_p50", Verdict::Ok);
 }
 
-/// The cold start of the same report shows in no metric of a scenario yet.
+/// The cold start from the same report doesn't show in any metric of a scenario yet.
 #[test]
 fn ollama_16754_takes_longer_to_begin_and_decodes_as_before() {
     let gates = "ttft_ms_p50 = { tolerance = \"25%\" }\ntpot_ms_p50 = { tolerance = \"15%\" }";
@@ -119,7 +120,7 @@ fn ollama_16754_takes_longer_to_begin_and_decodes_as_before() {
 }
 
 #[test]
-fn ollama_14740_is_a_third_as_fast_on_one_model_and_as_fast_as_before_on_another() {
+fn ollama_14740_is_a_third_as_fast_on_one_model_only() {
     let settings = "cold_start_ms = 0, time_scale = 0.2";
     let targets = [
         Target { name: "qwen3", regression: "ollama-14740", settings },
@@ -134,7 +135,7 @@ fn ollama_14740_is_a_third_as_fast_on_one_model_and_as_fast_as_before_on_another
     sick.of_red_run("chat::user::qwen3")
         .assert_verdict(Verdict::Regressed)
         .assert_gate("output_tokens_per_s", Verdict::Regressed)
-        // 35 to 12 tokens a second.
+        // 35 to 12 tokens per second.
         .assert_change("tpot_ms_p50", 1.8..=2.05);
     sick.of_red_run("chat::user::gemma3").assert_verdict(Verdict::Ok);
 }
@@ -151,13 +152,13 @@ fn vllm_51663_collapses_at_40_users_and_not_at_4() {
         .assert_verdict(Verdict::Regressed)
         .assert_gate("output_tokens_per_s", Verdict::Regressed)
         .assert_change("output_tokens_per_s", -0.8..=-0.5)
-        // 5,000 to 1,000 tokens a second.
+        // 5,000 to 1,000 tokens per second.
         .assert_change("tpot_ms_p50", 3.5..=4.5);
     sick.of_red_run("chat::users-4::sim").assert_verdict(Verdict::Ok);
 }
 
 #[test]
-fn vllm_51663_hangs_at_an_engine_that_says_it_is_well_and_only_the_timeout_sees_it() {
+fn vllm_51663_hangs_while_healthy_and_the_timeout_sees_it() {
     let loads = "[load.users-8]\nconcurrency = 8\nrequests = 24";
     let scenario = chat(&short(12), loads, "output_tokens_per_s = { tolerance = \"5%\" }");
     let scenario = scenario.replace("\"30s\"", "\"1500ms\"");
@@ -173,7 +174,7 @@ fn vllm_51663_hangs_at_an_engine_that_says_it_is_well_and_only_the_timeout_sees_
 }
 
 #[test]
-fn a_crash_within_a_batch_is_proven_by_the_old_engine_that_bears_it() {
+fn a_crash_in_a_batch_is_proven_by_the_old_engine() {
     let loads = "[load.batch]\nconcurrency = 8\nrequests = 32";
     let scenario = chat(&short(12), loads, "output_tokens_per_s = { tolerance = \"5%\" }");
     let suite = suite("batch-5000", "cold_start_ms = 0, time_scale = 2", &scenario);

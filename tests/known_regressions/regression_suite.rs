@@ -19,11 +19,11 @@ pub struct RegressionSuite {
 pub struct Target {
     pub name: &'static str,
     pub regression: &'static str,
-    /// Settings that bring the regression to the size of a test, such as `time_scale = 0.2`.
+    /// Settings that scale the regression down to a test, such as `time_scale = 0.2`.
     pub settings: &'static str,
 }
 
-/// What a run of the suite said, by scenario.
+/// The results of a run of the suite, by scenario.
 pub struct SuiteRun {
     outcome: Outcome,
     reports: BTreeMap<String, Report>,
@@ -35,7 +35,7 @@ pub struct ScenarioReport<'t> {
     run: &'t SuiteRun,
 }
 
-/// libtest's exit code of failed tests.
+/// libtest's exit code for failed tests.
 const FAILED: i32 = 101;
 
 impl RegressionSuite {
@@ -48,12 +48,12 @@ impl RegressionSuite {
         RegressionSuite { suite, targets: targets.to_vec() }
     }
 
-    /// The same engines, other starts of them.
+    /// Runs the same engines again, with new starts.
     pub fn healthy(&self) -> SuiteRun {
         self.run(&self.settings(|_| "seed=2".into()))
     }
 
-    /// The sick engines, each with further settings such as `faults.crash_after_requests=20`.
+    /// Runs the sick engines, each with additional settings such as `faults.crash_after_requests=20`.
     pub fn sick(&self, further: &[&str]) -> SuiteRun {
         let profile = self.settings(|target| format!("profile={}-sick", target.regression));
         let further = further.iter().map(|setting| self.settings(|_| (*setting).to_owned()));
@@ -96,7 +96,7 @@ impl SuiteRun {
         }
     }
 
-    /// A scenario such as `chat::users-4::sim` of a run that was not green.
+    /// A scenario, such as `chat::users-4::sim`, of a run that was not green.
     #[track_caller]
     pub fn of_red_run(&self, scenario: &str) -> ScenarioReport<'_> {
         println!("{}", self.figures());
@@ -105,7 +105,7 @@ impl SuiteRun {
         ScenarioReport { report, run: self }
     }
 
-    /// What the gates found, a line each.
+    /// The gates' results, one line each.
     fn figures(&self) -> String {
         let lines = self.reports.iter().flat_map(|(scenario, report)| {
             let line = |gate: &GateOutcome| {
@@ -152,7 +152,7 @@ impl ScenarioReport<'_> {
         self
     }
 
-    /// What the report's own words are.
+    /// The report's own text.
     #[track_caller]
     pub fn assert_says(&self, expected: &str) -> &Self {
         let failures = self.report.sessions.iter().flat_map(|session| &session.failures);

@@ -1,4 +1,4 @@
-//! A version bump of a real engine in real containers: same, slower, proven, accepted.
+//! A version bump of a real engine in real containers: the same version, a slower one, a proof, and its acceptance.
 
 use std::env;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::common::requirement::lacking;
 use crate::common::{Outcome, Suite};
 use crate::{ID, SCENARIO, SCRIPT, SLOW};
 
-/// Two tags of one image, and one that differs in the flags of its entry point: an honest slower version.
+/// Two tags of one image, and an image whose entry point has different flags: a version that really is slower.
 const OLD: &str = "tollgate-test-llamacpp:1.0";
 const SAME: &str = "tollgate-test-llamacpp:1.1";
 const SLOWER: &str = "tollgate-test-llamacpp:2.0";
@@ -31,7 +31,7 @@ pub fn a_bump_to_a_slower_image_is_proven() -> Result<Completion, Failed> {
 
     bump(SAME);
     let same = suite.run(&[]);
-    // Whatever else the machine does: an image can't be slower than itself.
+    // An image can't be slower than itself, whatever else the machine does.
     assert_ne!(suite.report(ID).verdict, Verdict::Regressed, "{same}");
 
     bump(SLOWER);
@@ -62,7 +62,7 @@ args = ["-m", "/models/gemma-3-270m-q4_k_m.gguf", "--host", "0.0.0.0", "-np", "4
     )
 }
 
-/// The script says where its model is.
+/// The script prints the path of its model.
 fn models(script: &str) -> String {
     let setup = Outcome::of(Command::new(script).arg("setup"));
     let model = setup.assert_exit(0).stdout.trim().to_owned();

@@ -1,5 +1,4 @@
-//! A real engine at the gate: llama.cpp with a small model, from the first baseline to its death in the middle of a
-//! round.
+//! Tests a real engine: llama.cpp with a small model, from the first baseline to its death in the middle of a round.
 
 mod bump;
 #[path = "../common/mod.rs"]
@@ -29,7 +28,7 @@ const SET: &str = "TOLLGATE_SET";
 const ID: &str = "small::users-4::llamacpp";
 
 const SLOTS: u32 = 4;
-/// The same server, worse: prompts in pieces of four tokens, weights in a slower layout, plain attention.
+/// The same server, but slower: prompts in chunks of four tokens, weights in a slower layout, plain attention.
 const SLOW: [&str; 5] = ["--no-repack", "-ub", "4", "-fa", "off"];
 
 const TARGETS: &str = r#"
@@ -40,8 +39,8 @@ model = "gemma-3-270m"
 hardware = "cpu"
 "#;
 
-/// Prompts are long for the answers, which is where [`SLOW`] shows most: by 40 % and more, so that the tolerances leave
-/// room for a busy machine.
+/// Prompts are long relative to the answers. That is where [`SLOW`] shows most: by 40 % or more, so the tolerances
+/// leave room for a busy machine.
 const SCENARIO: &str = r#"
 targets = ["llamacpp"]
 
@@ -63,12 +62,12 @@ ttft_ms_p95 = { tolerance = "50%" }
 success_rate = { min = 1.0 }
 "#;
 
-/// How often the servers are compared when the machine changes under them.
+/// How often to retry the comparison if the machine changes meanwhile.
 const ATTEMPTS: u32 = 3;
 
 fn main() -> ExitCode {
     let trials = [
-        Trial::ignorable_test("a_real_engine_is_gated_until_its_death", gated_until_its_death),
+        Trial::ignorable_test("a_real_engine_is_gated_until_it_dies", gates_a_real_engine_until_it_dies),
         Trial::ignorable_test("a_bump_to_a_slower_image_is_proven", bump::a_bump_to_a_slower_image_is_proven),
     ];
     // One measurement at a time.
@@ -76,7 +75,7 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, trials.into()).exit_code()
 }
 
-fn gated_until_its_death() -> Result<Completion, Failed> {
+fn gates_a_real_engine_until_it_dies() -> Result<Completion, Failed> {
     let Ok(script) = env::var(SCRIPT) else { return lacking("llamacpp", &format!("{SCRIPT} is not set")) };
     let engine = Engine { script, port: free_port() };
     let suite = Suite::of(&[("targets.toml", TARGETS), ("scenarios/small.toml", SCENARIO)]);
@@ -98,8 +97,8 @@ fn a_slower_server_is_noticed(suite: &Suite, engine: &Engine) {
         if is_noticed(&run) {
             return;
         }
-        // Others may have left the machine since the baseline was recorded; then the quick server isn't its old self
-        // either.
+        // The machine may have become less busy since the baseline was recorded; then the fast server is faster than
+        // before, too.
         let _quick = engine.start(&[]);
         let control = Run::of(suite, engine);
         let machine_changed = control.change("output_tokens_per_s").abs() > 0.15;
@@ -121,7 +120,7 @@ fn the_same_server_passes(suite: &Suite, engine: &Engine) {
     assert!(matches!(run.report.verdict, Verdict::Ok | Verdict::Suspected | Verdict::Improved), "{run}");
 }
 
-/// By more than half of what is allowed. Whether that convicts depends on how quiet the machine was while the baseline
+/// Worse by more than half the tolerance. Whether that is red depends on how quiet the machine was while the baseline
 /// was recorded.
 fn is_noticed(run: &Run) -> bool {
     matches!(run.report.verdict, Verdict::Regressed | Verdict::Suspected)
@@ -133,7 +132,8 @@ fn a_killed_server_is_invalid(suite: &Suite, engine: &Engine) {
     let server = engine.start(&[]);
     let longer = "scenarios.small.run.rounds=50,scenarios.small.load.users-4.requests=8";
     let running = suite.start_with(&[(URL, &engine.url()), (SET, longer)]);
-    // Warm-up, first round, half of the second one; its other half is on its way. Every answer has four tokens.
+    // The warm-up, the first round, and half of the second one, whose other half is in flight. Every answer has four
+    // tokens.
     let answers = 4 + 8 + 4;
     let half_way = || (server.output_tokens() >= 4 * answers).then_some(());
     await_some("half of the second round", half_way);
@@ -149,7 +149,7 @@ fn a_killed_server_is_invalid(suite: &Suite, engine: &Engine) {
     assert!(rounds.last().unwrap().summary.requests.failures() > 0, "{run}");
 }
 
-/// What a run of the suite said.
+/// The result of a run of the suite.
 struct Run {
     outcome: Outcome,
     report: Report,
@@ -182,7 +182,7 @@ impl fmt::Display for Run {
     }
 }
 
-/// The script that starts servers, and the one address they all get.
+/// The script that starts servers, and the port that they all use.
 struct Engine {
     script: String,
     port: u16,
@@ -203,14 +203,14 @@ impl Engine {
     }
 }
 
-/// A llama.cpp server; it ends with this value.
+/// A llama.cpp server; it stops when this value is dropped.
 struct Server {
     port: u16,
     ender: Child,
 }
 
 impl Server {
-    /// Tokens of all of its answers so far.
+    /// The number of tokens it has generated so far.
     fn output_tokens(&self) -> u64 {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
         stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
@@ -221,8 +221,8 @@ impl Server {
     }
 }
 
-/// Ends the server when its own input does, which is when this process ends, however it does: also by Ctrl-C or
-/// killed. In a process group of its own, so that a Ctrl-C for this one leaves it to its work.
+/// Stops the server when its own stdin closes, which happens when this process ends in any way, even by Ctrl-C or a
+/// kill. It has its own process group, so that a Ctrl-C for this process doesn't reach it.
 fn ender(pid: &str) -> Child {
     let mut shell = Command::new("sh");
     shell.args(["-c", "read _; kill -KILL \"$0\"", pid]).process_group(0);
@@ -233,7 +233,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         drop(self.ender.stdin.take());
         let _ = self.ender.wait();
-        // A killed process holds its port for as long as its memory takes to be freed.
+        // A killed process keeps its port until its memory is freed.
         let deadline = Instant::now() + Duration::from_secs(20);
         while TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).is_err() && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(20));

@@ -1,4 +1,4 @@
-//! What can be wrong with the simulated engine, as a client sees it.
+//! The simulated engine's faults, as a client sees them.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -12,7 +12,7 @@ fn ill(faults: Faults) -> Engine {
     Engine::start(SimulatorSettings { faults, ..quick() })
 }
 
-/// What comes back on a connection of its own, and how that ends.
+/// Everything received on a separate connection, and how the connection ends.
 fn raw_exchange(engine: &Engine, body: &str) -> (String, Option<ErrorKind>) {
     let mut connection = TcpStream::connect(engine.simulator.addr()).unwrap();
     let length = body.len();
@@ -24,7 +24,7 @@ fn raw_exchange(engine: &Engine, body: &str) -> (String, Option<ErrorKind>) {
 }
 
 #[tokio::test]
-async fn errors_come_in_openais_words_and_never_reach_the_batch() {
+async fn errors_use_openais_format_and_never_reach_the_batch() {
     let engine = ill(Faults { error_rate: 1.0, ..Faults::default() });
     let (status, body) = engine.post("/v1/chat/completions", "a", CHAT_STREAM).await;
     let error: Value = serde_json::from_str(&body).unwrap();
@@ -34,7 +34,7 @@ async fn errors_come_in_openais_words_and_never_reach_the_batch() {
 }
 
 #[tokio::test]
-async fn a_share_of_the_requests_is_struck_and_the_others_are_served() {
+async fn a_share_of_the_requests_fails_and_the_others_succeed() {
     let engine = ill(Faults { error_rate: 0.5, ..Faults::default() });
     let mut statuses = Vec::new();
     for _ in 0..20 {
@@ -46,7 +46,7 @@ async fn a_share_of_the_requests_is_struck_and_the_others_are_served() {
 }
 
 #[tokio::test]
-async fn a_reset_comes_after_the_first_token_and_as_a_reset() {
+async fn a_reset_connection_breaks_after_the_first_token() {
     let engine = ill(Faults { reset_rate: 1.0, ..Faults::default() });
     let (answer, end) = raw_exchange(&engine, CHAT_STREAM);
     assert_eq!(end, Some(ErrorKind::ConnectionReset), "{answer}");
@@ -56,7 +56,7 @@ async fn a_reset_comes_after_the_first_token_and_as_a_reset() {
 }
 
 #[tokio::test]
-async fn a_stalled_stream_stays_open_at_an_engine_that_says_it_is_well() {
+async fn a_stalled_stream_stays_open_on_a_healthy_engine() {
     let engine = ill(Faults { stall_rate: 1.0, ..Faults::default() });
     let request = engine.http.post(engine.url("/v1/chat/completions")).body(CHAT_STREAM);
     let mut response = request.send().await.unwrap();
@@ -74,7 +74,7 @@ async fn a_stalled_stream_stays_open_at_an_engine_that_says_it_is_well() {
 }
 
 #[tokio::test]
-async fn a_malformed_event_stands_in_an_otherwise_whole_stream() {
+async fn a_malformed_event_is_in_an_otherwise_complete_stream() {
     let engine = ill(Faults { malformed_rate: 1.0, ..Faults::default() });
     let (status, body) = engine.post("/v1/chat/completions", "a", CHAT_STREAM).await;
     let payloads = body.split_terminator("\n\n").filter_map(|event| event.strip_prefix("data: "));
@@ -85,7 +85,7 @@ async fn a_malformed_event_stands_in_an_otherwise_whole_stream() {
 }
 
 #[tokio::test]
-async fn a_crash_breaks_answers_and_refuses_connections_from_then_on() {
+async fn a_crash_breaks_responses_and_refuses_new_connections() {
     let engine = ill(Faults { crash_after_requests: 2, ..Faults::default() });
     assert_eq!(engine.post("/v1/chat/completions", "a", CHAT).await.0, 200);
     assert!(!engine.simulator.has_crashed());
@@ -105,7 +105,7 @@ async fn a_crash_breaks_answers_and_refuses_connections_from_then_on() {
 }
 
 #[tokio::test]
-async fn a_hanging_engine_answers_no_one_and_says_it_is_well() {
+async fn a_hanging_engine_stops_responding_but_reports_healthy() {
     let engine = ill(Faults { hang_after_requests: 1, ..Faults::default() });
     assert_eq!(engine.post("/v1/chat/completions", "a", CHAT).await.0, 200);
     let request = engine.http.post(engine.url("/v1/chat/completions")).body(CHAT);

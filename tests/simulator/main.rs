@@ -10,7 +10,7 @@ use tollgate::internals::SimulatorSettings;
 use tollgate::internals::Truth;
 use tollgate::internals::clock;
 
-/// Quick, so that the tests are; without jitter, so that the deadlines are known.
+/// Fast, for short tests, and without jitter, for known deadlines.
 fn quick() -> SimulatorSettings {
     SimulatorSettings {
         prefill_base_ms: 5.0,
@@ -28,7 +28,7 @@ struct Engine {
 
 impl Engine {
     fn start(settings: SimulatorSettings) -> Engine {
-        // Another test of this process may have installed it.
+        // Another test in this process may have installed it already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let simulator = Simulator::start(settings, 0, "127.0.0.1:0".parse().unwrap()).unwrap();
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap();
@@ -54,7 +54,7 @@ impl Engine {
         serde_json::from_str(&self.get("/truth").await.1).unwrap()
     }
 
-    /// A sample of `/metrics` by its name and labels, without `engine` and `model_name`.
+    /// A sample from `/metrics`, by name and labels other than `engine` and `model_name`.
     async fn metric(&self, name: &str, labels: &str) -> f64 {
         let series = format!("vllm:{name}{{engine=\"0\",{labels}model_name=\"simulated\"}} ");
         let (_, text) = self.get("/metrics").await;
@@ -63,7 +63,7 @@ impl Engine {
     }
 }
 
-/// The JSON of a stream's events, which has to end with `[DONE]`.
+/// The JSON of a stream's events. The stream must end with `[DONE]`.
 fn events(stream: &str) -> Vec<Value> {
     let events = stream.strip_suffix("data: [DONE]\n\n").expect("a stream that ends with [DONE]");
     let payloads = events.split_terminator("\n\n").map(|event| event.strip_prefix("data: ").unwrap());
@@ -101,7 +101,7 @@ async fn a_completion_streams_one_event_per_token_and_its_usage() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_streamed_comes_whole() {
+async fn a_response_without_streaming_arrives_at_once() {
     let engine = Engine::start(quick());
     let (status, body) = engine.post("/v1/chat/completions", "a", CHAT).await;
     let answer: Value = serde_json::from_str(&body).unwrap();
@@ -111,7 +111,7 @@ async fn an_answer_that_is_not_streamed_comes_whole() {
 }
 
 #[tokio::test]
-async fn a_bad_request_is_refused_in_openais_words() {
+async fn a_bad_request_gets_openais_error_format() {
     let engine = Engine::start(quick());
     for (path, body, status, param) in [
         ("/v1/chat/completions", "{\"messages\":", 400, Value::Null),
@@ -133,7 +133,7 @@ async fn a_bad_request_is_refused_in_openais_words() {
 async fn a_cold_engine_is_unhealthy_and_answers_after_its_start() {
     let before_ns = clock::now();
     let engine = Engine::start(SimulatorSettings { cold_start_ms: 400.0, ..quick() });
-    // A machine so busy that the start is over by now shows nothing.
+    // On a very busy machine, the start may be over by now; then there is nothing to check.
     let (status, _) = engine.get("/health").await;
     assert!(status == 503 || clock::now() - before_ns > 400_000_000, "healthy while cold");
     engine.post("/v1/chat/completions", "early", CHAT).await;
@@ -168,7 +168,7 @@ async fn the_truth_has_every_token_of_every_request_under_its_id() {
 }
 
 #[tokio::test]
-async fn the_truth_can_be_emptied() {
+async fn the_truth_can_be_cleared() {
     let engine = Engine::start(quick());
     engine.post("/v1/chat/completions", "a", CHAT).await;
     let truth: Truth = serde_json::from_str(&engine.get("/truth?clear=1").await.1).unwrap();
@@ -196,7 +196,7 @@ async fn the_metrics_count_what_the_usage_says() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_frees_its_place() {
+async fn a_client_that_disconnects_frees_its_slot() {
     let engine = Engine::start(SimulatorSettings { max_seqs: 1, ..quick() });
     let endless = r#"{"prompt":"a","max_tokens":100000,"stream":true}"#;
     let request = engine.http.post(engine.url("/v1/completions")).body(endless);
@@ -206,14 +206,14 @@ async fn a_client_that_leaves_frees_its_place() {
     let whole = engine.http.post(engine.url("/v1/completions")).body(r#"{"prompt":"a","max_tokens":100000}"#);
     let left = whole.timeout(Duration::from_millis(500)).send().await;
     assert!(left.unwrap_err().is_timeout());
-    // The only place would be taken for minutes.
+    // Otherwise, the only slot would be taken for minutes.
     let (status, _) = engine.post("/v1/chat/completions", "next", CHAT).await;
     assert_eq!(status, 200);
     assert_eq!(engine.metric("request_success_total", "finished_reason=\"abort\",").await, 2.0);
 }
 
 #[tokio::test]
-async fn the_engine_says_what_it_is() {
+async fn the_engine_identifies_itself() {
     let settings = SimulatorSettings { version: "9.8.7".into(), ..quick() };
     let engine = Engine::start(settings);
     assert_eq!(engine.get("/version").await, (200, r#"{"version":"9.8.7"}"#.into()));
@@ -222,7 +222,7 @@ async fn the_engine_says_what_it_is() {
 }
 
 #[tokio::test]
-async fn a_dropped_engine_leaves_its_port() {
+async fn a_dropped_engine_frees_its_port() {
     let Engine { simulator, http } = Engine::start(quick());
     let addr = simulator.addr();
     http.get(format!("http://{addr}/health")).send().await.unwrap();
@@ -231,7 +231,7 @@ async fn a_dropped_engine_leaves_its_port() {
 }
 
 #[test]
-fn impossible_settings_are_refused() {
+fn invalid_settings_are_rejected() {
     let settings = SimulatorSettings { max_seqs: 0, ..quick() };
     let error = Simulator::start(settings, 0, "127.0.0.1:0".parse().unwrap()).unwrap_err();
     assert_eq!(error.to_string(), "simulator setting `max_seqs` is 0: expected at least 1");

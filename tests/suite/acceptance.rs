@@ -1,8 +1,9 @@
-//! What `tollgate accept` takes and what it refuses.
+//! What `tollgate accept` accepts and what it rejects.
 
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
+use std::process::Command;
 
 use tempfile::TempDir;
 use tollgate::internals::HttpVersion;
@@ -10,12 +11,12 @@ use tollgate::internals::{Baseline, Facts};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use crate::common::Suite;
+use crate::common::{Outcome, Suite};
 
 const PENDING: &str = "baselines/simulator/chat__users-4__sim.snap.new";
 const ACCEPTED: &str = "baselines/simulator/chat__users-4__sim.snap";
 
-/// A snapshot file of that many sessions.
+/// A snapshot file with this many sessions.
 fn snapshot(sessions: usize) -> String {
     let facts = Facts {
         scenario: "sha256:0123456789abcdef".into(),
@@ -41,12 +42,12 @@ fn suite_with_pending(text: &str) -> Suite {
 }
 
 #[test]
-fn without_anything_pending_it_says_when_there_would_be() {
+fn without_pending_baselines_it_says_when_there_are_some() {
     Suite::new().accept(&[]).assert_exit(2).assert_complains("no pending baselines below");
 }
 
 #[test]
-fn an_unknown_scenario_is_answered_with_what_is_pending() {
+fn an_unknown_scenario_gets_the_pending_ones_listed() {
     let suite = suite_with_pending(&snapshot(4));
     suite.accept(&["chat::users-5::sim"]).assert_exit(2).assert_complains(
         "`chat::users-5::sim` has no pending baseline; pending baselines: chat::users-4::sim",
@@ -66,7 +67,7 @@ fn only_the_named_scenario_is_accepted() {
 }
 
 #[test]
-fn a_damaged_file_is_refused_with_its_place() {
+fn a_damaged_file_is_rejected_with_its_position() {
     let damaged = snapshot(4).replace("ttft_ms_p50 = [26.5", "ttft_ms_p50 = [\"fast\"");
     let suite = suite_with_pending(&damaged);
     suite.accept(&[]).assert_exit(1).assert_complains(
@@ -76,7 +77,7 @@ fn a_damaged_file_is_refused_with_its_place() {
 }
 
 #[test]
-fn one_refusal_does_not_hold_up_the_others() {
+fn one_rejection_does_not_block_the_others() {
     let suite = suite_with_pending("not a snapshot");
     suite.write("baselines/simulator/chat__users-8__sim.snap.new", &snapshot(4));
     suite.accept(&[]).assert_exit(1).assert_complains("refused: ").assert_says("accepted ");
@@ -92,8 +93,50 @@ fn too_few_sessions_need_force() {
     assert!(!suite.exists(PENDING) && suite.exists(ACCEPTED));
 }
 
+/// Runs `accept` where no file may have any bytes; `trap` says whether it survives the attempt.
+fn accept_without_space(suite: &Suite, trap: &str) -> Outcome {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("{trap}ulimit -f 0; exec \"$0\" accept --root \"$1\"")]);
+    Outcome::of(shell.arg(env!("CARGO_BIN_EXE_tollgate")).arg(suite.path(".")))
+}
+
 #[test]
-fn a_baseline_of_another_environment_is_neither_accepted_nor_used() {
+fn without_space_the_accepted_baseline_stays_whole() {
+    let suite = suite_with_pending(&snapshot(4));
+    suite.write(ACCEPTED, &snapshot(5));
+    accept_without_space(&suite, "trap '' XFSZ; ")
+        .assert_exit(1)
+        .assert_complains("simulator/chat__users-4__sim.snap: File too large");
+    assert_eq!(suite.read(ACCEPTED), snapshot(5));
+    let pending = PENDING.trim_start_matches("baselines/");
+    assert_eq!(suite.baselines(), [ACCEPTED.trim_start_matches("baselines/"), pending], "no part is left");
+}
+
+#[test]
+fn a_killed_accept_leaves_the_baseline_whole() {
+    let suite = suite_with_pending(&snapshot(4));
+    suite.write(ACCEPTED, &snapshot(5));
+    accept_without_space(&suite, "").assert_says_not("accepted");
+    assert_eq!(suite.read(ACCEPTED), snapshot(5));
+    assert_eq!(suite.read(PENDING), snapshot(4));
+    suite.accept(&[]).assert_exit(0);
+    assert_ne!(suite.read(ACCEPTED), snapshot(5));
+}
+
+#[test]
+fn an_unwritten_pending_baseline_has_the_systems_reason() {
+    let suite = Suite::new();
+    suite.write("baselines/simulator", "a file where a folder belongs");
+    suite
+        .run(&[])
+        .assert_exit(101)
+        .assert_says("can't write baselines/simulator/chat__users-4__sim.snap.new: ")
+        .assert_says("(os error ")
+        .assert_says_not("INSTA_UPDATE");
+}
+
+#[test]
+fn another_environments_baseline_is_not_accepted_or_used() {
     let suite = Suite::new();
     let elsewhere = "baselines/l40s-qwen3-8b/chat__users-4__sim.snap";
     let complaint = ": the baseline was recorded in `simulator` but is in";
@@ -104,7 +147,7 @@ fn a_baseline_of_another_environment_is_neither_accepted_nor_used() {
     suite.run(&[]).assert_exit(2).assert_complains(complaint).assert_says_not("running");
 }
 
-/// What CI's artifact of pending baselines holds, as a folder outside of the suite.
+/// The contents of CI's artifact of pending baselines, in a folder outside the suite.
 fn artifact(files: &[(&str, &str)]) -> TempDir {
     let folder = TempDir::new().unwrap();
     for (path, text) in files {
@@ -128,7 +171,7 @@ fn zipped(folder: &TempDir, files: &[(&str, &str)]) -> PathBuf {
 }
 
 #[test]
-fn what_another_machine_left_is_accepted_from_a_folder_which_stays_as_it_is() {
+fn another_machines_baselines_are_accepted_from_a_folder() {
     let suite = Suite::new();
     let downloaded = artifact(&[(PENDING, &snapshot(4))]);
     let from = downloaded.path().to_str().unwrap();
@@ -143,7 +186,7 @@ fn what_another_machine_left_is_accepted_from_a_folder_which_stays_as_it_is() {
 }
 
 #[test]
-fn what_another_machine_left_is_accepted_from_a_zip_file() {
+fn another_machines_baselines_are_accepted_from_a_zip_file() {
     let suite = Suite::new();
     let folder = TempDir::new().unwrap();
     let zip = zipped(&folder, &[("readme.txt", "not ours"), (PENDING, &snapshot(4))]);
@@ -156,7 +199,7 @@ fn what_another_machine_left_is_accepted_from_a_zip_file() {
 }
 
 #[test]
-fn what_is_refused_here_is_refused_from_elsewhere() {
+fn what_is_rejected_here_is_rejected_from_elsewhere() {
     let suite = Suite::new();
     let elsewhere = "baselines/l40s-qwen3-8b/chat__users-4__sim.snap.new";
     for (files, complaint) in [
@@ -180,7 +223,7 @@ fn what_is_refused_here_is_refused_from_elsewhere() {
 }
 
 #[test]
-fn a_zip_file_that_leads_out_is_refused_as_a_whole() {
+fn a_zip_file_with_escaping_paths_is_rejected() {
     let suite = Suite::new();
     let folder = TempDir::new().unwrap();
     for name in ["../escaped.snap.new", "/tmp/tollgate-escaped.snap.new", "baselines/../../escaped.snap.new"]
@@ -193,7 +236,21 @@ fn a_zip_file_that_leads_out_is_refused_as_a_whole() {
 }
 
 #[test]
-fn an_artifact_that_is_none_says_what_was_expected() {
+fn a_zip_file_has_one_limit_over_all_entries() {
+    let suite = Suite::new();
+    let folder = TempDir::new().unwrap();
+    let names: Vec<String> =
+        (0..20).map(|number| format!("baselines/simulator/chat__users-{number}__sim.snap.new")).collect();
+    let large = "0".repeat(1 << 20);
+    let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), large.as_str())).collect();
+    let zip = zipped(&folder, &files);
+    assert!(zip.metadata().unwrap().len() < 100_000);
+    let rejected = suite.accept(&["--from", zip.to_str().unwrap()]);
+    rejected.assert_exit(2).assert_complains("larger than 16777216 bytes together");
+}
+
+#[test]
+fn an_invalid_artifact_says_what_was_expected() {
     let suite = Suite::new();
     let folder = artifact(&[("chat__users-4__sim.snap.new", &snapshot(4)), ("text.zip", "not a ZIP file")]);
     let from = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();

@@ -1,4 +1,4 @@
-//! The search for the first bad version: how it ends, and how it goes on after an interruption.
+//! The search for the first bad version: how it ends, and how it resumes after an interruption.
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::common::{CHAT, Outcome, Suite, await_some};
 
-/// The fourth one decodes three times as slowly.
+/// The fourth version takes three times as long to decode.
 const VERSIONS: &str = "simulator.decode_scale=1\nsimulator.decode_scale=1.01\nsimulator.decode_scale=1.02
 simulator.decode_scale=3\nsimulator.decode_scale=3.01\n";
 const FIRST_BAD: &str =
@@ -23,7 +23,7 @@ fn bisect(suite: &Suite, versions: &str) -> Command {
     command
 }
 
-/// Proofs that have begun.
+/// The number of proofs started.
 fn proofs(suite: &Suite) -> usize {
     fs::read_dir(suite.path("target/tollgate/bisect")).map_or(0, Iterator::count)
 }
@@ -34,7 +34,7 @@ fn interrupt(child: Child) -> Outcome {
 }
 
 #[test]
-fn an_interrupted_search_goes_on_where_it_was_and_another_question_begins_anew() {
+fn an_interrupted_search_resumes_and_a_new_one_starts_over() {
     let suite = Suite::new();
     let child = bisect(&suite, VERSIONS).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     await_some("the second proof", || (proofs(&suite) == 2).then_some(()));
@@ -54,7 +54,7 @@ fn an_interrupted_search_goes_on_where_it_was_and_another_question_begins_anew()
 }
 
 #[test]
-fn a_bad_end_that_is_not_bad_leaves_nothing_to_look_for() {
+fn a_bad_end_that_is_not_bad_ends_the_search() {
     let suite = Suite::new();
     let versions = "simulator.decode_scale=1\nsimulator.decode_scale=3\nsimulator.decode_scale=1.01";
     Outcome::of(&mut bisect(&suite, versions)).assert_exit(0).assert_says("NOT BAD: ");
@@ -73,7 +73,7 @@ fn versions_that_cant_be_judged_leave_a_range() {
 }
 
 #[test]
-fn a_list_that_cant_be_searched_is_refused_before_anything_starts() {
+fn an_unsearchable_list_is_rejected_before_anything_starts() {
     let suite = Suite::new();
     let refused = |versions: &str, why: &str| {
         Outcome::of(&mut bisect(&suite, versions)).assert_exit(2).assert_complains(why);

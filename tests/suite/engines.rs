@@ -1,11 +1,11 @@
-//! What a gate makes of an engine that takes the output length as a cap.
+//! How gates treat an engine that takes the output length as a cap.
 
 use tollgate::internals::Verdict;
 
 use crate::common::{CHAT, EngineProcess, SIMULATOR, Suite};
 
 #[test]
-fn where_answers_end_early_throughput_is_not_comparable_and_ttft_is() {
+fn if_answers_end_early_only_ttft_is_comparable() {
     let engine =
         EngineProcess::start(&["prefill_base_ms=20", "decode_step_ms=4", "cold_start_ms=0", "eos_rate=0.5"]);
     let url = &engine.url;

@@ -1,4 +1,4 @@
-//! From no baseline to a green test, here and under CI.
+//! From no baseline to a green test, locally and in CI.
 
 use tollgate::internals::Verdict;
 
@@ -8,7 +8,7 @@ const PENDING: &str = "simulator/chat__users-4__sim.snap.new";
 const ACCEPTED: &str = "simulator/chat__users-4__sim.snap";
 
 #[test]
-fn a_first_run_fails_and_what_it_leaves_makes_the_next_one_green_once_accepted() {
+fn accepting_the_first_runs_baseline_makes_the_next_run_green() {
     let one_more = CHAT.replace("[run]", "[load.users-2]\nconcurrency = 2\nrequests = 4\n[run]");
     let suite = Suite::of(&[("targets.toml", SIMULATOR), ("scenarios/chat.toml", &one_more)]);
     let first = suite.run(&[]);
@@ -35,7 +35,7 @@ fn a_first_run_fails_and_what_it_leaves_makes_the_next_one_green_once_accepted()
 }
 
 #[test]
-fn a_baseline_reads_as_one_value_per_session() {
+fn a_baseline_has_one_value_per_session() {
     let suite = Suite::with_baseline();
     let text = suite.read(&format!("baselines/{ACCEPTED}"));
     assert!(text.contains("\nengine = \"simulator 1.0.0\"\n"), "{text}");
@@ -44,7 +44,7 @@ fn a_baseline_reads_as_one_value_per_session() {
 }
 
 #[test]
-fn a_pass_takes_back_what_an_earlier_run_left_pending() {
+fn a_pass_removes_an_earlier_runs_pending_baseline() {
     let suite = Suite::with_baseline();
     let accepted = suite.read(&format!("baselines/{ACCEPTED}"));
     suite.write(&format!("baselines/{PENDING}"), &accepted);
@@ -54,7 +54,7 @@ fn a_pass_takes_back_what_an_earlier_run_left_pending() {
 }
 
 #[test]
-fn under_ci_nothing_is_left_pending_and_the_failure_says_how_to_have_it() {
+fn in_ci_nothing_is_pending_and_the_failure_says_how_to_get_it() {
     let suite = Suite::new();
     let shown = suite.run_with(&[("CI", "true")]);
     shown.assert_exit(101).assert_says("INSTA_UPDATE=new").assert_says_not("tollgate accept");
@@ -67,7 +67,7 @@ fn under_ci_nothing_is_left_pending_and_the_failure_says_how_to_have_it() {
 }
 
 #[test]
-fn whoever_stands_outside_of_the_crate_can_use_every_command_as_printed() {
+fn printed_commands_work_outside_the_crate() {
     let suite = Suite::new();
     let outside = suite.path("..").canonicalize().unwrap();
     let shown = suite.run_with(&[("PWD", outside.to_str().unwrap())]);

@@ -1,4 +1,4 @@
-//! The perf suite from end to end: another crate's test binary, run on suites of a second or two.
+//! The perf suite end to end: another crate's test binary, run on suites that take a second or two.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,4 +1,4 @@
-//! How a proof runs, and what is left of one that is cut off.
+//! How a proof runs, and what an interrupted one leaves.
 
 use std::process::Stdio;
 
@@ -12,7 +12,7 @@ use crate::common::{CHAT, EngineProcess, Outcome, SIMULATOR, Suite, await_some};
 const SCENARIO: &str = "chat::users-4::sim";
 const SLOW_DECODE: &str = "targets.sim.simulator.decode_scale=4";
 
-/// With a baseline, and with this proof of its target.
+/// A suite with a baseline, and with these proof settings for its target.
 fn suite_with_proof(proof: &str) -> Suite {
     let targets = format!("{SIMULATOR}[targets.sim.proof]\n{proof}\n");
     let suite = Suite::of(&[("targets.toml", &targets), ("scenarios/chat.toml", CHAT)]);
@@ -27,8 +27,8 @@ fn verdict(report: &Report, metric: &str) -> Verdict {
 }
 
 #[test]
-fn side_by_side_and_in_turn_give_the_same_verdicts() {
-    // Red in one gate, red in the other, and doubted for no reason. What a gate beside a red one says is not pursued.
+fn running_side_by_side_or_in_turn_gives_the_same_verdicts() {
+    // Red in one gate, red in the other, and suspected without cause. Once one gate is red, the others are not pursued.
     let changes = [
         (SLOW_DECODE, "output_tokens_per_s"),
         ("targets.sim.simulator.prefill_scale=3", "ttft_ms_p50"),
@@ -51,7 +51,7 @@ fn side_by_side_and_in_turn_give_the_same_verdicts() {
 }
 
 #[test]
-fn an_endpoint_is_proven_against_the_old_one_that_goes_on_running_beside_it() {
+fn an_endpoint_is_proven_against_its_running_old_version() {
     let quick = ["prefill_base_ms=40", "decode_step_ms=6", "cold_start_ms=0"];
     let old = EngineProcess::start(&quick);
     let new = EngineProcess::start(&[&quick[..], &["version=2.0", "decode_scale=4"]].concat());
@@ -75,7 +75,7 @@ fn an_endpoint_is_proven_against_the_old_one_that_goes_on_running_beside_it() {
 }
 
 #[test]
-fn a_proof_whose_time_is_up_says_so_in_the_report_and_in_the_failure() {
+fn a_proof_that_runs_out_of_time_says_so() {
     // The first new session takes longer than that.
     let suite = suite_with_proof("minutes = 0.015");
     let cut = suite.run_with(&[("TOLLGATE_SET", SLOW_DECODE)]);
@@ -89,7 +89,7 @@ fn a_proof_whose_time_is_up_says_so_in_the_report_and_in_the_failure() {
 }
 
 #[test]
-fn an_interrupted_proof_leaves_what_it_measured() {
+fn an_interrupted_proof_keeps_its_measurements() {
     let suite = suite_with_proof("");
     let mut command = suite.command();
     command.env("TOLLGATE_SET", SLOW_DECODE).stdout(Stdio::piped()).stderr(Stdio::piped());

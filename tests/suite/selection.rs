@@ -1,4 +1,4 @@
-//! What runs and what doesn't: lists, filters, targets that aren't there, files that are wrong.
+//! What runs and what doesn't: lists, filters, missing targets, and files with mistakes.
 
 use tollgate::internals::Verdict;
 
@@ -12,7 +12,7 @@ fn suite_of_two() -> Suite {
 }
 
 #[test]
-fn a_list_is_names_alone_and_starts_nothing() {
+fn a_list_shows_only_names_and_starts_nothing() {
     let suite = suite_of_two();
     for arguments in [&["--list"][..], &["--list", "--format", "terse"]] {
         let listed = suite.run(arguments);
@@ -24,7 +24,7 @@ fn a_list_is_names_alone_and_starts_nothing() {
 }
 
 #[test]
-fn a_filter_chooses_by_part_of_the_name_or_the_whole() {
+fn a_filter_matches_part_of_a_name_or_all_of_it() {
     let suite = suite_of_two();
     let listed = |arguments: &[&str]| suite.run(&[&["--list"], arguments].concat()).stdout;
     assert_eq!(listed(&["users-2"]), "chat::users-2::sim: test\n");
@@ -72,7 +72,7 @@ fn a_target_whose_variable_is_unset_is_ignored_with_the_reason() {
 }
 
 #[test]
-fn a_required_target_must_not_be_absent() {
+fn a_missing_required_target_fails() {
     for name in ["staging", "vllm"] {
         let suite = suite_with_absent_target();
         let required = format!("docker, {name}");
@@ -86,7 +86,7 @@ fn a_required_target_must_not_be_absent() {
 }
 
 #[test]
-fn a_requirement_that_nothing_could_meet_is_pointed_at_before_anything_starts() {
+fn an_impossible_requirement_is_reported_before_anything_starts() {
     let suite = Suite::new();
     suite
         .run_with(&[("TOLLGATE_REQUIRE", "sim,dokcer")])
@@ -98,7 +98,7 @@ fn a_requirement_that_nothing_could_meet_is_pointed_at_before_anything_starts() 
 }
 
 #[test]
-fn a_wrong_file_is_pointed_at_before_anything_starts() {
+fn a_mistake_in_a_file_is_reported_before_anything_starts() {
     let wrong_key = CHAT.replace("requests = 8", "request = 8");
     let suite = Suite::of(&[("targets.toml", SIMULATOR), ("scenarios/chat.toml", &wrong_key)]);
     for arguments in [&[][..], &["--list"]] {
@@ -114,7 +114,7 @@ fn a_wrong_file_is_pointed_at_before_anything_starts() {
 }
 
 #[test]
-fn a_wrong_override_is_pointed_at_before_anything_starts() {
+fn a_wrong_override_is_reported_before_anything_starts() {
     let suite = Suite::new();
     suite
         .run_with(&[("TOLLGATE_SET", "targets.sim.simulator.decode_scal=2")])
@@ -125,7 +125,7 @@ fn a_wrong_override_is_pointed_at_before_anything_starts() {
 }
 
 #[test]
-fn a_damaged_baseline_is_pointed_at_before_anything_starts() {
+fn a_damaged_baseline_is_reported_before_anything_starts() {
     let suite = Suite::new();
     let file = "baselines/simulator/chat__users-4__sim.snap";
     suite.write(file, "---\nsource: tests/perf.rs\n---\nttft_ms_p50 = [26.5, \"fast\"]\n");

@@ -1,4 +1,4 @@
-//! `tollgate sweep` and `tollgate compare`, by the real binary and real sockets.
+//! `tollgate sweep` and `tollgate compare`, with the real binary and real sockets.
 
 use std::process::{Command, Stdio};
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::common::{CHAT, Outcome, Suite, await_some};
 
-/// `quick` takes half as long for an answer and has but four places; at eight users `wide` has caught up.
+/// `quick` takes half as long per response but has only four slots; at eight users, `wide` has caught up.
 const TARGETS: &str = r#"
 [targets.quick]
 engine = "simulator"
@@ -41,20 +41,20 @@ fn sweep(suite: &Suite, targets: &str, users: &str, more: &[&str]) -> Value {
     serde_json::from_str(&suite.read("sweep.json")).unwrap()
 }
 
-/// The comparison of what is in `sweep.json`, and what was printed.
+/// Compares the targets in `sweep.json`; returns the comparison and the output.
 fn compare(suite: &Suite) -> (Value, String) {
     let outcome = Outcome::of(&mut tollgate(suite, &["compare", "sweep.json", "--json", "comparison.json"]));
     outcome.assert_exit(0);
     (serde_json::from_str(&suite.read("comparison.json")).unwrap(), outcome.stdout.clone())
 }
 
-/// What is recommended for low and medium traffic.
+/// The recommendations for low and medium traffic.
 fn advice(comparison: &Value) -> [Value; 2] {
     [0, 1].map(|class| comparison["recommendation"]["classes"][class]["advice"].clone())
 }
 
 #[test]
-fn curves_that_cross_are_found_and_decide_who_is_recommended_for_how_many_users() {
+fn crossing_curves_decide_the_recommendation_per_load() {
     let suite = suite();
     let report = sweep(&suite, "quick,wide", "2,4,8,16", &["--limits", "ttft_ms_p95=5000"]);
     let quick = &report["targets"][0];
@@ -95,7 +95,7 @@ fn an_engine_against_its_twin_is_a_tie() {
 }
 
 #[test]
-fn targets_are_swept_by_rates_and_compared_in_one_go() {
+fn one_command_sweeps_targets_by_rate_and_compares_them() {
     let suite = suite();
     let how = ["--rates", "8", "--requests", "8", "--rounds", "2"];
     let base =
@@ -115,7 +115,7 @@ fn targets_are_swept_by_rates_and_compared_in_one_go() {
 }
 
 #[test]
-fn ctrl_c_leaves_the_levels_that_were_finished() {
+fn ctrl_c_keeps_the_finished_levels() {
     let suite = suite();
     let mut command =
         tollgate(&suite, &["sweep", "--targets", "wide", "--rounds", "1", "--json", "sweep.json"]);
@@ -135,7 +135,7 @@ fn ctrl_c_leaves_the_levels_that_were_finished() {
 }
 
 #[test]
-fn a_wrong_flag_or_a_damaged_report_is_reported_before_anything_starts() {
+fn a_wrong_flag_or_report_is_reported_before_anything_starts() {
     let suite = suite();
     let wrong = |arguments: &[&str], expected: &str| {
         let outcome = Outcome::of(&mut tollgate(&suite, arguments));

@@ -1,4 +1,4 @@
-//! Runs that don't come to their end.
+//! Runs that don't complete.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tollgate::internals::Verdict;
 
 use crate::common::{CHAT, EngineProcess, Outcome, SIMULATOR, Suite, await_some};
 
-/// Requests of a round.
+/// Requests per round.
 const REQUESTS: u64 = 24;
 const STALL: Duration = Duration::from_millis(500);
 
@@ -25,7 +25,7 @@ fn measured_one(suite: &Suite) -> Option<Report> {
 }
 
 #[test]
-fn an_interrupt_keeps_what_was_finished() {
+fn an_interrupt_keeps_the_finished_results() {
     let suite = Suite::of(&[("targets.toml", SIMULATOR), ("scenarios/chat.toml", &two_long_ones())]);
     suite.record_baselines();
     let last_run = suite.latest_run();
@@ -48,12 +48,12 @@ fn an_interrupt_keeps_what_was_finished() {
 }
 
 #[test]
-fn a_stall_of_the_whole_process_shows_as_the_clients_lateness() {
+fn a_stall_of_the_whole_process_shows_as_client_lateness() {
     let engine = EngineProcess::start(&["decode_step_ms=6.0", "prefill_base_ms=20.0", "cold_start_ms=0"]);
     let scenario = CHAT.replace("requests = 8", &format!("requests = {REQUESTS}"));
     let suite = suite_on(&engine.url, &scenario.replace("[run]", "[run]\nsessions = 1"));
     let child = suite.start_with(&[]);
-    // Of these, four are the warm-up's.
+    // Four of these belong to the warm-up.
     await_some("the middle of the round", || (engine.requests_answered() >= 8).then_some(()));
     let pid = Pid::from_child(&child);
     kill_process(pid, Signal::STOP).unwrap();
@@ -71,13 +71,13 @@ fn suite_on(url: &str, scenario: &str) -> Suite {
 }
 
 #[test]
-fn an_engine_that_dies_in_a_round_is_invalid_and_what_was_measured_is_kept() {
+fn an_engine_that_dies_in_a_round_is_invalid_but_keeps_results() {
     let mut engine = EngineProcess::start(&["decode_step_ms=6.0", "prefill_base_ms=20.0", "cold_start_ms=0"]);
     let scenario = two_long_ones().replace("rounds = 1", "rounds = 3");
     let suite = suite_on(&engine.url, &scenario);
     let child = suite.start_with(&[]);
     let finished = await_some("the first report", || measured_one(&suite));
-    // A round of the other scenario, and the middle of its second one.
+    // One round of the other scenario, and half of its second one.
     let then = engine.requests_answered() + REQUESTS + REQUESTS / 2;
     await_some("the other scenario's second round", || (engine.requests_answered() >= then).then_some(()));
     engine.kill();
@@ -96,8 +96,8 @@ fn an_engine_that_dies_in_a_round_is_invalid_and_what_was_measured_is_kept() {
 }
 
 #[test]
-fn an_endpoint_where_nothing_listens_is_invalid_in_words() {
-    // Bound and let go: a port that nobody has now.
+fn an_endpoint_without_a_listener_is_invalid() {
+    // Bound and released, so that the port is free.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let suite = suite_on(&format!("http://{address}"), CHAT);
     suite
@@ -110,7 +110,7 @@ fn an_endpoint_where_nothing_listens_is_invalid_in_words() {
 }
 
 #[test]
-fn a_run_that_dies_hard_leaves_no_result_of_an_earlier_one() {
+fn a_killed_run_leaves_no_earlier_results() {
     let suite = Suite::of(&[("targets.toml", SIMULATOR), ("scenarios/chat.toml", &two_long_ones())]);
     suite.record_baselines();
     let last_run = suite.latest_run().expect("that run has reports");
@@ -124,7 +124,7 @@ fn a_run_that_dies_hard_leaves_no_result_of_an_earlier_one() {
 }
 
 #[test]
-fn a_suite_that_is_refused_leaves_no_result_of_an_earlier_run() {
+fn a_rejected_suite_leaves_no_earlier_results() {
     let suite = Suite::with_baseline();
     suite.run(&[]).assert_exit(0);
     suite.write("perf-tests/targets.toml", "[targets.sim]\nengine = \"simulater\"\n");

@@ -1,4 +1,4 @@
-//! What a change of the engine, or of the scenario, does to the test.
+//! How a test reacts to changes of the engine or of the scenario.
 
 use tollgate::internals::Report;
 use tollgate::internals::Verdict;
@@ -22,7 +22,7 @@ fn expected(throughput: Verdict, ttft: Verdict) -> Vec<(String, Verdict)> {
 }
 
 #[test]
-fn a_slower_decode_fails_the_throughput_gate_until_it_is_accepted() {
+fn a_slower_decode_fails_the_throughput_gate_until_accepted() {
     let suite = Suite::with_baseline();
     let red = suite.run_with(&[SLOW_DECODE]);
     red.assert_exit(101)
@@ -34,7 +34,7 @@ fn a_slower_decode_fails_the_throughput_gate_until_it_is_accepted() {
     assert_eq!(report.pending.as_deref(), Some("baselines/simulator/chat__users-4__sim.snap.new"));
     let body = suite.junit_text("failure").expect("a regression is a failure");
     assert!(body.contains("metric") && body.contains("output_tokens_per_s"), "{body}");
-    assert!(body.contains("tollgate accept"), "whoever reads it in CI needs it, too: {body}");
+    assert!(body.contains("tollgate accept"), "CI output needs it, too: {body}");
 
     suite.accept(&[SCENARIO]).assert_exit(0);
     suite.run_with(&[SLOW_DECODE]).assert_exit(0).assert_says("1 scenario: 1 ok.");
@@ -49,7 +49,7 @@ fn a_slower_prefill_fails_the_ttft_gate_alone() {
 }
 
 #[test]
-fn an_improvement_passes_and_leaves_a_baseline_that_would_catch_the_next_loss() {
+fn an_improvement_passes_and_leaves_a_pending_baseline() {
     let suite = Suite::new();
     suite.run_with(&[SLOW_DECODE]).assert_exit(101);
     suite.accept(&[]).assert_exit(0);
@@ -84,7 +84,7 @@ fn other_gates_do_not_change_what_is_compared() {
 }
 
 #[test]
-fn a_broken_limit_fails_at_once_and_leaves_no_baseline_that_would_break_it_again() {
+fn a_broken_limit_fails_at_once_and_leaves_no_baseline() {
     let suite = Suite::with_baseline();
     suite.write("perf-tests/scenarios/chat.toml", &CHAT.replace("\"80%\"", "\"80%\", max = 1"));
     let red = suite.run(&[]);
@@ -93,7 +93,7 @@ fn a_broken_limit_fails_at_once_and_leaves_no_baseline_that_would_break_it_again
     assert_eq!(suite.baselines(), [ACCEPTED]);
 }
 
-/// Stored sessions that scatter so much that no loss could be proven by them.
+/// Stored sessions with so much scatter that they can't prove any loss.
 fn suite_with_restless_baseline() -> Suite {
     let suite = Suite::with_baseline();
     let file = format!("baselines/{ACCEPTED}");
@@ -112,7 +112,7 @@ fn a_suspicion_passes_with_a_warning() {
 }
 
 #[test]
-fn a_suspicion_that_shall_fail_can_be_accepted() {
+fn a_suspicion_configured_to_fail_can_be_accepted() {
     let suite = suite_with_restless_baseline();
     let strict = CHAT.replace("[run]", "[run]\non_suspected = \"fail\"");
     suite.write("perf-tests/scenarios/chat.toml", &strict);
@@ -138,7 +138,7 @@ fn limits_alone_are_judged_without_a_baseline() {
 }
 
 #[test]
-fn limits_alone_leave_an_old_baseline_out_of_it() {
+fn limits_alone_ignore_an_old_baseline() {
     let suite = Suite::with_baseline();
     let (head, _) = CHAT.split_once("[gates]").unwrap();
     suite.write(

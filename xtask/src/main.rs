@@ -1,4 +1,4 @@
-//! `cargo xtask`: renews what is generated from the program and checked in.
+//! `cargo xtask`: renews checked-in files that are generated from the program.
 
 mod part;
 mod pictures;
@@ -44,7 +44,7 @@ fn requested(args: &[&str]) -> Result<Vec<Part>, String> {
             }
             Ok(parts)
         }
-        ["renew"] => Err(format!("renew what? Name {}", part_names())),
+        ["renew"] => Err(format!("name at least one part: {}", part_names())),
         [command, ..] => Err(format!("unknown command `{command}`")),
         [] => Err("no command".to_owned()),
     }
@@ -59,7 +59,7 @@ fn part_names() -> String {
 fn help() -> String {
     let parts = Part::ALL.map(|part| format!("  {:<10} {}\n", part.name(), part.about()));
     format!(
-        "Renew what is generated from the program and checked in\n\n\
+        "Regenerate checked-in files\n\n\
          Usage: cargo xtask renew <PART>...\n\n\
          Parts:\n{}  {:<10} all of them, in this order\n",
         parts.concat(),
@@ -82,7 +82,7 @@ mod tests {
         let parts = "schemas, docs, snapshots, baselines, pictures or all";
         let problem = |args: &[&str]| requested(args).unwrap_err();
         assert_eq!(problem(&["renew", "doc"]), format!("nothing to renew is called `doc`: name {parts}"));
-        assert_eq!(problem(&["renew"]), format!("renew what? Name {parts}"));
+        assert_eq!(problem(&["renew"]), format!("name at least one part: {parts}"));
         assert_eq!(problem(&["release"]), "unknown command `release`");
     }
 

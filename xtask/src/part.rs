@@ -65,6 +65,6 @@ fn baselines() -> Result<(), String> {
     match exit_code(cargo(&["test", "--test", "perf", "::sim"]).env("INSTA_UPDATE", "new"))? {
         101 => run(&mut cargo(&["run", "--quiet", "--", "accept"]))
             .map_err(|problem| format!("{problem}; {lost}")),
-        code => Err(format!("the perf suite ended with exit code {code}, but recorded nothing; {lost}")),
+        code => Err(format!("the perf suite exited with code {code}, but recorded nothing; {lost}")),
     }
 }

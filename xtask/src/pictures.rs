@@ -30,7 +30,7 @@ fn red_run(picture: &Path) -> Result<(), String> {
     let output = suite.output().map_err(|error| not_started(&suite, &error))?;
     remove_pending()?;
     let printed = String::from_utf8_lossy(&output.stdout);
-    let failure = failure(&printed).ok_or(format!("the slower engine made no test red:\n{printed}"))?;
+    let failure = failure(&printed).ok_or(format!("the slower engine failed no test:\n{printed}"))?;
     if failure.contains("invalid") {
         return Err(format!("the machine was too busy for a good picture; try again:\n{failure}"));
     }
@@ -38,7 +38,7 @@ fn red_run(picture: &Path) -> Result<(), String> {
     write(picture, &terminal::svg(&typed, &failure, color))
 }
 
-/// Nobody is to accept the slower engine.
+/// The slower engine must not be accepted.
 fn remove_pending() -> Result<(), String> {
     let pending = root().join(PENDING);
     if !pending.exists() {
@@ -47,7 +47,7 @@ fn remove_pending() -> Result<(), String> {
     fs::remove_file(&pending).map_err(|error| format!("{}: {error}", pending.display()))
 }
 
-/// The line of the failed test and what it says, without the headings of the test harness around it.
+/// The line of the failed test and its message, without the test harness's headings.
 fn failure(printed: &str) -> Option<String> {
     let outcome = printed.lines().find(|line| line.starts_with("test ") && line.ends_with("FAILED"))?;
     let failure = &printed[printed.find("---- ")?..];
@@ -77,11 +77,11 @@ fn report(scratch: &Path, picture: &Path) -> Result<(), String> {
 
 fn screenshot(page: &str, picture: &Path) -> Result<(), String> {
     let (to, page) = (format!("--screenshot={}", picture.display()), format!("file://{page}"));
-    // Its sandbox refuses to run as root, and the page is our own.
+    // Its sandbox refuses to run as root, and we trust our own page.
     let headless = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-lcd-text", "--hide-scrollbars"];
     let arguments = [&headless[..], &REPORT_WINDOW, &[&to, &page]].concat();
     run(command("chromium", &arguments).stderr(Stdio::null()))?;
-    if picture.exists() { Ok(()) } else { Err(format!("chromium left no {}", picture.display())) }
+    if picture.exists() { Ok(()) } else { Err(format!("chromium did not write {}", picture.display())) }
 }
 
 fn write(path: &Path, text: &str) -> Result<(), String> {

@@ -11,7 +11,7 @@ const TITLE_BAR_PX: f64 = 34.0;
 
 const FONTS: &str = "ui-monospace, SFMono-Regular, 'SF Mono', Menlo, Consolas, 'Liberation Mono', 'DejaVu Sans Mono', monospace";
 
-/// The command as typed, and what it printed. `color` gives a word its color.
+/// The command as typed, and its output. `color` gives a word its color.
 pub fn svg(command: &str, output: &str, color: impl Fn(&str) -> Option<&'static str>) -> String {
     let prompt = wrapped(&format!("$ {command}"), "    ");
     let lines: Vec<String> =
@@ -57,7 +57,7 @@ fn text(line: &str, y: f64, color: &impl Fn(&str) -> Option<&'static str>) -> St
     )
 }
 
-/// The line cut between words; further lines begin with `indent`.
+/// The line wrapped between words; continuation lines begin with `indent`.
 fn wrapped(line: &str, indent: &str) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in line.split_inclusive(' ') {

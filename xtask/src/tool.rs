@@ -8,8 +8,8 @@ pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask/ is in the repository").to_owned()
 }
 
-/// `cargo` with these arguments, without the variables that would change what it generates, or make it compile again:
-/// ring's build script depends on those by which the cargo that runs xtask describes xtask.
+/// `cargo` with these arguments, without variables that would change its output or trigger a rebuild: ring's build
+/// script depends on variables that cargo sets for xtask.
 pub fn cargo(args: &[&str]) -> Command {
     let mut cargo = command("cargo", args);
     let disturbing = ["CARGO_PKG_", "CARGO_MANIFEST_", "INSTA_", "TOLLGATE_"];
@@ -27,7 +27,7 @@ pub fn command(program: &str, args: &[&str]) -> Command {
     command
 }
 
-/// Runs a command that has to succeed.
+/// Runs a command that must succeed.
 pub fn run(command: &mut Command) -> Result<(), String> {
     match exit_code(command)? {
         0 => Ok(()),

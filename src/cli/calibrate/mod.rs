@@ -48,8 +48,8 @@ struct TriedLoad {
     records: Vec<RequestRecord>,
 }
 
-/// TTFT 50 ms and ITL 10 ms, for which the accuracy is stated; then faster tokens, and short answers for the request
-/// rate.
+/// TTFT 50 ms and ITL 10 ms, the load for which the accuracy is stated; then faster tokens, and short responses for the
+/// request rate.
 const TRIALS: [Trial; 7] = [
     Trial { streams: 1, step_ms: 10.0, output_tokens: 64, waves: 8 },
     Trial { streams: 32, step_ms: 10.0, output_tokens: 64, waves: 6 },
@@ -102,9 +102,10 @@ pub(crate) fn run(args: &CalibrateArgs) -> anyhow::Result<ExitCode> {
         not_tried,
         paces,
     };
-    match args.json {
-        true => println!("{}", serde_json::to_string_pretty(&calibration)?),
-        false => println!("{}", calibration_table(&calibration)),
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&calibration)?)
+    } else {
+        println!("{}", calibration_table(&calibration))
     }
     store::save_calibration(&path, &calibration)?;
     eprintln!("Stored: {}", path.display());

@@ -109,7 +109,7 @@ fn sentence(text: &str) -> String {
     if line.is_empty() || line.ends_with(['.', '?', '!']) { line } else { format!("{line}.") }
 }
 
-/// Outside of code, HTML would swallow text in angle brackets.
+/// Outside of code, angle brackets would be parsed as HTML.
 fn escaped(line: &str) -> String {
     let parts = line
         .split('`')

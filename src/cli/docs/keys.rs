@@ -11,18 +11,18 @@ pub(crate) fn tables(schema: &Value) -> String {
     text.trim_start().to_owned()
 }
 
-/// A node of a schema, and the whole, which `$ref`s point into.
+/// A node of a schema, and the whole schema, which `$ref`s point into.
 #[derive(Clone, Copy)]
 struct Schema<'a> {
     root: &'a Value,
     node: &'a Value,
 }
 
-/// What a key's value may hold further keys of: its name in a path, and those keys.
+/// The kind of table that a key's value may be: its name in a path, and its keys.
 enum Nested<'a> {
     /// A table with these keys.
     Table(Schema<'a>),
-    /// A table of such tables, by names that stand here as `NAME`.
+    /// A table of such tables, by name; shown as `NAME`.
     Named(&'static str, Schema<'a>),
 }
 
@@ -48,7 +48,7 @@ impl<'a> Schema<'a> {
         self.reference().map_or(self, |name| self.at(&self.root["$defs"][name]))
     }
 
-    /// The forms that the value may have; that it may be left out is not one of them.
+    /// The forms that the value may have, without `null` for an optional key.
     fn forms(self) -> Vec<Schema<'a>> {
         let node = self.resolved();
         let Some(forms) = ["anyOf", "oneOf"].iter().find_map(|key| node.node[*key].as_array()) else {

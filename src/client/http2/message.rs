@@ -17,9 +17,12 @@ impl Http2Request {
         let mut headers = HeaderMap::new();
         // A pseudo-header replaces `Host` (RFC 9113, 8.3.1).
         let mut authority = request_head.address.host_value();
-        request_head.headers(body.len(), |name, value| match *name == HOST {
-            true => authority = value.clone(),
-            false => drop(headers.append(name, value.clone())),
+        request_head.headers(body.len(), |name, value| {
+            if *name == HOST {
+                authority = value.clone();
+            } else {
+                headers.append(name, value.clone());
+            }
         });
         let uri = Uri::builder()
             .scheme(request_head.address.scheme())

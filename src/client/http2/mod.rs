@@ -174,7 +174,7 @@ impl Http2Connection {
     }
 }
 
-/// Nothing has to be woken: whoever awaits a response drives its connection and checks after every step.
+/// No wakeup is needed: the task that awaits a response drives its connection and checks after every step.
 fn quietly() -> Context<'static> {
     Context::from_waker(Waker::noop())
 }
@@ -186,9 +186,11 @@ fn read_head(head: &Parts) -> Head {
 
 /// Uses HTTP/1.1's wording, unless the error is specific to HTTP/2.
 fn broken(error: Error, socket: &SharedSocket) -> Broken {
-    match error.is_io() {
-        true if socket.has_ended() => Broken::Closed,
-        true => error.into_io().map_or(Broken::Closed, Broken::Io),
-        false => Broken::Http2(error),
+    if !error.is_io() {
+        Broken::Http2(error)
+    } else if socket.has_ended() {
+        Broken::Closed
+    } else {
+        error.into_io().map_or(Broken::Closed, Broken::Io)
     }
 }

@@ -99,7 +99,7 @@ impl AsyncRead for SharedSocket {
     fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, space: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let mut state = self.state();
         if state.inbox.is_empty() && !state.ended {
-            // No waker is needed: whoever filled the socket comes back.
+            // No waker is needed: the task that filled the socket comes back.
             return Poll::Pending;
         }
         let length = space.remaining().min(state.inbox.unread().len());

@@ -5,6 +5,7 @@ mod conversations;
 mod frames;
 mod http;
 mod http2;
+mod odd_answers;
 mod server;
 mod tls;
 mod users;
@@ -184,7 +185,7 @@ fn canceling_keeps_finished_requests() {
 }
 
 #[test]
-fn a_connection_closed_after_every_second_answer_loses_no_request() {
+fn connections_closed_after_every_second_answer_lose_no_request() {
     // Like llama.cpp: no `Connection: close`, and the closing races with the user's next request.
     let server = Server::start(|seen, stream| answer_successfully(stream) && seen.before < 1);
     let (_, records) = round(&mut client(&server.url, PATIENCE), 8, StopCondition::Requests(400));

@@ -65,12 +65,11 @@ fn start_offering(protocols: &[&str], per_connection: u32) -> String {
 }
 
 fn answer_in_http2(asked: &ReceivedFrame, stream: &mut dyn Write) -> bool {
-    match asked.has_body {
-        true => http2::answer_successfully(asked, stream),
-        false => {
-            let models = [status(asked.stream, 200), last_data(asked.stream, r#"{"data":[{"id":"tiny"}]}"#)];
-            send(stream, &models)
-        }
+    if asked.has_body {
+        http2::answer_successfully(asked, stream)
+    } else {
+        let models = [status(asked.stream, 200), last_data(asked.stream, r#"{"data":[{"id":"tiny"}]}"#)];
+        send(stream, &models)
     }
 }
 

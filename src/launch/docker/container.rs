@@ -155,7 +155,7 @@ impl Container {
         })
     }
 
-    /// A container that exits at once has lost its port; whoever waits for it will notice that it exited.
+    /// A container that exits at once has lost its port; the code that waits for it will notice that it exited.
     fn host_port(&self, port: u16) -> Result<u16, DockerError> {
         let docker = &self.docker;
         let found =

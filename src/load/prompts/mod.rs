@@ -35,7 +35,7 @@ pub struct PromptSampler {
     /// Of purpose, seed, salt and session.
     seeds: SeedSequence,
     source: Source,
-    /// The requested length of an answer, unless the prompts bring it.
+    /// The requested length of an answer, unless the prompts have their own.
     output_tokens: Option<u32>,
     /// Identifies this sampler in the unique lines.
     tag: u32,
@@ -186,7 +186,7 @@ fn nothing() -> Question {
 }
 
 impl Order {
-    /// Which of so many comes at a place of the sampler.
+    /// The index, below `len`, at a place of the sampler.
     fn at(&mut self, place: u32, len: usize, seeds: &SeedSequence) -> Option<usize> {
         let (pass, at) = pass_and_place(place, len);
         if self.pass != Some(pass) {

@@ -50,16 +50,12 @@ impl Reply for TgiReply {
 
     fn events(&self, token: &Token, account: &Account) -> String {
         let (index, id, word) = (token.index + 1, self.words.id(token.index), self.words.word(token.index));
-        let end = match token.last {
-            true => {
-                let text = self.words.text(index);
-                let input_length = format!(r#","input_length":{}"#, self.words.prompt_tokens);
-                format!(
-                    r#""generated_text":"{text}","details":{}"#,
-                    self.details(index, account, &input_length)
-                )
-            }
-            false => r#""generated_text":null,"details":null"#.to_owned(),
+        let end = if token.last {
+            let text = self.words.text(index);
+            let input_length = format!(r#","input_length":{}"#, self.words.prompt_tokens);
+            format!(r#""generated_text":"{text}","details":{}"#, self.details(index, account, &input_length))
+        } else {
+            r#""generated_text":null,"details":null"#.to_owned()
         };
         let token = format!(r#"{{"id":{id},"text":"{word}","logprob":-0.5,"special":false}}"#);
         format!("data:{{\"index\":{index},\"token\":{token},{end}}}\n\n")

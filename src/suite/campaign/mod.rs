@@ -17,13 +17,13 @@ use crate::launch::{LaunchError, Launched, Launcher, MissingRequirement};
 use crate::results::record_file::Header;
 use crate::results::{Report, Run};
 use crate::session::event::Event;
+use crate::session::{SessionId, SessionOutcome, SessionRequest, run_session};
 use crate::store::{Baselines, Pending, RecordFile, RunFolder, StoreError};
 use crate::sys::clock;
 use crate::target::TargetSpec;
 use crate::verdict::Verdict;
 use crate::verdict::explain::onset;
 
-use crate::session::{SessionId, SessionOutcome, SessionRequest, run_session};
 use scenario_run::{Need, ScenarioRun};
 pub(crate) use sweep::{SweepPlan, SweepRunner};
 
@@ -213,8 +213,9 @@ impl<'a> Campaign<'a> {
         let scenario = &run.scenario.id;
         if let Some(next) = run.next_baseline(&self.run.started[..10]) {
             match self.pending.leave(self.baselines, scenario, &next) {
-                Some(file) => run.set_pending(file),
-                None => run.warn(
+                Ok(Some(file)) => run.set_pending(file),
+                Err(error) => run.warn(format!("no pending baseline was left: {error}")),
+                Ok(None) => run.warn(
                     "no pending baseline was written because of CI or INSTA_UPDATE; set INSTA_UPDATE=new to write one"
                         .into(),
                 ),
@@ -235,7 +236,7 @@ fn runs_needing<'c, 'a>(runs: &'c mut [ScenarioRun<'a>], need: Need) -> Vec<&'c 
     runs.iter_mut().filter(|run| run.need() == need).collect()
 }
 
-/// The loads of one scenario file together show from how many users on the engine is slower.
+/// The loads of a scenario file together show the number of users from which the engine is slower.
 fn set_onsets(runs: &mut [ScenarioRun]) {
     let loads: Vec<(String, u32, Verdict)> = runs
         .iter()

@@ -63,7 +63,7 @@ impl<'a> ProofRunner<'_, 'a> {
         Instant::now() >= self.budget_ends
     }
 
-    /// Two starts of each side. If time runs out or Ctrl-C comes, what was measured until then is kept.
+    /// Two starts of each side. If time runs out or the user presses Ctrl-C, the measurements so far are kept.
     fn block(&self, pair: &mut u32, runs: &mut [&mut ScenarioRun<'a>]) -> Result<(), StoreError> {
         let turns: &[&[Side]] = if self.campaign.target.proof.side_by_side {
             &[&[Side::Old, Side::New], &[Side::Old, Side::New]]

@@ -29,7 +29,7 @@ pub(crate) struct ScenarioRun<'a> {
     warnings: Vec<String>,
     end: Option<End>,
     pending: Option<String>,
-    /// From which load on the engine is slower. It takes the runs of all loads to know.
+    /// The load from which the engine is slower. Only the runs of all loads together show it.
     onset: Option<String>,
 }
 

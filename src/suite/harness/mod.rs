@@ -33,6 +33,7 @@ pub struct Crate {
     pub manifest_dir: &'static str,
     /// Cargo's folder for files of integration tests, directly below the target folder.
     pub target_tmpdir: Option<&'static str>,
+    /// Expands insta's macro in that crate; takes the name and the body of a snapshot.
     pub assert_snapshot: AssertSnapshot,
 }
 

@@ -72,6 +72,7 @@ impl Arrivals {
         self.newest.ns()
     }
 
+    /// The arrival time of the newest bytes, to share with others.
     pub fn newest(&self) -> &Newest {
         &self.newest
     }

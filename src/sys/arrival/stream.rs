@@ -46,9 +46,10 @@ impl Stream {
                 let length = arrivals.read(tcp, space)?;
                 read = Some(length);
                 // A short read means there was no more: this saves the event loop another read to find that out.
-                match (1..space.len()).contains(&length) {
-                    true => Err(io::ErrorKind::WouldBlock.into()),
-                    false => Ok(()),
+                if (1..space.len()).contains(&length) {
+                    Err(io::ErrorKind::WouldBlock.into())
+                } else {
+                    Ok(())
                 }
             });
             match (read, tried) {

@@ -127,7 +127,7 @@ impl<'a> ScenarioRun<'a> {
         }
     }
 
-    /// The baseline, if it was recorded with the scenario as it is now.
+    /// The baseline, if the scenario hasn't changed since it was recorded.
     fn comparable_baseline(&self) -> Result<&'a Baseline, (Verdict, String)> {
         let recorded = figures::counted(self.sessions.len() as u64, "session");
         let Some(baseline) = self.baseline else {

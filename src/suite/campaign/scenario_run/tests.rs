@@ -23,14 +23,7 @@ fn scenario(load: &str) -> Scenario {
         id: ScenarioId { file: "chat".into(), load: load.into(), target: "sim".into() },
         workload: Workload::synthetic(16, 8),
         load: Load::closed(4, StopCondition::Requests(10)),
-        run: RunPlan {
-            warmup: Duration::ZERO,
-            rounds: 1,
-            sessions: STARTS,
-            request_timeout: Duration::from_secs(1),
-            on_suspected: OnSuspected::Warn,
-            records: false,
-        },
+        run: RunPlan { sessions: STARTS, ..RunPlan::single_round(Duration::ZERO, Duration::from_secs(1)) },
         gates: vec![
             gate("output_tokens_per_s", Some(0.03), None),
             gate("ttft_ms_p95", Some(0.1), None),
@@ -105,11 +98,11 @@ fn a_regression_leaves_no_baseline_if_the_client_was_unhealthy() {
         run.next_baseline("2026-11-21").is_some()
     };
     assert!(next(0.1));
-    // That is 5 % of the TTFT, and next to nothing of the throughput.
+    // That is 5 % of TTFT, and almost nothing of throughput.
     assert!(!next(5.0));
 }
 
-/// Adds a request that came due and found no room.
+/// Adds a request that came due while the engine had no room.
 fn without_room(mut session: Session) -> Session {
     session.summary.requests.sent += 1;
     session.summary.requests.failed.insert(FailureClass::NoRoom, 1);
@@ -204,7 +197,7 @@ fn verdict_on(run: &ScenarioRun, metric: &str) -> Verdict {
 }
 
 #[test]
-fn an_engine_that_dies_where_the_old_one_lives_regresses() {
+fn an_engine_that_dies_while_the_old_one_survives_regresses() {
     let scenario = scenario("users-4");
     let healthy = session(1000, 0.1);
     let mut run = ScenarioRun::new(&scenario);
@@ -264,7 +257,7 @@ fn an_incomplete_proof_does_not_convict_a_dead_engine() {
 
 /// The verdict and gates of each scenario, from its old and new throughput.
 #[test]
-fn a_proof_of_one_side_acquits_nobody() {
+fn a_proof_of_one_side_clears_neither() {
     let (scenario, baseline) = scenario_with_baseline();
     for side in [Side::Old, Side::New] {
         let mut run = run_with_sessions(&scenario, "1.1", [session(500, 0.1)]);
