@@ -59,6 +59,13 @@ impl RunFolder {
         Ok(folder)
     }
 
+    /// For one proof of a search, in the folder that all of the search's proofs share.
+    pub(crate) fn of_proof(target_dir: &Path, search: &str, proof: &str) -> Result<RunFolder, StoreError> {
+        let folder = RunFolder { root: target_dir.join(RESULTS), run: format!("{search}/{proof}") };
+        folder.create()?;
+        Ok(folder)
+    }
+
     fn named(target_dir: &Path, run: &str) -> RunFolder {
         RunFolder { root: target_dir.join(RESULTS), run: folder_name(run) }
     }

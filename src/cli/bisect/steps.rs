@@ -38,7 +38,7 @@ pub(crate) struct Step {
 impl Steps<'_> {
     /// `None` if interrupted.
     pub(crate) fn prove(&self, version: &str, new: &Variant) -> Result<Option<Step>, ReadError> {
-        let folder = RunFolder::of_comparison(&self.target_dir, &self.name(version, new))?;
+        let folder = RunFolder::of_proof(&self.target_dir, FOLDER, &self.name(version, new))?;
         if let Some(reports) = self.finished(folder.reports()?, new, &folder) {
             let earlier_run = reports.first().map(|report| report.run.started.clone());
             return Ok(Some(Step { earlier_run, ..Step::of(version, reports, folder.path()) }));
@@ -61,7 +61,7 @@ impl Steps<'_> {
         });
         let readable: String =
             version.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect();
-        format!("{FOLDER}/{readable}-{}", fingerprint(&question.to_string()))
+        format!("{readable}-{}", fingerprint(&question.to_string()))
     }
 
     /// Returns an earlier run's reports if it finished and both engines are unchanged. Failed proofs are retried.
