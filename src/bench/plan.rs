@@ -18,7 +18,7 @@ use crate::text::nearest::did_you_mean;
 use crate::text::secret::Secret;
 
 /// Everything a run needs.
-pub(super) struct Plan {
+pub(super) struct BenchPlan {
     pub(super) target: TargetSpec,
     pub(super) load: Load,
     pub(super) workload: Workload,
@@ -62,14 +62,14 @@ pub(super) struct PromptSettings {
     pub(super) seed: u64,
 }
 
-impl Plan {
-    pub(super) fn of(bench: &Bench) -> Result<Plan, BenchError> {
+impl BenchPlan {
+    pub(super) fn of(bench: &Bench) -> Result<BenchPlan, BenchError> {
         bench.load.check()?;
         let trace = bench.load.read_trace()?;
         if bench.timeout.is_zero() {
             return Err(BenchError::setting("timeout", "0s", "a time greater than 0"));
         }
-        Ok(Plan {
+        Ok(BenchPlan {
             target: bench.target.target()?,
             load: bench.load.load(trace.as_ref())?,
             workload: bench.prompts.workload(trace.as_ref())?,

@@ -7,7 +7,7 @@ use std::thread;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use crate::bench::plan::Plan;
+use crate::bench::plan::BenchPlan;
 use crate::bench::{Bench, BenchError, OnRecord, RequestResult, Summary};
 use crate::client::Cancel;
 use crate::config::ScenarioId;
@@ -73,17 +73,17 @@ impl Drop for CancelOnDrop {
 }
 
 struct Work {
-    plan: Plan,
+    plan: BenchPlan,
     on_record: Option<OnRecord>,
 }
 
 impl Work {
     fn of(bench: &Bench) -> Result<Work, BenchError> {
-        Ok(Work { plan: Plan::of(bench)?, on_record: bench.on_record.clone() })
+        Ok(Work { plan: BenchPlan::of(bench)?, on_record: bench.on_record.clone() })
     }
 
     fn run(&self, cancel: &Cancel) -> Result<Summary, BenchError> {
-        let Plan { target, load, workload, run } = &self.plan;
+        let BenchPlan { target, load, workload, run } = &self.plan;
         let id = run_id();
         let logs = std::env::temp_dir().join(format!("tollgate-{id}"));
         let launcher = Launcher::new(&id, logs, cancel, |_| {});

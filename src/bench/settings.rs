@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::bench::plan::Plan;
+use crate::bench::plan::BenchPlan;
 use crate::bench::summary::Measured;
 use crate::load::workload::Prompts;
 use crate::load::{Arrival, StopCondition};
@@ -24,7 +24,7 @@ impl Measured {
     }
 }
 
-impl Plan {
+impl BenchPlan {
     /// Load and prompts, by the names of the methods of [`Bench`](crate::Bench).
     pub(super) fn settings(&self) -> BTreeMap<String, String> {
         let run = [

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::bench::plan::Plan;
+use crate::bench::plan::BenchPlan;
 use crate::config::hash_of;
 use crate::metrics::distribution::Distribution;
 use crate::metrics::health::ClientHealth;
@@ -130,7 +130,7 @@ impl Summary {
     pub(super) fn of(
         session: Session,
         environment: &Environment,
-        plan: &Plan,
+        plan: &BenchPlan,
         warnings: Vec<String>,
     ) -> Summary {
         let open = plan.load.is_open();

@@ -130,7 +130,7 @@ fn header(text: &str) -> Result<(String, Secret), String> {
 }
 
 /// The validated flags.
-struct Plan {
+struct CheckedArgs {
     run: Run,
     scenario: ScenarioId,
     target: TargetSpec,
@@ -148,14 +148,14 @@ struct Plan {
 }
 
 impl BenchArgs {
-    fn plan(self) -> anyhow::Result<Plan> {
+    fn plan(self) -> anyhow::Result<CheckedArgs> {
         let whole = self.load.load()?;
         let workload = self.workload.workload(self.load.trace())?;
         workload
             .check_load(&whole)
             .map_err(|error| anyhow!("--turns: {error}; give --concurrency instead of --rate or --trace"))?;
         let rounds = RunPlan { records: !self.no_records, ..self.run.plan() };
-        Ok(Plan {
+        Ok(CheckedArgs {
             run: self.run(),
             scenario: ScenarioId { file: "bench".into(), load: self.load.name(), target: "endpoint".into() },
             hash: hash_of(&workload, &whole, &rounds),
@@ -205,7 +205,7 @@ impl BenchArgs {
     }
 }
 
-impl Plan {
+impl CheckedArgs {
     fn record_file(&self) -> Result<Option<RecordFile>, StoreError> {
         let Some(report) = self.json.as_ref().filter(|_| self.rounds.records) else { return Ok(None) };
         let header = Header {

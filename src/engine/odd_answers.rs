@@ -27,14 +27,14 @@ fn read(engine: &str, pieces: &[&[u8]]) -> (Reply, Result<(), Failure>) {
 
 /// The class and the words of the failure of a stream, or "ok".
 fn streamed(engine: &str, stream: &str) -> (&'static str, String) {
-    told(read(engine, &[stream.as_bytes()]).1)
+    failure_text(read(engine, &[stream.as_bytes()]).1)
 }
 
 fn whole(engine: &str, body: &str) -> (&'static str, String) {
-    told(wire(engine).read_whole(body.as_bytes(), 1, &mut Reply::default()))
+    failure_text(wire(engine).read_whole(body.as_bytes(), 1, &mut Reply::default()))
 }
 
-fn told(outcome: Result<(), Failure>) -> (&'static str, String) {
+fn failure_text(outcome: Result<(), Failure>) -> (&'static str, String) {
     outcome.map_or_else(|failure| (failure.class.name(), failure.detail), |()| ("ok", String::new()))
 }
 

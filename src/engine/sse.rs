@@ -63,14 +63,14 @@ impl EventReader {
         expected: &str,
     ) -> Result<Event<'a, T>, Failure> {
         if !self.is_between_events() {
-            return self.hold(data);
+            return self.buffer_part(data);
         }
         match data {
             b"[DONE]" => Ok(Event::End),
             [b'{' | b'[', ..] => match serde_json::from_slice(data) {
                 Ok(Object(Some(payload))) => Ok(Event::Json(payload, Cow::Borrowed(data))),
                 Ok(Object(None)) => Err(no_object(expected, data)),
-                Err(error) if error.is_eof() => self.hold(data),
+                Err(error) if error.is_eof() => self.buffer_part(data),
                 Err(error) if data[0] == b'{' => Err(unreadable(expected, &error, data)),
                 // Text such as `[PING]`.
                 Err(_) => Ok(Event::Nothing),
@@ -80,7 +80,7 @@ impl EventReader {
     }
 
     /// Keeps a line of an event that is not whole yet.
-    fn hold<'a, T>(&mut self, data: &[u8]) -> Result<Event<'a, T>, Failure> {
+    fn buffer_part<'a, T>(&mut self, data: &[u8]) -> Result<Event<'a, T>, Failure> {
         if self.data.len() + data.len() > MAX_LINE_BYTES {
             return Err(LineTooLong.into());
         }
