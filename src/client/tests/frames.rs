@@ -66,7 +66,7 @@ pub(crate) fn converse(
     let mut preface = [0; b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".len()];
     stream.read_exact(&mut preface).ok()?;
     stream.write_all(&frame(SETTINGS, 0, 0, b"")).ok()?;
-    let mut before = 0;
+    let (mut before, mut owed) = (0, 0);
     loop {
         let (kind, flags, on, payload) = read_frame(stream)?;
         if kind == SETTINGS && flags & ACK == 0 {
@@ -77,10 +77,14 @@ pub(crate) fn converse(
             answer(&asked, stream).then_some(())?;
             before += 1;
         }
-        if kind == DATA {
-            let read = (payload.len() as u32).to_be_bytes();
-            let windows = if flags & END_STREAM > 0 { &[0][..] } else { &[0, on] };
-            windows.iter().try_for_each(|on| stream.write_all(&frame(WINDOW_UPDATE, 0, *on, &read))).ok()?;
+        if kind == DATA && flags & END_STREAM > 0 {
+            // An update after the response could arrive with the next request and look like an answer to it.
+            owed += payload.len() as u32;
+        } else if kind == DATA {
+            let read = payload.len() as u32;
+            for (on, update) in [(0, read + std::mem::take(&mut owed)), (on, read)] {
+                stream.write_all(&frame(WINDOW_UPDATE, 0, on, &update.to_be_bytes())).ok()?;
+            }
         }
     }
 }
