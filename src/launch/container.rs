@@ -156,7 +156,10 @@ impl Launcher<'_> {
         let running = Running { container, log: self.folder.join(&log) };
         let asked = Instant::now();
         let check_alive = || running.check_alive(&image.pinned, asked);
-        self.await_health(&address, spec.start_timeout, check_alive)
+        // A container that has already exited publishes no port to ask.
+        let published = if running.container.port == 0 { check_alive() } else { Ok(()) };
+        published
+            .and_then(|()| self.await_health(&address, spec.start_timeout, check_alive))
             .map_err(|error| running.explain(error, &image.pinned, self.cancel.is_cancelled()))?;
         let PreparedEngine { version, model, model_shown } = self.prepare_engine(target, &mut address)?;
         let gpus = spec.gpus.map(installed).transpose()?.unwrap_or_default();

@@ -95,7 +95,7 @@ fn every_engine_is_driven_through_its_own_api() {
 fn every_engine_is_identified_as_far_as_possible() {
     let engine = EngineProcess::start(&QUICK);
     for kind in EngineKind::all() {
-        let report = Bench::asking(1, &engine, &["--engine", kind.name()]).report();
+        let report = Bench::asking(4, &engine, &["--engine", kind.name()]).report();
         let environment = report.environment.unwrap();
         let version = if kind == EngineKind::OPENAI { "of unknown version" } else { "9.8.7" };
         assert_eq!(environment.engine, format!("{} {version}", kind.name()));
