@@ -45,7 +45,7 @@ fn every_link_leads_somewhere() {
 #[test]
 fn the_readme_has_at_most_200_lines() {
     let lines = read(&root().join("README.md")).lines().count();
-    assert!(lines <= 200, "README.md has {lines} lines: move what is not for a first visit to docs/");
+    assert!(lines <= 200, "README.md has {lines} lines: move what a first visit does not need to docs/");
 }
 
 #[test]

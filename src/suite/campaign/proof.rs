@@ -96,7 +96,7 @@ impl<'a> ProofRunner<'_, 'a> {
                 Ok(launched) => self.measure(sides, launched, &names, pair, run),
                 Err(error) => run.fail(error.to_string()),
             }
-            self.campaign.folder.save(&run.report(self.campaign.run))?;
+            self.campaign.save(run)?;
         }
         Ok(())
     }
